@@ -1,0 +1,235 @@
+/**
+ * Append and fold against the data model of Socket.IO's recipe, in one run, sides alternating.
+ *
+ *   node bench/fold.ts [--rounds 5] [--operations 100000] [--users 10000]
+ *
+ * Prints for each side the CPU the Redis server spent an operation (user + system, from INFO) and operations a second
+ * of wall time, as medians, and the ratios the project holds itself to.
+ *   floor    two bare HINCRBY an operation in a Lua loop, 1,000 operations a call
+ *   recipe   MULTI, HINCRBY, HINCRBY, EXEC for each operation, 50 clients at once (disconnects by script, as there)
+ *   append   records of 10 operations, pipelined
+ *   fold     project.lua until the log is drained
+ *   both     append and fold at once on two connections: the figure the ratios are of
+ */
+import { parseArgs } from "node:util";
+import { Redis } from "ioredis";
+import { encodeRecord } from "../src/core/record.ts";
+import { keysOf } from "../src/core/keys.ts";
+import { startRedis } from "../src/local/redis.ts";
+import { project } from "../src/lua/generated.ts";
+import { BUDGET } from "../src/options.ts";
+import { median } from "./support.ts";
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "5" },
+    operations: { type: "string", default: "100000" },
+    users: { type: "string", default: "50000" },
+    processes: { type: "string", default: "4" },
+    size: { type: "string", default: "10" },
+  },
+});
+const rounds = Number(values.rounds);
+const operations = Number(values.operations);
+const userCount = Number(values.users);
+const processCount = Number(values.processes);
+const size = Number(values.size);
+
+await using server = await startRedis();
+const redis = new Redis(server.url);
+const projector = new Redis(server.url);
+
+/** User + system CPU of the server process, in microseconds. */
+async function cpu(): Promise<number> {
+  const info = await redis.info("cpu");
+  const read = (name: string) => Number(new RegExp(`${name}:([\\d.]+)`).exec(info)?.[1]);
+  return (read("used_cpu_sys_main_thread") + read("used_cpu_user_main_thread")) * 1e6;
+}
+
+interface Figure {
+  cpuPerOperation: number;
+  operationsPerSecond: number;
+}
+
+async function measure(run: () => Promise<void>): Promise<Figure> {
+  const cpuBefore = await cpu();
+  const before = performance.now();
+  await run();
+  const seconds = (performance.now() - before) / 1000;
+  return {
+    cpuPerOperation: ((await cpu()) - cpuBefore) / operations,
+    operationsPerSecond: operations / seconds,
+  };
+}
+
+interface BenchOperation {
+  readonly user: string;
+  readonly step: 1 | -1;
+  readonly process: number;
+}
+
+/**
+ * One round: random users come and go, each on one process, with up to three sockets. The same list for every side;
+ * it is made before anything is measured.
+ */
+function makeOperations(): BenchOperation[] {
+  let state = 42;
+  const random = () => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) / 2 ** 32;
+  const sockets = new Uint8Array(userCount);
+  return Array.from({ length: operations }, () => {
+    const user = Math.floor(random() * userCount);
+    const open = sockets[user]!;
+    const step = open === 0 || (open < 3 && random() < 0.5) ? 1 : -1;
+    sockets[user] = open + step;
+    return { user: `user-${user}`, step, process: user % processCount };
+  });
+}
+
+const list = makeOperations();
+
+const FLOOR = `
+for i = 2, #ARGV, 2 do
+  redis.call('HINCRBY', KEYS[1], ARGV[i], ARGV[i + 1])
+  redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1])
+end`;
+
+async function floor(): Promise<void> {
+  const sha = (await redis.script("LOAD", FLOOR)) as string;
+  for (let i = 0; i < operations; i += 1000) {
+    const args: string[] = [];
+    for (let j = i; j < i + 1000; j++) {
+      const { user, step } = list[j]!;
+      args.push(user, String(step));
+    }
+    await redis.evalsha(sha, 2, "floor:users", "floor:process:users", "", ...args);
+  }
+}
+
+const HDECR = `
+local count = redis.call('HINCRBY', KEYS[1], ARGV[1], -1)
+if count == 0 then redis.call('HDEL', KEYS[1], ARGV[1]) end
+return count`;
+
+async function recipe(): Promise<void> {
+  const sha = (await redis.script("LOAD", HDECR)) as string;
+  const clients = Array.from({ length: 50 }, () => new Redis(server.url));
+  let next = 0;
+  await Promise.all(
+    clients.map(async (client) => {
+      for (let i = next++; i < operations; i = next++) {
+        const { user, step } = list[i]!;
+        const transaction = client.multi();
+        for (const key of ["recipe:users", "recipe:process:users"]) {
+          if (step === 1) transaction.hincrby(key, user, 1);
+          else transaction.evalsha(sha, 1, key, user);
+        }
+        await transaction.exec();
+      }
+    }),
+  );
+  await Promise.all(clients.map((client) => client.quit()));
+}
+
+let incarnation = 0;
+async function append(): Promise<void> {
+  const keys = keysOf("bench", 0, 1);
+  const seq = new Array<number>(processCount).fill(0);
+  const sockets = new Array<number>(processCount).fill(0);
+  incarnation++;
+  const perPipeline = 200;
+  const waiting: Promise<unknown>[] = [];
+  let pipeline = redis.pipeline();
+  const batches = Array.from({ length: processCount }, (): BenchOperation[] => []);
+  for (const operation of list) {
+    const { process } = operation;
+    const batch = batches[process]!;
+    batch.push(operation);
+    if (batch.length < size) continue;
+    for (const { step } of batch) sockets[process]! += step;
+    const fields = encodeRecord({
+      process: `p${process}.${incarnation}`,
+      seq: ++seq[process]!,
+      ttl: 60_000,
+      operations: batch.map(({ user, step }) => ({ op: step === 1 ? "connect" : "leave", user })),
+      sockets: sockets[process]!,
+      connections: sockets[process]!,
+    });
+    batches[process] = [];
+    pipeline.call("XADD", keys.records, "*", ...fields);
+    if (pipeline.length === perPipeline) {
+      waiting.push(pipeline.exec());
+      pipeline = redis.pipeline();
+      if (waiting.length >= 4) await waiting.shift();
+    }
+  }
+  waiting.push(pipeline.exec());
+  await Promise.all(waiting);
+}
+
+async function step(client: Redis): Promise<boolean> {
+  const keys = keysOf("bench", 0, 1);
+  const reply = (await client.evalsha(project.sha1, keys.list.length, ...keys.list, keys.process(""), "1", String(BUDGET), "1", "")) as number[];
+  if (reply[8] !== 0 || reply[7] !== 0) throw new Error(`fenced or rejected: ${String(reply)}`);
+  return reply[2] === 1;
+}
+
+/** Folds until the log is drained, two calls in flight, as several nodes would. */
+async function fold(): Promise<void> {
+  await redis.script("LOAD", project.text);
+  await Promise.all([0, 1].map(async () => {
+    while (await step(redis));
+  }));
+}
+
+/** Both at once on two connections, as in a running system: appends go on while the projector folds. */
+async function both(): Promise<void> {
+  await redis.script("LOAD", project.text);
+  let appending = true;
+  const folding = (async () => {
+    while ((await step(projector)) || appending);
+  })();
+  await append();
+  appending = false;
+  await folding;
+  await fold();
+}
+
+/** How long each call of the projector held Redis, in ms, from its own slow log. */
+async function holds(): Promise<number[]> {
+  await append();
+  await redis.call("CONFIG", "SET", "slowlog-log-slower-than", "0");
+  await redis.call("CONFIG", "SET", "slowlog-max-len", "100000");
+  await redis.call("SLOWLOG", "RESET");
+  await fold();
+  await redis.call("CONFIG", "SET", "slowlog-log-slower-than", "-1");
+  const slow = (await redis.call("SLOWLOG", "GET", "-1")) as [number, number, number, string[]][];
+  return slow.filter((entry) => entry[3][0]?.toLowerCase() === "evalsha").map((entry) => entry[2] / 1000);
+}
+
+const order = ["floor", "recipe", "append", "fold", "both"] as const;
+const sides = { floor, recipe, append, fold, both };
+type Side = (typeof order)[number];
+const figures: Record<Side, Figure[]> = { floor: [], recipe: [], append: [], fold: [], both: [] };
+
+for (let round = -1; round < rounds; round++) {
+  for (const side of order) {
+    const figure = await measure(sides[side]);
+    if (round >= 0) figures[side].push(figure);
+    if (side !== "append") await redis.flushall();
+  }
+}
+const calls = await holds();
+redis.disconnect();
+projector.disconnect();
+
+const cpuOf = (side: Side) => median(figures[side].map((f) => f.cpuPerOperation));
+const rateOf = (side: Side) => median(figures[side].map((f) => f.operationsPerSecond));
+const ratio = (a: (f: Figure) => number, side: Side, other: Side) =>
+  median(figures[side].map((figure, i) => a(figure) / a(figures[other][i]!)));
+console.log(`${server.engine}; ${operations} operations, ${userCount} users, ${processCount} processes, ${size} operations a record, ${rounds} rounds, medians`);
+for (const side of order) {
+  console.log(`${side.padEnd(8)} ${cpuOf(side).toFixed(2).padStart(6)} µs Redis CPU an operation  ${Math.round(rateOf(side) / 1000).toString().padStart(5)} k operations/s`);
+}
+console.log(`both / recipe, Redis CPU an operation: ${ratio((f) => f.cpuPerOperation, "both", "recipe").toFixed(2)} (at most 0.45)`);
+console.log(`both / floor, operations a second:     ${ratio((f) => f.operationsPerSecond, "both", "floor").toFixed(2)} (at least 0.75)`);
+console.log(`one call of the projector holds Redis: median ${median(calls).toFixed(1)} ms, most ${Math.max(...calls).toFixed(1)} ms over ${calls.length} calls (median under 10)`);

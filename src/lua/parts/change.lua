@@ -1,0 +1,96 @@
+-- change: deltas on `users`, and the transitions between absent and present they make (INV-1, INV-4).
+
+local entry, values = {}, 0     -- the next entry of :changes
+local last_cause
+
+local function change(cause, direction, user)
+  if cause ~= last_cause then
+    entry[values + 1], entry[values + 2] = 'cause', cause
+    values = values + 2
+    last_cause = cause
+  end
+  entry[values + 1], entry[values + 2] = direction, user
+  values = values + 2
+  did.changes = did.changes + 1
+end
+
+-- Appends the transitions gathered so far. An entry starts with a cause, so it can be read alone.
+local function publish()
+  local first = 1
+  while first <= values do
+    local last = first + VALUES_MAX - 1
+    if last > values then last = values end
+    if entry[first] ~= 'cause' then
+      -- A chunk that begins amid a run of one cause: the two places before it have been sent already.
+      local cause = first - 2
+      while cause > 1 and entry[cause] ~= 'cause' do cause = cause - 2 end
+      local name = entry[cause + 1]
+      first = first - 2
+      entry[first], entry[first + 1] = 'cause', name
+    end
+    change_id = checked(pcall('XADD', CHANGES, 'MAXLEN', '~', CHANGES_KEPT, '*', unpack(entry, first, last)), CHANGES)
+    first = last + 1
+  end
+  entry, values, last_cause = {}, 0, nil
+end
+
+-- What a list of deltas does to `users`: reads, and gathers the transitions; writes nothing yet.
+--   user[i], delta[i]     for i in 1..count, each user once
+--   cause_at[i]           what makes user i offline when the last socket goes
+--   keep_at[i]            until when, in ms, grace keeps user i present then; nil or false: not at all
+local function plan_users(user, delta, count, cause_at, keep_at)
+  local plan = { set = {}, sets = 0, gone = {}, goes = 0, enter = {}, enters = 0, back = {}, backs = 0 }
+  if count == 0 then return plan end
+  local set, gone, enter, back = plan.set, plan.gone, plan.enter, plan.back
+  local sets, goes, enters, backs = 0, 0, 0, 0
+  local old = hmget(USERS, user, count)
+  for i = 1, count do
+    local step = delta[i]
+    if step ~= 0 then
+      local id, was = user[i], old[i]
+      local n = (was and tonumber(was) or 0) + step
+      if n > 0 then
+        set[sets + 1], set[sets + 2] = id, decimal[n]
+        sets = sets + 2
+        if not was then
+          change('connect', 'online', id)
+        elseif was == '0' then
+          backs = backs + 1
+          back[backs] = id
+        end
+      elseif was then
+        local keep = keep_at[i]
+        if keep then
+          set[sets + 1], set[sets + 2] = id, '0'
+          sets = sets + 2
+          enter[enters + 1], enter[enters + 2] = decimal[keep], id
+          enters = enters + 2
+        else
+          goes = goes + 1
+          gone[goes] = id
+          change(cause_at[i], 'offline', id)
+          if was == '0' then
+            backs = backs + 1
+            back[backs] = id
+          end
+        end
+      end
+    end
+  end
+  plan.sets, plan.goes, plan.enters, plan.backs = sets, goes, enters, backs
+  return plan
+end
+
+-- The first half of a plan: the keys no read has vouched for. `leaving` before `changes`: a stray entry in `leaving`
+-- does no harm (see expire), a transition told twice would.
+local function write_plan_ahead(plan)
+  variadic('ZADD', LEAVING, plan.enter, plan.enters)
+  variadic('ZREM', LEAVING, plan.back, plan.backs)
+  publish()
+end
+
+-- The second half, after the per-process counts.
+local function write_plan(plan)
+  variadic('HSET', USERS, plan.set, plan.sets)
+  variadic('HDEL', USERS, plan.gone, plan.goes)
+end

@@ -1,0 +1,58 @@
+-- totals: what the whole shard adds up to, read once at the start and written once at the end.
+
+local now
+if ARGV[5] == '' then
+  local time = call('TIME')
+  now = tonumber(time[1]) * 1000 + floor(tonumber(time[2]) / 1000)
+else
+  now = tonumber(ARGV[5])
+end
+
+local totals = checked(pcall('HMGET', TOTALS,
+  'shards', 'sockets', 'connections', 'folded', 'change',
+  'records', 'rejected', 'fenced', 'reaped'), TOTALS)
+if totals[1] and totals[1] ~= SHARDS then
+  error('PRESENCE_SHARDS this prefix was opened with ' .. totals[1] .. ' shard(s), not ' .. SHARDS, 0)
+end
+local total_sockets = tonumber(totals[2] or 0)
+local total_connections = tonumber(totals[3] or 0)
+local folded_id = totals[4] or '0-0'
+local change_id = totals[5] or '0-0'
+
+-- What this call did, for the reply.
+local did = {
+  records = 0, operations = 0, skipped = 0, fenced = 0, rejected = 0,
+  reaped = 0, given_back = 0, changes = 0, held = 0,
+}
+local work = 0                  -- units of ARGV[3] used so far
+
+local due                       -- earliest deadline that is still to come, ms
+
+local function due_at(deadline)
+  if not due or deadline < due then due = deadline end
+end
+
+save_totals = function()
+  call('HSET', TOTALS,
+    'shards', SHARDS,
+    'sockets', decimal[total_sockets],
+    'connections', decimal[total_connections],
+    'folded', folded_id,
+    'change', change_id,
+    'records', decimal[tonumber(totals[6] or 0) + did.records],
+    'rejected', decimal[tonumber(totals[7] or 0) + did.rejected],
+    'fenced', decimal[tonumber(totals[8] or 0) + did.fenced],
+    'reaped', decimal[tonumber(totals[9] or 0) + did.reaped],
+    'ran', decimal[now],
+    'due', decimal[due or -1])
+end
+
+-- Writes the totals and makes the reply.
+local function finish(more)
+  save_totals()
+  return {
+    now, due or -1, more and 1 or 0, folded_id,
+    did.records, did.operations, did.skipped, did.fenced, did.rejected,
+    did.reaped, did.given_back, did.changes, did.held,
+  }
+end

@@ -1,0 +1,1 @@
+export const BUDGET = Number(process.env["B"] ?? 2000);

@@ -12,6 +12,7 @@ local function change(cause, direction, user)
   entry[values + 1], entry[values + 2] = direction, user
   values = values + 2
   did.changes = did.changes + 1
+  total_users = total_users + (direction == 'online' and 1 or -1)
 end
 
 -- Appends the transitions gathered so far. An entry starts with a cause, so it can be read alone.

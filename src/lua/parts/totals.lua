@@ -10,11 +10,12 @@ end
 
 local totals = checked(pcall('HMGET', TOTALS,
   'shards', 'sockets', 'connections', 'folded', 'change',
-  'records', 'rejected', 'fenced', 'reaped'), TOTALS)
+  'records', 'rejected', 'fenced', 'reaped', 'users'), TOTALS)
 if totals[1] and totals[1] ~= SHARDS then
   error('PRESENCE_SHARDS this prefix was opened with ' .. totals[1] .. ' shard(s), not ' .. SHARDS, 0)
 end
 local total_sockets = tonumber(totals[2] or 0)
+local total_users = tonumber(totals[10] or 0)
 local total_connections = tonumber(totals[3] or 0)
 local folded_id = totals[4] or '0-0'
 local change_id = totals[5] or '0-0'
@@ -35,6 +36,7 @@ end
 save_totals = function()
   call('HSET', TOTALS,
     'shards', SHARDS,
+    'users', decimal[total_users],
     'sockets', decimal[total_sockets],
     'connections', decimal[total_connections],
     'folded', folded_id,

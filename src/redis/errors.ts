@@ -1,0 +1,35 @@
+import { PresenceError } from "../core/errors.ts";
+import { ReplyError } from "./port.ts";
+
+/**
+ * The PresenceError for whatever a Redis client threw. Its message is ours alone: clients put whole commands, and so
+ * user ids, into theirs.
+ */
+export function redisError(error: unknown): PresenceError {
+  if (error instanceof PresenceError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  const shards = /PRESENCE_SHARDS ([^,]*, not \d+)/.exec(text);
+  if (shards !== null) {
+    return new PresenceError("SHARDS_MISMATCH", `${shards[1]}: use the same \`shards\` everywhere, or another \`prefix\``, {
+      cause: error,
+    });
+  }
+  const type = /PRESENCE_TYPE (.+?): (?:WRONGTYPE|ERR)/.exec(text);
+  if (type !== null) {
+    return new PresenceError("REDIS_TYPE", `${type[1]} holds another type than ours: rename or delete it`, { cause: error });
+  }
+  if (/WRONGTYPE/.test(text)) {
+    return new PresenceError("REDIS_TYPE", "a key of ours holds another type: rename or delete it", { cause: error });
+  }
+  const said = error instanceof ReplyError || /^[A-Z]{3,} /.test(text) ? text.split(" ", 1)[0] : undefined;
+  return new PresenceError(
+    "REDIS_UNAVAILABLE",
+    said === undefined ? "Redis did not answer; see `cause`" : `Redis answered ${said}; see \`cause\``,
+    { cause: error },
+  );
+}
+
+/** Whether a reply says that the server does not know the script. */
+export function isNoScript(error: unknown): boolean {
+  return error instanceof Error && /NOSCRIPT/.test(error.message);
+}

@@ -1,0 +1,45 @@
+/**
+ * What we use of a Redis client, and nothing more. Three ports, so that a type says who may write:
+ * a reader is given a ReadPort, which has no way to send a write (INV-8); a projector gets a WritePort, and a recorder one
+ * that also sends several commands in one round trip.
+ *
+ * Every implementation must
+ * - send a list of commands in one round trip, and return as many replies in the same order;
+ * - return replies in the shape of RESP2, whatever the connection speaks: maps as flat lists, scores as strings;
+ * - return an error of one command as a value (ReplyError) where it returns a list, and reject where it returns one;
+ * - reject with PresenceError REDIS_UNAVAILABLE when it got no reply.
+ */
+export type Reply = string | number | null | readonly Reply[];
+
+/** An error reply of the server to one command. `message` is the server's own text. */
+export class ReplyError extends Error {
+  override readonly name = "ReplyError";
+}
+
+/** The read commands the reader needs: the whole list, so it is also the list of what a read-only token must allow. */
+export type ReadCommand =
+  | readonly ["TIME"]
+  | readonly ["HLEN", key: string]
+  | readonly ["HMGET", key: string, ...fields: string[]]
+  | readonly ["HGETALL", key: string]
+  | readonly ["HSCAN", key: string, cursor: string, "COUNT", count: string]
+  | readonly ["ZRANGE", key: string, start: string, stop: string, "WITHSCORES"]
+  | readonly ["XLEN", key: string]
+  | readonly ["XRANGE", key: string, start: string, end: string, "COUNT", count: string];
+
+export interface ReadPort {
+  /** Runs the commands as one transaction: the replies are of one moment. All keys are of one shard. */
+  read(commands: readonly ReadCommand[]): Promise<(Reply | ReplyError)[]>;
+}
+
+export type Command = readonly [name: string, ...args: string[]];
+
+export interface WritePort {
+  /** One command. */
+  call(command: Command): Promise<Reply>;
+}
+
+export interface PipelinePort extends WritePort {
+  /** Several in one round trip, in order, not as a transaction. All keys are of one shard. */
+  pipeline(commands: readonly Command[]): Promise<(Reply | ReplyError)[]>;
+}

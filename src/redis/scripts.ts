@@ -1,0 +1,27 @@
+import { isNoScript } from "./errors.ts";
+import type { Command, Reply, WritePort } from "./port.ts";
+
+export interface Script {
+  readonly sha1: string;
+  readonly text: string;
+}
+
+/** EVALSHA with its keys and arguments, for a pipeline. Answer NOSCRIPT with evaluate(). */
+export function evalsha(script: Script, keys: readonly string[], args: readonly string[]): Command {
+  return ["EVALSHA", script.sha1, String(keys.length), ...keys, ...args];
+}
+
+/** Runs a script by its hash; sends the text only to a server that does not know it (new, restarted, flushed). */
+export async function evaluate(
+  port: WritePort,
+  script: Script,
+  keys: readonly string[],
+  args: readonly string[],
+): Promise<Reply> {
+  try {
+    return await port.call(evalsha(script, keys, args));
+  } catch (error) {
+    if (!isNoScript(error) && !isNoScript((error as { cause?: unknown }).cause)) throw error;
+    return port.call(["EVAL", script.text, String(keys.length), ...keys, ...args]);
+  }
+}

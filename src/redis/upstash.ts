@@ -1,0 +1,75 @@
+/**
+ * The ports over @upstash/redis: HTTP, so no blocking reads. Nothing of it depends on a runtime.
+ *
+ * The client must be made with `automaticDeserialization: false` (otherwise it turns user ids into numbers and
+ * booleans) and should be given a time-out as a function, `signal: () => AbortSignal.timeout(ms)`: a plain signal that
+ * fires turns into the answer `null`.
+ */
+import type { Redis } from "@upstash/redis";
+import { redisError } from "./errors.ts";
+import { type Command, type ReadCommand, type ReadPort, type Reply, ReplyError, type WritePort } from "./port.ts";
+
+type Transaction = ReturnType<Redis["multi"]>;
+
+/** The client has no way to put a raw command into a transaction, so each read command is spelled out. */
+function add(transaction: Transaction, command: ReadCommand): void {
+  switch (command[0]) {
+    case "TIME":
+      transaction.time();
+      break;
+    case "HLEN":
+      transaction.hlen(command[1]);
+      break;
+    case "HMGET": {
+      const [, key, ...fields] = command;
+      transaction.hmget(key, ...fields);
+      break;
+    }
+    case "HGETALL":
+      transaction.hgetall(command[1]);
+      break;
+    case "HSCAN":
+      transaction.hscan(command[1], command[2], { count: Number(command[4]) });
+      break;
+    case "ZRANGE":
+      transaction.zrange(command[1], Number(command[2]), Number(command[3]), { withScores: true });
+      break;
+    case "XLEN":
+      transaction.xlen(command[1]);
+      break;
+    case "XRANGE":
+      transaction.xrange(command[1], command[2], command[3], Number(command[5]));
+      break;
+    default:
+      command satisfies never;
+  }
+}
+
+export function upstashReadPort(redis: Redis): ReadPort {
+  return {
+    async read(commands) {
+      try {
+        const transaction = redis.multi();
+        for (const command of commands) add(transaction, command);
+        const results = await transaction.exec({ keepErrors: true });
+        return (results as { result?: Reply; error?: string }[]).map(({ result, error }) =>
+          error === undefined ? (result ?? null) : new ReplyError(error),
+        );
+      } catch (error) {
+        throw redisError(error);
+      }
+    },
+  };
+}
+
+export function upstashWritePort(redis: Redis): WritePort {
+  return {
+    async call(command: Command) {
+      try {
+        return await redis.exec<Reply>([...command]);
+      } catch (error) {
+        throw redisError(error);
+      }
+    },
+  };
+}

@@ -178,7 +178,7 @@ function readAsOf(replies: readonly (Reply | ReplyError)[], shards: number): Sha
   };
 }
 
-export function createReader(port: ReadPort, options: ReaderOptions = {}): Reader {
+export function readerOver(port: ReadPort, options: ReaderOptions = {}): Reader {
   const { prefix, shards, staleAfter } = resolveReaderOptions(options);
   const allKeys = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
 

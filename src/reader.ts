@@ -15,6 +15,7 @@ import { checkUser } from "./core/user.ts";
 import { resolveReaderOptions, type ReaderOptions } from "./options.ts";
 import { redisError } from "./redis/errors.ts";
 import { type ReadCommand, type ReadPort, type Reply, ReplyError } from "./redis/port.ts";
+import { checkShards, shardsMismatch } from "./redis/shards.ts";
 
 export interface Lag {
   /** Records appended and not folded yet. Heartbeats count: an idle system has a few. */
@@ -155,12 +156,7 @@ function readAsOf(replies: readonly (Reply | ReplyError)[], shards: number): Sha
   const [time, totals, length, head] = replies;
   const now = Math.floor(Number((time as string[])[0]) * 1000 + Number((time as string[])[1]) / 1000);
   const [known, folded, change, ran, due, users, sockets, connections] = totals as (string | null)[];
-  if (known !== null && known !== undefined && Number(known) !== shards) {
-    throw new PresenceError(
-      "SHARDS_MISMATCH",
-      `this prefix was opened with ${known} shard(s), not ${shards}: use the same \`shards\` everywhere, or another \`prefix\``,
-    );
-  }
+  if (known !== null && known !== undefined && Number(known) !== shards) throw shardsMismatch(known, shards);
   const first = (head as Reply[])[0] as Reply[] | undefined;
   const oldest = first === undefined ? null : Number(String(first[0]).split("-", 1)[0]);
   const dueMs = due === null || due === undefined || Number(due) < 0 ? oldest : Number(due);
@@ -182,6 +178,16 @@ export function readerOver(port: ReadPort, options: ReaderOptions = {}): Reader 
   const { prefix, shards, staleAfter } = resolveReaderOptions(options);
   const allKeys = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
 
+  /** Asked once; again after a failure. */
+  let opening: Promise<void> | undefined;
+  function opened(): Promise<void> {
+    opening ??= checkShards(async (command) => (await port.read([command]))[0], prefix, shards).catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    });
+    return opening;
+  }
+
   function combine(parts: readonly ShardAsOf[]): AsOf {
     const rans = parts.map((part) => part.ran);
     const oldest = rans.some((ran) => ran === null) ? null : Math.min(...(rans as number[]));
@@ -200,6 +206,7 @@ export function readerOver(port: ReadPort, options: ReaderOptions = {}): Reader 
 
   /** Asks a shard, in one transaction, `commands` and how old the answers are. */
   async function ask(shard: number, commands: readonly ReadCommand[]): Promise<{ asOf: ShardAsOf; replies: Reply[] }> {
+    await opened();
     const all = await port.read([...asOfCommands(allKeys[shard]!), ...commands]);
     const failed = all.find((reply) => reply instanceof ReplyError);
     if (failed !== undefined) throw redisError(failed);

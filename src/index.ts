@@ -1,0 +1,24 @@
+/**
+ * Rollcall: crash-proof presence for Socket.IO, written to a Redis stream and readable from the edge.
+ */
+export type { Change, ChangeCause } from "./core/change.ts";
+export { PresenceError, type PresenceErrorCode } from "./core/errors.ts";
+export { type ClosableReader, createProjector, createReader, type ProjectorInput, type ReaderInput } from "./create.ts";
+export type { Logger, ProjectorOptions, ReaderOptions, RecorderOptions } from "./options.ts";
+export { createPresence, type Presence, type PresenceEvents, type PresenceOptions } from "./presence.ts";
+export type { Projector, StepResult, SweepBudget, SweepOptions, SweepSummary } from "./projector.ts";
+export type {
+  AsOf,
+  Counts,
+  Lag,
+  PageOptions,
+  ProcessesAnswer,
+  ProcessPresence,
+  Reader,
+  UserAnswer,
+  UserPresence,
+  UsersAnswer,
+  UsersPage,
+} from "./reader.ts";
+export type { LoopProjector, RunOptions } from "./run.ts";
+export type { NamespaceMatcher, UserFunction } from "./socket-io.ts";

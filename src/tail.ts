@@ -1,0 +1,119 @@
+/**
+ * Follows streams with XREAD BLOCK on a connection of its own, from one id to the next, without polling.
+ *
+ * A lost connection is made again with jittered back-off and reading goes on after the last entry delivered: an entry
+ * is delivered once, unless it was trimmed before it could be read.
+ */
+import { redisError } from "./redis/errors.ts";
+import { backoff, connect, isStandalone, type RedisInput } from "./redis/connect.ts";
+import { ioredisPort } from "./redis/ioredis.ts";
+import type { Reply } from "./redis/port.ts";
+
+export interface TailEntry {
+  readonly id: string;
+  readonly fields: readonly string[];
+}
+
+export interface TailOptions {
+  readonly redis: RedisInput;
+  readonly streams: readonly string[];
+  /** Where to start: after this id, stream by stream; `undefined` for what comes from now on. */
+  readonly from?: readonly (string | undefined)[] | undefined;
+  /** Given the place of the stream in `streams`. Must not throw. */
+  readonly onEntries: (stream: number, entries: readonly TailEntry[]) => void;
+  /** Told once when reading begins to fail and once when it works again. */
+  readonly onState?: ((error: Error | null) => void) | undefined;
+}
+
+export interface Tail {
+  /** Resolves when every stream's starting place is known: what is appended later will be delivered. */
+  readonly ready: Promise<void>;
+  /** Stops reading and closes the connections. Idempotent; nothing is delivered after it was called. */
+  close(): Promise<void>;
+}
+
+/** How long one XREAD blocks, ms: how late a connection that died silently is noticed. */
+const BLOCK_MS = 5_000;
+const COUNT = 100;
+
+export function tail({ redis, streams, from = [], onEntries, onState = () => {} }: TailOptions): Tail {
+  const closing = new AbortController();
+  const probe = connect(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail" });
+  // On a Cluster one call names keys of one slot only: a reader for each stream.
+  const groups = isStandalone(probe) ? [streams.map((_, i) => i)] : streams.map((_, i) => [i]);
+  const clients = groups.map((_, i) =>
+    i === 0 ? probe : connect(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail" }),
+  );
+  const at = streams.map((_, i) => from[i]);
+
+  async function follow(group: readonly number[], client: (typeof clients)[number], started: () => void) {
+    const port = ioredisPort(client);
+    let failures = 0;
+    while (!closing.signal.aborted) {
+      try {
+        for (const i of group) {
+          if (at[i] !== undefined) continue;
+          const newest = (await port.call(["XREVRANGE", streams[i]!, "+", "-", "COUNT", "1"])) as Reply[][];
+          at[i] = (newest[0]?.[0] as string | undefined) ?? "0-0";
+        }
+        started();
+        if (failures > 0) onState(null);
+        failures = 0;
+        const keys = group.map((i) => streams[i]!);
+        const ids = group.map((i) => at[i]!);
+        const reply = await port.call([
+          "XREAD", "COUNT", String(COUNT), "BLOCK", String(BLOCK_MS), "STREAMS", ...keys, ...ids,
+        ]); // prettier-ignore
+        if (closing.signal.aborted) return;
+        for (const [key, entries] of streamsOf(reply)) {
+          const i = group[keys.indexOf(key)]!;
+          const found = entries.map(([id, fields]) => ({ id, fields }));
+          at[i] = found.at(-1)?.id ?? at[i];
+          onEntries(i, found);
+        }
+      } catch (error) {
+        if (closing.signal.aborted) return;
+        if (failures === 0) onState(redisError(error));
+        failures++;
+        await pause(backoff(failures), closing.signal);
+      }
+    }
+  }
+
+  const starts = groups.map(() => Promise.withResolvers<void>());
+  const loops = groups.map((group, i) => follow(group, clients[i]!, starts[i]!.resolve));
+  return {
+    ready: Promise.all(starts.map((start) => start.promise)).then(() => {}),
+    async close() {
+      closing.abort();
+      for (const start of starts) start.resolve();
+      for (const client of clients) client.disconnect();
+      await Promise.all(loops);
+    },
+  };
+}
+
+type Entries = [id: string, fields: string[]][];
+
+/** RESP2 answers with pairs, RESP3 with a map, which ioredis flattens. */
+function streamsOf(reply: Reply): [key: string, entries: Entries][] {
+  if (!Array.isArray(reply)) return [];
+  if (Array.isArray(reply[0])) return reply as unknown as [string, Entries][];
+  const pairs: [string, Entries][] = [];
+  for (let i = 0; i < reply.length; i += 2) pairs.push([reply[i] as string, reply[i + 1] as unknown as Entries]);
+  return pairs;
+}
+
+/** Waits, or less if the signal fires. Never rejects. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}

@@ -5,7 +5,7 @@ import type { Redis as UpstashRedis } from "@upstash/redis";
 import type { ProjectorOptions, ReaderOptions } from "./options.ts";
 import { type Projector, projectorOver } from "./projector.ts";
 import { type Reader, readerOver } from "./reader.ts";
-import { connect, type RedisInput } from "./redis/connect.ts";
+import { connect, disconnect, type RedisInput } from "./redis/connect.ts";
 import { ioredisPort } from "./redis/ioredis.ts";
 import { upstashReadPort, upstashWritePort } from "./redis/upstash.ts";
 import { type LoopProjector, loopProjector } from "./run.ts";
@@ -49,5 +49,5 @@ export function createReader(input: ReaderInput<RedisInput | UpstashRedis>): Clo
   const { redis } = input;
   if (isUpstash(redis)) return { ...readerOver(upstashReadPort(redis), input), close() {} };
   const client = connect(redis, { timeout: TIMEOUT_MS, name: "rollcall-reader" });
-  return { ...readerOver(ioredisPort(client), input), close: () => client.disconnect() };
+  return { ...readerOver(ioredisPort(client), input), close: () => disconnect(client) };
 }

@@ -9,7 +9,7 @@ import { keysOf } from "./core/keys.ts";
 import { type Logger, resolveRecorderOptions, type RecorderOptions } from "./options.ts";
 import { type Reader, readerOver } from "./reader.ts";
 import { Recorder } from "./recorder.ts";
-import { connect, type RedisInput } from "./redis/connect.ts";
+import { connect, disconnect, type RedisInput } from "./redis/connect.ts";
 import { ioredisPort } from "./redis/ioredis.ts";
 import { attach, type NamespaceMatcher, type UserFunction } from "./socket-io.ts";
 import { tail } from "./tail.ts";
@@ -136,7 +136,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     attachment.detach();
     const graceful = await recorder.close(timeout);
     if (!graceful) logger.warn("closed without a goodbye: Redis did not answer in time; the lease will run out by itself");
-    client.disconnect();
+    disconnect(client);
     await changes.close();
     events.removeAllListeners();
   }

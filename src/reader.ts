@@ -26,7 +26,7 @@ export interface Lag {
 
 /** How old an answer is. */
 export interface AsOf {
-  /** Now, on the clock of Redis. */
+  /** When it was read, on the clock of this machine; the other times are of the clock of Redis. */
   readonly now: Date;
   /** When the projector last ran (of several shards, the one longest ago); null: never. */
   readonly projectedAt: Date | null;
@@ -133,10 +133,9 @@ interface ShardAsOf {
   readonly connections: number;
 }
 
-/** The commands every answer starts with, and all that counts() asks: four, whatever the number of users. */
+/** The commands every answer starts with, and all that counts() asks: three, whatever the number of users. */
 function asOfCommands(keys: ShardKeys): ReadCommand[] {
   return [
-    ["TIME"],
     ["HMGET", keys.totals, "shards", "folded", "change", "ran", "due", "users", "sockets", "connections"],
     // What was folded has left the log, so what is in it is the lag.
     ["XLEN", keys.records],
@@ -144,7 +143,7 @@ function asOfCommands(keys: ShardKeys): ReadCommand[] {
   ];
 }
 
-const AS_OF_COUNT = 4;
+const AS_OF_COUNT = 3;
 
 function fieldOf(flat: Reply | undefined, name: string): Reply | undefined {
   if (!Array.isArray(flat)) return undefined;
@@ -152,9 +151,8 @@ function fieldOf(flat: Reply | undefined, name: string): Reply | undefined {
   return undefined;
 }
 
-function readAsOf(replies: readonly (Reply | ReplyError)[], shards: number): ShardAsOf {
-  const [time, totals, length, head] = replies;
-  const now = Math.floor(Number((time as string[])[0]) * 1000 + Number((time as string[])[1]) / 1000);
+function readAsOf(replies: readonly (Reply | ReplyError)[], shards: number, now: number): ShardAsOf {
+  const [totals, length, head] = replies;
   const [known, folded, change, ran, due, users, sockets, connections] = totals as (string | null)[];
   if (known !== null && known !== undefined && Number(known) !== shards) throw shardsMismatch(known, shards);
   const first = (head as Reply[])[0] as Reply[] | undefined;
@@ -174,7 +172,15 @@ function readAsOf(replies: readonly (Reply | ReplyError)[], shards: number): Sha
   };
 }
 
-export function readerOver(port: ReadPort, options: ReaderOptions = {}): Reader {
+/**
+ * A reader over a port. `now` is for tests: the clock to go by instead of this machine's.
+ * Throws PresenceError OPTIONS_INVALID.
+ */
+export function readerOver(
+  port: ReadPort,
+  options: ReaderOptions & { readonly now?: (() => number) | undefined } = {},
+): Reader {
+  const { now = Date.now } = options;
   const { prefix, shards, staleAfter } = resolveReaderOptions(options);
   const allKeys = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
 
@@ -210,7 +216,7 @@ export function readerOver(port: ReadPort, options: ReaderOptions = {}): Reader 
     const all = await port.read([...asOfCommands(allKeys[shard]!), ...commands]);
     const failed = all.find((reply) => reply instanceof ReplyError);
     if (failed !== undefined) throw redisError(failed);
-    return { asOf: readAsOf(all, shards), replies: all.slice(AS_OF_COUNT) as Reply[] };
+    return { asOf: readAsOf(all, shards, now()), replies: all.slice(AS_OF_COUNT) as Reply[] };
   }
 
   async function askAll(commands: (keys: ShardKeys, shard: number) => readonly ReadCommand[]) {

@@ -8,7 +8,7 @@ import { PresenceError } from "./core/errors.ts";
 import { keysOf } from "./core/keys.ts";
 import { type ProjectorOptions, resolveProjectorOptions } from "./options.ts";
 import { type Projector, projectorOver, type StepResult } from "./projector.ts";
-import { backoff, connect, type RedisInput } from "./redis/connect.ts";
+import { backoff, connect, disconnect, type RedisInput } from "./redis/connect.ts";
 import { redisError } from "./redis/errors.ts";
 import { ioredisPort } from "./redis/ioredis.ts";
 import { pause, tail } from "./tail.ts";
@@ -133,7 +133,7 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
   async function close(): Promise<void> {
     closing.abort();
     await Promise.allSettled(running);
-    client.disconnect();
+    disconnect(client);
   }
 
   return {

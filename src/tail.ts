@@ -5,7 +5,7 @@
  * is delivered once, unless it was trimmed before it could be read.
  */
 import { redisError } from "./redis/errors.ts";
-import { backoff, connect, isStandalone, type RedisInput } from "./redis/connect.ts";
+import { backoff, connect, disconnect, isStandalone, type RedisInput } from "./redis/connect.ts";
 import { ioredisPort } from "./redis/ioredis.ts";
 import type { Reply } from "./redis/port.ts";
 
@@ -87,7 +87,7 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
     async close() {
       closing.abort();
       for (const start of starts) start.resolve();
-      for (const client of clients) client.disconnect();
+      for (const client of clients) disconnect(client);
       await Promise.all(loops);
     },
   };

@@ -66,3 +66,8 @@ export function isStandalone(client: IoRedis): client is Redis {
   // Not `instanceof`: the application may bring another copy of ioredis.
   return !("isCluster" in client && client.isCluster);
 }
+
+/** Ends a connection of ours. On one that has ended already, ioredis would leave a timer behind. */
+export function disconnect(client: IoRedis): void {
+  if (client.status !== "end") client.disconnect();
+}

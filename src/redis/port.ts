@@ -16,10 +16,11 @@ export class ReplyError extends Error {
   override readonly name = "ReplyError";
 }
 
-/** The read commands the reader needs: the whole list, so it is also the list of what a read-only token must allow. */
+/**
+ * The read commands the reader needs: the whole list, so it is also the list of what a read-only token must allow.
+ * All are in Redis's category @read; TIME is not, so a reader goes by its own clock.
+ */
 export type ReadCommand =
-  | readonly ["TIME"]
-  | readonly ["HLEN", key: string]
   | readonly ["HMGET", key: string, ...fields: string[]]
   | readonly ["HGETALL", key: string]
   | readonly ["HSCAN", key: string, cursor: string, "COUNT", count: string]

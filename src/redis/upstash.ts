@@ -14,12 +14,6 @@ type Transaction = ReturnType<Redis["multi"]>;
 /** The client has no way to put a raw command into a transaction, so each read command is spelled out. */
 function add(transaction: Transaction, command: ReadCommand): void {
   switch (command[0]) {
-    case "TIME":
-      transaction.time();
-      break;
-    case "HLEN":
-      transaction.hlen(command[1]);
-      break;
     case "HMGET": {
       const [, key, ...fields] = command;
       transaction.hmget(key, ...fields);

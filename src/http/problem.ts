@@ -1,0 +1,135 @@
+/**
+ * Errors as the API tells them: `application/problem+json` (RFC 9457) with a `code` to branch on.
+ *
+ *   { "type": "about:blank", "title": "Bad Request", "status": 400, "detail": "…", "code": "CURSOR_INVALID" }
+ *
+ * A detail is ours from the first letter to the last. It never quotes what was sent, and what went wrong inside is for
+ * the log: a problem names neither keys nor hosts nor users.
+ */
+import { PresenceError } from "../core/errors.ts";
+import type { Logger } from "../options.ts";
+
+export type ProblemCode =
+  /** 400: a query parameter that the route does not take, or a value that is out of range. */
+  | "QUERY_INVALID"
+  /** 400: the body is not JSON, or not of the shape the route takes. */
+  | "BODY_INVALID"
+  /** 400: a user id that cannot be one. */
+  | "USER_INVALID"
+  /** 400: a cursor that is none of ours. */
+  | "CURSOR_INVALID"
+  /** 401: no bearer token came with the request. */
+  | "TOKEN_MISSING"
+  /** 401: the token is none of those that are set. */
+  | "TOKEN_INVALID"
+  /** 403: no token is set, so nobody may pass. */
+  | "TOKENS_NOT_SET"
+  | "NOT_FOUND"
+  | "METHOD_NOT_ALLOWED"
+  | "BODY_TOO_LARGE"
+  | "MEDIA_TYPE_UNSUPPORTED"
+  /** 500: the server has been set up wrongly; only whoever runs it can help. */
+  | "OPTIONS_INVALID"
+  | "SHARDS_MISMATCH"
+  | "REDIS_TYPE"
+  /** 500: a bug. */
+  | "INTERNAL"
+  /** 503: Redis did not answer in time, or with an error. */
+  | "REDIS_UNAVAILABLE"
+  /** 503, from /ready alone: Redis answers, but the projector is overdue. */
+  | "PROJECTOR_STALE";
+
+const TITLES = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+} as const;
+
+export type ProblemStatus = keyof typeof TITLES;
+
+export interface ProblemParts {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** More members of the document, as RFC 9457 allows. */
+  readonly members?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+/** Thrown by a route or a guard, answered by toResponse(). `message` is the `detail`, so it may be read by anybody. */
+export class Problem extends Error {
+  override readonly name = "Problem";
+  readonly status: ProblemStatus;
+  readonly code: ProblemCode;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly members: Readonly<Record<string, unknown>>;
+
+  constructor(
+    status: ProblemStatus,
+    code: ProblemCode,
+    detail: string,
+    { headers = {}, members = {}, cause }: ProblemParts = {},
+  ) {
+    super(detail, { cause });
+    this.status = status;
+    this.code = code;
+    this.headers = headers;
+    this.members = members;
+  }
+
+  toResponse(): Response {
+    const { status, code, message: detail } = this;
+    const body = { type: "about:blank", title: TITLES[status], status, detail, code, ...this.members };
+    return new Response(JSON.stringify(body), {
+      status,
+      headers: { "content-type": "application/problem+json", ...this.headers },
+    });
+  }
+}
+
+/** How long a caller is asked to wait before it tries again, s. */
+const RETRY_AFTER_S = 2;
+
+export const retryAfter = { "retry-after": String(RETRY_AFTER_S) };
+
+function redisUnavailable(cause: PresenceError): Problem {
+  return new Problem(503, "REDIS_UNAVAILABLE", "Redis does not answer; try again in a moment", {
+    headers: retryAfter,
+    cause,
+  });
+}
+
+/** The problem for whatever was thrown. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof PresenceError) {
+    const { code, message } = error;
+    if (code === "USER_INVALID" || code === "CURSOR_INVALID") return new Problem(400, code, message);
+    if (code === "REDIS_UNAVAILABLE") return redisUnavailable(error);
+    if (code === "REDIS_TYPE" || code === "SHARDS_MISMATCH") {
+      return new Problem(500, code, "the projection cannot be read; the server's log says why", {
+        cause: error,
+      });
+    }
+  }
+  return new Problem(500, "INTERNAL", "something went wrong in the server; its log says where", {
+    cause: error,
+  });
+}
+
+/**
+ * The answer of a server that could not be put together. The message of a PresenceError names the option or variable
+ * and no value of a secret, so it may be read by anybody; whatever else was thrown is told as INTERNAL.
+ */
+export function misconfigured(error: unknown, logger: Logger): Response {
+  const known = error instanceof PresenceError && error.code === "OPTIONS_INVALID";
+  const problem = known ? new Problem(500, "OPTIONS_INVALID", error.message) : problemOf(error);
+  logger.error(`cannot serve: ${problem.code}: ${problem.message}`);
+  const response = problem.toResponse();
+  response.headers.set("cache-control", "no-store");
+  return response;
+}

@@ -1,0 +1,34 @@
+/**
+ * What a failure leaves in the log: enough to find it, and nothing of anybody's data. Clients of Redis put whole
+ * commands into their messages, and an engine may put a property's name, so of a foreign error only the kind and the
+ * place are told.
+ */
+import { PresenceError } from "../core/errors.ts";
+import type { Problem } from "./problem.ts";
+
+const FRAMES = 5;
+
+/** One line, or for a bug a few. `route` is a pattern such as `/v1/users/:id`, never a path. */
+export function describeFailure(method: string, route: string, problem: Problem): string {
+  const head = `${method} ${route}: ${problem.status} ${problem.code}`;
+  const { cause } = problem;
+  if (cause === undefined) return head;
+  if (cause instanceof PresenceError) return `${head}: ${cause.message}${kindOf(cause.cause)}`;
+  return `${head}${kindOf(cause)}${placeOf(cause)}`;
+}
+
+/** ` (TypeError)` or ` (Error ECONNREFUSED)`. */
+function kindOf(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" && /^[A-Z][A-Z0-9_]+$/.test(code)
+    ? ` (${error.name} ${code})`
+    : ` (${error.name})`;
+}
+
+/** The first frames of the stack, without the message before them. */
+function placeOf(error: unknown): string {
+  if (!(error instanceof Error) || error.stack === undefined) return "";
+  const frames = error.stack.split("\n").filter((line) => /^\s+at /.test(line));
+  return frames.length === 0 ? "" : `\n${frames.slice(0, FRAMES).join("\n")}`;
+}

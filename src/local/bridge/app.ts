@@ -1,0 +1,169 @@
+/** The routes. Every one is behind a token; what a token may do is decided in commands.ts. */
+import { randomBytes } from "node:crypto";
+import { Hono, type Context } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import type { Access, Authenticate } from "./auth.ts";
+import { notPermitted, type Refuse } from "./commands.ts";
+import type { Connection } from "./connection.ts";
+import { RequestError, type FailureStatus } from "./errors.ts";
+import type { Events } from "./events.ts";
+import type { BridgeLogger } from "./options.ts";
+import { toJson, toResp2, type Outcome, type ReplyFormat } from "./reply.ts";
+import { parseCommand, parseCommands, parsePath, segmentsOf, type Command } from "./request.ts";
+
+/** Upstash's limit for a request; a longer body is answered with 413. */
+export const BODY_BYTES_MAX = 10 * 1024 * 1024;
+
+const METHODS = ["HEAD", "GET", "POST", "PUT"];
+const JSON_TYPE = "application/json; charset=utf-8";
+
+export interface AppParts {
+  readonly authenticate: Authenticate;
+  readonly refuse: Refuse;
+  readonly connection: Connection;
+  readonly events: Events;
+  readonly logger: BridgeLogger;
+  /** True once the bridge closes: requests that still arrive on open connections are turned away. */
+  readonly isClosing: () => boolean;
+}
+
+interface Env {
+  Variables: { access: Access; format: ReplyFormat };
+}
+
+export function createApp({
+  authenticate,
+  refuse,
+  connection,
+  events,
+  logger,
+  isClosing,
+}: AppParts): Hono<Env> {
+  const app = new Hono<Env>();
+  const series = randomBytes(6).toString("base64url");
+  let responses = 0;
+
+  app.use(async function guard(c, next) {
+    const access = authenticate(c.req.raw);
+    if (access === undefined) throw new RequestError(401, "WRONGPASS invalid or missing auth token");
+    if (isClosing()) throw new RequestError(503, "ERR the bridge is closing");
+    if (!METHODS.includes(c.req.method)) throw new RequestError(405, `ERR use one of ${METHODS.join(", ")}`);
+    c.set("access", access);
+    c.set("format", formatOf(c.req.raw.headers));
+    await next();
+    // Nothing here lags behind a write, so any value that changes keeps the client's read-your-writes promise.
+    c.res.headers.set("upstash-sync-token", `${series}.${++responses}`);
+  });
+  app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }));
+
+  app.post("/", async (c) => {
+    const command = parseCommand(await bodyOf(c));
+    return answer(c, await runOne(command, c.var.access));
+  });
+
+  app.post("/pipeline", async (c) => {
+    const commands = parseCommands(await bodyOf(c));
+    const refusals = commands.map((command) => refuse(command, c.var.access));
+    const outcomes = await connection.run(commands.filter((_, index) => refusals[index] === undefined));
+    let next = 0;
+    return answer(
+      c,
+      refusals.map((error) => (error === undefined ? outcomes[next++]! : { error, status: 400 })),
+    );
+  });
+
+  app.post("/multi-exec", async (c) => {
+    const commands = parseCommands(await bodyOf(c));
+    for (const command of commands) {
+      const error = refuse(command, c.var.access);
+      if (error !== undefined) throw new RequestError(400, error);
+    }
+    const outcome = await connection.transaction(commands);
+    return answer(c, outcome, { resp2: false, base64: c.var.format.base64 });
+  });
+
+  app.on(["GET", "POST"], ["/subscribe/*", "/psubscribe/*"], (c) => {
+    const [kind, ...names] = segmentsOf(new URL(c.req.url));
+    const route = kind!.toString() as "subscribe" | "psubscribe";
+    allowStream(c, route);
+    return events.subscribe(route, names);
+  });
+
+  app.on(["GET", "POST"], "/monitor", (c) => {
+    allowStream(c, "monitor");
+    return events.monitor();
+  });
+
+  app.all("/pipeline", notAllowed);
+  app.all("/multi-exec", notAllowed);
+  app.on(["GET", "PUT"], "/", notAllowed);
+  app.all("/*", async (c) => {
+    const command = parsePath(new URL(c.req.url), await bodyOf(c));
+    return answer(c, await runOne(command, c.var.access));
+  });
+
+  app.onError((error, c) => {
+    if (error instanceof RequestError) return failure(error.status, error.message);
+    // Whoever went away while sending a body gets no answer, and nobody is to blame.
+    if (c.req.raw.signal.aborted) return failure(400, "ERR the request was aborted");
+    logger.warn(`unexpected failure of ${c.req.method}: ${error.stack ?? error.message}`);
+    return failure(500, "ERR the bridge failed; its log says why");
+  });
+
+  async function runOne(command: Command, access: Access): Promise<Outcome> {
+    const error = refuse(command, access);
+    return error === undefined ? (await connection.run([command]))[0]! : { error, status: 400 };
+  }
+
+  return app;
+}
+
+/** A list is always a 200, its errors inside; one error alone decides the status. */
+function answer(c: Context<Env>, outcome: Outcome | Outcome[], format = c.var.format): Response {
+  const status = !Array.isArray(outcome) && "error" in outcome ? outcome.status : 200;
+  if (format.resp2) {
+    const headers = { "content-type": "application/octet-stream" };
+    return new Response(new Uint8Array(toResp2(outcome)), { status, headers });
+  }
+  return new Response(toJson(outcome, format.base64), { status, headers: { "content-type": JSON_TYPE } });
+}
+
+function formatOf(headers: Headers): ReplyFormat {
+  const format = headers.get("upstash-response-format") ?? "json";
+  const encoding = headers.get("upstash-encoding") ?? "";
+  if (format !== "json" && format !== "resp2") {
+    throw new RequestError(400, "ERR invalid Upstash-Response-Format: use json or resp2");
+  }
+  if (encoding !== "" && encoding !== "base64") {
+    throw new RequestError(400, "ERR invalid Upstash-Encoding: use base64 or leave it out");
+  }
+  if (format === "resp2" && encoding === "base64") {
+    throw new RequestError(400, "ERR Upstash-Encoding: base64 is for JSON; leave it out with resp2");
+  }
+  return { resp2: format === "resp2", base64: encoding === "base64" };
+}
+
+/** Listening reveals what others write, and is no read command: the read-only token does not reach it. */
+function allowStream(c: Context<Env>, name: string): void {
+  // HEAD runs a GET without its body, so nobody would ever end the stream.
+  if (c.req.method === "HEAD") throw new RequestError(405, "ERR open an event stream with GET or POST");
+  if (c.var.access === "read-only") throw new RequestError(400, notPermitted(name));
+}
+
+async function bodyOf(c: Context<Env>): Promise<Uint8Array> {
+  return new Uint8Array(await c.req.arrayBuffer());
+}
+
+function notAllowed(): never {
+  throw new RequestError(405, "ERR send this with POST, commands as JSON in the body");
+}
+
+function tooLarge(): never {
+  throw new RequestError(413, `ERR max request size exceeded. Limit: ${BODY_BYTES_MAX} bytes`);
+}
+
+function failure(status: FailureStatus | 500, error: string): Response {
+  const headers: Record<string, string> = { "content-type": JSON_TYPE };
+  if (status === 405) headers["allow"] = METHODS.join(", ");
+  return new Response(JSON.stringify({ error }), { status, headers });
+}

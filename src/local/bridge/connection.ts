@@ -1,0 +1,117 @@
+/**
+ * The one connection that all requests share. Commands written in the same turn of the event loop stay
+ * together on the wire, so a transaction (MULTI, its commands, EXEC) needs neither a lock nor a connection
+ * of its own: nobody else's command can come between.
+ *
+ * While Redis is away nothing waits: a command fails at once, and those in flight fail when the connection
+ * closes, with an answer that says their effect is unknown. The connection comes back by itself.
+ */
+import { Redis, type RedisOptions } from "ioredis";
+import { BridgeError } from "./errors.ts";
+import type { Command } from "./request.ts";
+import type { Outcome, Reply } from "./reply.ts";
+import type { CheckedOptions } from "./options.ts";
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const RECONNECT_MAX_MS = 500;
+/** How long a connection that is given up may take to say goodbye; also how long that can delay a process's end. */
+const DISCONNECT_TIMEOUT_MS = 100;
+
+/** Settings of every connection of the bridge: RESP2 shapes, integers without loss, no queue, no silent resend. */
+function connectionOptions(commandTimeoutMs: number) {
+  return {
+    protocol: 2,
+    stringNumbers: true,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
+    commandTimeout: commandTimeoutMs,
+    retryStrategy: (attempt: number) => Math.min(attempt * 50, RECONNECT_MAX_MS),
+  } satisfies RedisOptions;
+}
+
+export interface Connection {
+  /** Runs commands in order, each for itself; one outcome a command. */
+  run(commands: readonly Command[]): Promise<Outcome[]>;
+  /** Runs commands as one transaction: an outcome each, or the one error that discarded them all. */
+  transaction(commands: readonly Command[]): Promise<Outcome[] | Outcome>;
+  /** COMMAND, the table of what this Redis can do. */
+  commandTable(): Promise<Reply>;
+  /** Another connection to the same Redis that does not come back once it is lost; not connected yet. */
+  dedicated(options?: RedisOptions): Redis;
+  close(): void;
+}
+
+/** Connects, or rejects with BridgeError when Redis cannot be reached. */
+export async function connect({ redis, commandTimeoutMs, logger }: CheckedOptions): Promise<Connection> {
+  const client = new Redis(redis, connectionOptions(commandTimeoutMs));
+  let lost = true;
+  let failure: Error | undefined;
+  client.on("error", (error: Error) => (failure = error));
+  client.on("ready", () => (lost = false));
+  client.on("close", () => {
+    // Once a loss, not once an attempt to come back.
+    if (!lost) logger.warn("the connection to Redis is lost; requests fail until it is back");
+    lost = true;
+  });
+  try {
+    await client.connect();
+  } catch (error) {
+    client.disconnect();
+    const reason = failure?.message ?? String(error);
+    throw new BridgeError(`Redis cannot be reached: ${reason}. Check the option redis and that it runs.`, {
+      cause: error,
+    });
+  }
+
+  const send = (name: string, args: readonly (string | Buffer)[] = []) =>
+    client.callBuffer(name, [...args]) as Promise<Reply>;
+  const outcomeOf = async (reply: Promise<Reply>): Promise<Outcome> => {
+    try {
+      return { result: await reply };
+    } catch (error) {
+      return failed(error, commandTimeoutMs);
+    }
+  };
+
+  return {
+    run: (commands) => Promise.all(commands.map(({ name, args }) => outcomeOf(send(name, args)))),
+
+    async transaction(commands) {
+      const replies = [send("MULTI"), ...commands.map(({ name, args }) => send(name, args)), send("EXEC")];
+      const outcomes = await Promise.all(replies.map(outcomeOf));
+      // The first refusal says what is wrong; EXEC's own error only says that something was.
+      const refused = outcomes.find((outcome) => "error" in outcome);
+      if (refused !== undefined) return refused;
+      const last = outcomes.at(-1)!;
+      const results = "result" in last && Array.isArray(last.result) ? (last.result as Reply[]) : [];
+      return results.map((reply) => (reply instanceof Error ? failed(reply, 0) : { result: reply }));
+    },
+
+    commandTable: () => send("COMMAND"),
+    dedicated(extra) {
+      const copy = client.duplicate({ ...extra, retryStrategy: () => null });
+      copy.on("error", (error: Error) => logger.warn(`event stream: ${error.message}`));
+      return copy;
+    },
+    close() {
+      lost = true;
+      client.disconnect();
+    },
+  };
+}
+
+function failed(error: unknown, commandTimeoutMs: number): Outcome {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof Error && error.name === "ReplyError") return { error: message, status: 400 };
+  if (message === "Command timed out") {
+    return {
+      error: `ERR the command took longer than ${commandTimeoutMs} ms; whether it ran is unknown`,
+      status: 504,
+    };
+  }
+  return { error: "ERR Redis is not reachable; whether the command ran is unknown", status: 503 };
+}

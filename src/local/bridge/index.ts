@@ -1,0 +1,96 @@
+/**
+ * A bridge that speaks Upstash's REST protocol over a plain Redis, so that edge code with the official client
+ * runs and is tested on a laptop. Loopback only, every route behind one of two tokens.
+ *
+ * It keeps no state: a bridge that stops half-way leaves nothing behind but commands of which the client does
+ * not know whether they ran, as with any Redis.
+ */
+import { once } from "node:events";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer } from "@hono/node-server";
+import { createApp } from "./app.ts";
+import { createAuthenticate } from "./auth.ts";
+import { createRefuse } from "./commands.ts";
+import { connect } from "./connection.ts";
+import { BridgeError } from "./errors.ts";
+import { createEvents } from "./events.ts";
+import { checkOptions, type BridgeOptions } from "./options.ts";
+
+export { BODY_BYTES_MAX } from "./app.ts";
+export { BridgeError, type BridgeOptions };
+
+const HOST = "127.0.0.1";
+/** How long close() lets requests in flight finish, and then, how long it gives their failures to be read. */
+const DRAIN_MS = 2_000;
+const FAIL_MS = 500;
+
+export interface Bridge extends AsyncDisposable {
+  /** `http://127.0.0.1:<port>`, what UPSTASH_REDIS_REST_URL is to be. */
+  readonly url: string;
+  /**
+   * Takes no more requests, ends event streams, lets requests in flight finish for up to 2 s, answers the rest
+   * with an error, and closes the connections to Redis. May be called more than once.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a bridge and resolves once it takes requests.
+ * Rejects with BridgeError when an option is wrong, Redis cannot be reached, or the port is taken.
+ */
+export async function startBridge(options: BridgeOptions): Promise<Bridge> {
+  const checked = checkOptions(options);
+  const connection = await connect(checked);
+  try {
+    const events = createEvents(connection);
+    let closing: Promise<void> | undefined;
+    const app = createApp({
+      authenticate: createAuthenticate(checked.token, checked.readOnlyToken),
+      refuse: createRefuse(await connection.commandTable()),
+      connection,
+      events,
+      logger: checked.logger,
+      isClosing: () => closing !== undefined,
+    });
+    const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+    server.on("request", (_request, response) => {
+      // server.close() ends connections that are idle at that moment; one that becomes idle later is ended here.
+      response.once("close", () => {
+        if (closing !== undefined) setImmediate(() => server.closeIdleConnections());
+      });
+    });
+    await listen(server, checked.port);
+
+    const close = () => (closing ??= end());
+    async function end(): Promise<void> {
+      const closed = once(server, "close");
+      server.close();
+      events.close();
+      // Without Redis, whoever still waits for it is answered; whoever does not read the answer is cut off.
+      const fail = setTimeout(() => connection.close(), DRAIN_MS);
+      const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS + FAIL_MS);
+      await closed;
+      clearTimeout(fail);
+      clearTimeout(cut);
+      connection.close();
+    }
+    const { port } = server.address() as AddressInfo;
+    return { url: `http://${HOST}:${port}`, close, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  server.listen(port, HOST);
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    throw new BridgeError(
+      `port ${port} of ${HOST} cannot be used (${(error as NodeJS.ErrnoException).code ?? "unknown"}); give another, or 0 for a free one`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * From HTTP to commands. A command is its name in upper case and its arguments as they go to Redis: text as
+ * strings, anything that may be binary as bytes.
+ */
+import { RequestError } from "./errors.ts";
+
+export interface Command {
+  /** In upper case, because ioredis changes the arguments and replies of names it knows in lower case. */
+  readonly name: string;
+  readonly args: readonly (string | Buffer)[];
+}
+
+/** `["SET", "key", 1]`, the body of `POST /`. */
+export function parseCommand(body: Uint8Array): Command {
+  return toCommand(parseArray(body, '["GET","key"]'));
+}
+
+/** `[["SET", "key", 1], ["GET", "key"]]`, the body of /pipeline and /multi-exec. */
+export function parseCommands(body: Uint8Array): Command[] {
+  const rows = parseArray(body, '[["SET","key","value"],["GET","key"]]');
+  if (rows.length === 0) throw new RequestError(400, "ERR empty pipeline request");
+  return rows.map((row) => {
+    if (!Array.isArray(row)) {
+      throw new RequestError(400, "ERR failed to parse pipeline request: every command must be a JSON array");
+    }
+    return toCommand(row);
+  });
+}
+
+/**
+ * `/set/key?EX=10` with a body: the path, then the body unless it is empty, then the query's names and values,
+ * as Upstash documents it (`SET key <body> EX 10`). A name without a value is one argument (`?NX`).
+ */
+export function parsePath(url: URL, body: Uint8Array): Command {
+  const args: Buffer[] = segmentsOf(url);
+  if (body.byteLength > 0) args.push(Buffer.from(body));
+  for (const pair of url.search.slice(1).split("&")) {
+    const [name, ...rest] = pair.replaceAll("+", " ").split("=");
+    const [key, value] = [percentDecode(name!), percentDecode(rest.join("="))];
+    if (pair === "" || key.toString() === "_token") continue;
+    args.push(key);
+    if (value.byteLength > 0) args.push(value);
+  }
+  const name = args.shift()!.toString().toUpperCase();
+  if (name === "") throw new RequestError(400, "ERR empty command");
+  return { name, args };
+}
+
+/** The decoded parts of a path; a slash at its end adds none. */
+export function segmentsOf(url: URL): Buffer[] {
+  return url.pathname.slice(1).replace(/\/$/, "").split("/").map(percentDecode);
+}
+
+/** Bytes, not text: `%FF` is an argument like any other, and a stray `%` stands for itself. */
+function percentDecode(text: string): Buffer {
+  const decoded = text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return Buffer.from(decoded, "latin1");
+}
+
+function toCommand(row: readonly unknown[]): Command {
+  if (row.length === 0) throw new RequestError(400, "ERR empty command");
+  const [name, ...args] = row.map(toArgument);
+  if (name === "") throw new RequestError(400, "ERR empty command");
+  return { name: name!.toUpperCase(), args };
+}
+
+function toArgument(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (value instanceof ExactNumber) return value.text;
+  if (value === null) throw new RequestError(400, "ERR null args are not supported");
+  const kind = Array.isArray(value) ? '"["' : '"{"';
+  throw new RequestError(
+    400,
+    `ERR unsupported arg type: ${kind}: several commands go to /pipeline, structured values as JSON text`,
+  );
+}
+
+/** A number as it was written, for one that a double cannot hold: 9007199254740993 must reach Redis unchanged. */
+class ExactNumber {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+function parseArray(body: Uint8Array, example: string): unknown[] {
+  let value: unknown;
+  try {
+    value = parseJson(new TextDecoder().decode(body));
+  } catch {
+    // The parser's own message quotes the body, which may hold what a log should not.
+    throw new RequestError(400, `ERR failed to parse command: the body is not JSON; send e.g. ${example}`);
+  }
+  if (!Array.isArray(value)) {
+    throw new RequestError(400, `ERR failed to parse command: expected JSON array, e.g. ${example}`);
+  }
+  return value as unknown[];
+}
+
+type Reviver = (key: string, value: unknown, context: { source?: string }) => unknown;
+
+function parseJson(text: string): unknown {
+  const value = JSON.parse(text) as unknown;
+  if (!holdsInexactNumber(value)) return value;
+  // The source text of a number is handed to a reviver only, which is slow, hence the look beforehand.
+  const exact: Reviver = (_key, item, context) =>
+    typeof item === "number" && !Number.isSafeInteger(item) && context.source !== undefined
+      ? new ExactNumber(context.source)
+      : item;
+  return JSON.parse(text, exact as (key: string, value: unknown) => unknown) as unknown;
+}
+
+function holdsInexactNumber(value: unknown): boolean {
+  if (typeof value === "number") return !Number.isSafeInteger(value);
+  return Array.isArray(value) && value.some(holdsInexactNumber);
+}

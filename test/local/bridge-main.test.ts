@@ -1,0 +1,89 @@
+/** Goal: the bridge as a command starts, says how to reach it, ends cleanly, and explains a wrong call. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { startRedis, type RedisServer } from "../../src/local/redis.ts";
+import { client, READ_ONLY_TOKEN, TOKEN } from "./support.ts";
+
+const main = fileURLToPath(new URL("../../src/local/bridge/main.ts", import.meta.url));
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+
+/** Runs the command with nothing in its environment but PATH, HOME and `environment`. */
+function run(args: string[], environment: NodeJS.ProcessEnv = {}) {
+  const { PATH, HOME } = process.env;
+  const child = spawn(process.execPath, [main, ...args], { env: { PATH, HOME, ...environment } });
+  const said = { out: "", err: "" };
+  child.stdout.on("data", (chunk: Buffer) => (said.out += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (said.err += chunk.toString()));
+  const ended = once(child, "close").then(([code]) => ({ code: code as number | null, ...said }));
+  const started = async () => {
+    while (!said.out.includes("UPSTASH_REDIS_REST_URL=")) await once(child.stdout, "data");
+    return Object.fromEntries(
+      said.out
+        .trim()
+        .split("\n")
+        .map((line) => line.split("=") as [string, string]),
+    );
+  };
+  return { child, ended, started };
+}
+
+it.each(["SIGTERM", "SIGINT"] as const)(
+  "makes tokens, prints them, serves, and ends with 0 on %s",
+  async (signal) => {
+    const { child, ended, started } = run(["--redis", server.url, "--port", "0"]);
+    const environment = await started();
+    const [url, token, readOnly] = [
+      environment["UPSTASH_REDIS_REST_URL"]!,
+      environment["UPSTASH_REDIS_REST_TOKEN"]!,
+      environment["UPSTASH_REDIS_REST_READONLY_TOKEN"]!,
+    ];
+    expect(token).toMatch(/^[0-9a-f]{48}$/);
+    expect(readOnly).not.toBe(token);
+    await client(url, token).set("key", "value");
+    await expect(client(url, readOnly).get("key")).resolves.toBe("value");
+    child.kill(signal);
+    await expect(ended).resolves.toMatchObject({ code: 0, err: "" });
+  },
+);
+
+it("takes tokens from the environment, which it does not print, and a Redis from REDIS_URL", async () => {
+  const { child, ended, started } = run([], {
+    REDIS_URL: server.url,
+    UPSTASH_REDIS_REST_TOKEN: TOKEN,
+    UPSTASH_REDIS_REST_READONLY_TOKEN: READ_ONLY_TOKEN,
+  });
+  const { UPSTASH_REDIS_REST_URL: url } = await started();
+  await expect(client(url!, TOKEN).ping()).resolves.toBe("PONG");
+  child.kill("SIGTERM");
+  const { out } = await ended;
+  expect(out).toBe(`UPSTASH_REDIS_REST_URL=${url}\n`);
+});
+
+it("starts a Redis of its own when none is named", async () => {
+  const { child, ended, started } = run([]);
+  const environment = await started();
+  const writer = client(environment["UPSTASH_REDIS_REST_URL"]!, environment["UPSTASH_REDIS_REST_TOKEN"]!);
+  await expect(writer.dbsize()).resolves.toBe(0);
+  child.kill("SIGTERM");
+  await expect(ended).resolves.toMatchObject({ code: 0 });
+});
+
+it.each([
+  [["--help"], 0, "Usage: "],
+  [["--nonsense"], 2, "--nonsense"],
+  [["--port", "many"], 2, "--port is many"],
+  [["positional"], 2, "positional"],
+  [["--redis", "redis://127.0.0.1:1"], 1, "Redis cannot be reached"],
+  [["--redis", "somewhere"], 1, "redis must be a URL"],
+] as const)("%j ends with %i and says %j", async (args, code, text) => {
+  const result = await run([...args]).ended;
+  expect(result.code).toBe(code);
+  expect(code === 0 ? result.out : result.err).toContain(text);
+  expect(result.err).not.toMatch(/^\s+at /m);
+});

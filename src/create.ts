@@ -5,8 +5,7 @@ import type { Redis as UpstashRedis } from "@upstash/redis";
 import type { ProjectorOptions, ReaderOptions } from "./options.ts";
 import { type Projector, projectorOver } from "./projector.ts";
 import { type Reader, readerOver } from "./reader.ts";
-import { connect, disconnect, type RedisInput } from "./redis/connect.ts";
-import { ioredisPort } from "./redis/ioredis.ts";
+import { connect, type RedisInput } from "./redis/connect.ts";
 import { upstashReadPort, upstashWritePort } from "./redis/upstash.ts";
 import { type LoopProjector, loopProjector } from "./run.ts";
 
@@ -48,6 +47,6 @@ export interface ClosableReader extends Reader {
 export function createReader(input: ReaderInput<RedisInput | UpstashRedis>): ClosableReader {
   const { redis } = input;
   if (isUpstash(redis)) return { ...readerOver(upstashReadPort(redis), input), close() {} };
-  const client = connect(redis, { timeout: TIMEOUT_MS, name: "rollcall-reader" });
-  return { ...readerOver(ioredisPort(client), input), close: () => disconnect(client) };
+  const connection = connect(redis, { timeout: TIMEOUT_MS, name: "rollcall-reader" });
+  return { ...readerOver(connection.port, input), close: () => connection.close() };
 }

@@ -39,8 +39,8 @@ export interface ProjectorOptions extends KeyOptions {
   /** Most units of work of one call, which bounds how long it holds Redis. 200 to 100,000, default 2,000. */
   readonly budget?: number | undefined;
   /**
-   * How long after it (re)connected a long-running projector folds without reaping, ms: processes that lost Redis at
-   * the same moment get to renew their leases first. Default 3,000; sweeps do not hold.
+   * How long a long-running projector that lost Redis folds without reaping, ms: processes that lost it at the same
+   * moment get to renew their leases first. Default 3,000; sweeps do not hold.
    */
   readonly hold?: number | undefined;
   readonly logger?: Logger | undefined;

@@ -9,8 +9,7 @@ import { keysOf } from "./core/keys.ts";
 import { type Logger, resolveRecorderOptions, type RecorderOptions } from "./options.ts";
 import { type Reader, readerOver } from "./reader.ts";
 import { Recorder } from "./recorder.ts";
-import { connect, disconnect, type RedisInput } from "./redis/connect.ts";
-import { ioredisPort } from "./redis/ioredis.ts";
+import { connect, type RedisInput } from "./redis/connect.ts";
 import { attach, type NamespaceMatcher, type UserFunction } from "./socket-io.ts";
 import { tail } from "./tail.ts";
 
@@ -94,8 +93,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     }
   }
 
-  const client = connect(input.redis, { timeout: Math.min(SILENCE_MS_MAX, options.ttl), name: "rollcall" });
-  const port = ioredisPort(client);
+  const connection = connect(input.redis, { timeout: Math.min(SILENCE_MS_MAX, options.ttl), name: "rollcall" });
+  const { port } = connection;
   const reader = readerOver(port, { prefix: options.prefix, shards: options.shards });
   const recorder = new Recorder({ port, options, onError, connections: () => io.engine?.clientsCount ?? 0 });
   const attachment = attach({
@@ -135,8 +134,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   async function close(timeout: number): Promise<void> {
     attachment.detach();
     const graceful = await recorder.close(timeout);
-    if (!graceful) logger.warn("closed without a goodbye: Redis did not answer in time; the lease will run out by itself");
-    disconnect(client);
+    if (!graceful) logger.warn("closed without a goodbye; the lease runs out by itself");
+    connection.close();
     await changes.close();
     events.removeAllListeners();
   }

@@ -35,7 +35,7 @@ export interface RecorderContext {
 
 /** `MAXLEN ~` of the log: a bound for when nobody projects; what falls off heals by fencing. */
 const RECORDS_KEPT = 200_000;
-/** How long a projector in a process that has just (re)connected folds without reaping, ms (see ProjectorOptions.hold). */
+/** How long a process that lost Redis folds without reaping, ms (see ProjectorOptions.hold). */
 const HOLD_MS = 3_000;
 /** Several processes wake for the same deadline: the first that does spares the others, so they spread out, ms. */
 const SPREAD_MS = 100;
@@ -50,9 +50,12 @@ export class Recorder {
       ? projectorOver(port, { prefix: options.prefix, shards: options.shards })
       : undefined;
     const name = `${hostname().slice(0, 64)}-${process.pid}`;
+    const newId = () => `${name}.${randomBytes(6).toString("hex")}`;
+    // One id for all shards, until one of them has to register afresh on its own.
+    const first = newId();
     this.#shards = Array.from(
       { length: options.shards },
-      (_, shard) => new ShardRecorder(shard, context, projector, () => `${name}.${randomBytes(6).toString("hex")}`),
+      (_, shard) => new ShardRecorder(shard, first, context, projector, newId),
     );
   }
 
@@ -105,22 +108,30 @@ class ShardRecorder {
   /** When the last record was appended and the last look at our own registration taken, performance.now() ms. */
   #appendedAt = -Infinity;
   #checkedAt = performance.now();
-  #reapFrom = performance.now() + HOLD_MS;
+  #reapFrom = -Infinity;
   /** When the projector next has something to do, performance.now() ms. */
   #projectAt = -Infinity;
   #lastId = "0-0";
   /** Clock of Redis minus performance.now(), ms; NaN before the first answer. */
   #clock = Number.NaN;
   #failing = false;
+  /** The count of connections in the last record: it changes after the sockets did, and a heartbeat brings the rest. */
+  #connections: number | undefined;
 
-  constructor(shard: number, context: RecorderContext, projector: Projector | undefined, newId: () => string) {
+  constructor(
+    shard: number,
+    id: string,
+    context: RecorderContext,
+    projector: Projector | undefined,
+    newId: () => string,
+  ) {
     const { options } = context;
     this.#shard = shard;
     this.#keys = keysOf(options.prefix, shard, options.shards);
     this.#context = context;
     this.#projector = projector;
     this.#newId = newId;
-    this.journal = new Journal(newId(), {
+    this.journal = new Journal(id, {
       ttl: options.ttl,
       about: { host: hostname().slice(0, 64), pid: process.pid, version: VERSION, grace: options.grace },
     });
@@ -191,7 +202,12 @@ class ShardRecorder {
   async #append(record: RecordEntry): Promise<void> {
     const now = performance.now();
     const { heartbeat } = this.#context.options;
-    const news = record.operations.length > 0 || record.seq === 1 || record.bye === true || record.replaces !== undefined;
+    const news =
+      record.operations.length > 0 ||
+      record.seq === 1 ||
+      record.bye === true ||
+      record.replaces !== undefined ||
+      record.connections !== this.#connections;
     const projects = this.#projector !== undefined && (news || now >= this.#projectAt);
     const checks = record.seq > 1 && record.bye !== true && now - this.#checkedAt >= heartbeat;
     const step = { reap: now >= this.#reapFrom };
@@ -208,6 +224,7 @@ class ShardRecorder {
     const id = replies[0]!;
     if (id instanceof ReplyError) throw redisError(id);
     this.#lastId = id as string;
+    this.#connections = record.connections;
     this.#appendedAt = performance.now();
     if (projects) await this.#settle(replies[1]!, step);
     if (checks) {

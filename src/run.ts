@@ -8,9 +8,8 @@ import { PresenceError } from "./core/errors.ts";
 import { keysOf } from "./core/keys.ts";
 import { type ProjectorOptions, resolveProjectorOptions } from "./options.ts";
 import { type Projector, projectorOver, type StepResult } from "./projector.ts";
-import { backoff, connect, disconnect, type RedisInput } from "./redis/connect.ts";
+import { backoff, connect, type RedisInput } from "./redis/connect.ts";
 import { redisError } from "./redis/errors.ts";
-import { ioredisPort } from "./redis/ioredis.ts";
 import { pause, tail } from "./tail.ts";
 
 export interface RunOptions {
@@ -68,15 +67,14 @@ class Bell {
  */
 export function loopProjector(options: ProjectorOptions & { readonly redis: RedisInput }): LoopProjector {
   const { prefix, shards, hold, logger } = resolveProjectorOptions(options);
-  const client = connect(options.redis, { timeout: TIMEOUT_MS, name: "rollcall-projector" });
-  const projector = projectorOver(ioredisPort(client), options);
+  const connection = connect(options.redis, { timeout: TIMEOUT_MS, name: "rollcall-projector" });
+  const projector = projectorOver(connection.port, options);
   const closing = new AbortController();
   const running = new Set<Promise<void>>();
 
   async function loop(shard: number, bell: Bell, signal: AbortSignal, onStep: RunOptions["onStep"]): Promise<void> {
     let failures = 0;
-    // Processes that lost Redis when we did get a moment to renew their leases.
-    let reapFrom = performance.now() + hold;
+    let reapFrom = -Infinity;
     while (!signal.aborted) {
       try {
         const held = Math.max(0, reapFrom - performance.now());
@@ -94,6 +92,7 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
         if (failures === 0) logger.warn(`shard ${shard}: cannot project: ${failure.message}`);
         failures++;
         await pause(backoff(failures), signal);
+        // Processes that lost Redis when we did get a moment to renew their leases.
         reapFrom = performance.now() + hold;
       }
     }
@@ -133,7 +132,7 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
   async function close(): Promise<void> {
     closing.abort();
     await Promise.allSettled(running);
-    disconnect(client);
+    connection.close();
   }
 
   return {

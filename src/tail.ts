@@ -5,8 +5,7 @@
  * is delivered once, unless it was trimmed before it could be read.
  */
 import { redisError } from "./redis/errors.ts";
-import { backoff, connect, disconnect, isStandalone, type RedisInput } from "./redis/connect.ts";
-import { ioredisPort } from "./redis/ioredis.ts";
+import { backoff, type Connection, connect, isStandalone, type RedisInput } from "./redis/connect.ts";
 import type { Reply } from "./redis/port.ts";
 
 export interface TailEntry {
@@ -40,14 +39,13 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
   const closing = new AbortController();
   const probe = connect(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail" });
   // On a Cluster one call names keys of one slot only: a reader for each stream.
-  const groups = isStandalone(probe) ? [streams.map((_, i) => i)] : streams.map((_, i) => [i]);
-  const clients = groups.map((_, i) =>
+  const groups = isStandalone(probe.client) ? [streams.map((_, i) => i)] : streams.map((_, i) => [i]);
+  const connections = groups.map((_, i) =>
     i === 0 ? probe : connect(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail" }),
   );
   const at = streams.map((_, i) => from[i]);
 
-  async function follow(group: readonly number[], client: (typeof clients)[number], started: () => void) {
-    const port = ioredisPort(client);
+  async function follow(group: readonly number[], { port }: Connection, started: () => void) {
     let failures = 0;
     while (!closing.signal.aborted) {
       try {
@@ -81,13 +79,13 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
   }
 
   const starts = groups.map(() => Promise.withResolvers<void>());
-  const loops = groups.map((group, i) => follow(group, clients[i]!, starts[i]!.resolve));
+  const loops = groups.map((group, i) => follow(group, connections[i]!, starts[i]!.resolve));
   return {
     ready: Promise.all(starts.map((start) => start.promise)).then(() => {}),
     async close() {
       closing.abort();
       for (const start of starts) start.resolve();
-      for (const client of clients) disconnect(client);
+      for (const connection of connections) connection.close();
       await Promise.all(loops);
     },
   };

@@ -50,7 +50,8 @@ export function createApp(options: AppOptions): Hono {
       return new Problem(400, "BODY_INVALID", "the request was aborted").toResponse();
     const problem = problemOf(error);
     if (problem.status >= 500) {
-      const route = matchedRoutes(c).at(-1)?.path ?? "*";
+      // Guards match as well, with a pattern for everything.
+      const route = matchedRoutes(c).findLast(({ path }) => !path.endsWith("*"))?.path ?? "*";
       logger[problem.status === 503 ? "warn" : "error"](describeFailure(c.req.method, route, problem));
     }
     return problem.toResponse();

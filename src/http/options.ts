@@ -60,7 +60,7 @@ export function checkOrigins(origins: readonly string[]): readonly string[] {
         invalid('origins has "*" beside others: "*" allows them all, so keep only it, or drop it');
       continue;
     }
-    // A browser sends exactly this form, so anything else (a path, a slash at the end) would never match.
+    // A browser sends exactly this form: anything else (a path, a slash at the end, a pattern) would never match.
     if (typeof origin !== "string" || !/^https?:\/\//.test(origin) || !isOrigin(origin)) {
       invalid(
         `origins[${i}] is no origin: write scheme, host and port only, such as https://app.example:8443`,
@@ -71,5 +71,5 @@ export function checkOrigins(origins: readonly string[]): readonly string[] {
 }
 
 function isOrigin(text: string): boolean {
-  return URL.canParse(text) && new URL(text).origin === text;
+  return !text.includes("*") && URL.canParse(text) && new URL(text).origin === text;
 }

@@ -26,9 +26,12 @@ function kindOf(error: unknown): string {
     : ` (${error.name})`;
 }
 
-/** The first frames of the stack, without the message before them. */
+/** The first frames of the stack, without the message before them, which may have lines that look like frames. */
 function placeOf(error: unknown): string {
   if (!(error instanceof Error) || error.stack === undefined) return "";
-  const frames = error.stack.split("\n").filter((line) => /^\s+at /.test(line));
+  const { message, stack } = error;
+  const at = stack.indexOf(message);
+  const rest = at === -1 ? stack : stack.slice(at + message.length);
+  const frames = rest.split("\n").filter((line) => /^\s+at .*:\d+:\d+\)?$/.test(line));
   return frames.length === 0 ? "" : `\n${frames.slice(0, FRAMES).join("\n")}`;
 }

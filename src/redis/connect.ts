@@ -4,7 +4,8 @@
  */
 import { type Cluster, Redis } from "ioredis";
 import { PresenceError } from "../core/errors.ts";
-import type { IoRedis } from "./ioredis.ts";
+import { type IoRedis, ioredisPort } from "./ioredis.ts";
+import type { PipelinePort, ReadPort } from "./port.ts";
 
 export type RedisInput = string | Redis | Cluster;
 
@@ -27,11 +28,23 @@ function isClient(value: unknown): value is IoRedis {
   return typeof value === "object" && value !== null && "duplicate" in value && "call" in value;
 }
 
-/** The most a command waits for a connection: the attempt under way. After that the caller's own retry takes over. */
+export interface Connection {
+  readonly client: IoRedis;
+  /** Commands wait for the connection attempt under way, and reject when it fails or the connection is closed. */
+  readonly port: ReadPort & PipelinePort;
+  /** Ends it at once; what was sent and not answered rejects. Idempotent. */
+  close(): void;
+}
+
+/**
+ * No queue of ioredis's own: what is in it when a connection that is between two attempts is told to disconnect would
+ * never be answered.
+ */
 const FAIL_FAST = {
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   enableAutoPipelining: false,
+  enableOfflineQueue: false,
   keyPrefix: "",
   lazyConnect: false,
 };
@@ -40,34 +53,75 @@ const FAIL_FAST = {
  * Opens a connection. Does not wait for it: commands do.
  * Throws PresenceError OPTIONS_INVALID for anything but a redis:// or rediss:// URL, an ioredis client or Cluster.
  */
-export function connect(input: RedisInput, { timeout, name }: ConnectOptions): IoRedis {
+export function connect(input: RedisInput, { timeout, name }: ConnectOptions): Connection {
   const own = { ...FAIL_FAST, socketTimeout: timeout, connectTimeout: timeout, connectionName: name };
   if (typeof input === "string") {
     if (!/^rediss?:\/\//.test(input)) {
       throw new PresenceError("OPTIONS_INVALID", "redis must be a redis:// or rediss:// URL, an ioredis client or Cluster");
     }
-    return quiet(new Redis(input, { ...own, retryStrategy: backoff }));
+    return open(new Redis(input, { ...own, retryStrategy: backoff }));
   }
   if (!isClient(input)) {
     throw new PresenceError("OPTIONS_INVALID", "redis must be a redis:// or rediss:// URL, an ioredis client or Cluster");
   }
-  if (isStandalone(input)) return quiet(input.duplicate({ ...own, retryStrategy: backoff }));
-  return quiet(input.duplicate([], { clusterRetryStrategy: backoff, lazyConnect: false, redisOptions: own }));
+  if (isStandalone(input)) return open(input.duplicate({ ...own, retryStrategy: backoff }));
+  const { enableOfflineQueue: _, ...ofNodes } = own;
+  return open(
+    input.duplicate([], {
+      clusterRetryStrategy: backoff,
+      lazyConnect: false,
+      enableOfflineQueue: false,
+      redisOptions: ofNodes,
+    }),
+  );
 }
 
-/** ioredis prints an error nobody listens for. Whoever sent the command gets it as well. */
-function quiet(client: IoRedis): IoRedis {
+function open(client: IoRedis): Connection {
+  const closing = new AbortController();
+  // ioredis prints an error nobody listens for. Whoever sent the command gets it as well.
   client.on("error", () => {});
-  return client;
+
+  /** Resolves when the connection is usable; rejects when the attempt under way fails. */
+  async function ready(): Promise<void> {
+    if (client.status === "ready" && !closing.signal.aborted) return;
+    await new Promise<void>((resolve, reject) => {
+      const settle = (problem?: string) => {
+        client.off("ready", onReady);
+        client.off("close", onClose);
+        client.off("end", onClose);
+        closing.signal.removeEventListener("abort", onClosed);
+        if (problem === undefined) resolve();
+        else reject(new PresenceError("REDIS_UNAVAILABLE", problem));
+      };
+      const onReady = () => settle();
+      const onClose = () => settle("Redis cannot be reached");
+      const onClosed = () => settle("this connection has been closed");
+      if (closing.signal.aborted) return onClosed();
+      client.on("ready", onReady);
+      client.on("close", onClose);
+      client.on("end", onClose);
+      closing.signal.addEventListener("abort", onClosed);
+    });
+  }
+
+  const port = ioredisPort(client);
+  return {
+    client,
+    port: {
+      read: (commands) => ready().then(() => port.read(commands)),
+      call: (command) => ready().then(() => port.call(command)),
+      pipeline: (commands) => ready().then(() => port.pipeline(commands)),
+    },
+    close() {
+      closing.abort();
+      // On one that has ended already, ioredis would leave a timer behind.
+      if (client.status !== "end") client.disconnect();
+    },
+  };
 }
 
 /** Whether each command of this client goes to the one server, so that one call may name keys of several shards. */
 export function isStandalone(client: IoRedis): client is Redis {
   // Not `instanceof`: the application may bring another copy of ioredis.
   return !("isCluster" in client && client.isCluster);
-}
-
-/** Ends a connection of ours. On one that has ended already, ioredis would leave a timer behind. */
-export function disconnect(client: IoRedis): void {
-  if (client.status !== "end") client.disconnect();
 }

@@ -24,14 +24,24 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
 
   beforeAll(async () => {
     const prefix = newPrefix();
-    await populate(test.redis, { prefix, shards, process: "web-1", users: ["alice", "alice", "bob", ...HOSTILE_IDS] });
+    await populate(test.redis, {
+      prefix,
+      shards,
+      process: "web-1",
+      users: ["alice", "alice", "bob", ...HOSTILE_IDS],
+    });
     await populate(test.redis, { prefix, shards, process: "web-2", users: ["alice"] });
     api = appOver(test.redis, { prefix, shards });
   });
 
   it("GET /v1/counts tells users, sockets and connections, and how old that is", async () => {
     const n = HOSTILE_IDS.length;
-    expect(await api.get<Counts>("/v1/counts")).toEqual({ users: n + 2, sockets: n + 4, connections: n + 6, asOf });
+    expect(await api.get<Counts>("/v1/counts")).toEqual({
+      users: n + 2,
+      sockets: n + 4,
+      connections: n + 6,
+      asOf,
+    });
   });
 
   it("GET /v1/users pages through everybody", async () => {
@@ -48,11 +58,21 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
   });
 
   it("GET /v1/users/:id adds up the sockets of all processes", async () => {
-    expect(await api.get<UserAnswer>("/v1/users/alice")).toEqual({ id: "alice", online: true, sockets: 3, asOf });
+    expect(await api.get<UserAnswer>("/v1/users/alice")).toEqual({
+      id: "alice",
+      online: true,
+      sockets: 3,
+      asOf,
+    });
   });
 
   it("GET /v1/users/:id answers 200 for one who is absent", async () => {
-    expect(await api.get<UserAnswer>("/v1/users/nobody")).toEqual({ id: "nobody", online: false, sockets: 0, asOf });
+    expect(await api.get<UserAnswer>("/v1/users/nobody")).toEqual({
+      id: "nobody",
+      online: false,
+      sockets: 0,
+      asOf,
+    });
   });
 
   it.each(HOSTILE_IDS)("GET /v1/users/:id finds %j", async (id) => {

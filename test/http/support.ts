@@ -43,20 +43,25 @@ export interface Populate extends ReaderOptions {
   readonly process?: string;
   /** Each entry opens one socket; the same id twice is two sockets. */
   readonly users: readonly string[];
+  /** The lease, ms. */
   readonly ttl?: number;
+  /** How long its users stay present after a dropped transport, ms. */
+  readonly grace?: number;
 }
 
 /** Appends the records of one new process, in every shard. Projects nothing. */
 export async function append(
   redis: Redis,
-  { prefix, shards = 1, process = "web-1", users, ttl = 600_000 }: Populate,
+  { prefix, shards = 1, process = "web-1", users, ttl = 600_000, grace = 0 }: Populate,
 ): Promise<void> {
   const byShard = Array.from({ length: shards }, (): string[] => []);
   for (const user of users) byShard[shardOf(user, shards)]!.push(user);
   for (const [shard, ids] of byShard.entries()) {
     const pipeline = redis.pipeline();
     for (let seq = 1, sockets = 0; seq === 1 || sockets < ids.length; seq++) {
-      const operations = ids.slice(sockets, sockets + OPERATIONS_MAX).map((user) => ({ op: "connect" as const, user }));
+      const operations = ids
+        .slice(sockets, sockets + OPERATIONS_MAX)
+        .map((user) => ({ op: "connect" as const, user }));
       sockets += operations.length;
       const record = encodeRecord({
         process,
@@ -64,7 +69,7 @@ export async function append(
         ttl,
         operations,
         sockets,
-        ...(seq === 1 && { about: { host: "host.example", pid: 42, version: "1.2.3", grace: 0 } }),
+        ...(seq === 1 && { about: { host: "host.example", pid: 42, version: "1.2.3", grace } }),
         ...(shard === 0 && { connections: users.length + 1 }),
       });
       pipeline.call("XADD", keysOf(prefix, shard, shards).records, "*", ...record);
@@ -93,17 +98,13 @@ export interface TestApp {
   /** What the logger was told. */
   readonly logged: string[];
   /** A request with the token, unless `init` brings an Authorization of its own; `authorization: ""` sends none. */
-  request(path: string, init?: RequestInit): Promise<Response>;
+  readonly request: (path: string, init?: RequestInit) => Promise<Response>;
   /** The body of a 200. Fails on any other status. */
-  get<T = unknown>(path: string): Promise<T>;
-  lookup(body: unknown, headers?: Record<string, string>): Promise<Response>;
+  readonly get: <T = unknown>(path: string) => Promise<T>;
+  readonly lookup: (body: unknown, headers?: Record<string, string>) => Promise<Response>;
 }
 
-export function appOver(
-  redis: Redis,
-  keys: ReaderOptions,
-  options: Partial<AppOptions> = {},
-): TestApp {
+export function appOver(redis: Redis, keys: ReaderOptions, options: Partial<AppOptions> = {}): TestApp {
   const logged: string[] = [];
   const log = (message: string) => void logged.push(message);
   const app = createApp({

@@ -1,0 +1,135 @@
+/**
+ * A child process in a group of its own, so that Ctrl-C in a terminal reaches the demo alone, which ends its children
+ * in order, and so that what a child starts itself (wrangler starts workerd) can be ended together with it.
+ *
+ * A demo that stops without a word cannot leave a group behind: a shell waits on a pipe that only the demo holds open,
+ * and kills the group when the pipe closes.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { stripVTControlCharacters } from "node:util";
+import { DemoError } from "./errors.ts";
+
+/** How much of a child's output is kept, to be quoted when it fails. */
+const OUTPUT_LINES = 15;
+
+export interface ChildOptions {
+  readonly name: string;
+  /** A JavaScript or TypeScript file for the Node that runs the demo. */
+  readonly file: string;
+  readonly args?: readonly string[];
+  /** Added to the demo's own environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly onMessage: (message: unknown) => void;
+}
+
+const running = new Set<Child>();
+
+export class Child {
+  readonly name: string;
+  /** Also the id of its process group. */
+  readonly pid: number;
+  /** Resolves when the child has ended, its group is killed and its output is read. Never rejects. */
+  readonly ended: Promise<void>;
+  readonly #process: ChildProcess;
+  readonly #output: string[] = [];
+
+  private constructor(name: string, child: ChildProcess) {
+    this.name = name;
+    this.pid = child.pid!;
+    this.#process = child;
+    for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (chunk: Buffer) => this.#keep(chunk));
+    running.add(this);
+    child.once("exit", () => this.killGroup());
+    this.ended = new Promise((resolve) => {
+      child.once("close", () => {
+        running.delete(this);
+        resolve();
+      });
+    });
+    watchOver(this.pid, this.ended);
+  }
+
+  /** Rejects with DemoError if the file cannot be run at all. */
+  static async start({ name, file, args = [], env, cwd, onMessage }: ChildOptions): Promise<Child> {
+    const child = spawn(process.execPath, [file, ...args], {
+      env: { ...process.env, NO_COLOR: "1", ...env },
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+      detached: true,
+      ...(cwd !== undefined && { cwd }),
+    });
+    child.on("message", onMessage);
+    try {
+      await once(child, "spawn");
+    } catch (cause) {
+      throw new DemoError(`${name} cannot be started: ${String(cause)}`, { cause });
+    }
+    // Later on "error" is about a signal that found nobody, or a message to one that has gone: both are ends we see.
+    child.on("error", () => {});
+    return new Child(name, child);
+  }
+
+  get hasEnded(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  /** How it ended, and below that the last lines it wrote. */
+  get epitaph(): string {
+    const { exitCode, signalCode } = this.#process;
+    const how = signalCode ?? (exitCode === null ? "still running" : `exit code ${exitCode}`);
+    return [how, ...this.#output.map((line) => `  ${line}`)].join("\n");
+  }
+
+  get exitCode(): number | null {
+    return this.#process.exitCode;
+  }
+
+  /** Sends a signal to the child alone. */
+  kill(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
+  /** SIGTERM, and SIGKILL to the whole group after `patience` ms. Resolves when it has ended. */
+  async stop(patience: number): Promise<void> {
+    if (!this.hasEnded) this.kill("SIGTERM");
+    const timer = setTimeout(() => this.killGroup(), patience);
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  killGroup(): void {
+    try {
+      process.kill(-this.pid, "SIGKILL");
+    } catch {
+      // Nobody is left in it.
+    }
+  }
+
+  #keep(chunk: Buffer): void {
+    const lines = stripVTControlCharacters(chunk.toString()).split("\n");
+    this.#output.push(...lines.map((line) => line.trimEnd()).filter((line) => line !== ""));
+    this.#output.splice(0, this.#output.length - OUTPUT_LINES);
+  }
+}
+
+/** The way out that waits for nothing: for a second Ctrl-C and for an exit that nobody has planned. */
+export function killEveryGroup(): void {
+  for (const child of running) child.killGroup();
+}
+
+function watchOver(pid: number, ended: Promise<void>): void {
+  const watchdog = spawn(
+    "/bin/sh",
+    ["-c", 'read -r _; kill -KILL -- "-$1" 2>/dev/null', "rollcall-demo-watchdog", String(pid)],
+    { stdio: ["pipe", "ignore", "ignore"], cwd: "/", detached: true },
+  );
+  // Without a shell a child merely outlives a crash of the demo.
+  watchdog.on("error", () => {});
+  watchdog.stdin.on("error", () => {});
+  watchdog.unref();
+  (watchdog.stdin as Socket).unref();
+  // Later, the id of the group may be somebody else's.
+  void ended.then(() => watchdog.kill("SIGKILL"));
+}

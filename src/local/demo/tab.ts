@@ -1,0 +1,104 @@
+/**
+ * One browser tab of a user: a real client with a WebSocket of its own. While it is open it wants to be connected; when
+ * the connection is lost it tries again at whichever node the load balancer names.
+ */
+import { io, type Socket } from "socket.io-client";
+import type { Incarnation } from "./cluster.ts";
+
+/** How long a tab waits before it tries again, ms: spread, as clients of a node that died should be. */
+const RETRY_MS_MIN = 30;
+const RETRY_MS_MAX = 250;
+const CONNECT_TIMEOUT_MS = 3_000;
+
+/** The load balancer: a node that takes connections, or undefined when there is none. */
+export type Balancer = () => Incarnation | undefined;
+
+/** One connection of a tab, from its start to its end, and what it was told meanwhile. */
+export interface Connection {
+  readonly node: Incarnation;
+  readonly socket: Socket;
+  /** How often "user has connected" and "user has disconnected" came. */
+  readonly heard: { online: number; offline: number };
+}
+
+export class Tab {
+  /** null: not signed in. */
+  readonly user: string | null;
+  readonly #balancer: Balancer;
+  #wanted = false;
+  #connection: Connection | undefined;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(user: string | null, balancer: Balancer) {
+    this.user = user;
+    this.#balancer = balancer;
+  }
+
+  get isOpen(): boolean {
+    return this.#wanted;
+  }
+
+  /** The node it is connected to or is trying to reach. */
+  get node(): Incarnation | undefined {
+    return this.#connection?.node;
+  }
+
+  /** The connection if it is really there. */
+  get connection(): Connection | undefined {
+    return this.#connection?.socket.connected === true ? this.#connection : undefined;
+  }
+
+  open(): void {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#connect();
+  }
+
+  /** Says goodbye and stays closed. */
+  close(): void {
+    this.#wanted = false;
+    clearTimeout(this.#retry);
+    this.#letGo();
+  }
+
+  /** Loses its connection without a goodbye, as in a tunnel, and comes back. */
+  drop(): void {
+    this.#connection?.socket.io.engine.close();
+  }
+
+  #connect(): void {
+    const node = this.#balancer();
+    if (node === undefined) return this.#tryAgain();
+    const socket = io(node.url, {
+      transports: ["websocket"],
+      reconnection: false,
+      forceNew: true,
+      timeout: CONNECT_TIMEOUT_MS,
+      auth: this.user === null ? {} : { user: this.user },
+    });
+    const heard = { online: 0, offline: 0 };
+    socket.on("user has connected", () => heard.online++);
+    socket.on("user has disconnected", () => heard.offline++);
+    socket.on("disconnect", () => this.#lost(socket));
+    socket.on("connect_error", () => this.#lost(socket));
+    this.#connection = { node, socket, heard };
+  }
+
+  #lost(socket: Socket): void {
+    if (this.#connection?.socket !== socket) return;
+    this.#letGo();
+    if (this.#wanted) this.#tryAgain();
+  }
+
+  #letGo(): void {
+    const socket = this.#connection?.socket;
+    this.#connection = undefined;
+    socket?.off();
+    socket?.disconnect();
+  }
+
+  #tryAgain(): void {
+    const wait = RETRY_MS_MIN + Math.random() * (RETRY_MS_MAX - RETRY_MS_MIN);
+    this.#retry = setTimeout(() => this.#connect(), wait);
+  }
+}

@@ -1,0 +1,103 @@
+/** What the tests of the functions share: the bridge behind a tap that sees all a client sends, and child processes. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { startBridge } from "../../src/local/bridge/index.ts";
+import { until } from "../support/until.ts";
+
+export const WRITE_TOKEN = "the-credentials-that-may-write";
+export const READ_ONLY_TOKEN = "the-credentials-that-may-only-read";
+export const TOKEN = "a-token-for-callers-of-the-api";
+
+export interface Sent {
+  readonly token: string;
+  /** The names of the commands of one request, in upper case. */
+  readonly commands: readonly string[];
+}
+
+export interface Tap extends AsyncDisposable {
+  readonly url: string;
+  /** What has come by so far, refused requests included. */
+  readonly sent: Sent[];
+}
+
+/** A bridge over a Redis, and before it a server that notes every request and hands it on. */
+export async function startTappedBridge(redis: string): Promise<Tap> {
+  const bridge = await startBridge({ redis, token: WRITE_TOKEN, readOnlyToken: READ_ONLY_TOKEN });
+  const sent: Sent[] = [];
+  const server = createServer((request, response) => {
+    const hand = async () => {
+      const body = await text(request);
+      const json = JSON.parse(body) as string[] | string[][];
+      const commands = (Array.isArray(json[0]) ? (json as string[][]) : [json as string[]]).map(([name]) =>
+        name!.toUpperCase(),
+      );
+      sent.push({ token: request.headers.authorization?.replace("Bearer ", "") ?? "", commands });
+      const headers = Object.entries(request.headers).filter(
+        ([name]) => !/^(host|connection|content-length)$/.test(name),
+      );
+      const answer = await fetch(bridge.url + request.url!, {
+        method: request.method!,
+        headers: Object.fromEntries(headers) as Record<string, string>,
+        body,
+      });
+      response.writeHead(answer.status, {
+        "content-type": answer.headers.get("content-type") ?? "",
+        "upstash-sync-token": answer.headers.get("upstash-sync-token") ?? "",
+      });
+      response.end(await answer.text());
+    };
+    hand().catch((error: unknown) => response.destroy(error as Error));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    sent,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await bridge.close();
+    },
+  };
+}
+
+export interface Entry extends AsyncDisposable {
+  readonly child: ChildProcess;
+  /** All it has printed so far, to both outputs. */
+  readonly output: () => string;
+  /** Its exit code once it has ended, or the name of the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+  /** Waits until it has printed something that matches. Fails at once when it ends instead. */
+  readonly prints: (pattern: RegExp) => Promise<RegExpExecArray>;
+}
+
+/** Runs a function of ours with exactly this environment, as `node functions/<name>`. */
+export function start(name: string, environment: Record<string, string>): Entry {
+  const child = spawn(process.execPath, [`functions/${name}`], {
+    env: { PATH: process.env["PATH"], ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const ended = once(child, "close").then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
+  return {
+    child,
+    output: () => output,
+    ended,
+    prints: (pattern) =>
+      until(`${name} prints ${pattern}; it printed: ${output}`, () => {
+        const found = pattern.exec(output);
+        if (found === null && child.exitCode !== null)
+          throw new Error(`${name} ended with ${child.exitCode}: ${output}`);
+        return found;
+      }),
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}

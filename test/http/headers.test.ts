@@ -1,0 +1,145 @@
+/**
+ * Goal: answers carry what protects them, may be kept by a cache only where they are open, and reach a browser's script
+ * only from the origins that are listed.
+ * Method: the headers of answers of every kind.
+ */
+import { beforeAll, describe, expect, it } from "vitest";
+import { appOver, newPrefix, populate, problemIn, TOKEN, useRedis, type TestApp } from "./support.ts";
+
+const test = useRedis();
+let prefix: string;
+let api: TestApp;
+beforeAll(async () => {
+  prefix = newPrefix();
+  await populate(test.redis, { prefix, users: ["alice"] });
+  api = appOver(test.redis, { prefix });
+});
+
+const ANY: [string, RequestInit][] = [
+  ["/health", {}],
+  ["/v1/counts", {}],
+  ["/v1/users", {}],
+  ["/v1/users/alice", { method: "HEAD" }],
+  ["/v1/users", { headers: { authorization: "Bearer wrong" } }],
+  ["/nothing", {}],
+  ["/v1/users", { method: "DELETE" }],
+  ["/v1/users?limit=0", {}],
+];
+
+it.each(ANY)("%s (%o) cannot be framed, sniffed or run", async (path, init) => {
+  const { headers } = await api.request(path, init);
+  expect(headers.get("x-content-type-options")).toBe("nosniff");
+  expect(headers.get("content-security-policy")).toBe("default-src 'none'; frame-ancestors 'none'");
+  expect(headers.get("x-frame-options")).toBe("DENY");
+  expect(headers.get("referrer-policy")).toBe("no-referrer");
+  expect(headers.get("strict-transport-security")).toMatch(/^max-age=\d+$/);
+  expect(headers.get("x-powered-by")).toBeNull();
+  expect(headers.get("set-cookie")).toBeNull();
+});
+
+describe("caches", () => {
+  it("may keep only the open counts, for a second", async () => {
+    for (const path of ["/health", "/ready", "/v1/users", "/v1/users/alice", "/v1/processes"]) {
+      expect((await api.request(path)).headers.get("cache-control")).toBe("no-store");
+    }
+    expect((await api.lookup({ ids: ["alice"] })).headers.get("cache-control")).toBe("no-store");
+    expect((await api.request("/v1/counts")).headers.get("cache-control")).toBe("public, max-age=1");
+  });
+
+  it("may keep neither closed counts nor an error about them", async () => {
+    const closed = appOver(test.redis, { prefix }, { counts: "closed" });
+    expect((await closed.request("/v1/counts")).headers.get("cache-control")).toBe("no-store");
+    expect((await api.request("/v1/counts?x=1")).headers.get("cache-control")).toBe("no-store");
+  });
+});
+
+it("HEAD answers as GET does, without the body", async () => {
+  for (const path of [
+    "/health",
+    "/ready",
+    "/v1/counts",
+    "/v1/users",
+    "/v1/users/alice",
+    "/v1/processes",
+    "/v1/users?limit=0",
+    "/x",
+  ]) {
+    const [head, get] = [await api.request(path, { method: "HEAD" }), await api.request(path)];
+    expect(await head.text()).toBe("");
+    expect(head.status).toBe(get.status);
+    expect([...head.headers]).toEqual([...get.headers]);
+  }
+});
+
+describe("CORS", () => {
+  const HERE = "https://app.example";
+  const preflight = (origin: string): RequestInit => ({
+    method: "OPTIONS",
+    headers: {
+      origin,
+      authorization: "",
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "authorization,content-type",
+    },
+  });
+  const allowed = (response: Response) => response.headers.get("access-control-allow-origin");
+
+  it("is off unless origins are listed", async () => {
+    const response = await api.request("/v1/counts", { headers: { origin: HERE } });
+    expect([...response.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
+    expect((await api.request("/v1/counts", preflight(HERE))).status).toBe(401);
+  });
+
+  it("lets a listed origin call, errors included, without cookies", async () => {
+    const open = appOver(test.redis, { prefix }, { origins: [HERE, "http://localhost:5173"] });
+    for (const [path, status] of [
+      ["/v1/counts", 200],
+      ["/v1/users", 200],
+      ["/v1/users?limit=0", 400],
+      ["/nothing", 404],
+    ] as const) {
+      const response = await open.request(path, { headers: { origin: HERE } });
+      expect(response.status).toBe(status);
+      expect(allowed(response)).toBe(HERE);
+      expect(response.headers.get("vary")).toContain("Origin");
+      expect(response.headers.get("access-control-allow-credentials")).toBeNull();
+    }
+    const refused = await open.request("/v1/users", { headers: { origin: HERE, authorization: "" } });
+    expect(await problemIn(refused)).toMatchObject({ code: "TOKEN_MISSING" });
+    expect(allowed(refused)).toBe(HERE);
+    expect(refused.headers.get("access-control-expose-headers")).toContain("WWW-Authenticate");
+  });
+
+  it("answers a preflight before it asks for a token, which a preflight cannot carry", async () => {
+    const open = appOver(test.redis, { prefix }, { origins: [HERE] });
+    const response = await open.request("/v1/users/lookup", preflight(HERE));
+    expect(response.status).toBe(204);
+    expect(allowed(response)).toBe(HERE);
+    expect(response.headers.get("access-control-allow-methods")).toBe("GET,HEAD,POST");
+    expect(response.headers.get("access-control-allow-headers")).toBe("Authorization,Content-Type");
+  });
+
+  it.each([
+    "https://app.example.evil.test",
+    "http://app.example",
+    "https://APP.example",
+    "https://app.example:444",
+    "null",
+  ])("does not let %s call", async (origin) => {
+    const open = appOver(test.redis, { prefix }, { origins: [HERE] });
+    expect(allowed(await open.request("/v1/counts", { headers: { origin } }))).toBeNull();
+    expect(allowed(await open.request("/v1/users/lookup", preflight(origin)))).toBeNull();
+  });
+
+  it("`*` lets every page call, which still needs a token", async () => {
+    const open = appOver(test.redis, { prefix }, { origins: ["*"] });
+    const response = await open.request("/v1/users", { headers: { origin: "https://any.example" } });
+    expect(response.status).toBe(200);
+    expect(allowed(response)).toBe("*");
+    const anonymous = await open.request("/v1/users", {
+      headers: { origin: "https://any.example", authorization: "" },
+    });
+    expect(anonymous.status).toBe(401);
+    expect(await anonymous.text()).not.toContain(TOKEN);
+  });
+});

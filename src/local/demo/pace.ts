@@ -9,7 +9,7 @@ export interface UntilOptions {
   readonly signal: AbortSignal;
 }
 
-/** Polls until `probe` is true, and then resolves true; false after the time-out. Rejects when the signal fires. */
+/** Polls until `probe` is true, and then resolves true; false after the time-out. Rejects with the signal's reason. */
 export async function until(
   probe: () => boolean | Promise<boolean>,
   { timeout, signal }: UntilOptions,
@@ -23,9 +23,13 @@ export async function until(
   }
 }
 
-/** Rejects when the signal fires. */
+/** Rejects with the signal's reason when it fires. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await delay(ms, undefined, { signal });
+  try {
+    await delay(ms, undefined, { signal });
+  } catch {
+    throw signal.reason;
+  }
 }
 
 export interface Bound {

@@ -22,13 +22,14 @@ export interface Truth {
 }
 
 export class Population {
+  readonly users: readonly string[];
   readonly #tabs: Tab[] = [];
   readonly #up: () => readonly Incarnation[];
 
   constructor(users: number, up: () => readonly Incarnation[]) {
     this.#up = up;
-    const names = namesOf(users);
-    names.forEach((user, i) => {
+    this.users = namesOf(users);
+    this.users.forEach((user, i) => {
       for (let n = TABS[i % TABS.length]!; n > 0; n--) this.#add(user);
     });
     for (let i = 0; i < Math.ceil(users / USERS_PER_VISITOR); i++) this.#add(null);
@@ -52,9 +53,11 @@ export class Population {
     return { sockets, users, socketsOf };
   }
 
-  /** Every tab that is open is connected, to a node that is up. */
+  /** Every open tab is connected, to a node that is up, and no other one is. */
   get isSettled(): boolean {
-    return this.#tabs.every((tab) => !tab.isOpen || tab.connection?.node.state === "up");
+    return this.#tabs.every(({ isOpen, connection }) =>
+      isOpen ? connection?.node.state === "up" : connection === undefined,
+    );
   }
 
   /** Users all of whose connections are to this node: for whom nobody would notice if they went with it. */

@@ -26,6 +26,7 @@ export class Tab {
   readonly user: string | null;
   readonly #balancer: Balancer;
   #wanted = false;
+  #isAway = false;
   #connection: Connection | undefined;
   #retry: NodeJS.Timeout | undefined;
 
@@ -36,6 +37,11 @@ export class Tab {
 
   get isOpen(): boolean {
     return this.#wanted;
+  }
+
+  /** Its user is somewhere else until it is opened again. */
+  get isAway(): boolean {
+    return this.#isAway;
   }
 
   /** The node it is connected to or is trying to reach. */
@@ -51,7 +57,14 @@ export class Tab {
   open(): void {
     if (this.#wanted) return;
     this.#wanted = true;
+    this.#isAway = false;
     this.#connect();
+  }
+
+  /** Is not there to come back when the connection is lost; until then nothing changes. */
+  stayAway(): void {
+    this.#wanted = false;
+    this.#isAway = true;
   }
 
   /** Says goodbye and stays closed. */

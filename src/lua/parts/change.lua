@@ -35,16 +35,16 @@ local function publish()
   entry, values, last_cause = {}, 0, nil
 end
 
--- What a list of deltas does to `users`: reads, and gathers the transitions; writes nothing yet.
+-- What a list of deltas does to `users`: gathers the transitions, writes nothing yet.
 --   user[i], delta[i]     for i in 1..count, each user once
 --   cause_at[i]           what makes user i offline when the last socket goes
 --   keep_at[i]            until when, in ms, grace keeps user i present then; nil or false: not at all
-local function plan_users(user, delta, count, cause_at, keep_at)
+--   old[i]                the count in `users` now; false: absent
+local function plan_users(user, delta, count, cause_at, keep_at, old)
   local plan = { set = {}, sets = 0, gone = {}, goes = 0, enter = {}, enters = 0, back = {}, backs = 0 }
   if count == 0 then return plan end
   local set, gone, enter, back = plan.set, plan.gone, plan.enter, plan.back
   local sets, goes, enters, backs = 0, 0, 0, 0
-  local old = hmget(USERS, user, count)
   for i = 1, count do
     local step = delta[i]
     if step ~= 0 then

@@ -36,6 +36,7 @@ end
 
 -- HMGET of `fields[1..count]`: a list of as many values, false where there is none.
 local function hmget(key, fields, count)
+  if count == 0 then return {} end
   if count <= VALUES_MAX then return checked(pcall('HMGET', key, unpack(fields, 1, count)), key) end
   local values, filled = {}, 0
   for first = 1, count, VALUES_MAX do
@@ -48,8 +49,10 @@ local function hmget(key, fields, count)
   return values
 end
 
--- A whole number of at most 15 digits, or nil. tonumber() alone takes '1e5', '0x10' and ' 7 '.
+-- A whole number of at most 15 digits, or nil. tonumber() alone takes '1e5', '0x10' and ' 7 ': what it makes of the
+-- text has to print as the text again.
 local function whole(text)
-  if text and #text <= 15 and find(text, '^%d+$') then return tonumber(text) end
+  local number = tonumber(text)
+  if number and number >= 0 and number < 1e15 and decimal[number] == text then return number end
   return nil
 end

@@ -3,19 +3,35 @@
 local cause_at = {}             -- by position: the operation that took the user's last socket away
 local keep_at = {}              -- by position: until when grace keeps the user present, ms; false: not at all
 
+local present = {}              -- by position: the user's count in `users` before this call; false: absent
+
+-- Reads the counts this call may change. Who is absent from `users` is absent from every process (INV-1), so only those
+-- present are looked up there.
 local function load_counts()
-  for i = 1, #met do
-    local process = met[i]
-    local count = process.count
-    if count > 0 then
-      local before, after = hmget(process.users_key, process.user, count), process.after
-      for j = 1, count do
-        local n = before[j]
-        n = n and tonumber(n) or 0
-        before[j], after[j] = n, n
+  present = hmget(USERS, user_at, positions)
+  for m = 1, #met do
+    local process = met[m]
+    local at_of, user, before, after = process.at, process.user, {}, process.after
+    local asked, places, n = {}, {}, 0
+    for place = 1, process.count do
+      before[place], after[place] = 0, 0
+      if present[at_of[place]] then
+        n = n + 1
+        asked[n], places[n] = user[place], place
       end
-      process.before = before
     end
+    if n > 0 then
+      local found = hmget(process.users_key, asked, n)
+      for i = 1, n do
+        local held = found[i]
+        if held then
+          local place = places[i]
+          held = tonumber(held)
+          before[place], after[place] = held, held
+        end
+      end
+    end
+    process.before = before
   end
 end
 
@@ -47,11 +63,11 @@ end
 -- Applies one record to the counts in memory. Returns nil, or why the process has to be fenced.
 local function apply(record)
   local process = record.of
-  local after = process.after
+  local after, places, steps = process.after, op_place, op_step
   local sockets, anonymous = process.sockets, process.anonymous
   local fell = false
   for i = record.first, record.last do
-    local place, step = op_place[i], op_step[i]
+    local place, step = places[i], steps[i]
     if place > 0 then
       local n = after[place] + step
       if n < 0 then
@@ -172,7 +188,7 @@ local function fold()
   load_counts()
   for i = 1, #todo do fold_record(todo[i]) end
   local delta, writes = deltas()
-  local plan = plan_users(user_at, delta, positions, cause_at, keep_at)
+  local plan = plan_users(user_at, delta, positions, cause_at, keep_at, present)
 
   save_leases()
   set_aside()

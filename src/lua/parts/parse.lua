@@ -5,58 +5,71 @@ local ABOUT = { hello = true, pid = true, version = true, grace = true }
 
 -- Every user the records of this call name has a position. `owner` is the process that named it first and `owned` its
 -- place there: nearly every user is on one process only, so the lists of a process are dense and need no other index.
-local position, positions, user_at, owner, owned = {}, 0, {}, {}, {}
+local position, positions, user_at, owner, owned = { [''] = 0 }, 0, {}, {}, {}
 
 -- The operations of all records, one after the other, by the user's place in its process (0: anonymous); a record
 -- holds the indexes of its first and last.
 local op_place, op_step, ops = {}, {}, 0
 
--- Lists a user with a process. Returns its place there.
-local function place_of(process, id, at)
-  local place
-  if not at then
-    at = positions + 1
-    positions = at
-    position[id], user_at[at], owner[at] = at, id, process
-    place = process.count + 1
-    owned[at] = place
-  else
-    place = process.guests[at]
-    if place then return place end
-    place = process.count + 1
-    process.guests[at] = place
-  end
+-- Lists a user whom another process named first. Returns the place in this process.
+local function guest_place(process, id, at)
+  local place = process.guests[at]
+  if place then return place end
+  place = process.count + 1
   process.count = place
+  process.guests[at] = place
   process.user[place], process.at[place] = id, at
   return place
 end
 
--- Reads the operations from fields[i] on. Returns the index after them, or nil and the reason.
-local function parse_operations(record, fields, i)
-  local process, n = record.of, ops
-  record.first = n + 1
-  local step = STEP[fields[i]]
+-- Reads the operations from fields[i] on into op_place and op_step. Returns the index after them, or nil and the reason.
+-- (The busiest loop of all: what it uses is held in locals, and nothing is called for a user seen for the first time.)
+local function parse_operations(process, fields, i)
+  local n, step_of, position, owner, owned = ops, STEP, position, owner, owned
+  local places, steps, users, ats = op_place, op_step, process.user, process.at
+  local step = step_of[fields[i]]
   while step do
     local id = fields[i + 1]
     local at = position[id]
     n = n + 1
-    op_step[n] = step
-    if at and owner[at] == process then
-      op_place[n] = owned[at]
-    elseif id == '' then
-      op_place[n] = 0
-    elseif #id > ID_BYTES_MAX then
-      return nil, 'a user id is too long'
+    steps[n] = step
+    if not at then
+      if #id > ID_BYTES_MAX then return nil, 'a user id is too long' end
+      at = positions + 1
+      positions = at
+      local place = process.count + 1
+      process.count = place
+      position[id], user_at[at], owner[at], owned[at] = at, id, process, place
+      users[place], ats[place] = id, at
+      places[n] = place
+    elseif owner[at] == process then
+      places[n] = owned[at]
+    elseif at == 0 then
+      places[n] = 0
     else
-      op_place[n] = place_of(process, id, at)
+      places[n] = guest_place(process, id, at)
     end
     i = i + 2
-    step = STEP[fields[i]]
+    step = step_of[fields[i]]
   end
-  record.last = n
   if n - ops > OPERATIONS_MAX then return nil, 'too many operations' end
   ops = n
   return i
+end
+
+-- What the first record of a process says about it: fields from i on. Returns the index after it and a table or nil,
+-- or nil and the reason.
+local function parse_about(fields, i)
+  local about
+  while ABOUT[fields[i]] do
+    local name, value = fields[i], fields[i + 1]
+    if #value > ID_BYTES_MAX then return nil, name .. ' is too long' end
+    if name == 'grace' and (whole(value) or TTL_MS_MAX + 1) > TTL_MS_MAX then return nil, 'grace is out of range' end
+    about = about or {}
+    about[name] = value
+    i = i + 2
+  end
+  return i, about
 end
 
 -- fields: the entry's flat list of names and values.
@@ -67,27 +80,15 @@ local function parse(fields)
   if fields[1] ~= 'process' or fields[3] ~= 'seq' or fields[5] ~= 'ttl' then
     return nil, 'a record starts with process, seq, ttl'
   end
-  local id = fields[2]
-  local record = { fields = fields, seq = whole(fields[4]), ttl = whole(fields[6]) }
+  local id, seq, ttl = fields[2], whole(fields[4]), whole(fields[6])
   if id == '' or #id > ID_BYTES_MAX then return nil, 'process is empty or too long' end
-  if not record.seq or record.seq < 1 then return nil, 'seq is not a whole number from 1' end
-  if not record.ttl or record.ttl < 1 or record.ttl > TTL_MS_MAX then return nil, 'ttl is out of range' end
+  if not seq or seq < 1 then return nil, 'seq is not a whole number from 1' end
+  if not ttl or ttl < 1 or ttl > TTL_MS_MAX then return nil, 'ttl is out of range' end
 
-  local i = 7
-  while ABOUT[fields[i]] do
-    if #fields[i + 1] > ID_BYTES_MAX then return nil, fields[i] .. ' is too long' end
-    if fields[i] == 'grace' and (whole(fields[i + 1]) or TTL_MS_MAX + 1) > TTL_MS_MAX then
-      return nil, 'grace is out of range'
-    end
-    record.about = record.about or {}
-    record.about[fields[i]] = fields[i + 1]
-    i = i + 2
-  end
-
-  record.of = process_of(id)
-  record.from = i
-  local reason
-  i, reason = parse_operations(record, fields, i)
+  local i, about = parse_about(fields, 7)
+  if not i then return nil, about end
+  local process, from, first, reason = process_of(id), i, ops + 1, nil
+  i, reason = parse_operations(process, fields, i)
   if not i then return nil, reason end
 
   -- `scope` is kept for counts inside namespaces and rooms: what follows it, up to the check digits, is not ours.
@@ -95,25 +96,29 @@ local function parse(fields)
     while i < count and fields[i] ~= 'sockets' do i = i + 2 end
   end
 
+  local sockets, connections, bye, replaces
   while i < count do
     local name, value = fields[i], fields[i + 1]
-    if name == 'sockets' and not record.sockets then
-      record.sockets = whole(value)
-      if not record.sockets then return nil, 'sockets is not a whole number' end
-    elseif name == 'connections' and not record.connections then
-      record.connections = whole(value)
-      if not record.connections then return nil, 'connections is not a whole number' end
-    elseif name == 'bye' and not record.bye then
-      record.bye = true
+    if name == 'sockets' and not sockets then
+      sockets = whole(value)
+      if not sockets then return nil, 'sockets is not a whole number' end
+    elseif name == 'connections' and not connections then
+      connections = whole(value)
+      if not connections then return nil, 'connections is not a whole number' end
+    elseif name == 'bye' and not bye then
+      bye = true
     elseif name == 'replaces' and value ~= id and #value <= ID_BYTES_MAX then
-      record.replaces = record.replaces or {}
-      record.replaces[#record.replaces + 1] = value
-      if #record.replaces > REPLACES_MAX then return nil, 'too many replaces' end
+      replaces = replaces or {}
+      replaces[#replaces + 1] = value
+      if #replaces > REPLACES_MAX then return nil, 'too many replaces' end
     else
       return nil, 'unexpected ' .. sub(name, 1, 40)
     end
     i = i + 2
   end
-  if not record.sockets then return nil, 'sockets is missing' end
-  return record
+  if not sockets then return nil, 'sockets is missing' end
+  return {
+    of = process, fields = fields, seq = seq, ttl = ttl, about = about, from = from, first = first, last = ops,
+    sockets = sockets, connections = connections, bye = bye, replaces = replaces, at = 0,
+  }
 end

@@ -78,6 +78,11 @@ export class Recorder {
     return this.#shards.map((shard) => shard.journal.process);
   }
 
+  /** Entries kept in memory, over all shards: what INV-9 bounds. */
+  get size(): number {
+    return this.#shards.reduce((sum, shard) => sum + shard.journal.size, 0);
+  }
+
   /** Resolves when every shard has appended its first record. Rejects with SHARDS_MISMATCH. */
   async ready(): Promise<void> {
     await Promise.all(this.#shards.map((shard) => shard.ready));

@@ -33,7 +33,8 @@ end
 
 -- Forgets a process all of whose users are back. Its hash stays for a while as a tombstone.
 local function bury(process)
-  total_sockets = total_sockets - process.sockets
+  -- What is left are its anonymous sockets. Less than nothing: somebody deleted its hash, and with it their number.
+  if process.sockets > 0 then total_sockets = total_sockets - process.sockets end
   process.sockets, process.anonymous = 0, 0
   call('ZREM', PROCESSES, process.id)
   save_process(process)

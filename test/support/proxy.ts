@@ -1,0 +1,54 @@
+/** A TCP proxy before Redis that a test can break: lose replies, cut connections, refuse new ones. */
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+
+export interface Proxy {
+  readonly url: string;
+  /** While true, what the server says is thrown away: requests are carried out and their replies lost. */
+  swallow: boolean;
+  /** While true, new connections are closed at once. */
+  refuse: boolean;
+  /** Cuts every connection. */
+  cut(): void;
+  close(): Promise<void>;
+}
+
+export async function startProxy(target: { port: number }): Promise<Proxy> {
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    if (proxy.refuse) {
+      client.destroy();
+      return;
+    }
+    const upstream = connect(target.port, "127.0.0.1");
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        sockets.delete(socket);
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+    client.on("data", (data) => upstream.write(data));
+    upstream.on("data", (data) => {
+      if (!proxy.swallow) client.write(data);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const proxy: Proxy = {
+    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    swallow: false,
+    refuse: false,
+    cut() {
+      for (const socket of sockets) socket.destroy();
+    },
+    async close() {
+      proxy.cut();
+      server.close();
+      await once(server, "close");
+    },
+  };
+  return proxy;
+}

@@ -133,8 +133,8 @@ async function recipe(): Promise<void> {
 let incarnation = 0;
 async function append(): Promise<void> {
   const keys = keysOf("bench", 0, 1);
-  const seq = new Array<number>(processCount).fill(0);
-  const sockets = new Array<number>(processCount).fill(0);
+  const seq = Array.from({ length: processCount }, () => 0);
+  const sockets = Array.from({ length: processCount }, () => 0);
   incarnation++;
   const perPipeline = 200;
   const waiting: Promise<unknown>[] = [];
@@ -168,7 +168,16 @@ async function append(): Promise<void> {
 
 async function step(client: Redis): Promise<boolean> {
   const keys = keysOf("bench", 0, 1);
-  const reply = (await client.evalsha(project.sha1, keys.list.length, ...keys.list, keys.process(""), "1", String(BUDGET), "1", "")) as number[];
+  const reply = (await client.evalsha(
+    project.sha1,
+    keys.list.length,
+    ...keys.list,
+    keys.process(""),
+    "1",
+    String(BUDGET),
+    "1",
+    "",
+  )) as number[];
   if (reply[8] !== 0 || reply[7] !== 0) throw new Error(`fenced or rejected: ${String(reply)}`);
   return reply[2] === 1;
 }
@@ -176,20 +185,22 @@ async function step(client: Redis): Promise<boolean> {
 /** Folds until the log is drained, two calls in flight, as several nodes would. */
 async function fold(): Promise<void> {
   await redis.script("LOAD", project.text);
-  await Promise.all([0, 1].map(async () => {
-    while (await step(redis));
-  }));
+  await Promise.all(
+    [0, 1].map(async () => {
+      while (await step(redis));
+    }),
+  );
 }
 
 /** Both at once on two connections, as in a running system: appends go on while the projector folds. */
 async function both(): Promise<void> {
   await redis.script("LOAD", project.text);
-  let appending = true;
+  const appended = new AbortController();
   const folding = (async () => {
-    while ((await step(projector)) || appending);
+    while ((await step(projector)) || !appended.signal.aborted);
   })();
   await append();
-  appending = false;
+  appended.abort();
   await folding;
   await fold();
 }
@@ -226,10 +237,24 @@ const cpuOf = (side: Side) => median(figures[side].map((f) => f.cpuPerOperation)
 const rateOf = (side: Side) => median(figures[side].map((f) => f.operationsPerSecond));
 const ratio = (a: (f: Figure) => number, side: Side, other: Side) =>
   median(figures[side].map((figure, i) => a(figure) / a(figures[other][i]!)));
-console.log(`${server.engine}; ${operations} operations, ${userCount} users, ${processCount} processes, ${size} operations a record, ${rounds} rounds, medians`);
+console.log(
+  `${server.engine}; ${operations} operations, ${userCount} users, ${processCount} processes, ${size} operations a record, ${rounds} rounds, medians`,
+);
 for (const side of order) {
-  console.log(`${side.padEnd(8)} ${cpuOf(side).toFixed(2).padStart(6)} µs Redis CPU an operation  ${Math.round(rateOf(side) / 1000).toString().padStart(5)} k operations/s`);
+  console.log(
+    `${side.padEnd(8)} ${cpuOf(side).toFixed(2).padStart(6)} µs Redis CPU an operation  ${Math.round(
+      rateOf(side) / 1000,
+    )
+      .toString()
+      .padStart(5)} k operations/s`,
+  );
 }
-console.log(`both / recipe, Redis CPU an operation: ${ratio((f) => f.cpuPerOperation, "both", "recipe").toFixed(2)} (at most 0.45)`);
-console.log(`both / floor, operations a second:     ${ratio((f) => f.operationsPerSecond, "both", "floor").toFixed(2)} (at least 0.75)`);
-console.log(`one call of the projector holds Redis: median ${median(calls).toFixed(1)} ms, most ${Math.max(...calls).toFixed(1)} ms over ${calls.length} calls (median under 10)`);
+console.log(
+  `both / recipe, Redis CPU an operation: ${ratio((f) => f.cpuPerOperation, "both", "recipe").toFixed(2)} (at most 0.45)`,
+);
+console.log(
+  `both / floor, operations a second:     ${ratio((f) => f.operationsPerSecond, "both", "floor").toFixed(2)} (at least 0.75)`,
+);
+console.log(
+  `one call of the projector holds Redis: median ${median(calls).toFixed(1)} ms, most ${Math.max(...calls).toFixed(1)} ms over ${calls.length} calls (median under 10)`,
+);

@@ -10,7 +10,8 @@ const tests = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8
 
 const problems: string[] = [];
 const invariants = [...protocol.matchAll(/^- \*\*(INV-\d+)\*\*(.*(?:\n {2}.*)*)/gm)];
-if (invariants.length < 9) problems.push(`docs/protocol.md numbers ${invariants.length} invariants; the design has 9`);
+if (invariants.length < 9)
+  problems.push(`docs/protocol.md numbers ${invariants.length} invariants; the design has 9`);
 
 for (const [, name = "", body = ""] of invariants) {
   const named = [...body.matchAll(/`(test\/[^`]+\.test\.ts)`/g)].map((match) => match[1]!);
@@ -18,7 +19,8 @@ for (const [, name = "", body = ""] of invariants) {
   for (const file of named) {
     const test = tests.find((candidate) => candidate.file === file);
     if (test === undefined) problems.push(`${name} names ${file}, which does not exist`);
-    else if (!new RegExp(`${name}\\b`).test(test.text)) problems.push(`${name} names ${file}, which does not mention it`);
+    else if (!new RegExp(`${name}\\b`).test(test.text))
+      problems.push(`${name} names ${file}, which does not mention it`);
   }
 }
 

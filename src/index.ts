@@ -3,7 +3,13 @@
  */
 export type { Change, ChangeCause } from "./core/change.ts";
 export { PresenceError, type PresenceErrorCode } from "./core/errors.ts";
-export { type ClosableReader, createProjector, createReader, type ProjectorInput, type ReaderInput } from "./create.ts";
+export {
+  type ClosableReader,
+  createProjector,
+  createReader,
+  type ProjectorInput,
+  type ReaderInput,
+} from "./create.ts";
 export type { Logger, ProjectorOptions, ReaderOptions, RecorderOptions } from "./options.ts";
 export { createPresence, type Presence, type PresenceEvents, type PresenceOptions } from "./presence.ts";
 export type { Projector, StepResult, SweepBudget, SweepOptions, SweepSummary } from "./projector.ts";

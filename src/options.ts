@@ -73,7 +73,9 @@ const silent: Logger = { info() {}, warn() {}, error() {} };
 
 export function resolveKeyOptions({ prefix = PREFIX, shards = 1 }: KeyOptions) {
   if (typeof prefix !== "string" || prefix === "" || prefix.length > 128 || /[{}\s]/.test(prefix)) {
-    invalid(`prefix must be 1 to 128 characters without braces and white space, got ${JSON.stringify(prefix)}`);
+    invalid(
+      `prefix must be 1 to 128 characters without braces and white space, got ${JSON.stringify(prefix)}`,
+    );
   }
   return { prefix, shards: whole("shards", shards, 1, SHARDS_MAX) };
 }
@@ -105,7 +107,8 @@ export function resolveRecorderOptions(options: RecorderOptions) {
         "lease: lower heartbeat or raise ttl",
     );
   }
-  if (options.project !== undefined && typeof options.project !== "boolean") invalid("project must be true or false");
+  if (options.project !== undefined && typeof options.project !== "boolean")
+    invalid("project must be true or false");
   return {
     ...resolveKeyOptions(options),
     ttl,

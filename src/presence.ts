@@ -75,13 +75,19 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   const options = resolveRecorderOptions({ logger: consoleLogger, ...input });
   const { logger } = options;
   if (typeof input.user !== "function") {
-    throw new PresenceError("OPTIONS_INVALID", "user must be a function of a socket that returns its user's id or null");
+    throw new PresenceError(
+      "OPTIONS_INVALID",
+      "user must be a function of a socket that returns its user's id or null",
+    );
   }
   const namespaces = namespaceMatchers(input.namespaces ?? ["/"]);
 
   const events = new EventEmitter<PresenceEvents>({ captureRejections: false });
   function onError(error: Error): void {
-    const failure = error instanceof PresenceError ? error : new PresenceError("REDIS_UNAVAILABLE", error.message, { cause: error });
+    const failure =
+      error instanceof PresenceError
+        ? error
+        : new PresenceError("REDIS_UNAVAILABLE", error.message, { cause: error });
     if (events.listenerCount("error") === 0) {
       logger.error(`${failure.code}: ${failure.message}`);
       return;
@@ -93,7 +99,10 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     }
   }
 
-  const connection = connect(input.redis, { timeout: Math.min(SILENCE_MS_MAX, options.ttl), name: "rollcall" });
+  const connection = connect(input.redis, {
+    timeout: Math.min(SILENCE_MS_MAX, options.ttl),
+    name: "rollcall",
+  });
   const { port } = connection;
   const reader = readerOver(port, { prefix: options.prefix, shards: options.shards });
   const recorder = new Recorder({ port, options, onError, connections: () => io.engine?.clientsCount ?? 0 });
@@ -116,7 +125,10 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
 
   const changes = tail({
     redis: input.redis,
-    streams: Array.from({ length: options.shards }, (_, shard) => keysOf(options.prefix, shard, options.shards).changes),
+    streams: Array.from(
+      { length: options.shards },
+      (_, shard) => keysOf(options.prefix, shard, options.shards).changes,
+    ),
     onEntries(_, entries) {
       for (const { id, fields } of entries) for (const change of decodeChanges(id, fields)) tell(change);
     },
@@ -174,12 +186,19 @@ function namespaceMatchers(input: NonNullable<PresenceOptions["namespaces"]>): r
   const list: readonly unknown[] = Array.isArray(input) ? input : [input];
   for (const matcher of list) {
     if (typeof matcher === "string" && !matcher.startsWith("/")) {
-      throw new PresenceError("OPTIONS_INVALID", `namespaces: ${JSON.stringify(matcher)} must start with "/"`);
+      throw new PresenceError(
+        "OPTIONS_INVALID",
+        `namespaces: ${JSON.stringify(matcher)} must start with "/"`,
+      );
     }
     if (typeof matcher !== "string" && typeof matcher !== "function" && !(matcher instanceof RegExp)) {
-      throw new PresenceError("OPTIONS_INVALID", `namespaces holds names, patterns and functions, got ${typeof matcher}`);
+      throw new PresenceError(
+        "OPTIONS_INVALID",
+        `namespaces holds names, patterns and functions, got ${typeof matcher}`,
+      );
     }
   }
-  if (list.length === 0) throw new PresenceError("OPTIONS_INVALID", "namespaces must name at least one namespace");
+  if (list.length === 0)
+    throw new PresenceError("OPTIONS_INVALID", "namespaces must name at least one namespace");
   return list as readonly NamespaceMatcher[];
 }

@@ -97,7 +97,10 @@ const SWEEP_MS = 30_000;
 
 function parse(reply: Reply): StepResult {
   if (!Array.isArray(reply) || reply.length !== 13) {
-    throw new PresenceError("REDIS_UNAVAILABLE", "the projector's script gave an answer of another version; update all processes");
+    throw new PresenceError(
+      "REDIS_UNAVAILABLE",
+      "the projector's script gave an answer of another version; update all processes",
+    );
   }
   const number = (i: number) => Number(reply[i]);
   const due = number(1);
@@ -132,7 +135,13 @@ export function projectorOver(
 
   /** ARGV of project.lua. */
   function argumentsOf(shard: number, { reap = true }: StepOptions): string[] {
-    return [keys[shard]!.process(""), String(shards), String(budget), reap ? "1" : "0", now === undefined ? "" : String(now())];
+    return [
+      keys[shard]!.process(""),
+      String(shards),
+      String(budget),
+      reap ? "1" : "0",
+      now === undefined ? "" : String(now()),
+    ];
   }
 
   /** Asked once; again after a failure. */
@@ -150,7 +159,11 @@ export function projectorOver(
     return parse(await evaluate(port, project, keys[shard]!.list, argumentsOf(shard, stepOptions)));
   }
 
-  async function settle(shard: number, reply: Reply | ReplyError, stepOptions: StepOptions = {}): Promise<StepResult> {
+  async function settle(
+    shard: number,
+    reply: Reply | ReplyError,
+    stepOptions: StepOptions = {},
+  ): Promise<StepResult> {
     if (!(reply instanceof ReplyError)) return parse(reply);
     if (reply.message.startsWith("NOSCRIPT")) return step(shard, stepOptions);
     throw redisError(reply);
@@ -159,7 +172,16 @@ export function projectorOver(
   async function sweep({ budget: limit = {}, signal }: SweepOptions = {}): Promise<SweepSummary> {
     const { calls: callsMax = SWEEP_CALLS, ms: msMax = SWEEP_MS } = limit;
     const began = performance.now();
-    const sum = { calls: 0, records: 0, operations: 0, fenced: 0, rejected: 0, reaped: 0, givenBack: 0, changes: 0 };
+    const sum = {
+      calls: 0,
+      records: 0,
+      operations: 0,
+      fenced: 0,
+      rejected: 0,
+      reaped: 0,
+      givenBack: 0,
+      changes: 0,
+    };
     const dues: number[] = [];
     let idle = true;
     for (let shard = 0; shard < shards && idle; shard++) {
@@ -170,7 +192,15 @@ export function projectorOver(
         }
         const result = await step(shard);
         sum.calls++;
-        for (const name of ["records", "operations", "fenced", "rejected", "reaped", "givenBack", "changes"] as const) {
+        for (const name of [
+          "records",
+          "operations",
+          "fenced",
+          "rejected",
+          "reaped",
+          "givenBack",
+          "changes",
+        ] as const) {
           sum[name] += result[name];
         }
         if (result.more) continue;
@@ -191,6 +221,7 @@ export function projectorOver(
     step,
     settle,
     sweep,
-    command: (shard, stepOptions = {}) => evalsha(project, keys[shard]!.list, argumentsOf(shard, stepOptions)),
+    command: (shard, stepOptions = {}) =>
+      evalsha(project, keys[shard]!.list, argumentsOf(shard, stepOptions)),
   };
 }

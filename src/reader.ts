@@ -187,10 +187,12 @@ export function readerOver(
   /** Asked once; again after a failure. */
   let opening: Promise<void> | undefined;
   function opened(): Promise<void> {
-    opening ??= checkShards(async (command) => (await port.read([command]))[0], prefix, shards).catch((error: unknown) => {
-      opening = undefined;
-      throw error;
-    });
+    opening ??= checkShards(async (command) => (await port.read([command]))[0], prefix, shards).catch(
+      (error: unknown) => {
+        opening = undefined;
+        throw error;
+      },
+    );
     return opening;
   }
 
@@ -211,7 +213,10 @@ export function readerOver(
   }
 
   /** Asks a shard, in one transaction, `commands` and how old the answers are. */
-  async function ask(shard: number, commands: readonly ReadCommand[]): Promise<{ asOf: ShardAsOf; replies: Reply[] }> {
+  async function ask(
+    shard: number,
+    commands: readonly ReadCommand[],
+  ): Promise<{ asOf: ShardAsOf; replies: Reply[] }> {
     await opened();
     const all = await port.read([...asOfCommands(allKeys[shard]!), ...commands]);
     const failed = all.find((reply) => reply instanceof ReplyError);
@@ -236,7 +241,10 @@ export function readerOver(
 
   async function lookup(users: readonly string[]): Promise<UsersAnswer> {
     if (users.length > LOOKUP_MAX) {
-      throw new PresenceError("OPTIONS_INVALID", `lookup takes at most ${LOOKUP_MAX} users, got ${users.length}`);
+      throw new PresenceError(
+        "OPTIONS_INVALID",
+        `lookup takes at most ${LOOKUP_MAX} users, got ${users.length}`,
+      );
     }
     const byShard = allKeys.map((): string[] => []);
     for (const user of users) byShard[shardOf(checkUser(user), shards)]!.push(user);
@@ -266,7 +274,10 @@ export function readerOver(
 
   async function page({ cursor, limit = PAGE_DEFAULT }: PageOptions = {}): Promise<UsersPage> {
     if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MAX) {
-      throw new PresenceError("OPTIONS_INVALID", `limit must be a whole number from 1 to ${PAGE_MAX}, got ${limit}`);
+      throw new PresenceError(
+        "OPTIONS_INVALID",
+        `limit must be a whole number from 1 to ${PAGE_MAX}, got ${limit}`,
+      );
     }
     let at = cursor === undefined ? FIRST_PAGE : decodePageCursor(cursor, shards);
     for (;;) {
@@ -277,7 +288,8 @@ export function readerOver(
       const users: UserPresence[] = [];
       for (let i = 0; i < flat.length; i += 2) users.push(presenceOf(flat[i]!, flat[i + 1]!));
       const here = at.shard;
-      const next = scan !== "0" ? { shard: here, scan } : here + 1 < shards ? { shard: here + 1, scan: "0" } : null;
+      const next =
+        scan !== "0" ? { shard: here, scan } : here + 1 < shards ? { shard: here + 1, scan: "0" } : null;
       // HSCAN may find nothing in a stretch of a table that has shrunk: an empty page is no page.
       if (users.length > 0 || next === null) {
         const parts = await withOthers(here, asOf);
@@ -354,7 +366,9 @@ function processOf(id: string, deadline: number, hash: Reply): ProcessPresence {
 /** A process has a registration in every shard; its parts add up. */
 function merge(known: ProcessPresence | undefined, part: ProcessPresence): ProcessPresence {
   if (known === undefined) return part;
-  const worst = [known.state, part.state].find((state) => state === "ended") ?? [known.state, part.state].find((state) => state === "fenced");
+  const worst =
+    [known.state, part.state].find((state) => state === "ended") ??
+    [known.state, part.state].find((state) => state === "fenced");
   return {
     ...known,
     state: worst ?? "live",

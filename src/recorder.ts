@@ -176,7 +176,10 @@ class ShardRecorder {
           opened = true;
         }
         await this.#append(record);
-        if (failures > 0) this.#context.options.logger.info(`shard ${this.#shard}: appending again after ${failures} failures`);
+        if (failures > 0)
+          this.#context.options.logger.info(
+            `shard ${this.#shard}: appending again after ${failures} failures`,
+          );
         failures = 0;
         this.#saidBye = record.bye === true;
         record = undefined;
@@ -220,7 +223,7 @@ class ShardRecorder {
     const commands: Command[] = [
       ["XADD", this.#keys.records, "MAXLEN", "~", String(RECORDS_KEPT), "*", ...encodeRecord(record)],
     ];
-    if (projects) commands.push(this.#projector!.command(this.#shard, step));
+    if (projects) commands.push(this.#projector.command(this.#shard, step));
     if (checks) {
       commands.push(["HMGET", this.#keys.process(record.process), "state", "seq"]);
       commands.push(["HMGET", this.#keys.totals, "folded", "shards"]);
@@ -276,7 +279,8 @@ class ShardRecorder {
 
   #await(due: number | null, least: number): void {
     const now = performance.now();
-    const wait = due === null ? LATEST_MS : Math.max(due - this.#clock - now, least, 1) + Math.random() * SPREAD_MS;
+    const wait =
+      due === null ? LATEST_MS : Math.max(due - this.#clock - now, least, 1) + Math.random() * SPREAD_MS;
     this.#projectAt = now + wait;
   }
 
@@ -303,7 +307,11 @@ class ShardRecorder {
     if (registration instanceof ReplyError || totals instanceof ReplyError) return;
     const [state, seq] = registration as (string | null)[];
     const [folded] = totals as (string | null)[];
-    const lost = folded !== null && folded !== undefined && isAtOrAfter(folded, this.#lastId) && Number(seq ?? 0) < record.seq;
+    const lost =
+      folded !== null &&
+      folded !== undefined &&
+      isAtOrAfter(folded, this.#lastId) &&
+      Number(seq ?? 0) < record.seq;
     if (state !== "fenced" && state !== "ended" && !lost) {
       if (state === "live") this.journal.confirm();
       // Not folded yet, or Redis was emptied: only a call of the projector can tell.

@@ -72,7 +72,12 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
   const closing = new AbortController();
   const running = new Set<Promise<void>>();
 
-  async function loop(shard: number, bell: Bell, signal: AbortSignal, onStep: RunOptions["onStep"]): Promise<void> {
+  async function loop(
+    shard: number,
+    bell: Bell,
+    signal: AbortSignal,
+    onStep: RunOptions["onStep"],
+  ): Promise<void> {
     let failures = 0;
     let reapFrom = -Infinity;
     while (!signal.aborted) {
@@ -138,7 +143,8 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
   return {
     ...projector,
     run(runOptions = {}) {
-      if (closing.signal.aborted) return Promise.reject(new PresenceError("CLOSED", "this projector has been closed"));
+      if (closing.signal.aborted)
+        return Promise.reject(new PresenceError("CLOSED", "this projector has been closed"));
       const promise = project(runOptions);
       running.add(promise);
       const settled = () => running.delete(promise);

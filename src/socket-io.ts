@@ -97,7 +97,11 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
 
   function failed(cause: unknown): null {
     onError(
-      new PresenceError("USER_FUNCTION_FAILED", "the `user` function failed; its socket is counted as anonymous", { cause }),
+      new PresenceError(
+        "USER_FUNCTION_FAILED",
+        "the `user` function failed; its socket is counted as anonymous",
+        { cause },
+      ),
     );
     return null;
   }

@@ -96,9 +96,9 @@ type Entries = [id: string, fields: string[]][];
 /** RESP2 answers with pairs, RESP3 with a map, which ioredis flattens. */
 function streamsOf(reply: Reply): [key: string, entries: Entries][] {
   if (!Array.isArray(reply)) return [];
-  if (Array.isArray(reply[0])) return reply as unknown as [string, Entries][];
+  if (Array.isArray(reply[0])) return reply;
   const pairs: [string, Entries][] = [];
-  for (let i = 0; i < reply.length; i += 2) pairs.push([reply[i] as string, reply[i + 1] as unknown as Entries]);
+  for (let i = 0; i < reply.length; i += 2) pairs.push([reply[i] as string, reply[i + 1]]);
   return pairs;
 }
 

@@ -53,7 +53,10 @@ afterEach(async () => {
 
 async function startProcess(options: object): Promise<NodeProcess> {
   const child = spawn(process.execPath, [new URL("support/node-process.ts", import.meta.url).pathname], {
-    env: { ...process.env, NODE_OPTIONS_JSON: JSON.stringify({ redis: server.url, prefix, ttl: TTL_MS, ...options }) },
+    env: {
+      ...process.env,
+      NODE_OPTIONS_JSON: JSON.stringify({ redis: server.url, prefix, ttl: TTL_MS, ...options }),
+    },
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   children.add(child);
@@ -70,7 +73,9 @@ async function startProcess(options: object): Promise<NodeProcess> {
   return { child, url, heard, errors };
 }
 
-function startThree(options: { shards?: number; grace?: number; project?: boolean } = {}): Promise<NodeProcess[]> {
+function startThree(
+  options: { shards?: number; grace?: number; project?: boolean } = {},
+): Promise<NodeProcess[]> {
   reader = createReader({ redis: server.url, prefix, shards: options.shards ?? 1 });
   return Promise.all([0, 1, 2].map(() => startProcess(options)));
 }
@@ -78,14 +83,18 @@ function startThree(options: { shards?: number; grace?: number; project?: boolea
 /** Users u0, u1 … with `each` sockets, spread over the nodes. */
 async function populate(nodes: readonly NodeProcess[], users: number, each: number): Promise<void> {
   for (let i = 0; i < users; i++) {
-    for (let tab = 0; tab < each; tab++) clients.add(await connect(nodes[(i + tab) % nodes.length]!.url, `u${i}`));
+    for (let tab = 0; tab < each; tab++)
+      clients.add(await connect(nodes[(i + tab) % nodes.length]!.url, `u${i}`));
   }
 }
 
 /** What the clients themselves say: the truth. */
 function truth(): { users: number; sockets: number } {
   const connected = [...clients].filter((client) => client.connected);
-  return { users: new Set(connected.map((client) => (client.auth as { user: string }).user)).size, sockets: connected.length };
+  return {
+    users: new Set(connected.map((client) => (client.auth as { user: string }).user)).size,
+    sockets: connected.length,
+  };
 }
 
 async function agrees(timeout: number): Promise<void> {
@@ -129,7 +138,10 @@ describe.each([{ shards: 1 }, { shards: 4 }])("three nodes, $shards shard(s)", (
     await agrees(TTL_MS + INTERVAL_MS + 1_000);
     expect(performance.now() - began).toBeLessThan(TTL_MS + INTERVAL_MS);
     for (const node of nodes.slice(1)) {
-      await untilEqual(() => sorted(node.heard.filter((line) => line.startsWith("-"))), ["-u0 reap", "-u3 reap", "-u6 reap"]);
+      await untilEqual(
+        () => sorted(node.heard.filter((line) => line.startsWith("-"))),
+        ["-u0 reap", "-u3 reap", "-u6 reap"],
+      );
     }
     expect((await reader.processes()).processes.length).toBe(2);
   });
@@ -144,7 +156,10 @@ describe.each([{ shards: 1 }, { shards: 4 }])("three nodes, $shards shard(s)", (
     await agrees(5_000);
     expect(performance.now() - began).toBeLessThan(TTL_MS);
     for (const node of nodes.slice(1)) {
-      await untilEqual(() => sorted(node.heard.filter((line) => line.startsWith("-"))), ["-u0 bye", "-u3 bye", "-u6 bye"]);
+      await untilEqual(
+        () => sorted(node.heard.filter((line) => line.startsWith("-"))),
+        ["-u0 bye", "-u3 bye", "-u6 bye"],
+      );
     }
   });
 

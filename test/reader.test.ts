@@ -32,8 +32,13 @@ it("INV-8: a reader sends nothing but commands of Redis's category @read, none o
   for await (const { online } of reader.users()) listed += Number(online);
   expect(listed).toBe(2);
 
-  const category = async (name: string) => new Set((await redis.call("COMMAND", "LIST", "FILTERBY", "ACLCAT", name)) as string[]);
-  const [read, write, dangerous] = [await category("read"), await category("write"), await category("dangerous")];
+  const category = async (name: string) =>
+    new Set((await redis.call("COMMAND", "LIST", "FILTERBY", "ACLCAT", name)) as string[]);
+  const [read, write, dangerous] = [
+    await category("read"),
+    await category("write"),
+    await category("dangerous"),
+  ];
   expect(sent.size).toBeGreaterThanOrEqual(6);
   for (const name of sent) {
     expect(read.has(name), name).toBe(true);

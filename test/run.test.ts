@@ -31,7 +31,12 @@ beforeEach(() => {
 
 const keys = () => keysOf(prefix, 0, 1);
 async function append(seq: number, ttl: number, ...short: string[]): Promise<void> {
-  await redis.call("XADD", keys().records, "*", ...encodeRecord({ process: "p", seq, ttl, operations: operations(...short), sockets: 1 }));
+  await redis.call(
+    "XADD",
+    keys().records,
+    "*",
+    ...encodeRecord({ process: "p", seq, ttl, operations: operations(...short), sockets: 1 }),
+  );
 }
 
 it("folds what is there, what comes, and reaps when the lease runs out, without polling", async () => {
@@ -57,7 +62,11 @@ it("waits for a Redis that is away and goes on when it is back", async () => {
   const proxy = await startProxy(server);
   const lines: string[] = [];
   const say = (line: string) => lines.push(line);
-  const projector = createProjector({ redis: proxy.url, prefix, logger: { info: say, warn: say, error: say } });
+  const projector = createProjector({
+    redis: proxy.url,
+    prefix,
+    logger: { info: say, warn: say, error: say },
+  });
   const running = projector.run();
   await append(1, 60_000, "+alice");
   await untilEqual(() => redis.hgetall(keys().users), { alice: "1" });
@@ -90,5 +99,8 @@ it("close() leaves no connection behind, running or not", async () => {
   await projector.close();
   await projector.close();
   await running;
-  await until("no connection of ours is left", async () => !String(await redis.client("LIST")).includes("name=rollcall"));
+  await until(
+    "no connection of ours is left",
+    async () => !String(await redis.client("LIST")).includes("name=rollcall"),
+  );
 });

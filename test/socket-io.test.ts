@@ -26,7 +26,9 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((node) => node.close()));
 });
 
-async function node(...[options, io]: [Partial<Parameters<typeof startNode>[0]>?, Parameters<typeof startNode>[1]?]): Promise<TestNode> {
+async function node(
+  ...[options, io]: [Partial<Parameters<typeof startNode>[0]>?, Parameters<typeof startNode>[1]?]
+): Promise<TestNode> {
   // A short heartbeat: a connection that closes after its socket left is told with the next one.
   const started = await startNode({ redis: server.url, prefix, heartbeat: 200, ...options }, io);
   open.push(started);
@@ -36,7 +38,12 @@ async function node(...[options, io]: [Partial<Parameters<typeof startNode>[0]>?
 describe("sockets that come and go", () => {
   it("count users once and sockets each, anonymous ones too", async () => {
     const a = await node();
-    const clients = [await connect(a.url, "alice"), await connect(a.url, "alice"), await connect(a.url, "bob"), await connect(a.url)];
+    const clients = [
+      await connect(a.url, "alice"),
+      await connect(a.url, "alice"),
+      await connect(a.url, "bob"),
+      await connect(a.url),
+    ];
     await untilEqual(() => counts(a.presence), { users: 2, sockets: 4, connections: 4 });
     expect(await a.presence.user("alice")).toMatchObject({ online: true, sockets: 2 });
     for (const client of clients) client.disconnect();
@@ -55,12 +62,21 @@ describe("sockets that come and go", () => {
 
   it("whose transport drops are a disconnect; a goodbye from either side is a leave", async () => {
     const a = await node();
-    const [drops, leaves, kicked] = [await connect(a.url, "drops"), await connect(a.url, "leaves"), await connect(a.url, "kicked")];
+    const [drops, leaves, kicked] = [
+      await connect(a.url, "drops"),
+      await connect(a.url, "leaves"),
+      await connect(a.url, "kicked"),
+    ];
     await untilEqual(async () => (await counts(a.presence)).users, 3);
     drops.io.engine.close();
     leaves.disconnect();
-    [...a.io.of("/").sockets.values()].find((socket) => socket.handshake.auth["user"] === "kicked")!.disconnect();
-    await untilEqual(() => a.heard.filter((line) => line.startsWith("-")).sort(), ["-drops disconnect", "-kicked leave", "-leaves leave"]);
+    [...a.io.of("/").sockets.values()]
+      .find((socket) => socket.handshake.auth["user"] === "kicked")!
+      .disconnect();
+    await untilEqual(
+      () => a.heard.filter((line) => line.startsWith("-")).sort(),
+      ["-drops disconnect", "-kicked leave", "-leaves leave"],
+    );
     kicked.disconnect();
   });
 
@@ -81,7 +97,10 @@ describe("sockets that come and go", () => {
 describe("a user that is found asynchronously", () => {
   it("is counted once it is known; a socket gone meanwhile never is", async () => {
     const pending = new Map<string, (user: string) => void>();
-    const a = await node({ user: (socket) => new Promise((resolve) => pending.set(socket.handshake.auth["user"] as string, resolve)) });
+    const a = await node({
+      user: (socket) =>
+        new Promise((resolve) => pending.set(socket.handshake.auth["user"] as string, resolve)),
+    });
     const stays = await connect(a.url, "stays");
     const goes = await connect(a.url, "goes");
     await until("both asked", () => pending.size === 2);
@@ -103,9 +122,19 @@ describe("a user that is found asynchronously", () => {
         return user === "rejects" ? Promise.reject(new Error("no")) : user;
       },
     });
-    const clients = [await connect(a.url, "throws"), await connect(a.url, "rejects"), await connect(a.url, "x".repeat(300)), await connect(a.url, "\ud800")];
+    const clients = [
+      await connect(a.url, "throws"),
+      await connect(a.url, "rejects"),
+      await connect(a.url, "x".repeat(300)),
+      await connect(a.url, "\ud800"),
+    ];
     await untilEqual(() => counts(a.presence), { users: 0, sockets: 4, connections: 4 });
-    expect(a.errors.map(({ code }) => code).sort()).toEqual(["USER_FUNCTION_FAILED", "USER_FUNCTION_FAILED", "USER_INVALID", "USER_INVALID"]);
+    expect(a.errors.map(({ code }) => code).sort()).toEqual([
+      "USER_FUNCTION_FAILED",
+      "USER_FUNCTION_FAILED",
+      "USER_INVALID",
+      "USER_INVALID",
+    ]);
     for (const client of clients) client.disconnect();
     await untilEqual(async () => (await counts(a.presence)).sockets, 0);
   });
@@ -184,8 +213,17 @@ describe("namespaces", () => {
   ])("dynamic ones are matched by %s", async (_, namespaces) => {
     const a = await node({ namespaces });
     a.io.of(/^\/(room|hall)-\d+$/);
-    const clients = [await connect(`${a.url}/room-1`, "alice"), await connect(`${a.url}/room-2`, "bob"), await connect(`${a.url}/hall-1`, "carol"), await connect(a.url, "dave")];
-    await untilEqual(async () => (await a.presence.lookup(["alice", "bob", "carol", "dave"])).users.map(({ online }) => online), [true, true, false, false]);
+    const clients = [
+      await connect(`${a.url}/room-1`, "alice"),
+      await connect(`${a.url}/room-2`, "bob"),
+      await connect(`${a.url}/hall-1`, "carol"),
+      await connect(a.url, "dave"),
+    ];
+    await untilEqual(
+      async () =>
+        (await a.presence.lookup(["alice", "bob", "carol", "dave"])).users.map(({ online }) => online),
+      [true, true, false, false],
+    );
     for (const client of clients) client.disconnect();
     await untilEqual(async () => (await counts(a.presence)).sockets, 0);
   });
@@ -197,7 +235,11 @@ it("connection state recovery: the same socket id comes back and is counted once
   a.io.on("connection", (socket) => {
     recovered.push(socket.recovered);
   });
-  const client = await connect(a.url, "alice", { reconnection: true, reconnectionDelay: 10, reconnectionDelayMax: 20 });
+  const client = await connect(a.url, "alice", {
+    reconnection: true,
+    reconnectionDelay: 10,
+    reconnectionDelayMax: 20,
+  });
   // Recovery needs an offset, which comes with the first event a client receives.
   const hello = new Promise<void>((resolve) => client.once("hello", () => resolve()));
   a.io.emit("hello");
@@ -226,7 +268,10 @@ describe("close", () => {
     client.disconnect();
     await b.close();
     const redis = new Redis(server.url);
-    await until("no connection of ours is left", async () => !String(await redis.client("LIST")).includes("name=rollcall"));
+    await until(
+      "no connection of ours is left",
+      async () => !String(await redis.client("LIST")).includes("name=rollcall"),
+    );
     await redis.quit();
   });
 
@@ -240,26 +285,33 @@ describe("close", () => {
     for (const client of clients) client.disconnect();
   });
 
-  it.each([1, 2, 3, 4, 5])("is bounded in time when Redis is away, whatever the connections are about (%i)", async (attempt) => {
-    const own = await startRedis();
-    const a = await startNode({ redis: own.url, prefix, heartbeat: 20 });
-    await own.stop();
-    // Between two attempts to connect, more often than not.
-    await until("noticed", () => a.errors.length >= (attempt === 1 ? 0 : 1));
-    const began = performance.now();
-    await a.presence.close({ timeout: 100 });
-    expect(performance.now() - began).toBeLessThan(3_000);
-    await a.io.close();
-  });
+  it.each([1, 2, 3, 4, 5])(
+    "is bounded in time when Redis is away, whatever the connections are about (%i)",
+    async (attempt) => {
+      const own = await startRedis();
+      const a = await startNode({ redis: own.url, prefix, heartbeat: 20 });
+      await own.stop();
+      // Between two attempts to connect, more often than not.
+      await until("noticed", () => a.errors.length >= (attempt === 1 ? 0 : 1));
+      const began = performance.now();
+      await a.presence.close({ timeout: 100 });
+      expect(performance.now() - began).toBeLessThan(3_000);
+      await a.io.close();
+    },
+  );
 });
 
 describe("what an application hands in", () => {
   it.each([
     ["an ioredis client with RESP2", () => new Redis(server.url, { protocol: 2, keyPrefix: "app:" }), 1],
     ["an ioredis client with RESP3", () => new Redis(server.url, { protocol: 3, keyPrefix: "app:" }), 4],
-    ["an ioredis client with RESP3 and its reply mapping", () => new Redis(server.url, { protocol: 3, replyMapping: "resp3" }), 1],
+    [
+      "an ioredis client with RESP3 and its reply mapping",
+      () => new Redis(server.url, { protocol: 3, replyMapping: "resp3" }),
+      1,
+    ],
   ] as const)("may be %s, whose own use goes on", async (_, make, shards) => {
-    const redis = make() as Redis;
+    const redis = make();
     const a = await node({ redis, shards });
     const client = await connect(a.url, "alice");
     await untilEqual(() => a.heard, ["+alice connect"]);
@@ -273,10 +325,14 @@ describe("what an application hands in", () => {
   });
 
   it("may be a Cluster, each shard in a slot of its own", async () => {
-    const own = await startRedis({ args: ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"] });
+    const own = await startRedis({
+      args: ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"],
+    });
     const plain = new Redis(own.url);
     await plain.cluster("ADDSLOTSRANGE", 0, 16383);
-    await until("the cluster is up", async () => String(await plain.cluster("INFO")).includes("cluster_state:ok"));
+    await until("the cluster is up", async () =>
+      (await plain.cluster("INFO")).includes("cluster_state:ok"),
+    );
     const cluster = new Cluster([{ host: "127.0.0.1", port: own.port }]);
     const a = await startNode({ redis: cluster, prefix, shards: 4 });
     const b = await startNode({ redis: cluster, prefix, shards: 4 });

@@ -34,7 +34,8 @@ export function decodeChanges(id: string, fields: readonly string[]): Change[] {
     const name = fields[i];
     const value = fields[i + 1]!;
     if (name === "cause") cause = value as ChangeCause;
-    else if (name === "online" || name === "offline") changes.push({ user: value, type: name, cause, at, id });
+    else if (name === "online" || name === "offline")
+      changes.push({ user: value, type: name, cause, at, id });
   }
   return changes;
 }

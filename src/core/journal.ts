@@ -6,7 +6,14 @@
  * meanwhile leaves nothing, and the memory is bounded by the sockets that are open now plus those that were open when
  * the last record was appended, however long Redis is away (INV-9).
  */
-import { type About, type Operation, type OperationName, OPERATIONS_MAX, type RecordEntry, REPLACES_MAX } from "./record.ts";
+import {
+  type About,
+  type Operation,
+  type OperationName,
+  OPERATIONS_MAX,
+  type RecordEntry,
+  REPLACES_MAX,
+} from "./record.ts";
 
 /** `leave`: one side said goodbye. `disconnect`: the transport dropped, grace applies. */
 export type Fall = Exclude<OperationName, "connect">;

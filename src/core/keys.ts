@@ -20,7 +20,7 @@ export interface ShardKeys {
 }
 
 /** `{presence}` for one shard, `{presence:0}` to `{presence:n-1}` for more. */
-export function tagOf(prefix: string, shard: number, shards: number): string {
+function tagOf(prefix: string, shard: number, shards: number): string {
   return shards === 1 ? `{${prefix}}` : `{${prefix}:${shard}}`;
 }
 

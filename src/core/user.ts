@@ -7,7 +7,8 @@ import { utf8Length } from "./utf8.ts";
  * well-formed Unicode. Two ids that differ in lone surrogates would be one id in Redis, so neither is taken.
  */
 function userProblem(user: unknown): string | null {
-  if (typeof user !== "string") return `a user id must be a string, got ${user === null ? "null" : typeof user}`;
+  if (typeof user !== "string")
+    return `a user id must be a string, got ${user === null ? "null" : typeof user}`;
   if (user === "") return "a user id must not be empty; use null for an anonymous socket";
   if (!user.isWellFormed()) return "a user id must be well-formed Unicode (it has a lone surrogate)";
   // A UTF-16 unit takes at most three bytes: most ids need no counting.

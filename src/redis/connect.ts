@@ -57,12 +57,18 @@ export function connect(input: RedisInput, { timeout, name }: ConnectOptions): C
   const own = { ...FAIL_FAST, socketTimeout: timeout, connectTimeout: timeout, connectionName: name };
   if (typeof input === "string") {
     if (!/^rediss?:\/\//.test(input)) {
-      throw new PresenceError("OPTIONS_INVALID", "redis must be a redis:// or rediss:// URL, an ioredis client or Cluster");
+      throw new PresenceError(
+        "OPTIONS_INVALID",
+        "redis must be a redis:// or rediss:// URL, an ioredis client or Cluster",
+      );
     }
     return open(new Redis(input, { ...own, retryStrategy: backoff }));
   }
   if (!isClient(input)) {
-    throw new PresenceError("OPTIONS_INVALID", "redis must be a redis:// or rediss:// URL, an ioredis client or Cluster");
+    throw new PresenceError(
+      "OPTIONS_INVALID",
+      "redis must be a redis:// or rediss:// URL, an ioredis client or Cluster",
+    );
   }
   if (isStandalone(input)) return open(input.duplicate({ ...own, retryStrategy: backoff }));
   const { enableOfflineQueue: _, ...ofNodes } = own;

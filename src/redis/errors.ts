@@ -10,16 +10,24 @@ export function redisError(error: unknown): PresenceError {
   const text = error instanceof Error ? error.message : String(error);
   const shards = /PRESENCE_SHARDS ([^,]*, not \d+)/.exec(text);
   if (shards !== null) {
-    return new PresenceError("SHARDS_MISMATCH", `${shards[1]}: use the same \`shards\` everywhere, or another \`prefix\``, {
-      cause: error,
-    });
+    return new PresenceError(
+      "SHARDS_MISMATCH",
+      `${shards[1]}: use the same \`shards\` everywhere, or another \`prefix\``,
+      {
+        cause: error,
+      },
+    );
   }
   const type = /PRESENCE_TYPE (.+?): (?:WRONGTYPE|ERR)/.exec(text);
   if (type !== null) {
-    return new PresenceError("REDIS_TYPE", `${type[1]} holds another type than ours: rename or delete it`, { cause: error });
+    return new PresenceError("REDIS_TYPE", `${type[1]} holds another type than ours: rename or delete it`, {
+      cause: error,
+    });
   }
   if (/WRONGTYPE/.test(text)) {
-    return new PresenceError("REDIS_TYPE", "a key of ours holds another type: rename or delete it", { cause: error });
+    return new PresenceError("REDIS_TYPE", "a key of ours holds another type: rename or delete it", {
+      cause: error,
+    });
   }
   const said = error instanceof ReplyError || /^[A-Z]{3,} /.test(text) ? text.split(" ", 1)[0] : undefined;
   return new PresenceError(

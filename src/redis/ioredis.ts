@@ -39,7 +39,7 @@ export function ioredisPort(client: IoRedis): ReadPort & PipelinePort {
       try {
         const transaction = client.multi();
         for (const [name, ...args] of commands) transaction.call(name, ...args);
-        return toReplies((await transaction.exec()) as Results);
+        return toReplies(await transaction.exec());
       } catch (error) {
         throw redisError(error);
       }
@@ -55,7 +55,7 @@ export function ioredisPort(client: IoRedis): ReadPort & PipelinePort {
       try {
         const pipeline = client.pipeline();
         for (const [name, ...args] of commands) pipeline.call(name, ...args);
-        return toReplies((await pipeline.exec()) as Results);
+        return toReplies(await pipeline.exec());
       } catch (error) {
         throw redisError(error);
       }

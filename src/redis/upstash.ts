@@ -7,7 +7,14 @@
  */
 import type { Redis } from "@upstash/redis";
 import { redisError } from "./errors.ts";
-import { type Command, type ReadCommand, type ReadPort, type Reply, ReplyError, type WritePort } from "./port.ts";
+import {
+  type Command,
+  type ReadCommand,
+  type ReadPort,
+  type Reply,
+  ReplyError,
+  type WritePort,
+} from "./port.ts";
 
 type Transaction = ReturnType<Redis["multi"]>;
 

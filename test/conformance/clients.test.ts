@@ -79,7 +79,11 @@ describe.each(cases)("$client, shards: $shards", ({ client: name, shards }) => {
     await append(operations("+bob"), 60_000);
     // The lease is due 60 s from now; from then on somebody should have projected.
     const asOf = async (later: number) => {
-      const { asOf: answer } = await readerOver(client.read, { prefix, shards, now: () => Date.now() + later }).counts();
+      const { asOf: answer } = await readerOver(client.read, {
+        prefix,
+        shards,
+        now: () => Date.now() + later,
+      }).counts();
       return answer;
     };
     expect(await asOf(59_000)).toMatchObject({ stale: false, lag: { records: shards } });
@@ -89,10 +93,23 @@ describe.each(cases)("$client, shards: $shards", ({ client: name, shards }) => {
   });
 
   it("one user and many, in the order asked, hostile ids included", async () => {
-    const ids = ["123", "true", "null", "1e5", "__proto__", "{}", '"q"', "😀", "a/b?c=d&e", "\0", "x".repeat(256)];
+    const ids = [
+      "123",
+      "true",
+      "null",
+      "1e5",
+      "__proto__",
+      "{}",
+      '"q"',
+      "😀",
+      "a/b?c=d&e",
+      "\0",
+      "x".repeat(256),
+    ];
     await append(operations(...ids.map((id) => `+${id}`), "+123"));
     await projector.sweep();
-    for (const id of ids) expect(await reader.user(id)).toMatchObject({ id, online: true, sockets: id === "123" ? 2 : 1 });
+    for (const id of ids)
+      expect(await reader.user(id)).toMatchObject({ id, online: true, sockets: id === "123" ? 2 : 1 });
     const asked = ["nobody", ...ids, "123"];
     const { users } = await reader.lookup(asked);
     expect(users.map(({ id }) => id)).toEqual(asked);
@@ -106,7 +123,9 @@ describe.each(cases)("$client, shards: $shards", ({ client: name, shards }) => {
 
   it("refuses what cannot be asked", async () => {
     await expect(reader.user("")).rejects.toMatchObject({ code: "USER_INVALID" });
-    await expect(reader.lookup(Array(1001).fill("a") as string[])).rejects.toMatchObject({ code: "OPTIONS_INVALID" });
+    await expect(reader.lookup(Array(1001).fill("a") as string[])).rejects.toMatchObject({
+      code: "OPTIONS_INVALID",
+    });
     await expect(reader.page({ cursor: "nonsense" })).rejects.toMatchObject({ code: "CURSOR_INVALID" });
     await expect(reader.page({ limit: 0 })).rejects.toMatchObject({ code: "OPTIONS_INVALID" });
   });
@@ -126,7 +145,10 @@ describe.each(cases)("$client, shards: $shards", ({ client: name, shards }) => {
       pages++;
       const churn = Array.from({ length: 100 }, (_, i) => `come-${pages}-${i}`);
       await append(churn.map((user) => ({ op: "connect", user })));
-      if (pages > 1) await append(Array.from({ length: 100 }, (_, i) => ({ op: "leave", user: `come-${pages - 1}-${i}` })));
+      if (pages > 1)
+        await append(
+          Array.from({ length: 100 }, (_, i) => ({ op: "leave", user: `come-${pages - 1}-${i}` })),
+        );
       await projector.sweep();
     } while (cursor !== undefined);
     expect(pages).toBeGreaterThanOrEqual(10);
@@ -138,12 +160,25 @@ describe.each(cases)("$client, shards: $shards", ({ client: name, shards }) => {
     await projector.sweep();
     const { processes } = await reader.processes();
     expect(processes).toEqual([
-      { id: "p", state: "live", sockets: 40, connections: 7, leaseUntil: expect.any(Date), startedAt: expect.any(Date), host: null, pid: null, version: null },
+      {
+        id: "p",
+        state: "live",
+        sockets: 40,
+        connections: 7,
+        leaseUntil: expect.any(Date),
+        startedAt: expect.any(Date),
+        host: null,
+        pid: null,
+        version: null,
+      },
     ]);
   });
 
   it("a sweep reaps, and stops at its budget with work left", async () => {
-    await append(Array.from({ length: 5000 }, (_, i) => ({ op: "connect", user: `u${i}` })), 1);
+    await append(
+      Array.from({ length: 5000 }, (_, i) => ({ op: "connect", user: `u${i}` })),
+      1,
+    );
     const first = await projector.sweep({ budget: { calls: 1 } });
     expect(first).toMatchObject({ calls: 1, idle: false, due: null });
     expect(await projector.sweep({ signal: AbortSignal.abort() })).toMatchObject({ calls: 0, idle: false });
@@ -155,9 +190,17 @@ describe.each(cases)("$client, shards: $shards", ({ client: name, shards }) => {
     await append(operations("+alice"));
     await projector.sweep();
     const other = shards === 1 ? 4 : 1;
-    await expect(readerOver(client.read, { prefix, shards: other }).counts()).rejects.toMatchObject({ code: "SHARDS_MISMATCH" });
-    await expect(projectorOver(client.write, { prefix, shards: other }).step()).rejects.toMatchObject({ code: "SHARDS_MISMATCH" });
-    await expect(projectorOver(client.write, { prefix, shards: 7 }).step()).rejects.toMatchObject(shards === 1 ? { code: "SHARDS_MISMATCH" } : { code: "SHARDS_MISMATCH", message: /4 shard\(s\), not 7/ });
+    await expect(readerOver(client.read, { prefix, shards: other }).counts()).rejects.toMatchObject({
+      code: "SHARDS_MISMATCH",
+    });
+    await expect(projectorOver(client.write, { prefix, shards: other }).step()).rejects.toMatchObject({
+      code: "SHARDS_MISMATCH",
+    });
+    await expect(projectorOver(client.write, { prefix, shards: 7 }).step()).rejects.toMatchObject(
+      shards === 1
+        ? { code: "SHARDS_MISMATCH" }
+        : { code: "SHARDS_MISMATCH", message: /4 shard\(s\), not 7/ },
+    );
   });
 
   it("a key of another type is named, to reader and projector", async () => {
@@ -165,8 +208,13 @@ describe.each(cases)("$client, shards: $shards", ({ client: name, shards }) => {
     await projector.sweep();
     const { users } = keysOf(prefix, 0, shards);
     await client.redis.set(users, "not ours");
-    await expect(reader.lookup(Array.from({ length: 20 }, (_, i) => `u${i}`))).rejects.toMatchObject({ code: "REDIS_TYPE" });
+    await expect(reader.lookup(Array.from({ length: 20 }, (_, i) => `u${i}`))).rejects.toMatchObject({
+      code: "REDIS_TYPE",
+    });
     await append(operations(...Array.from({ length: 20 }, (_, i) => `+u${i}`)));
-    await expect(projector.sweep()).rejects.toMatchObject({ code: "REDIS_TYPE", message: expect.stringContaining(users) });
+    await expect(projector.sweep()).rejects.toMatchObject({
+      code: "REDIS_TYPE",
+      message: expect.stringContaining(users),
+    });
   });
 });

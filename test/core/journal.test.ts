@@ -15,7 +15,14 @@ describe("a record", () => {
   it("introduces the process once, and counts up", () => {
     const j = journal();
     expect(j.take()).toEqual({ process: "p1", seq: 1, ttl: 1000, about, operations: [], sockets: 0 });
-    expect(j.take({ connections: 3 })).toEqual({ process: "p1", seq: 2, ttl: 1000, operations: [], sockets: 0, connections: 3 });
+    expect(j.take({ connections: 3 })).toEqual({
+      process: "p1",
+      seq: 2,
+      ttl: 1000,
+      operations: [],
+      sockets: 0,
+      connections: 3,
+    });
   });
 
   it("holds what happened since the last one, by net count", () => {
@@ -38,7 +45,11 @@ describe("a record", () => {
     const j = journal();
     for (let i = 0; i < 250; i++) j.connect("alice");
     const sizes = [j.take(), j.take(), j.take()].map((record) => [record.operations.length, record.sockets]);
-    expect(sizes).toEqual([[100, 100], [100, 200], [50, 250]]);
+    expect(sizes).toEqual([
+      [100, 100],
+      [100, 200],
+      [50, 250],
+    ]);
     expect(j.dirty).toBe(false);
   });
 
@@ -106,8 +117,20 @@ it("INV-9: remembers no more than the sockets open now and those open at the las
 
 it("random histories: replaying the records gives the sockets that are open, and every check digit agrees", () => {
   const step = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ kind: fc.constant("connect" as const), user: fc.constantFrom("a", "b", "c", "d", "") }) },
-    { weight: 5, arbitrary: fc.record({ kind: fc.constantFrom("leave" as const, "disconnect" as const), user: fc.constantFrom("a", "b", "c", "d", "") }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: fc.constant("connect" as const),
+        user: fc.constantFrom("a", "b", "c", "d", ""),
+      }),
+    },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        kind: fc.constantFrom("leave" as const, "disconnect" as const),
+        user: fc.constantFrom("a", "b", "c", "d", ""),
+      }),
+    },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("take" as const), user: fc.constant("") }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("restate" as const), user: fc.constant("") }) },
   );
@@ -125,7 +148,8 @@ it("random histories: replaying the records gives the sockets that are open, and
           if (n < 0) throw new Error(`${user} went negative`);
           counts.set(user, n);
         }
-        if ([...counts.values()].reduce((a, b) => a + b, 0) !== record.sockets) throw new Error("check digit");
+        if ([...counts.values()].reduce((a, b) => a + b, 0) !== record.sockets)
+          throw new Error("check digit");
         for (const id of record.replaces ?? []) known.delete(id);
       };
       for (const { kind, user } of steps) {
@@ -142,7 +166,8 @@ it("random histories: replaying the records gives the sockets that are open, and
       }
       while (j.dirty) replay(j.take());
       const total = new Map<string, number>();
-      for (const counts of known.values()) for (const [user, n] of counts) total.set(user, (total.get(user) ?? 0) + n);
+      for (const counts of known.values())
+        for (const [user, n] of counts) total.set(user, (total.get(user) ?? 0) + n);
       for (const user of ["a", "b", "c", "d", ""]) expect(total.get(user) ?? 0).toBe(open.get(user) ?? 0);
     }),
     { numRuns: 300 },

@@ -25,14 +25,40 @@ const about = { host: "h", pid: 1, version: "0", grace: 0 };
 
 describe("a record in sequence", () => {
   it("registers a process, counts its sockets and tells who came", async () => {
-    await shard.record({ process: "p", seq: 1, about, operations: operations("+alice", "+bob", "+alice", "+"), sockets: 4, connections: 3 });
+    await shard.record({
+      process: "p",
+      seq: 1,
+      about,
+      operations: operations("+alice", "+bob", "+alice", "+"),
+      sockets: 4,
+      connections: 3,
+    });
     const result = await shard.step();
     expect(await shard.users()).toEqual({ alice: 2, bob: 1 });
     expect(await shard.usersOf("p")).toEqual({ alice: 2, bob: 1 });
     expect(await shard.told()).toEqual(["+alice connect", "+bob connect"]);
-    expect(await shard.process("p")).toMatchObject({ state: "live", seq: "1", sockets: "4", anonymous: "1", host: "h", pid: "1" });
-    expect(await shard.totals()).toMatchObject({ users: "2", sockets: "4", connections: "3", records: "1", shards: "1" });
-    expect(result).toMatchObject({ records: 1, operations: 4, changes: 2, more: false, due: shard.now + 10_000 });
+    expect(await shard.process("p")).toMatchObject({
+      state: "live",
+      seq: "1",
+      sockets: "4",
+      anonymous: "1",
+      host: "h",
+      pid: "1",
+    });
+    expect(await shard.totals()).toMatchObject({
+      users: "2",
+      sockets: "4",
+      connections: "3",
+      records: "1",
+      shards: "1",
+    });
+    expect(result).toMatchObject({
+      records: 1,
+      operations: 4,
+      changes: 2,
+      more: false,
+      due: shard.now + 10_000,
+    });
   });
 
   it("leaves the log when it is folded, so that the length of the log is the lag", async () => {
@@ -67,15 +93,48 @@ describe("a record in sequence", () => {
   });
 
   it("takes user ids as they are", async () => {
-    const ids = ["__proto__", "1e5", "null", "true", "{}", ":", "a b", "line\nbreak", "nul\0", "😀", "x".repeat(256), "constructor"];
-    await shard.record({ process: "p", seq: 1, operations: operations(...ids.map((id) => `+${id}`)), sockets: ids.length });
+    const ids = [
+      "__proto__",
+      "1e5",
+      "null",
+      "true",
+      "{}",
+      ":",
+      "a b",
+      "line\nbreak",
+      "nul\0",
+      "😀",
+      "x".repeat(256),
+      "constructor",
+    ];
+    await shard.record({
+      process: "p",
+      seq: 1,
+      operations: operations(...ids.map((id) => `+${id}`)),
+      sockets: ids.length,
+    });
     await shard.step();
     expect((await shard.redis.hkeys(shard.keys.users)).sort()).toEqual([...ids].sort());
     expect((await shard.changes()).map(({ user }) => user)).toEqual(ids);
   });
 
   it("skips operations inside a scope, which a later version counts", async () => {
-    await shard.append("process", "p", "seq", "1", "ttl", "10000", "connect", "alice", "scope", "room", "connect", "alice", "sockets", "1");
+    await shard.append(
+      "process",
+      "p",
+      "seq",
+      "1",
+      "ttl",
+      "10000",
+      "connect",
+      "alice",
+      "scope",
+      "room",
+      "connect",
+      "alice",
+      "sockets",
+      "1",
+    );
     await shard.step();
     expect(await shard.users()).toEqual({ alice: 1 });
   });
@@ -144,7 +203,12 @@ describe("a process that cannot be believed is fenced", () => {
 
   it("when a count would go negative, of a user or of the anonymous sockets", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
-    await shard.record({ process: "p", seq: 2, operations: operations("+bob", "-carol", "+carol"), sockets: 2 });
+    await shard.record({
+      process: "p",
+      seq: 2,
+      operations: operations("+bob", "-carol", "+carol"),
+      sockets: 2,
+    });
     await shard.record({ process: "q", seq: 1, operations: operations("+alice", "-"), sockets: 0 });
     await shard.step();
     await fenced(/negative/);
@@ -169,7 +233,13 @@ describe("a process that cannot be believed is fenced", () => {
     await shard.record({ process: "p2", seq: 1, operations: operations("+alice"), sockets: 1 });
     await shard.step();
     expect(await shard.users()).toEqual({ alice: 2, bob: 1 });
-    await shard.record({ process: "p2", seq: 2, operations: operations("+carol"), replaces: ["p"], sockets: 2 });
+    await shard.record({
+      process: "p2",
+      seq: 2,
+      operations: operations("+carol"),
+      replaces: ["p"],
+      sockets: 2,
+    });
     await shard.drain();
     expect(await shard.users()).toEqual({ alice: 1, carol: 1 });
     expect(await shard.told()).toEqual(["+alice connect", "+bob connect", "+carol connect", "-bob replace"]);
@@ -178,7 +248,13 @@ describe("a process that cannot be believed is fenced", () => {
 
   it("does not take another one with it when its own snapshot is not believed", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
-    await shard.record({ process: "p2", seq: 1, operations: operations("+alice"), replaces: ["p"], sockets: 7 });
+    await shard.record({
+      process: "p2",
+      seq: 1,
+      operations: operations("+alice"),
+      replaces: ["p"],
+      sockets: 7,
+    });
     await shard.drain();
     expect(await shard.users()).toEqual({ alice: 1 });
     expect(await shard.process("p")).toMatchObject({ state: "live" });
@@ -192,13 +268,47 @@ describe("a malformed record", () => {
     ["seq zero", ["process", "p", "seq", "0", "ttl", "1", "sockets", "0"], /seq/],
     ["ttl too long", ["process", "p", "seq", "1", "ttl", "3600001", "sockets", "0"], /ttl/],
     ["empty process", ["process", "", "seq", "1", "ttl", "1", "sockets", "0"], /process is empty/],
-    ["long user", ["process", "p", "seq", "1", "ttl", "1", "connect", "x".repeat(257), "sockets", "1"], /user id is too long/],
+    [
+      "long user",
+      ["process", "p", "seq", "1", "ttl", "1", "connect", "x".repeat(257), "sockets", "1"],
+      /user id is too long/,
+    ],
     ["no check digit", ["process", "p", "seq", "1", "ttl", "1", "connect", "a"], /sockets is missing/],
-    ["unknown field", ["process", "p", "seq", "1", "ttl", "1", "conect", "a", "sockets", "1"], /unexpected conect/],
-    ["operation after the check digits", ["process", "p", "seq", "1", "ttl", "1", "sockets", "0", "connect", "a"], /unexpected connect/],
-    ["itself replaced", ["process", "p", "seq", "1", "ttl", "1", "replaces", "p", "sockets", "0"], /unexpected replaces/],
-    ["101 operations", ["process", "p", "seq", "1", "ttl", "1", ...Array.from({ length: 101 }, () => ["connect", "a"]).flat(), "sockets", "101"], /too many/],
-    ["negative grace", ["process", "p", "seq", "1", "ttl", "1", "hello", "h", "grace", "-1", "sockets", "0"], /grace/],
+    [
+      "unknown field",
+      ["process", "p", "seq", "1", "ttl", "1", "conect", "a", "sockets", "1"],
+      /unexpected conect/,
+    ],
+    [
+      "operation after the check digits",
+      ["process", "p", "seq", "1", "ttl", "1", "sockets", "0", "connect", "a"],
+      /unexpected connect/,
+    ],
+    [
+      "itself replaced",
+      ["process", "p", "seq", "1", "ttl", "1", "replaces", "p", "sockets", "0"],
+      /unexpected replaces/,
+    ],
+    [
+      "101 operations",
+      [
+        "process",
+        "p",
+        "seq",
+        "1",
+        "ttl",
+        "1",
+        ...Array.from({ length: 101 }, () => ["connect", "a"]).flat(),
+        "sockets",
+        "101",
+      ],
+      /too many/,
+    ],
+    [
+      "negative grace",
+      ["process", "p", "seq", "1", "ttl", "1", "hello", "h", "grace", "-1", "sockets", "0"],
+      /grace/,
+    ],
   ])("is set aside with its reason and stops nothing: %s", async (_, fields, reason) => {
     const id = await shard.append(...fields);
     await shard.record({ process: "good", seq: 1, operations: operations("+alice"), sockets: 1 });
@@ -219,32 +329,51 @@ describe("a malformed record", () => {
 });
 
 describe("a key of another type", () => {
-  it.each(["records", "users", "totals", "processes", "changes", "rejected"] as const)("%s: an error names it and no record is lost", async (name) => {
-    const lost = new TestShard(server.url);
-    await lost.redis.set(lost.keys[name], "not ours");
-    if (name !== "records") {
-      await lost.append("garbage", "1");
-      await lost.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
-    }
-    await expect(lost.step()).rejects.toMatchObject({ code: "REDIS_TYPE", message: expect.stringContaining(lost.keys[name]) });
-    await lost.redis.del(lost.keys[name]);
-    if (name === "records") await lost.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
-    await lost.drain();
-    expect(await lost.users()).toEqual({ alice: 1 });
-    await lost.check();
-    await lost.close();
-  });
+  it.each(["records", "users", "totals", "processes", "changes", "rejected"] as const)(
+    "%s: an error names it and no record is lost",
+    async (name) => {
+      const lost = new TestShard(server.url);
+      await lost.redis.set(lost.keys[name], "not ours");
+      if (name !== "records") {
+        await lost.append("garbage", "1");
+        await lost.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+      }
+      await expect(lost.step()).rejects.toMatchObject({
+        code: "REDIS_TYPE",
+        message: expect.stringContaining(lost.keys[name]),
+      });
+      await lost.redis.del(lost.keys[name]);
+      if (name === "records")
+        await lost.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+      await lost.drain();
+      expect(await lost.users()).toEqual({ alice: 1 });
+      await lost.check();
+      await lost.close();
+    },
+  );
 
   it("leaving and a process's users: an error names them and no record is lost", async () => {
-    await shard.record({ process: "p", seq: 1, about: { ...about, grace: 1000 }, operations: operations("+alice"), sockets: 1 });
+    await shard.record({
+      process: "p",
+      seq: 1,
+      about: { ...about, grace: 1000 },
+      operations: operations("+alice"),
+      sockets: 1,
+    });
     await shard.step();
     await shard.record({ process: "p", seq: 2, operations: operations("-alice"), sockets: 0 });
     await shard.redis.set(shard.keys.leaving, "not ours");
-    await expect(shard.step()).rejects.toMatchObject({ code: "REDIS_TYPE", message: expect.stringContaining(shard.keys.leaving) });
+    await expect(shard.step()).rejects.toMatchObject({
+      code: "REDIS_TYPE",
+      message: expect.stringContaining(shard.keys.leaving),
+    });
     await shard.redis.del(shard.keys.leaving);
     await shard.redis.rename(shard.keys.processUsers("p"), "kept");
     await shard.redis.set(shard.keys.processUsers("p"), "not ours");
-    await expect(shard.step()).rejects.toMatchObject({ code: "REDIS_TYPE", message: expect.stringContaining(shard.keys.processUsers("p")) });
+    await expect(shard.step()).rejects.toMatchObject({
+      code: "REDIS_TYPE",
+      message: expect.stringContaining(shard.keys.processUsers("p")),
+    });
     await shard.redis.rename("kept", shard.keys.processUsers("p"));
     await shard.drain();
     expect(await shard.users()).toEqual({ alice: 0 });
@@ -254,7 +383,10 @@ describe("a key of another type", () => {
 it("refuses a prefix opened with another number of shards, on the same keys", async () => {
   await shard.step();
   await shard.redis.hset(shard.keys.totals, "shards", "4");
-  await expect(shard.step()).rejects.toMatchObject({ code: "SHARDS_MISMATCH", message: expect.stringMatching(/4 shard\(s\), not 1/) });
+  await expect(shard.step()).rejects.toMatchObject({
+    code: "SHARDS_MISMATCH",
+    message: expect.stringMatching(/4 shard\(s\), not 1/),
+  });
   await shard.redis.hset(shard.keys.totals, "shards", "1");
 });
 
@@ -263,7 +395,12 @@ it("INV-7: never does more than its budget in one call, and at least half of it 
   let sockets = 0;
   for (let seq = 1; seq <= 60; seq++) {
     sockets += 100;
-    await small.record({ process: "p", seq, operations: Array.from({ length: 100 }, (_, i) => ({ op: "connect", user: `u${seq}-${i}` })), sockets });
+    await small.record({
+      process: "p",
+      seq,
+      operations: Array.from({ length: 100 }, (_, i) => ({ op: "connect", user: `u${seq}-${i}` })),
+      sockets,
+    });
   }
   const results = await small.drain();
   for (const { operations: done, records, more } of results) {

@@ -38,83 +38,93 @@ it("INV-1, INV-2, INV-4 after every call of random histories", async () => {
   const seed = Number(globalThis.process.env["FUZZ_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   const runs = Number(globalThis.process.env["FUZZ_RUNS"] ?? 200);
   await fc.assert(
-    fc.asyncProperty(fc.array(event, { minLength: 20, maxLength: 120 }), fc.constantFrom(0, 400), async (events, grace) => {
-      const shard = new TestShard(server.url);
-      const small = projectorOver(ioredisPort(shard.redis), { prefix: shard.prefix, budget: 200, now: () => shard.now });
-      const about = { host: "h", pid: 1, version: "0", grace };
-      let ids = 0;
-      const fresh = () => new Journal(`p${++ids}`, { ttl: 1000, about });
-      const journals = [fresh(), fresh(), fresh()];
-      const open = journals.map(() => new Map<string, number>());
-      for (const e of events) {
-        switch (e.kind) {
-          case "connect":
-            journals[e.process]!.connect(e.user);
-            open[e.process]!.set(e.user, (open[e.process]!.get(e.user) ?? 0) + 1);
-            break;
-          case "leave":
-          case "disconnect": {
-            const n = open[e.process]!.get(e.user) ?? 0;
-            if (n === 0) break;
-            open[e.process]!.set(e.user, n - 1);
-            journals[e.process]!.disconnect(e.user, e.kind);
-            break;
+    fc.asyncProperty(
+      fc.array(event, { minLength: 20, maxLength: 120 }),
+      fc.constantFrom(0, 400),
+      async (events, grace) => {
+        const shard = new TestShard(server.url);
+        const small = projectorOver(ioredisPort(shard.redis), {
+          prefix: shard.prefix,
+          budget: 200,
+          now: () => shard.now,
+        });
+        const about = { host: "h", pid: 1, version: "0", grace };
+        let ids = 0;
+        const fresh = () => new Journal(`p${++ids}`, { ttl: 1000, about });
+        const journals = [fresh(), fresh(), fresh()];
+        const open = journals.map(() => new Map<string, number>());
+        for (const e of events) {
+          switch (e.kind) {
+            case "connect":
+              journals[e.process]!.connect(e.user);
+              open[e.process]!.set(e.user, (open[e.process]!.get(e.user) ?? 0) + 1);
+              break;
+            case "leave":
+            case "disconnect": {
+              const n = open[e.process]!.get(e.user) ?? 0;
+              if (n === 0) break;
+              open[e.process]!.set(e.user, n - 1);
+              journals[e.process]!.disconnect(e.user, e.kind);
+              break;
+            }
+            case "append": {
+              const fields = encodeRecord(journals[e.process]!.take({ connections: 1 }));
+              if (e.fate !== "lost") await shard.append(...fields);
+              if (e.fate === "twice") await shard.append(...fields);
+              break;
+            }
+            case "step":
+              await (e.other ? small : shard.projector).step(0, { reap: e.reap });
+              await shard.check();
+              break;
+            case "wait":
+              shard.now += e.ms;
+              break;
+            case "bye":
+              await shard.append(...encodeRecord(journals[e.process]!.take({ bye: true })));
+              journals[e.process] = fresh();
+              open[e.process]!.clear();
+              break;
+            case "crash":
+              journals[e.process] = fresh();
+              open[e.process]!.clear();
+              break;
+            case "restate":
+              journals[e.process]!.restate(`p${++ids}`);
+              break;
+            case "garbage":
+              await shard.append(...e.fields.slice(0, e.fields.length & ~1));
+              break;
+            case "regroup":
+              await shard.redis.del(shard.keys.records);
+              break;
+            default:
+              e satisfies never;
           }
-          case "append": {
-            const fields = encodeRecord(journals[e.process]!.take({ connections: 1 }));
-            if (e.fate !== "lost") await shard.append(...fields);
-            if (e.fate === "twice") await shard.append(...fields);
-            break;
-          }
-          case "step":
-            await (e.other ? small : shard.projector).step(0, { reap: e.reap });
-            await shard.check();
-            break;
-          case "wait":
-            shard.now += e.ms;
-            break;
-          case "bye":
-            await shard.append(...encodeRecord(journals[e.process]!.take({ bye: true })));
-            journals[e.process] = fresh();
-            open[e.process]!.clear();
-            break;
-          case "crash":
-            journals[e.process] = fresh();
-            open[e.process]!.clear();
-            break;
-          case "restate":
-            journals[e.process]!.restate(`p${++ids}`);
-            break;
-          case "garbage":
-            await shard.append(...e.fields.slice(0, e.fields.length & ~1));
-            break;
-          case "regroup":
-            await shard.redis.del(`${shard.keys.records}`);
-            break;
-          default:
-            e satisfies never;
         }
-      }
-      // Everybody states what is open, and it is what is counted.
-      for (const journal of journals) {
-        journal.restate(`p${++ids}`);
-        while (journal.dirty) await shard.append(...encodeRecord(journal.take({ connections: 1 })));
-      }
-      await shard.drain();
-      shard.now += 900;
-      for (const journal of journals) await shard.append(...encodeRecord(journal.take({ connections: 1 })));
-      shard.now += 900;
-      await shard.drain();
-      await shard.check();
-      const expected = new Map<string, number>();
-      for (const counts of open) {
-        for (const [id, n] of counts) if (n > 0 && id !== "") expected.set(id, (expected.get(id) ?? 0) + n);
-      }
-      const counted = Object.entries(await shard.redis.hgetall(shard.keys.users)).filter(([, n]) => n !== "0");
-      expect(counted.map(([id, n]) => [id, Number(n)]).sort()).toEqual([...expected].sort());
-      await shard.redis.flushall();
-      await shard.close();
-    }),
+        // Everybody states what is open, and it is what is counted.
+        for (const journal of journals) {
+          journal.restate(`p${++ids}`);
+          while (journal.dirty) await shard.append(...encodeRecord(journal.take({ connections: 1 })));
+        }
+        await shard.drain();
+        shard.now += 900;
+        for (const journal of journals) await shard.append(...encodeRecord(journal.take({ connections: 1 })));
+        shard.now += 900;
+        await shard.drain();
+        await shard.check();
+        const expected = new Map<string, number>();
+        for (const counts of open) {
+          for (const [id, n] of counts) if (n > 0 && id !== "") expected.set(id, (expected.get(id) ?? 0) + n);
+        }
+        const counted = Object.entries(await shard.redis.hgetall(shard.keys.users)).filter(
+          ([, n]) => n !== "0",
+        );
+        expect(new Map(counted.map(([id, n]) => [id, Number(n)]))).toEqual(expected);
+        await shard.redis.flushall();
+        await shard.close();
+      },
+    ),
     { numRuns: runs, seed, endOnFailure: false },
   );
 }, 120_000);

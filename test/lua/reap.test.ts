@@ -25,8 +25,22 @@ const withGrace = (grace: number) => ({ host: "h", pid: 1, version: "0", grace }
 
 describe("a lease", () => {
   it("INV-5: that ran out gives back the users of its process, at once and for good", async () => {
-    await shard.record({ process: "p", seq: 1, about: withGrace(5000), operations: operations("+alice", "+bob", "+"), sockets: 3, connections: 3 });
-    await shard.record({ process: "q", seq: 1, ttl: 60_000, operations: operations("+alice"), sockets: 1, connections: 1 });
+    await shard.record({
+      process: "p",
+      seq: 1,
+      about: withGrace(5000),
+      operations: operations("+alice", "+bob", "+"),
+      sockets: 3,
+      connections: 3,
+    });
+    await shard.record({
+      process: "q",
+      seq: 1,
+      ttl: 60_000,
+      operations: operations("+alice"),
+      sockets: 1,
+      connections: 1,
+    });
     await shard.drain();
     shard.now += 9_999;
     expect((await shard.drain()).at(-1)).toMatchObject({ reaped: 0, due: shard.now + 1 });
@@ -69,7 +83,12 @@ describe("a lease", () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
     await shard.drain();
     shard.now += 20_000;
-    expect(await shard.step({ reap: false })).toMatchObject({ reaped: 0, held: 1, more: false, due: shard.now - 10_000 });
+    expect(await shard.step({ reap: false })).toMatchObject({
+      reaped: 0,
+      held: 1,
+      more: false,
+      due: shard.now - 10_000,
+    });
     expect(await shard.users()).toEqual({ alice: 1 });
     expect(await shard.step()).toMatchObject({ reaped: 1 });
   });
@@ -95,7 +114,13 @@ describe("a large process", () => {
       const users = Array.from({ length: 100 }, (_, i) => `+user-${(seq - 1) * 100 + i}`);
       await big.record({ process: "p", seq, operations: operations(...users), sockets });
     }
-    await big.record({ process: "q", seq: 1, ttl: 60_000, operations: operations("+user-5", "+other"), sockets: 2 });
+    await big.record({
+      process: "q",
+      seq: 1,
+      ttl: 60_000,
+      operations: operations("+user-5", "+other"),
+      sockets: 2,
+    });
     await big.drain();
     big.now += 10_000;
     const results = await big.drain();
@@ -113,7 +138,12 @@ describe("a large process", () => {
     let sockets = 0;
     for (let seq = 1; seq <= 30; seq++) {
       sockets += 100;
-      await big.record({ process: "p", seq, operations: Array.from({ length: 100 }, (_, i) => ({ op: "connect", user: `u${seq}-${i}` })), sockets });
+      await big.record({
+        process: "p",
+        seq,
+        operations: Array.from({ length: 100 }, (_, i) => ({ op: "connect", user: `u${seq}-${i}` })),
+        sockets,
+      });
     }
     await big.drain();
     big.now += 10_000;
@@ -139,7 +169,8 @@ describe("a large process", () => {
 
 describe("many processes", () => {
   it("that end at once are all given back, a bounded number a call", async () => {
-    for (let i = 0; i < 50; i++) await shard.record({ process: `p${i}`, seq: 1, operations: operations(`+u${i}`), sockets: 1 });
+    for (let i = 0; i < 50; i++)
+      await shard.record({ process: `p${i}`, seq: 1, operations: operations(`+u${i}`), sockets: 1 });
     await shard.drain();
     shard.now += 10_000;
     const results = await shard.drain();
@@ -151,7 +182,13 @@ describe("many processes", () => {
 
 describe("grace", () => {
   it("keeps a user whose transport dropped, and tells nothing when a socket comes back in time", async () => {
-    await shard.record({ process: "p", seq: 1, about: withGrace(2000), operations: operations("+alice"), sockets: 1 });
+    await shard.record({
+      process: "p",
+      seq: 1,
+      about: withGrace(2000),
+      operations: operations("+alice"),
+      sockets: 1,
+    });
     await shard.drain();
     await shard.record({ process: "p", seq: 2, operations: operations("-alice"), sockets: 0 });
     expect((await shard.drain()).at(-1)).toMatchObject({ changes: 0, due: shard.now + 2000 });
@@ -168,7 +205,13 @@ describe("grace", () => {
   });
 
   it("lets the user out when it is over, once", async () => {
-    await shard.record({ process: "p", seq: 1, about: withGrace(2000), operations: operations("+alice", "+bob"), sockets: 2 });
+    await shard.record({
+      process: "p",
+      seq: 1,
+      about: withGrace(2000),
+      operations: operations("+alice", "+bob"),
+      sockets: 2,
+    });
     await shard.record({ process: "p", seq: 2, operations: operations("-alice", "-bob"), sockets: 0 });
     await shard.drain();
     await shard.record({ process: "p", seq: 3, operations: operations("+carol"), sockets: 1 });
@@ -182,7 +225,13 @@ describe("grace", () => {
   });
 
   it("is told as the cause of its offline", async () => {
-    await shard.record({ process: "p", seq: 1, about: withGrace(2000), operations: operations("+alice"), sockets: 1 });
+    await shard.record({
+      process: "p",
+      seq: 1,
+      about: withGrace(2000),
+      operations: operations("+alice"),
+      sockets: 1,
+    });
     await shard.drain();
     await shard.record({ process: "p", seq: 2, operations: operations("-alice"), sockets: 0 });
     await shard.drain();
@@ -192,17 +241,40 @@ describe("grace", () => {
   });
 
   it("does not apply to who said goodbye, nor does an earlier drop of the same user count", async () => {
-    await shard.record({ process: "p", seq: 1, about: withGrace(2000), operations: operations("+alice", "+alice", "+bob"), sockets: 3 });
+    await shard.record({
+      process: "p",
+      seq: 1,
+      about: withGrace(2000),
+      operations: operations("+alice", "+alice", "+bob"),
+      sockets: 3,
+    });
     await shard.drain();
-    await shard.record({ process: "p", seq: 2, operations: operations("-alice", "~alice", "~bob"), sockets: 0 });
+    await shard.record({
+      process: "p",
+      seq: 2,
+      operations: operations("-alice", "~alice", "~bob"),
+      sockets: 0,
+    });
     await shard.drain();
     expect(await shard.users()).toEqual({});
     expect((await shard.told()).slice(2)).toEqual(["-alice leave", "-bob leave"]);
   });
 
   it("is given to the users of a process that said bye, not to those of one whose lease ran out", async () => {
-    await shard.record({ process: "p", seq: 1, about: withGrace(2000), operations: operations("+alice"), sockets: 1 });
-    await shard.record({ process: "q", seq: 1, about: withGrace(2000), operations: operations("+bob"), sockets: 1 });
+    await shard.record({
+      process: "p",
+      seq: 1,
+      about: withGrace(2000),
+      operations: operations("+alice"),
+      sockets: 1,
+    });
+    await shard.record({
+      process: "q",
+      seq: 1,
+      about: withGrace(2000),
+      operations: operations("+bob"),
+      sockets: 1,
+    });
     await shard.drain();
     await shard.record({ process: "p", seq: 2, bye: true, sockets: 1 });
     await shard.drain();
@@ -226,9 +298,18 @@ describe("grace", () => {
     let sockets = 0;
     for (let seq = 1; seq <= 40; seq++) {
       const connects = seq <= 20;
-      const users = Array.from({ length: 100 }, (_, i) => `${connects ? "+" : "-"}u${((seq - 1) % 20) * 100 + i}`);
+      const users = Array.from(
+        { length: 100 },
+        (_, i) => `${connects ? "+" : "-"}u${((seq - 1) % 20) * 100 + i}`,
+      );
       sockets += connects ? 100 : -100;
-      await big.record({ process: "p", seq, ...(seq === 1 && { about: withGrace(1000) }), operations: operations(...users), sockets });
+      await big.record({
+        process: "p",
+        seq,
+        ...(seq === 1 && { about: withGrace(1000) }),
+        operations: operations(...users),
+        sockets,
+      });
       await big.step();
     }
     await big.drain();

@@ -2,7 +2,12 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Server, type ServerOptions } from "socket.io";
-import { io as connectClient, type ManagerOptions, type Socket as ClientSocket, type SocketOptions } from "socket.io-client";
+import {
+  io as connectClient,
+  type ManagerOptions,
+  type Socket as ClientSocket,
+  type SocketOptions,
+} from "socket.io-client";
 import type { Change } from "../../src/core/change.ts";
 import type { PresenceError } from "../../src/core/errors.ts";
 import { createPresence, type Presence, type PresenceOptions } from "../../src/presence.ts";
@@ -34,14 +39,19 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
 }
 
 /** `auth.user` names the user; without it the socket is anonymous. */
-export const userOfAuth: PresenceOptions["user"] = (socket) => (socket.handshake.auth["user"] as string | undefined) ?? null;
+export const userOfAuth: PresenceOptions["user"] = (socket) =>
+  (socket.handshake.auth["user"] as string | undefined) ?? null;
 
 export async function startNode(
   options: Partial<PresenceOptions> & { redis: PresenceOptions["redis"] },
   server?: BareNode | Partial<ServerOptions>,
 ): Promise<TestNode> {
   const { io, url } = server !== undefined && "io" in server ? server : await startServer(server);
-  const presence = createPresence(io, { user: userOfAuth, logger: { info() {}, warn() {}, error() {} }, ...options });
+  const presence = createPresence(io, {
+    user: userOfAuth,
+    logger: { info() {}, warn() {}, error() {} },
+    ...options,
+  });
   const heard: string[] = [];
   const changes: Change[] = [];
   const errors: PresenceError[] = [];
@@ -83,7 +93,9 @@ export async function connect(
 }
 
 /** What a reader of this node says, without the times. */
-export async function counts(presence: Presence): Promise<{ users: number; sockets: number; connections: number }> {
+export async function counts(
+  presence: Presence,
+): Promise<{ users: number; sockets: number; connections: number }> {
   const { users, sockets, connections } = await presence.counts();
   return { users, sockets, connections };
 }

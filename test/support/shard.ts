@@ -39,7 +39,12 @@ export class TestShard {
 
   /** Appends any fields at the current time; returns the id. */
   async append(...fields: string[]): Promise<string> {
-    return (await this.redis.call("XADD", this.keys.records, `${this.now}-${++this.#ids}`, ...fields)) as string;
+    return (await this.redis.call(
+      "XADD",
+      this.keys.records,
+      `${this.now}-${++this.#ids}`,
+      ...fields,
+    )) as string;
   }
 
   record(entry: Partial<RecordEntry> & { process: string; seq: number; sockets: number }): Promise<string> {
@@ -81,7 +86,9 @@ export class TestShard {
 
   /** Changes as short text: `+alice connect`, `-bob reap`. */
   async told(): Promise<string[]> {
-    return (await this.changes()).map(({ user, type, cause }) => `${type === "online" ? "+" : "-"}${user} ${cause}`);
+    return (await this.changes()).map(
+      ({ user, type, cause }) => `${type === "online" ? "+" : "-"}${user} ${cause}`,
+    );
   }
 
   async rejected(): Promise<string[]> {
@@ -110,7 +117,8 @@ export class TestShard {
     const leaving = await this.redis.zrange(this.keys.leaving, "0", "-1");
     for (const id of leaving) if (users[id] === 0) sums[id] ??= 0;
     const sorted = (all: Counts) => JSON.stringify(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)));
-    if (sorted(users) !== sorted(sums)) throw new Error(`INV-1: users ${sorted(users)}, sum of processes ${sorted(sums)}`);
+    if (sorted(users) !== sorted(sums))
+      throw new Error(`INV-1: users ${sorted(users)}, sum of processes ${sorted(sums)}`);
 
     const online = new Set<string>();
     for (const { user, type } of await this.changes()) {

@@ -144,14 +144,12 @@ export function projectorOver(
     ];
   }
 
-  /** Asked once; again after a failure. */
-  let opening: Promise<void> | undefined;
-  function opened(): Promise<void> {
-    opening ??= checkShards((command) => port.call(command), prefix, shards).catch((error: unknown) => {
-      opening = undefined;
-      throw error;
-    });
-    return opening;
+  /** The outcome, not a promise of it: in a Worker, a promise dies unsettled with the request that began it. */
+  let checked = false;
+  async function opened(): Promise<void> {
+    if (checked) return;
+    await checkShards((command) => port.call(command), prefix, shards);
+    checked = true;
   }
 
   async function step(shard = 0, stepOptions: StepOptions = {}): Promise<StepResult> {
@@ -184,7 +182,10 @@ export function projectorOver(
     };
     const dues: number[] = [];
     let idle = true;
-    for (let shard = 0; shard < shards && idle; shard++) {
+    // From anywhere: a busy shard and a small budget must not starve the ones after it, sweep for sweep.
+    const start = Math.floor(Math.random() * shards);
+    for (let i = 0; i < shards && idle; i++) {
+      const shard = (start + i) % shards;
       for (;;) {
         if (sum.calls >= callsMax || performance.now() - began >= msMax || signal?.aborted === true) {
           idle = false;

@@ -184,16 +184,12 @@ export function readerOver(
   const { prefix, shards, staleAfter } = resolveReaderOptions(options);
   const allKeys = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
 
-  /** Asked once; again after a failure. */
-  let opening: Promise<void> | undefined;
-  function opened(): Promise<void> {
-    opening ??= checkShards(async (command) => (await port.read([command]))[0], prefix, shards).catch(
-      (error: unknown) => {
-        opening = undefined;
-        throw error;
-      },
-    );
-    return opening;
+  /** The outcome, not a promise of it: in a Worker, a promise dies unsettled with the request that began it. */
+  let checked = false;
+  async function opened(): Promise<void> {
+    if (checked) return;
+    await checkShards(async (command) => (await port.read([command]))[0], prefix, shards);
+    checked = true;
   }
 
   function combine(parts: readonly ShardAsOf[]): AsOf {
@@ -225,6 +221,7 @@ export function readerOver(
   }
 
   async function askAll(commands: (keys: ShardKeys, shard: number) => readonly ReadCommand[]) {
+    await opened();
     const answers = await Promise.all(allKeys.map((keys, shard) => ask(shard, commands(keys, shard))));
     return { replies: answers.map((answer) => answer.replies), parts: answers.map((answer) => answer.asOf) };
   }

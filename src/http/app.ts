@@ -13,6 +13,7 @@
 import { Hono } from "hono";
 import { matchedRoutes } from "hono/route";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { PresenceError } from "../core/errors.ts";
 import { requireToken } from "./auth.ts";
 import { within } from "./deadline.ts";
 import { crossOrigin, noStoreByDefault, securityHeaders } from "./headers.ts";
@@ -46,8 +47,10 @@ export function createApp(options: AppOptions): Hono {
   app.notFound(() => new Problem(404, "NOT_FOUND", "there is nothing at this path").toResponse());
   app.onError((error, c) => {
     // Whoever goes away while sending a body gets no answer, and nobody is to blame.
-    if (c.req.raw.signal.aborted)
-      return new Problem(400, "BODY_INVALID", "the request was aborted").toResponse();
+    const ours = error instanceof Problem || error instanceof PresenceError;
+    if (!ours && c.req.raw.signal.aborted) {
+      return new Problem(400, "BODY_INVALID", "the request ended before its body did").toResponse();
+    }
     const problem = problemOf(error);
     if (problem.status >= 500) {
       // Guards match as well, with a pattern for everything.

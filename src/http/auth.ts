@@ -9,7 +9,7 @@ import { PresenceError } from "../core/errors.ts";
 import { Problem } from "./problem.ts";
 
 /** As long as 64 random bits in hex: tokens are made to be pasted, not remembered. */
-export const TOKEN_LENGTH_MIN = 16;
+const TOKEN_LENGTH_MIN = 16;
 /** Every request is compared with each of them. */
 const TOKENS_MAX = 32;
 

@@ -83,31 +83,26 @@ export function connect(input: RedisInput, { timeout, name }: ConnectOptions): C
 }
 
 function open(client: IoRedis): Connection {
-  const closing = new AbortController();
+  let closed = false;
+  /** The connection attempt under way, for all who wait for it; undefined: nobody does. */
+  let attempt: PromiseWithResolvers<void> | undefined;
+  function settle(problem?: string): void {
+    if (problem === undefined) attempt?.resolve();
+    else attempt?.reject(new PresenceError("REDIS_UNAVAILABLE", problem));
+    attempt = undefined;
+  }
+  client.on("ready", () => settle());
+  client.on("close", () => settle("Redis cannot be reached"));
+  client.on("end", () => settle("Redis cannot be reached"));
   // ioredis prints an error nobody listens for. Whoever sent the command gets it as well.
   client.on("error", () => {});
 
   /** Resolves when the connection is usable; rejects when the attempt under way fails. */
   async function ready(): Promise<void> {
-    if (client.status === "ready" && !closing.signal.aborted) return;
-    await new Promise<void>((resolve, reject) => {
-      const settle = (problem?: string) => {
-        client.off("ready", onReady);
-        client.off("close", onClose);
-        client.off("end", onClose);
-        closing.signal.removeEventListener("abort", onClosed);
-        if (problem === undefined) resolve();
-        else reject(new PresenceError("REDIS_UNAVAILABLE", problem));
-      };
-      const onReady = () => settle();
-      const onClose = () => settle("Redis cannot be reached");
-      const onClosed = () => settle("this connection has been closed");
-      if (closing.signal.aborted) return onClosed();
-      client.on("ready", onReady);
-      client.on("close", onClose);
-      client.on("end", onClose);
-      closing.signal.addEventListener("abort", onClosed);
-    });
+    if (closed) throw new PresenceError("REDIS_UNAVAILABLE", "this connection has been closed");
+    if (client.status === "ready") return;
+    attempt ??= Promise.withResolvers();
+    await attempt.promise;
   }
 
   const port = ioredisPort(client);
@@ -119,7 +114,8 @@ function open(client: IoRedis): Connection {
       pipeline: (commands) => ready().then(() => port.pipeline(commands)),
     },
     close() {
-      closing.abort();
+      closed = true;
+      settle("this connection has been closed");
       // On one that has ended already, ioredis would leave a timer behind.
       if (client.status !== "end") client.disconnect();
     },

@@ -1,9 +1,11 @@
 /**
  * The ports over @upstash/redis: HTTP, so no blocking reads. Nothing of it depends on a runtime.
  *
- * The client must be made with `automaticDeserialization: false` (otherwise it turns user ids into numbers and
- * booleans) and should be given a time-out as a function, `signal: () => AbortSignal.timeout(ms)`: a plain signal that
- * fires turns into the answer `null`.
+ * The client must be made with
+ * - `automaticDeserialization: false`: otherwise it turns user ids into numbers and booleans;
+ * - `responseEncoding: false`: its base64 decoding takes a leading U+FEFF off a user id;
+ * - a time-out as a function, `signal: () => AbortSignal.timeout(ms)`: it has none by default, and a plain signal that
+ *   fires turns into the answer `null`.
  */
 import type { Redis } from "@upstash/redis";
 import { redisError } from "./errors.ts";

@@ -104,6 +104,7 @@ describe.each(cases)("$client, shards: $shards", ({ client: name, shards }) => {
       "😀",
       "a/b?c=d&e",
       "\0",
+      "\ufeffbom",
       "x".repeat(256),
     ];
     await append(operations(...ids.map((id) => `+${id}`), "+123"));

@@ -11,7 +11,7 @@ export const WRITE_TOKEN = "the-credentials-that-may-write";
 export const READ_ONLY_TOKEN = "the-credentials-that-may-only-read";
 export const TOKEN = "a-token-for-callers-of-the-api";
 
-export interface Sent {
+interface Sent {
   readonly token: string;
   /** The names of the commands of one request, in upper case. */
   readonly commands: readonly string[];
@@ -21,12 +21,17 @@ export interface Tap extends AsyncDisposable {
   readonly url: string;
   /** What has come by so far, refused requests included. */
   readonly sent: Sent[];
+  /** Requests that come from now on are noted and not answered, until resume() or until their sender goes away. */
+  readonly hold: () => void;
+  readonly resume: () => void;
 }
 
 /** A bridge over a Redis, and before it a server that notes every request and hands it on. */
 export async function startTappedBridge(redis: string): Promise<Tap> {
   const bridge = await startBridge({ redis, token: WRITE_TOKEN, readOnlyToken: READ_ONLY_TOKEN });
   const sent: Sent[] = [];
+  let gate = Promise.withResolvers<void>();
+  gate.resolve();
   const server = createServer((request, response) => {
     const hand = async () => {
       const body = await text(request);
@@ -35,6 +40,7 @@ export async function startTappedBridge(redis: string): Promise<Tap> {
         name!.toUpperCase(),
       );
       sent.push({ token: request.headers.authorization?.replace("Bearer ", "") ?? "", commands });
+      await gate.promise;
       const headers = Object.entries(request.headers).filter(
         ([name]) => !/^(host|connection|content-length)$/.test(name),
       );
@@ -56,7 +62,10 @@ export async function startTappedBridge(redis: string): Promise<Tap> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     sent,
+    hold: () => void (gate = Promise.withResolvers<void>()),
+    resume: () => gate.resolve(),
     async [Symbol.asyncDispose]() {
+      gate.resolve();
       server.closeAllConnections();
       server.close();
       await bridge.close();
@@ -80,6 +89,10 @@ export function start(name: string, environment: Record<string, string>): Entry 
     env: { PATH: process.env["PATH"], ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  // A run that is cut short disposes of nothing.
+  const onExit = () => child.kill("SIGKILL");
+  process.once("exit", onExit);
+  child.once("close", () => process.off("exit", onExit));
   let output = "";
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
@@ -88,13 +101,13 @@ export function start(name: string, environment: Record<string, string>): Entry 
     child,
     output: () => output,
     ended,
-    prints: (pattern) =>
-      until(`${name} prints ${pattern}; it printed: ${output}`, () => {
-        const found = pattern.exec(output);
-        if (found === null && child.exitCode !== null)
-          throw new Error(`${name} ended with ${child.exitCode}: ${output}`);
-        return found;
-      }),
+    async prints(pattern) {
+      const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+      await until("it prints or ends", () => pattern.test(output) || hasEnded()).catch(() => {});
+      const found = pattern.exec(output);
+      if (found === null) throw new Error(`${name} did not print ${pattern}, it printed: ${output}`);
+      return found;
+    },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
       await ended;

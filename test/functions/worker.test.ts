@@ -11,6 +11,7 @@ import { keysOf } from "../../src/core/keys.ts";
 import { startRedis, type RedisServer } from "../../src/local/redis.ts";
 import type { Counts, ProcessesAnswer, UsersAnswer, UsersPage } from "../../src/reader.ts";
 import { append, HOSTILE_IDS, newPrefix, populate, problemIn, project } from "../http/support.ts";
+import { until, untilEqual } from "../support/until.ts";
 import { READ_ONLY_TOKEN, startTappedBridge, TOKEN, WRITE_TOKEN, type Tap } from "./support.ts";
 
 // No look-ups on the network, neither for metrics nor for what request.cf would be.
@@ -42,10 +43,11 @@ interface TestWorker extends AsyncDisposable {
 }
 
 /** The Worker of wrangler.toml with these variables; "" leaves one of the file's out. */
-async function startWorker(variables: Record<string, string>): Promise<TestWorker> {
+async function startWorker(variables: Record<string, string>, entrypoint?: string): Promise<TestWorker> {
   const logged: string[] = [];
   const worker = await unstable_startWorker({
     config: "wrangler.toml",
+    ...(entrypoint !== undefined && { entrypoint }),
     // A .dev.vars of somebody who works here would bring the very credentials that have to be absent.
     envFiles: ["test/functions/no-such-file.env"],
     bindings: Object.fromEntries(
@@ -159,6 +161,46 @@ describe.each([1, 4])("fetch, over %i shard(s)", (shards) => {
     });
     expect(headers.get("x-content-type-options")).toBe("nosniff");
     expect(headers.get("cache-control")).toBe("no-store");
+  });
+});
+
+describe("fetch, while Redis hesitates", () => {
+  it("a caller who goes away does not spoil the answers of those who come later", async () => {
+    const prefix = newPrefix();
+    await populate(redis, { prefix, users: ["alice"] });
+    await using worker = await startWorker(reading(prefix));
+    tap.hold();
+    const leaving = new AbortController();
+    const gone = worker.get("/v1/counts", { signal: leaving.signal }).catch(() => "gone");
+    await until("the first request is under way", () => tap.sent.length > 0);
+    leaving.abort();
+    expect(await gone).toBe("gone");
+    tap.resume();
+    const answers = await Promise.all([1, 2, 3].map(() => worker.get("/v1/counts")));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(worker.logged).toEqual([]);
+  });
+
+  it("nor does a request that was answered before Redis did: workerd cancels what it had under way", async () => {
+    const prefix = newPrefix();
+    await populate(redis, { prefix, users: ["alice"] });
+    await using worker = await startWorker(reading(prefix), "test/functions/impatient.ts");
+    tap.hold();
+    expect((await worker.get("/v1/counts")).status).toBe(503);
+    tap.resume();
+    await untilEqual(async () => (await worker.get("/v1/counts")).status, 200, { timeout: 5_000 });
+  });
+
+  it("many at once are each answered", async () => {
+    const prefix = newPrefix();
+    await populate(redis, { prefix, users: ["alice"] });
+    await using worker = await startWorker(reading(prefix));
+    tap.hold();
+    const pending = Array.from({ length: 20 }, () => worker.get("/v1/users/alice"));
+    await until("one of them is under way", () => tap.sent.length > 0);
+    tap.resume();
+    expect((await Promise.all(pending)).map(({ status }) => status)).toEqual(pending.map(() => 200));
+    expect(worker.logged).toEqual([]);
   });
 });
 

@@ -401,7 +401,7 @@ describe("500", () => {
   });
 
   it("for a bug: the log has its kind and place, and its message is told to nobody", async () => {
-    const bug = Object.assign(new TypeError(`cannot read ${SECRET}\n at ${SECRET}`), {
+    const bug = Object.assign(new TypeError(`cannot read ${SECRET}\n    at ${SECRET} (file.ts:1:2)`), {
       code: `${SECRET} not a code`,
     });
     const reader: Reader = {

@@ -27,6 +27,7 @@ export function upstash(url: string, token: string): UpstashRedis {
     url,
     token,
     automaticDeserialization: false,
+    responseEncoding: false,
     enableTelemetry: false,
     retry: { retries: 0 },
     signal: () => AbortSignal.timeout(10_000),

@@ -1,0 +1,25 @@
+/**
+ * The API on Node: `node functions/node.ts`. Reads over REDIS_URL or over Upstash's variables (environment.ts names all
+ * of them). SIGTERM and SIGINT let requests under way finish; a second one ends the process at once.
+ */
+import { createReader } from "../src/create.ts";
+import { createApp } from "../src/http/app.ts";
+import * as read from "./environment.ts";
+import { main } from "./main.ts";
+import { listen } from "./server.ts";
+import { upstashClient } from "./upstash.ts";
+
+await main(async (signal) => {
+  const source = read.readSourceFrom(process.env);
+  const redis = typeof source === "string" ? source : upstashClient(source);
+  const options = read.appOptionsFrom(process.env);
+  const reader = createReader({ redis, ...read.readerOptionsFrom(process.env) });
+  try {
+    const app = createApp({ reader, ...options, logger: console });
+    await listen(app, read.listenOptionsFrom(process.env), signal, (url) =>
+      console.info(`listening on ${url}`),
+    );
+  } finally {
+    reader.close();
+  }
+});

@@ -1,0 +1,22 @@
+/**
+ * The projector as a process of its own: `node functions/projector.ts`. Needs REDIS_URL, with write access. Any number
+ * may run beside each other and beside nodes that project inline. SIGTERM and SIGINT end it between two calls.
+ */
+import { createProjector } from "../src/create.ts";
+import * as read from "./environment.ts";
+import { main } from "./main.ts";
+
+await main(async (signal) => {
+  const options = {
+    redis: read.redisUrlFrom(process.env),
+    ...read.keyOptionsFrom(process.env),
+    logger: console,
+  };
+  const projector = createProjector(options);
+  try {
+    console.info(`projecting ${options.prefix ?? "presence"}, ${projector.shards} shard(s)`);
+    await projector.run({ signal });
+  } finally {
+    await projector.close();
+  }
+});

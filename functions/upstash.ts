@@ -1,0 +1,26 @@
+/** The REST client as every function here wants it. It runs on Web standards, so Node can use it too. */
+import { Redis } from "@upstash/redis/cloudflare";
+import type { RestCredentials } from "./environment.ts";
+
+/** Twice in all: whoever asks is waiting, and may ask again. */
+const RETRIES = 1;
+
+/** For a request with its retry, ms: less than the API waits, so that the client gives up first and cleans up. */
+const TIMEOUT_MS = 4_000;
+
+/** Nothing is sent before the first command. */
+export function upstashClient({ url, token }: RestCredentials): Redis {
+  return new Redis({
+    url,
+    token,
+    // Otherwise user ids come back as numbers and booleans.
+    automaticDeserialization: false,
+    // In base64, which is its default, the client takes a byte order mark off the beginning of an id.
+    responseEncoding: false,
+    enableAutoPipelining: false,
+    enableTelemetry: false,
+    retry: { retries: RETRIES },
+    // A function, since of a plain signal that fires the client makes the answer null.
+    signal: () => AbortSignal.timeout(TIMEOUT_MS),
+  });
+}

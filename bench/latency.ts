@@ -23,7 +23,7 @@ await using server = await startRedis();
 const watcher = new Redis(server.url);
 const connection = connect(server.url, { timeout: 5_000, name: "bench" });
 const recorder = new Recorder({
-  port: connection.port,
+  connection,
   options: resolveRecorderOptions({ prefix: "latency" }),
   connections: () => 0,
   onError: (error) => console.error(error.message),

@@ -15,17 +15,18 @@ import { Journal, type Fall } from "./core/journal.ts";
 import { keysOf, type ShardKeys } from "./core/keys.ts";
 import { encodeRecord, type RecordEntry } from "./core/record.ts";
 import { shardOf } from "./core/shard.ts";
+import { isBefore } from "./core/stream-id.ts";
 import type { ResolvedRecorderOptions } from "./options.ts";
 import { type Projector, projectorOver, type StepResult } from "./projector.ts";
-import { backoff } from "./redis/connect.ts";
+import { backoff, type Connection } from "./redis/connect.ts";
 import { redisError } from "./redis/errors.ts";
-import { type Command, type PipelinePort, type Reply, ReplyError } from "./redis/port.ts";
+import { type Command, type Reply, ReplyError } from "./redis/port.ts";
 import { checkShards } from "./redis/shards.ts";
 import { pause } from "./tail.ts";
 import { VERSION } from "./version.ts";
 
 export interface RecorderContext {
-  readonly port: PipelinePort;
+  readonly connection: Pick<Connection, "port" | "reconnectedAt" | "onReconnect">;
   readonly options: ResolvedRecorderOptions;
   /** `io.engine.clientsCount`. */
   readonly connections: () => number;
@@ -45,7 +46,8 @@ export class Recorder {
   readonly #shards: readonly ShardRecorder[];
 
   constructor(context: RecorderContext) {
-    const { options, port } = context;
+    const { options, connection } = context;
+    const { port } = connection;
     const projector = options.project
       ? projectorOver(port, { prefix: options.prefix, shards: options.shards })
       : undefined;
@@ -57,6 +59,9 @@ export class Recorder {
       { length: options.shards },
       (_, shard) => new ShardRecorder(shard, first, context, projector, newId),
     );
+    connection.onReconnect = () => {
+      for (const shard of this.#shards) shard.reconnected();
+    };
   }
 
   connect(user: string): void {
@@ -113,7 +118,8 @@ class ShardRecorder {
   /** When the last record was appended and the last look at our own registration taken, performance.now() ms. */
   #appendedAt = -Infinity;
   #checkedAt = performance.now();
-  #reapFrom = -Infinity;
+  /** When a call last failed, performance.now() ms. */
+  #failedAt = -Infinity;
   /** When the projector next has something to do, performance.now() ms. */
   #projectAt = -Infinity;
   #lastId = "0-0";
@@ -150,6 +156,19 @@ class ShardRecorder {
     this.#wake?.();
   }
 
+  /** Redis is back, maybe with less than it had: renew the lease and look at our registration at once. */
+  reconnected(): void {
+    this.#appendedAt = -Infinity;
+    this.#checkedAt = -Infinity;
+    this.#projectAt = -Infinity;
+    this.wake();
+  }
+
+  /** From when on expired leases may be reaped: others lost Redis when we did, and renew theirs first. */
+  get #reapFrom(): number {
+    return Math.max(this.#failedAt, this.#context.connection.reconnectedAt) + HOLD_MS;
+  }
+
   async #run(started: () => void): Promise<void> {
     const { heartbeat } = this.#context.options;
     let record: RecordEntry | undefined;
@@ -172,7 +191,7 @@ class ShardRecorder {
       try {
         if (!opened) {
           const { prefix, shards } = this.#context.options;
-          await checkShards((command) => this.#context.port.call(command), prefix, shards);
+          await checkShards((command) => this.#context.connection.port.call(command), prefix, shards);
           opened = true;
         }
         await this.#append(record);
@@ -197,8 +216,7 @@ class ShardRecorder {
           this.#context.onError(failure);
         }
         failures++;
-        // Redis may come back with less than it had, and other processes need a moment to renew their leases.
-        this.#reapFrom = performance.now() + HOLD_MS;
+        this.#failedAt = performance.now();
         this.#checkedAt = -Infinity;
         this.#projectAt = -Infinity;
         await pause(backoff(failures), this.#abort.signal);
@@ -228,7 +246,7 @@ class ShardRecorder {
       commands.push(["HMGET", this.#keys.process(record.process), "state", "seq"]);
       commands.push(["HMGET", this.#keys.totals, "folded", "shards"]);
     }
-    const replies = await this.#context.port.pipeline(commands);
+    const replies = await this.#context.connection.port.pipeline(commands);
     const id = replies[0]!;
     if (id instanceof ReplyError) throw redisError(id);
     this.#lastId = id as string;
@@ -265,7 +283,7 @@ class ShardRecorder {
       this.#context.onError(failure);
     }
     this.#failing = true;
-    this.#reapFrom = performance.now() + HOLD_MS;
+    this.#failedAt = performance.now();
     this.#projectAt = performance.now() + backoff(10);
   }
 
@@ -289,7 +307,7 @@ class ShardRecorder {
     const step = { reap: performance.now() >= this.#reapFrom };
     try {
       if (!Number.isNaN(this.#clock) && this.#projectAt !== -Infinity) {
-        const reply = await this.#context.port.call(["HMGET", this.#keys.totals, "due"]);
+        const reply = await this.#context.connection.port.call(["HMGET", this.#keys.totals, "due"]);
         const due = Number((reply as (string | null)[])[0] ?? -1);
         if (due - this.#clock > performance.now()) {
           this.#await(due, 0);
@@ -310,7 +328,7 @@ class ShardRecorder {
     const lost =
       folded !== null &&
       folded !== undefined &&
-      isAtOrAfter(folded, this.#lastId) &&
+      !isBefore(folded, this.#lastId) &&
       Number(seq ?? 0) < record.seq;
     if (state !== "fenced" && state !== "ended" && !lost) {
       if (state === "live") this.journal.confirm();
@@ -349,11 +367,4 @@ class ShardRecorder {
     this.#abort.abort();
     return this.#saidBye;
   }
-}
-
-/** Compares two stream ids. */
-function isAtOrAfter(a: string, b: string): boolean {
-  const [aMs = "0", aSeq = "0"] = a.split("-");
-  const [bMs = "0", bSeq = "0"] = b.split("-");
-  return Number(aMs) > Number(bMs) || (Number(aMs) === Number(bMs) && BigInt(aSeq) >= BigInt(bSeq));
 }

@@ -79,10 +79,11 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
     onStep: RunOptions["onStep"],
   ): Promise<void> {
     let failures = 0;
-    let reapFrom = -Infinity;
+    let failedAt = -Infinity;
     while (!signal.aborted) {
       try {
-        const held = Math.max(0, reapFrom - performance.now());
+        // Processes that lost Redis when we did get a moment to renew their leases.
+        const held = Math.max(0, Math.max(failedAt, connection.reconnectedAt) + hold - performance.now());
         const result = await projector.step(shard, { reap: held === 0 });
         if (failures > 0) logger.info(`shard ${shard}: projecting again after ${failures} failed calls`);
         failures = 0;
@@ -97,8 +98,7 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
         if (failures === 0) logger.warn(`shard ${shard}: cannot project: ${failure.message}`);
         failures++;
         await pause(backoff(failures), signal);
-        // Processes that lost Redis when we did get a moment to renew their leases.
-        reapFrom = performance.now() + hold;
+        failedAt = performance.now();
       }
     }
   }

@@ -6,6 +6,7 @@
  */
 import { redisError } from "./redis/errors.ts";
 import { backoff, type Connection, connect, isStandalone, type RedisInput } from "./redis/connect.ts";
+import { isBefore } from "./core/stream-id.ts";
 import type { Reply } from "./redis/port.ts";
 
 export interface TailEntry {
@@ -45,14 +46,24 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
   );
   const at = streams.map((_, i) => from[i]);
 
+  /**
+   * A stream that ends before the place we read from was made anew (FLUSHALL, a failover) while the clock was behind:
+   * what comes next is read from its end.
+   */
+  async function stepBack(port: Connection["port"], group: readonly number[]): Promise<void> {
+    for (const i of group) {
+      const end = await endOf(port, streams[i]!);
+      if (end !== "0-0" && isBefore(end, at[i]!)) at[i] = end;
+    }
+  }
+
   async function follow(group: readonly number[], { port }: Connection, started: () => void) {
     let failures = 0;
     while (!closing.signal.aborted) {
       try {
         for (const i of group) {
           if (at[i] !== undefined) continue;
-          const newest = (await port.call(["XREVRANGE", streams[i]!, "+", "-", "COUNT", "1"])) as Reply[][];
-          at[i] = (newest[0]?.[0] as string | undefined) ?? "0-0";
+          at[i] = await endOf(port, streams[i]!);
         }
         started();
         if (failures > 0) onState(null);
@@ -63,6 +74,7 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
           "XREAD", "COUNT", String(COUNT), "BLOCK", String(BLOCK_MS), "STREAMS", ...keys, ...ids,
         ]); // prettier-ignore
         if (closing.signal.aborted) return;
+        if (reply === null) await stepBack(port, group);
         for (const [key, entries] of streamsOf(reply)) {
           const i = group[keys.indexOf(key)]!;
           const found = entries.map(([id, fields]) => ({ id, fields }));
@@ -89,6 +101,12 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
       await Promise.all(loops);
     },
   };
+}
+
+/** The id of a stream's last entry; "0-0" if it has none. */
+async function endOf(port: Connection["port"], stream: string): Promise<string> {
+  const newest = (await port.call(["XREVRANGE", stream, "+", "-", "COUNT", "1"])) as Reply[][];
+  return (newest[0]?.[0] as string | undefined) ?? "0-0";
 }
 
 type Entries = [id: string, fields: string[]][];

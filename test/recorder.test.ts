@@ -58,7 +58,7 @@ async function start(options: RecorderOptions & { url?: string } = {}): Promise<
   const { url = server.url, ...rest } = options;
   const connection = connect(url, { timeout: 500, name: "test" });
   const recorder = new Recorder({
-    port: connection.port,
+    connection,
     options: resolveRecorderOptions({
       prefix,
       ttl: TTL_MS,

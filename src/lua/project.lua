@@ -69,8 +69,10 @@ local find, sub, match, format = string.find, string.sub, string.match, string.f
 -- include parts/change.lua
 -- include parts/fold.lua
 -- include parts/reap.lua
+-- include parts/clock.lua
 -- include parts/expire.lua
 
+follow_clock()
 local drained = fold()
 local busy = not drained
 if drained then

@@ -32,6 +32,10 @@ export interface Connection {
   readonly client: IoRedis;
   /** Commands wait for the connection attempt under way, and reject when it fails or the connection is closed. */
   readonly port: ReadPort & PipelinePort;
+  /** When the connection was last made again after a loss, performance.now() ms; -Infinity: never lost. */
+  readonly reconnectedAt: number;
+  /** Called whenever it is made again after a loss. At most one. Must not throw. */
+  onReconnect: (() => void) | undefined;
   /** Ends it at once; what was sent and not answered rejects. Idempotent. */
   close(): void;
 }
@@ -91,8 +95,18 @@ function open(client: IoRedis): Connection {
     else attempt?.reject(new PresenceError("REDIS_UNAVAILABLE", problem));
     attempt = undefined;
   }
-  client.on("ready", () => settle());
-  client.on("close", () => settle("Redis cannot be reached"));
+  let lost = false;
+  client.on("ready", () => {
+    settle();
+    if (!lost) return;
+    lost = false;
+    connection.reconnectedAt = performance.now();
+    connection.onReconnect?.();
+  });
+  client.on("close", () => {
+    lost = true;
+    settle("Redis cannot be reached");
+  });
   client.on("end", () => settle("Redis cannot be reached"));
   // ioredis prints an error nobody listens for. Whoever sent the command gets it as well.
   client.on("error", () => {});
@@ -106,8 +120,10 @@ function open(client: IoRedis): Connection {
   }
 
   const port = ioredisPort(client);
-  return {
+  const connection: { -readonly [K in keyof Connection]: Connection[K] } = {
     client,
+    reconnectedAt: -Infinity,
+    onReconnect: undefined,
     port: {
       read: (commands) => ready().then(() => port.read(commands)),
       call: (command) => ready().then(() => port.call(command)),
@@ -120,6 +136,7 @@ function open(client: IoRedis): Connection {
       if (client.status !== "end") client.disconnect();
     },
   };
+  return connection;
 }
 
 /** Whether each command of this client goes to the one server, so that one call may name keys of several shards. */

@@ -347,3 +347,63 @@ describe("bye", () => {
     expect(await shard.users()).toEqual({});
   });
 });
+
+describe("a clock that jumps", () => {
+  it("forward by an hour costs a registration, and back again never lets a ghost outlive its lease", async () => {
+    const start = shard.now;
+    await shard.record({
+      process: "p",
+      seq: 1,
+      about: withGrace(2000),
+      operations: operations("+alice"),
+      sockets: 1,
+    });
+    await shard.drain();
+    shard.now = start + 3_600_000;
+    // Everybody seems dead; the one that lives registers afresh, with ids an hour ahead.
+    await shard.drain();
+    await shard.record({
+      process: "p2",
+      seq: 1,
+      about: withGrace(2000),
+      operations: operations("+alice"),
+      sockets: 1,
+    });
+    await shard.record({
+      process: "q",
+      seq: 1,
+      about: withGrace(2000),
+      operations: operations("+bob", "+carol"),
+      sockets: 2,
+    });
+    await shard.drain();
+    await shard.record({ process: "q", seq: 2, operations: operations("-carol"), sockets: 1 });
+    await shard.drain();
+    expect(await shard.users()).toEqual({ alice: 1, bob: 1, carol: 0 });
+
+    shard.now = start + 1000;
+    expect((await shard.drain()).at(-1)).toMatchObject({ due: start + 1000 + 2000 });
+    shard.now += 2000;
+    await shard.drain();
+    expect(await shard.users()).toEqual({ alice: 1, bob: 1 });
+    // p2 goes on, with ids that stick in the future; q is dead and gone with its lease.
+    await shard.redis.call(
+      "XADD",
+      shard.keys.records,
+      `${start + 3_700_000}-1`,
+      "process",
+      "p2",
+      "seq",
+      "2",
+      "ttl",
+      "10000",
+      "sockets",
+      "1",
+    );
+    await shard.drain();
+    shard.now = start + 1000 + 10_000;
+    await shard.drain();
+    expect(await shard.users()).toEqual({ alice: 1 });
+    expect((await shard.told()).slice(-2)).toEqual(["-carol grace", "-bob reap"]);
+  });
+});

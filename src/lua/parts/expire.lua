@@ -2,6 +2,7 @@
 
 -- Returns whether there are more of them.
 local function expire()
+  follow_clock_in_grace()
   local first = checked(pcall('ZRANGE', LEAVING, 0, 0, 'WITHSCORES'), LEAVING)
   if not first[1] then return false end
   local deadline = tonumber(first[2])
@@ -9,7 +10,7 @@ local function expire()
     due_at(deadline)
     return false
   end
-  local user = call('ZRANGEBYSCORE', LEAVING, '-inf', decimal[now], 'LIMIT', 0, floor(BUDGET / 2) + 1)
+  local user = call('ZRANGEBYSCORE', LEAVING, '-inf', decimal[now], 'LIMIT', 0, floor((BUDGET - work) / 2) + 1)
   local count = #user
   local held = hmget(USERS, user, count)
   local gone, goes = {}, 0

@@ -106,6 +106,7 @@ local function register(process, record)
   if about.version then remember(process, 'version', about.version) end
   if about.grace then
     process.grace = tonumber(about.grace)
+    if process.grace > longest_grace then longest_grace = process.grace end
     remember(process, 'grace', about.grace)
   end
 end

@@ -10,13 +10,16 @@ end
 
 local totals = checked(pcall('HMGET', TOTALS,
   'shards', 'sockets', 'connections', 'folded', 'change',
-  'records', 'rejected', 'fenced', 'reaped', 'users'), TOTALS)
+  'records', 'rejected', 'fenced', 'reaped', 'users', 'ran', 'grace', 'back'), TOTALS)
 if totals[1] and totals[1] ~= SHARDS then
   error('PRESENCE_SHARDS this prefix was opened with ' .. totals[1] .. ' shard(s), not ' .. SHARDS, 0)
 end
 local total_sockets = tonumber(totals[2] or 0)
 local total_users = tonumber(totals[10] or 0)
 local total_connections = tonumber(totals[3] or 0)
+local last_ran = tonumber(totals[11] or 0)
+local longest_grace = tonumber(totals[12] or 0)
+local clock_went_back = totals[13] == '1'
 local folded_id = totals[4] or '0-0'
 local change_id = totals[5] or '0-0'
 
@@ -45,6 +48,8 @@ save_totals = function()
     'rejected', decimal[tonumber(totals[7] or 0) + did.rejected],
     'fenced', decimal[tonumber(totals[8] or 0) + did.fenced],
     'reaped', decimal[tonumber(totals[9] or 0) + did.reaped],
+    'grace', decimal[longest_grace],
+    'back', clock_went_back and '1' or '0',
     'ran', decimal[now],
     'due', decimal[due or -1])
 end

@@ -1,0 +1,6 @@
+/** Whether the stream id `a` (`<ms>-<seq>`) comes before `b`. */
+export function isBefore(a: string, b: string): boolean {
+  const [aMs = "0", aSeq = "0"] = a.split("-");
+  const [bMs = "0", bSeq = "0"] = b.split("-");
+  return aMs === bMs ? BigInt(aSeq) < BigInt(bSeq) : Number(aMs) < Number(bMs);
+}

@@ -3,16 +3,21 @@
 local entry, values = {}, 0     -- the next entry of :changes
 local last_cause
 
-local function change(cause, direction, user)
+-- Appends one transition to the entry in the making. Returns the new count of values.
+local function put(cause, direction, user, n)
   if cause ~= last_cause then
-    entry[values + 1], entry[values + 2] = 'cause', cause
-    values = values + 2
+    entry[n + 1], entry[n + 2] = 'cause', cause
+    n = n + 2
     last_cause = cause
   end
-  entry[values + 1], entry[values + 2] = direction, user
-  values = values + 2
-  did.changes = did.changes + 1
-  total_users = total_users + (direction == 'online' and 1 or -1)
+  entry[n + 1], entry[n + 2] = direction, user
+  return n + 2
+end
+
+-- Counts the transitions that were put since `values` was last set.
+local function counted(came, went)
+  did.changes = did.changes + came + went
+  total_users = total_users + came - went
 end
 
 -- Appends the transitions gathered so far. An entry starts with a cause, so it can be read alone.
@@ -36,40 +41,50 @@ local function publish()
 end
 
 -- What a list of deltas does to `users`: gathers the transitions, writes nothing yet.
---   user[i], delta[i]     for i in 1..count, each user once
+--   user[i], delta[i]     for i in 1..count, each user once; no delta is 0
 --   cause_at[i]           what makes user i offline when the last socket goes
 --   keep_at[i]            until when, in ms, grace keeps user i present then; nil or false: not at all
 --   old[i]                the count in `users` now; false: absent
 local function plan_users(user, delta, count, cause_at, keep_at, old)
-  local plan = { set = {}, sets = 0, gone = {}, goes = 0, enter = {}, enters = 0, back = {}, backs = 0 }
-  if count == 0 then return plan end
-  local set, gone, enter, back = plan.set, plan.gone, plan.enter, plan.back
+  local set, gone, enter, back = {}, {}, {}, {}
   local sets, goes, enters, backs = 0, 0, 0, 0
+  local told, n_values, came, went = entry, values, 0, 0
   for i = 1, count do
     local step = delta[i]
-    if step ~= 0 then
+    if step and step ~= 0 then
       local id, was = user[i], old[i]
-      local n = (was and tonumber(was) or 0) + step
-      if n > 0 then
-        set[sets + 1], set[sets + 2] = id, decimal[n]
-        sets = sets + 2
-        if not was then
-          change('connect', 'online', id)
-        elseif was == '0' then
-          backs = backs + 1
-          back[backs] = id
+      if not was then
+        -- Absent: nothing can be taken away from who is not there, and what comes is the first socket.
+        if step > 0 then
+          set[sets + 1], set[sets + 2] = id, decimal[step]
+          sets = sets + 2
+          came = came + 1
+          if last_cause == 'connect' then
+            told[n_values + 1], told[n_values + 2] = 'online', id
+            n_values = n_values + 2
+          else
+            n_values = put('connect', 'online', id, n_values)
+          end
         end
-      elseif was then
-        local keep = keep_at[i]
-        if keep then
+      else
+        local n = tonumber(was) + step
+        if n > 0 then
+          set[sets + 1], set[sets + 2] = id, decimal[n]
+          sets = sets + 2
+          if was == '0' then
+            backs = backs + 1
+            back[backs] = id
+          end
+        elseif keep_at[i] then
           set[sets + 1], set[sets + 2] = id, '0'
           sets = sets + 2
-          enter[enters + 1], enter[enters + 2] = decimal[keep], id
+          enter[enters + 1], enter[enters + 2] = decimal[keep_at[i]], id
           enters = enters + 2
         else
           goes = goes + 1
           gone[goes] = id
-          change(cause_at[i], 'offline', id)
+          went = went + 1
+          n_values = put(cause_at[i], 'offline', id, n_values)
           if was == '0' then
             backs = backs + 1
             back[backs] = id
@@ -78,8 +93,11 @@ local function plan_users(user, delta, count, cause_at, keep_at, old)
       end
     end
   end
-  plan.sets, plan.goes, plan.enters, plan.backs = sets, goes, enters, backs
-  return plan
+  values = n_values
+  counted(came, went)
+  return {
+    set = set, sets = sets, gone = gone, goes = goes, enter = enter, enters = enters, back = back, backs = backs,
+  }
 end
 
 -- The first half of a plan: the keys no read has vouched for. `leaving` before `changes`: a stray entry in `leaving`

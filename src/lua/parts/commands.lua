@@ -49,10 +49,8 @@ local function hmget(key, fields, count)
   return values
 end
 
--- A whole number of at most 15 digits, or nil. tonumber() alone takes '1e5', '0x10' and ' 7 ': what it makes of the
--- text has to print as the text again.
+-- A whole number of at most 15 digits, or nil. tonumber() alone takes '1e5', '0x10' and ' 7 '.
 local function whole(text)
-  local number = tonumber(text)
-  if number and number >= 0 and number < 1e15 and decimal[number] == text then return number end
+  if text and text ~= '' and #text <= 15 and not find(text, '%D') then return tonumber(text) end
   return nil
 end

@@ -19,9 +19,10 @@ local function expire()
     if held[i] == '0' then
       goes = goes + 1
       gone[goes] = user[i]
-      change('grace', 'offline', user[i])
+      values = put('grace', 'offline', user[i], values)
     end
   end
+  counted(0, goes)
   publish()
   variadic('HDEL', USERS, gone, goes)
   variadic('ZREM', LEAVING, user, count)

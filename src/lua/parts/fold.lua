@@ -5,54 +5,66 @@ local keep_at = {}              -- by position: until when grace keeps the user 
 
 local present = {}              -- by position: the user's count in `users` before this call; false: absent
 
+-- Counts on the process that owns the user, by position, and on the others, by guest; nil is 0.
+local before, after, guest_before, guest_after = {}, {}, {}, {}
+
 -- Reads the counts this call may change. Who is absent from `users` is absent from every process (INV-1), so only those
 -- present are looked up there.
 local function load_counts()
   present = hmget(USERS, user_at, positions)
   for m = 1, #met do
     local process = met[m]
-    local at_of, user, before, after = process.at, process.user, {}, process.after
-    local asked, places, n = {}, {}, 0
-    for place = 1, process.count do
-      before[place], after[place] = 0, 0
-      if present[at_of[place]] then
+    local own, ask, places, n = process.own, {}, {}, 0
+    for i = 1, process.count do
+      local at = own[i]
+      if present[at] then
         n = n + 1
-        asked[n], places[n] = user[place], place
+        ask[n], places[n] = user_at[at], at
       end
     end
-    if n > 0 then
-      local found = hmget(process.users_key, asked, n)
-      for i = 1, n do
-        local held = found[i]
-        if held then
-          local place = places[i]
-          held = tonumber(held)
-          before[place], after[place] = held, held
-        end
+    for at, number in pairs(process.guests) do
+      guest_before[number], guest_after[number] = 0, 0
+      if present[at] then
+        n = n + 1
+        ask[n], places[n] = user_at[at], -number
       end
     end
-    process.before = before
+    local found = hmget(process.users_key, ask, n)
+    for i = 1, n do
+      if found[i] then
+        local at, held = places[i], tonumber(found[i])
+        if at > 0 then before[at], after[at] = held, held else guest_before[-at], guest_after[-at] = held, held end
+      end
+    end
   end
 end
 
--- Takes back the operations of a record up to `last`.
+-- Adds a step to the count of one operation's user. Returns the new count; changes nothing if that is negative.
+local function add(at, step)
+  local counts, key = after, at
+  if at < 0 then counts, key = guest_after, -at end
+  local n = (counts[key] or 0) + step
+  if n >= 0 then counts[key] = n end
+  return n
+end
+
+-- Takes back the operations of a record up to `last`, the last of them first: no count is negative in between.
 local function undo(record, last)
-  local after = record.of.after
-  for i = record.first, last do
-    local place = op_place[i]
-    if place > 0 then after[place] = after[place] - op_step[i] end
+  for i = last, record.first, -1 do
+    if op_at[i] ~= 0 then add(op_at[i], -op_step[i]) end
   end
 end
 
 -- Keeps what took users' sockets away: the last word decides between grace and going at once.
 local function note_falls(record)
-  local fields, grace, at_of = record.fields, record.of.grace, record.of.at
+  local fields, grace = record.fields, record.of.grace
   local keep = grace > 0 and record.at + grace
   local field = record.from
   for i = record.first, record.last do
-    local at = at_of[op_place[i]]
-    if at and op_step[i] < 0 then
+    local at = op_at[i]
+    if at ~= 0 and op_step[i] < 0 then
       local name = fields[field]
+      if at < 0 then at = guest_at[-at] end
       cause_at[at] = name
       keep_at[at] = name == 'disconnect' and keep
     end
@@ -63,20 +75,25 @@ end
 -- Applies one record to the counts in memory. Returns nil, or why the process has to be fenced.
 local function apply(record)
   local process = record.of
-  local after, places, steps = process.after, op_place, op_step
+  local after, ats, steps = after, op_at, op_step
   local sockets, anonymous = process.sockets, process.anonymous
   local fell = false
   for i = record.first, record.last do
-    local place, step = places[i], steps[i]
-    if place > 0 then
-      local n = after[place] + step
+    local at, step = ats[i], steps[i]
+    if at == 0 then
+      anonymous = anonymous + step
+    else
+      local n
+      if at > 0 then
+        n = (after[at] or 0) + step
+        if n >= 0 then after[at] = n end
+      else
+        n = add(at, step)
+      end
       if n < 0 then
         undo(record, i - 1)
         return 'a count would go negative'
       end
-      after[place] = n
-    else
-      anonymous = anonymous + step
     end
     if step < 0 then fell = true end
     sockets = sockets + step
@@ -146,27 +163,40 @@ end
 
 -- Per-process counts to write, and by position the same deltas for `users`: so INV-1 holds by construction.
 local function deltas()
-  local delta, writes = {}, {}
-  for at = 1, positions do delta[at] = 0 end
+  local delta, writes, write_of = {}, {}, {}
   for m = 1, #met do
     local process = met[m]
-    local before, after, user, at_of = process.before, process.after, process.user, process.at
-    local set, sets, gone, goes = {}, 0, {}, 0
+    local own, set, sets, gone, goes = process.own, {}, 0, {}, 0
     for i = 1, process.count do
-      local was, n = before[i], after[i]
+      local at = own[i]
+      local was, n = before[at] or 0, after[at] or 0
       if n ~= was then
-        local at = at_of[i]
-        delta[at] = delta[at] + n - was
+        delta[at] = n - was
         if n > 0 then
-          set[sets + 1], set[sets + 2] = user[i], decimal[n]
+          set[sets + 1], set[sets + 2] = user_at[at], decimal[n]
           sets = sets + 2
         else
           goes = goes + 1
-          gone[goes] = user[i]
+          gone[goes] = user_at[at]
         end
       end
     end
-    writes[m] = { key = process.users_key, set = set, sets = sets, gone = gone, goes = goes }
+    local write = { key = process.users_key, set = set, sets = sets, gone = gone, goes = goes }
+    writes[m], write_of[process] = write, write
+  end
+  for number = 1, guests do
+    local at, write = guest_at[number], write_of[guest_process[number]]
+    local was, n = guest_before[number], guest_after[number]
+    if n ~= was then
+      delta[at] = (delta[at] or 0) + n - was
+      if n > 0 then
+        write.set[write.sets + 1], write.set[write.sets + 2] = user_at[at], decimal[n]
+        write.sets = write.sets + 2
+      else
+        write.goes = write.goes + 1
+        write.gone[write.goes] = user_at[at]
+      end
+    end
   end
   return delta, writes
 end

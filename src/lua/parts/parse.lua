@@ -3,30 +3,33 @@
 local STEP = { connect = 1, disconnect = -1, leave = -1 }
 local ABOUT = { hello = true, pid = true, version = true, grace = true }
 
--- Every user the records of this call name has a position. `owner` is the process that named it first and `owned` its
--- place there: nearly every user is on one process only, so the lists of a process are dense and need no other index.
-local position, positions, user_at, owner, owned = { [''] = 0 }, 0, {}, {}, {}
+-- Every user the records of this call name has a position: 1, 2, 3 … in the order met. `owner` is the process that named
+-- the user first; nearly every user is on that process only. A user whom other processes name as well is their guest:
+-- a guest has a number of its own, and lists of its own below.
+local position, positions, user_at, owner = { [''] = 0 }, 0, {}, {}
+local guests, guest_at, guest_process = 0, {}, {}
 
--- The operations of all records, one after the other, by the user's place in its process (0: anonymous); a record
--- holds the indexes of its first and last.
-local op_place, op_step, ops = {}, {}, 0
+-- The operations of all records, one after the other: the position of the user (0: anonymous), or the number of the
+-- guest, negated. A record holds the indexes of its first and last.
+local op_at, op_step, ops = {}, {}, 0
 
--- Lists a user whom another process named first. Returns the place in this process.
-local function guest_place(process, id, at)
-  local place = process.guests[at]
-  if place then return place end
-  place = process.count + 1
-  process.count = place
-  process.guests[at] = place
-  process.user[place], process.at[place] = id, at
-  return place
+-- The number, negated, of a user who has another owner.
+local function guest(process, at)
+  local number = process.guests[at]
+  if not number then
+    number = guests + 1
+    guests = number
+    guest_at[number], guest_process[number] = at, process
+    process.guests[at] = number
+  end
+  return -number
 end
 
--- Reads the operations from fields[i] on into op_place and op_step. Returns the index after them, or nil and the reason.
+-- Reads the operations from fields[i] on into op_at and op_step. Returns the index after them, or nil and the reason.
 -- (The busiest loop of all: what it uses is held in locals, and nothing is called for a user seen for the first time.)
 local function parse_operations(process, fields, i)
-  local n, step_of, position, owner, owned = ops, STEP, position, owner, owned
-  local places, steps, users, ats = op_place, op_step, process.user, process.at
+  local n, at_last, step_of, position, owner = ops, positions, STEP, position, owner
+  local ats, steps, users, own, count = op_at, op_step, user_at, process.own, process.count
   local step = step_of[fields[i]]
   while step do
     local id = fields[i + 1]
@@ -34,24 +37,22 @@ local function parse_operations(process, fields, i)
     n = n + 1
     steps[n] = step
     if not at then
-      if #id > ID_BYTES_MAX then return nil, 'a user id is too long' end
-      at = positions + 1
-      positions = at
-      local place = process.count + 1
-      process.count = place
-      position[id], user_at[at], owner[at], owned[at] = at, id, process, place
-      users[place], ats[place] = id, at
-      places[n] = place
-    elseif owner[at] == process then
-      places[n] = owned[at]
-    elseif at == 0 then
-      places[n] = 0
+      if #id > ID_BYTES_MAX then
+        positions, process.count = at_last, count
+        return nil, 'a user id is too long'
+      end
+      at_last = at_last + 1
+      count = count + 1
+      position[id], users[at_last], owner[at_last], own[count], ats[n] = at_last, id, process, at_last, at_last
+    elseif owner[at] == process or at == 0 then
+      ats[n] = at
     else
-      places[n] = guest_place(process, id, at)
+      ats[n] = guest(process, at)
     end
     i = i + 2
     step = step_of[fields[i]]
   end
+  positions, process.count = at_last, count
   if n - ops > OPERATIONS_MAX then return nil, 'too many operations' end
   ops = n
   return i
@@ -74,7 +75,7 @@ end
 
 -- fields: the entry's flat list of names and values.
 -- Returns a record { of, fields, seq, ttl, about, from, first, last, sockets, connections, bye, replaces } or nil and
--- the reason. Its operations are op_place and op_step from `first` to `last`; fields[from] names the first of them.
+-- the reason. Its operations are op_at and op_step from `first` to `last`; fields[from] names the first of them.
 local function parse(fields)
   local count = #fields
   if fields[1] ~= 'process' or fields[3] ~= 'seq' or fields[5] ~= 'ttl' then

@@ -23,9 +23,8 @@ local function process_of(id)
     ended = tonumber(values[7] or 0),
     cause = values[8] or nil,
     cursor = values[9] or '0',
-    -- The users its records name, by place: id, position, count before and count after; then position -> place of
-    -- those that another process named first.
-    count = 0, user = {}, at = {}, before = nil, after = {}, guests = {},
+    own = {}, count = 0,        -- positions of the users it named first
+    guests = {},                -- position -> number, of the users another process named first
     lease = nil,                -- the deadline to write; 0 hands the process to the reaper
     fields = {},                -- further fields to write
   }

@@ -5,7 +5,7 @@ import { PresenceError } from "./core/errors.ts";
 import { TTL_MS_MAX } from "./core/record.ts";
 
 /** Most units of work of one projector call: an operation, a record, a user given back or let out is one each. */
-export const BUDGET = 2000;
+export const BUDGET = 3000;
 const PREFIX = "presence";
 const TTL_MS = 10_000;
 const TTL_MS_MIN = 100;
@@ -36,7 +36,7 @@ export interface ReaderOptions extends KeyOptions {
 }
 
 export interface ProjectorOptions extends KeyOptions {
-  /** Most units of work of one call, which bounds how long it holds Redis. 200 to 100,000, default 2,000. */
+  /** Most units of work of one call, which bounds how long it holds Redis. 200 to 100,000, default 3,000. */
   readonly budget?: number | undefined;
   /**
    * How long a long-running projector that lost Redis folds without reaping, ms: processes that lost it at the same

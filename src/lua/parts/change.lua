@@ -40,15 +40,20 @@ local function publish()
   entry, values, last_cause = {}, 0, nil
 end
 
--- What a list of deltas does to `users`: gathers the transitions, writes nothing yet.
---   user[i], delta[i]     for i in 1..count, each user once; no delta is 0
+-- What one phase is going to do to `users` and `leaving`.
+local function new_plan()
+  return { set = {}, sets = 0, gone = {}, goes = 0, enter = {}, enters = 0, back = {}, backs = 0 }
+end
+
+-- Adds to a plan what a list of deltas does, and gathers the transitions; writes nothing yet.
+--   user[i], delta[i]     for i in 1..count, each user once; nil or 0: nothing happens to that user
 --   cause_at[i]           what makes user i offline when the last socket goes
 --   keep_at[i]            until when, in ms, grace keeps user i present then; nil or false: not at all
 --   old[i]                the count in `users` now; false: absent
-local function plan_users(user, delta, count, cause_at, keep_at, old)
-  local set, gone, enter, back = {}, {}, {}, {}
-  local sets, goes, enters, backs = 0, 0, 0, 0
-  local told, n_values, came, went = entry, values, 0, 0
+local function plan_users(plan, user, delta, count, cause_at, keep_at, old)
+  local set, gone, enter, back = plan.set, plan.gone, plan.enter, plan.back
+  local sets, goes, enters, backs = plan.sets, 0, 0, 0
+  local n_values, came, went = values, 0, 0
   for i = 1, count do
     local step = delta[i]
     if step and step ~= 0 then
@@ -59,12 +64,7 @@ local function plan_users(user, delta, count, cause_at, keep_at, old)
           set[sets + 1], set[sets + 2] = id, decimal[step]
           sets = sets + 2
           came = came + 1
-          if last_cause == 'connect' then
-            told[n_values + 1], told[n_values + 2] = 'online', id
-            n_values = n_values + 2
-          else
-            n_values = put('connect', 'online', id, n_values)
-          end
+          n_values = put('connect', 'online', id, n_values)
         end
       else
         local n = tonumber(was) + step
@@ -95,9 +95,8 @@ local function plan_users(user, delta, count, cause_at, keep_at, old)
   end
   values = n_values
   counted(came, went)
-  return {
-    set = set, sets = sets, gone = gone, goes = goes, enter = enter, enters = enters, back = back, backs = backs,
-  }
+  plan.sets, plan.goes, plan.enters, plan.backs = sets, goes, enters, backs
+  return plan
 end
 
 -- The first half of a plan: the keys no read has vouched for. `leaving` before `changes`: a stray entry in `leaving`

@@ -161,9 +161,12 @@ local function fold_record(record)
   if record.bye then end_process(process, 'bye', record.at) end
 end
 
--- Per-process counts to write, and by position the same deltas for `users`: so INV-1 holds by construction.
-local function deltas()
+-- Per-process counts to write, and by position the same deltas for `users`: so INV-1 holds by construction. Who was
+-- absent and has sockets on one process only, as most newcomers, goes into the plan at once: the counts are the same.
+local function deltas(plan)
   local delta, writes, write_of = {}, {}, {}
+  local all, alls, told, came = plan.set, 0, entry, 0
+  local n_values = values
   for m = 1, #met do
     local process = met[m]
     local own, set, sets, gone, goes = process.own, {}, 0, {}, 0
@@ -171,13 +174,25 @@ local function deltas()
       local at = own[i]
       local was, n = before[at] or 0, after[at] or 0
       if n ~= was then
-        delta[at] = n - was
+        local id, text = user_at[at], decimal[n]
         if n > 0 then
-          set[sets + 1], set[sets + 2] = user_at[at], decimal[n]
+          set[sets + 1], set[sets + 2] = id, text
           sets = sets + 2
         else
           goes = goes + 1
-          gone[goes] = user_at[at]
+          gone[goes] = id
+        end
+        if present[at] or has_guests[at] then
+          delta[at] = n - was
+        else
+          all[alls + 1], all[alls + 2] = id, text
+          alls, came = alls + 2, came + 1
+          if last_cause == 'connect' then
+            told[n_values + 1], told[n_values + 2] = 'online', id
+            n_values = n_values + 2
+          else
+            n_values = put('connect', 'online', id, n_values)
+          end
         end
       end
     end
@@ -198,6 +213,8 @@ local function deltas()
       end
     end
   end
+  plan.sets, values = alls, n_values
+  counted(came, 0)
   return delta, writes
 end
 
@@ -218,8 +235,9 @@ local function fold()
   if not last_id then return drained end
   load_counts()
   for i = 1, #todo do fold_record(todo[i]) end
-  local delta, writes = deltas()
-  local plan = plan_users(user_at, delta, positions, cause_at, keep_at, present)
+  local plan = new_plan()
+  local delta, writes = deltas(plan)
+  plan_users(plan, user_at, delta, positions, cause_at, keep_at, present)
 
   save_leases()
   set_aside()

@@ -7,7 +7,7 @@ local ABOUT = { hello = true, pid = true, version = true, grace = true }
 -- the user first; nearly every user is on that process only. A user whom other processes name as well is their guest:
 -- a guest has a number of its own, and lists of its own below.
 local position, positions, user_at, owner = { [''] = 0 }, 0, {}, {}
-local guests, guest_at, guest_process = 0, {}, {}
+local guests, guest_at, guest_process, has_guests = 0, {}, {}, {}
 
 -- The operations of all records, one after the other: the position of the user (0: anonymous), or the number of the
 -- guest, negated. A record holds the indexes of its first and last.
@@ -20,7 +20,7 @@ local function guest(process, at)
     number = guests + 1
     guests = number
     guest_at[number], guest_process[number] = at, process
-    process.guests[at] = number
+    process.guests[at], has_guests[at] = number, true
   end
   return -number
 end

@@ -18,7 +18,7 @@ local function give_back(process, limit)
       sockets = sockets + n
     end
   end
-  local plan = plan_users(user, delta, count, cause_at, keep_at, hmget(USERS, user, count))
+  local plan = plan_users(new_plan(), user, delta, count, cause_at, keep_at, hmget(USERS, user, count))
   write_plan_ahead(plan)
   variadic('HDEL', key, user, count)
   write_plan(plan)

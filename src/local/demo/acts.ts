@@ -12,7 +12,10 @@ export interface Act {
  * Kills a node. Its clients find another one, but of those users who were nowhere else every second stays away, as if
  * the train had entered a tunnel: only the reaper can know.
  */
-export async function killNode({ cluster, population }: World, node: Incarnation): Promise<Act & { away: string[] }> {
+export async function killNode(
+  { cluster, population }: World,
+  node: Incarnation,
+): Promise<Act & { away: string[] }> {
   const away = population.usersOnlyOn(node).filter((_, i) => i % 2 === 0);
   for (const tab of population.tabsOf(away)) tab.stayAway();
   const since = performance.now();
@@ -39,4 +42,3 @@ export async function drainNode({ cluster }: World, node: Incarnation): Promise<
   await cluster.drain(node.name);
   return { since, node };
 }
-

@@ -51,11 +51,19 @@ export function readArguments(args: readonly string[]): DemoOptions | "help" {
   };
 }
 
-function whole(flag: string, text: string | undefined, otherwise: number, least: number, most: number): number {
+function whole(
+  flag: string,
+  text: string | undefined,
+  otherwise: number,
+  least: number,
+  most: number,
+): number {
   if (text === undefined) return otherwise;
   const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= least && value <= most)) {
-    throw new TypeError(`${flag} must be a whole number from ${least} to ${most}, got ${JSON.stringify(text)}`);
+    throw new TypeError(
+      `${flag} must be a whole number from ${least} to ${most}, got ${JSON.stringify(text)}`,
+    );
   }
   return value;
 }

@@ -36,7 +36,8 @@ export class Tally {
     for (const [node, heard] of this.#heard) {
       const last = new Map<string, string>();
       for (const { user, type } of heard) {
-        if (last.get(user) === type) return `${node.name} heard "${type}" of ${printable(user)} twice in a row`;
+        if (last.get(user) === type)
+          return `${node.name} heard "${type}" of ${printable(user)} twice in a row`;
         last.set(user, type);
       }
     }

@@ -40,11 +40,16 @@ async function askEdge({ edge }: World): Promise<Answer> {
 }
 
 /** Says in what an answer differs from what the clients say now, or returns null. */
-function problemWith({ from, counts, users, processes }: Answer, { population, cluster }: World): string | null {
+function problemWith(
+  { from, counts, users, processes }: Answer,
+  { population, cluster }: World,
+): string | null {
   if (!population.isSettled) return "some clients are not connected yet, or still to a node that has gone";
   const truth = population.truth();
-  if (counts.sockets !== truth.sockets) return `sockets: ${from} says ${counts.sockets}, clients ${truth.sockets}`;
-  if (counts.users !== truth.users.size) return `users: ${from} says ${counts.users}, clients ${truth.users.size}`;
+  if (counts.sockets !== truth.sockets)
+    return `sockets: ${from} says ${counts.sockets}, clients ${truth.sockets}`;
+  if (counts.users !== truth.users.size)
+    return `users: ${from} says ${counts.users}, clients ${truth.users.size}`;
   const [stray] = without(users, truth.users);
   if (stray !== undefined) return `users: ${from} lists ${printable(stray)}, who is not connected`;
   const [missing] = without(truth.users, users);
@@ -52,7 +57,8 @@ function problemWith({ from, counts, users, processes }: Answer, { population, c
   const expected = new Map(cluster.up.map((node) => [node.processIds[0]!, truth.socketsOf.get(node) ?? 0]));
   for (const id of new Set([...processes.keys(), ...expected.keys()])) {
     const [said, really] = [processes.get(id), expected.get(id)];
-    if (said !== really) return `process ${id}: ${from} says ${said ?? "no such"}, clients ${really ?? "no such"}`;
+    if (said !== really)
+      return `process ${id}: ${from} says ${said ?? "no such"}, clients ${really ?? "no such"}`;
   }
   return null;
 }
@@ -60,7 +66,9 @@ function problemWith({ from, counts, users, processes }: Answer, { population, c
 /** Every tab has a transport of its own. Heartbeats tell how many there are, so this may come a heartbeat later. */
 function connectionsProblem({ from, counts }: Answer, { population }: World): string | null {
   const { sockets } = population.truth();
-  return counts.connections === sockets ? null : `connections: ${from} says ${counts.connections}, clients ${sockets}`;
+  return counts.connections === sockets
+    ? null
+    : `connections: ${from} says ${counts.connections}, clients ${sockets}`;
 }
 
 export interface SettleOptions {
@@ -75,25 +83,32 @@ export interface SettleOptions {
  * Waits until reader and edge agree with the clients in everything. Resolves with the figures and with how long it took
  * from `since` until the reader did, ms. Rejects with DemoError that names the difference seen last.
  */
-export async function settle(world: World, { since, timeout, signal }: SettleOptions): Promise<Counted & { ms: number }> {
+export async function settle(
+  world: World,
+  { since, timeout, signal }: SettleOptions,
+): Promise<Counted & { ms: number }> {
   let ms = Number.NaN;
   let counts: Counted | undefined;
   let problem: string | null = null;
+
+  async function compare(): Promise<string | null> {
+    const answer = await askReader(world);
+    const difference = problemWith(answer, world);
+    if (difference !== null) return difference;
+    if (Number.isNaN(ms)) ms = performance.now() - since;
+    const edge = await askEdge(world);
+    counts = edge.counts;
+    return connectionsProblem(answer, world) ?? problemWith(edge, world) ?? connectionsProblem(edge, world);
+  }
+
   const agrees = await until(
     async () => {
-      const answer = await askReader(world);
-      problem = problemWith(answer, world);
-      if (problem !== null) return false;
-      if (Number.isNaN(ms)) ms = performance.now() - since;
-      problem = connectionsProblem(answer, world);
-      if (problem !== null) return false;
-      const edge = await askEdge(world);
-      problem = problemWith(edge, world) ?? connectionsProblem(edge, world);
-      counts = edge.counts;
+      // No answer is one that does not agree: it may come the next time.
+      problem = await compare().catch((error: Error) => error.message);
       return problem === null;
     },
     { timeout, signal },
   );
-  if (!agrees) throw new DemoError(`presence and the clients still disagree after ${timeout} ms: ${problem!}`);
+  if (!agrees) throw new DemoError(`presence and the clients disagree for ${timeout} ms: ${problem!}`);
   return { users: counts!.users, sockets: counts!.sockets, connections: counts!.connections, ms };
 }

@@ -22,6 +22,8 @@ export interface ChildOptions {
   /** Added to the demo's own environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Goes with the child when the demo stops without a word; in any other case its owner removes it. */
+  readonly directory?: string;
   readonly onMessage: (message: unknown) => void;
 }
 
@@ -36,11 +38,12 @@ export class Child {
   readonly #process: ChildProcess;
   readonly #output: string[] = [];
 
-  private constructor(name: string, child: ChildProcess) {
+  private constructor(name: string, child: ChildProcess, directory: string | undefined) {
     this.name = name;
     this.pid = child.pid!;
     this.#process = child;
-    for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (chunk: Buffer) => this.#keep(chunk));
+    for (const stream of [child.stdout!, child.stderr!])
+      stream.on("data", (chunk: Buffer) => this.#keep(chunk));
     running.add(this);
     child.once("exit", () => this.killGroup());
     this.ended = new Promise((resolve) => {
@@ -49,11 +52,19 @@ export class Child {
         resolve();
       });
     });
-    watchOver(this.pid, this.ended);
+    watchOver(this.pid, directory, this.ended);
   }
 
   /** Rejects with DemoError if the file cannot be run at all. */
-  static async start({ name, file, args = [], env, cwd, onMessage }: ChildOptions): Promise<Child> {
+  static async start({
+    name,
+    file,
+    args = [],
+    env,
+    cwd,
+    directory,
+    onMessage,
+  }: ChildOptions): Promise<Child> {
     const child = spawn(process.execPath, [file, ...args], {
       env: { ...process.env, NO_COLOR: "1", ...env },
       stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -68,7 +79,7 @@ export class Child {
     }
     // Later on "error" is about a signal that found nobody, or a message to one that has gone: both are ends we see.
     child.on("error", () => {});
-    return new Child(name, child);
+    return new Child(name, child, directory);
   }
 
   get hasEnded(): boolean {
@@ -119,12 +130,14 @@ export function killEveryGroup(): void {
   for (const child of running) child.killGroup();
 }
 
-function watchOver(pid: number, ended: Promise<void>): void {
-  const watchdog = spawn(
-    "/bin/sh",
-    ["-c", 'read -r _; kill -KILL -- "-$1" 2>/dev/null', "rollcall-demo-watchdog", String(pid)],
-    { stdio: ["pipe", "ignore", "ignore"], cwd: "/", detached: true },
-  );
+function watchOver(pid: number, directory: string | undefined, ended: Promise<void>): void {
+  // Not `kill -KILL -- -1234`, which dash does not understand.
+  const script = 'read -r _; kill -s KILL -- "-$1" 2>/dev/null; if [ -n "$2" ]; then rm -rf "$2"; fi';
+  const watchdog = spawn("/bin/sh", ["-c", script, "rollcall-demo-watchdog", String(pid), directory ?? ""], {
+    stdio: ["pipe", "ignore", "ignore"],
+    cwd: "/",
+    detached: true,
+  });
   // Without a shell a child merely outlives a crash of the demo.
   watchdog.on("error", () => {});
   watchdog.stdin.on("error", () => {});

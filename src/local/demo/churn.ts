@@ -8,7 +8,11 @@ const CLOSES = 0.2;
 const DROPS = 0.1;
 
 /** Goes on while it is not calm, until the signal fires, and then rejects with its reason. */
-export async function churn(population: Population, isCalm: { readonly now: boolean }, signal: AbortSignal): Promise<never> {
+export async function churn(
+  population: Population,
+  isCalm: { readonly now: boolean },
+  signal: AbortSignal,
+): Promise<never> {
   for (;;) {
     await pause(STEP_MS, signal);
     if (isCalm.now) continue;

@@ -7,7 +7,7 @@ import { orAborted } from "./pace.ts";
 
 const FILE = fileURLToPath(new URL("node.ts", import.meta.url));
 const START_TIMEOUT_MS = 20_000;
-/** A goodbye takes milliseconds; the bound is that of presence.close() and a little. */
+/** A goodbye takes milliseconds; the bound is that of a node whose Redis is gone, and a little. */
 const STOP_TIMEOUT_MS = 7_000;
 
 export type NodeState = "up" | "killed" | "draining" | "ended";
@@ -19,6 +19,11 @@ export interface Incarnation {
   readonly url: string;
   readonly processIds: readonly string[];
   state: NodeState;
+}
+
+/** Their process groups, as `name=id`. */
+export function pidsOf(nodes: readonly Incarnation[]): string[] {
+  return nodes.map(({ name, child }) => `${name}=${child.pid}`);
 }
 
 export interface ClusterOptions {

@@ -1,6 +1,6 @@
 /**
  * The edge of the demo: the Worker of this project under `wrangler dev`, in the real workerd, with a read-only token of
- * the bridge and nothing else; and a client that asks it over HTTP what any caller may ask.
+ * the bridge and nothing else.
  */
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -9,16 +9,15 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Child } from "./child.ts";
+import { type EdgeClient, edgeClient } from "./edge-client.ts";
 import { DemoError } from "./errors.ts";
 import { orAborted } from "./pace.ts";
 
 const PROJECT = fileURLToPath(new URL("../../../", import.meta.url));
 const START_TIMEOUT_MS = 25_000;
 const STOP_TIMEOUT_MS = 4_000;
-const REQUEST_TIMEOUT_MS = 5_000;
 /** For people to paste: long enough for a demo on a loopback address. */
 const TOKEN_BYTES = 12;
-const PAGE = 1000;
 
 export interface EdgeOptions {
   /** Of the bridge: where it listens, and its token for readers. */
@@ -28,29 +27,11 @@ export interface EdgeOptions {
   readonly onFailure: (error: DemoError) => void;
 }
 
-export interface EdgeCounts {
-  readonly users: number;
-  readonly sockets: number;
-  readonly connections: number;
-}
-
-export interface EdgeProcess {
-  readonly id: string;
-  readonly state: string;
-  readonly sockets: number;
-}
-
-export interface Edge {
+export interface Edge extends EdgeClient {
   readonly url: string;
   /** What a caller sends as a bearer token. */
   readonly token: string;
   readonly pid: number;
-  /** GET /v1/counts, which is open. This and the next two reject with DemoError. */
-  counts(): Promise<EdgeCounts>;
-  /** GET /v1/users, page by page. */
-  users(): Promise<Set<string>>;
-  /** GET /v1/processes. */
-  processes(): Promise<readonly EdgeProcess[]>;
   stop(): Promise<void>;
 }
 
@@ -77,12 +58,19 @@ export async function startEdge(options: EdgeOptions, signal: AbortSignal): Prom
     });
     const url = await orAborted(Promise.race([ready, failed]), signal, {
       timeout: START_TIMEOUT_MS,
-      late: () => new DemoError(`wrangler dev was not ready within ${START_TIMEOUT_MS} ms: ${child!.epitaph}`),
+      late: () =>
+        new DemoError(`wrangler dev was not ready within ${START_TIMEOUT_MS} ms: ${child!.epitaph}`),
     });
     failed.catch((error: DemoError) => {
       if (!isStopping) options.onFailure(error);
     });
-    return { url, token, pid, stop, ...client(url, token) };
+    const ask = edgeClient(url, token);
+    // Ready to answer is more than ready to listen: a variable that does not suit the Worker shows here.
+    await ask.counts().catch((error: DemoError) => {
+      throw new DemoError(`the edge does not answer well: ${error.message}\nwrangler dev: ${child!.epitaph}`);
+    });
+    signal.throwIfAborted();
+    return { url, token, pid, stop, ...ask };
   } catch (error) {
     await stop();
     throw error;
@@ -106,7 +94,11 @@ async function secretsIn(directory: string, options: EdgeOptions, token: string)
   return path;
 }
 
-async function wrangler(directory: string, secrets: string, onMessage: (message: unknown) => void): Promise<Child> {
+async function wrangler(
+  directory: string,
+  secrets: string,
+  onMessage: (message: unknown) => void,
+): Promise<Child> {
   const manifest = createRequire(import.meta.url).resolve("wrangler/package.json");
   const [state, registry, logs] = ["state", "registry", "logs"].map((name) => join(directory, name));
   for (const path of [state!, registry!, logs!]) await mkdir(path);
@@ -125,6 +117,7 @@ async function wrangler(directory: string, secrets: string, onMessage: (message:
     file: join(dirname(manifest), "bin", "wrangler.js"),
     args: ["dev", ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)],
     cwd: PROJECT,
+    directory,
     env: {
       // Nothing here asks anything of the network.
       WRANGLER_SEND_METRICS: "false",
@@ -140,41 +133,7 @@ async function wrangler(directory: string, secrets: string, onMessage: (message:
 /** wrangler tells a parent that listens where it serves, once it does. */
 function readyUrl(message: unknown): string | undefined {
   const told = typeof message === "string" ? (JSON.parse(message) as Record<string, unknown>) : {};
-  return told["event"] === "DEV_SERVER_READY" ? `http://${String(told["ip"])}:${String(told["port"])}` : undefined;
-}
-
-function client(url: string, token: string): Pick<Edge, "counts" | "users" | "processes"> {
-  async function get(path: string, headers: Record<string, string> = {}): Promise<unknown> {
-    const route = path.split("?", 1)[0]!;
-    let response: Response;
-    let body: string;
-    try {
-      response = await fetch(url + path, { headers, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
-      body = await response.text();
-    } catch (cause) {
-      throw new DemoError(`GET ${route} failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-    }
-    if (!response.ok) throw new DemoError(`GET ${route} answered ${response.status}: ${body.slice(0, 200)}`);
-    return JSON.parse(body) as unknown;
-  }
-
-  const bearer = { authorization: `Bearer ${token}` };
-  return {
-    counts: async () => (await get("/v1/counts")) as EdgeCounts,
-    async users() {
-      const found = new Set<string>();
-      let next: string | null = null;
-      do {
-        const query: string = next === null ? "" : `&cursor=${encodeURIComponent(next)}`;
-        const page = (await get(`/v1/users?limit=${PAGE}${query}`, bearer)) as {
-          readonly users: readonly { readonly id: string }[];
-          readonly next: string | null;
-        };
-        for (const { id } of page.users) found.add(id);
-        next = page.next;
-      } while (next !== null);
-      return found;
-    },
-    processes: async () => ((await get("/v1/processes", bearer)) as { processes: readonly EdgeProcess[] }).processes,
-  };
+  return told["event"] === "DEV_SERVER_READY"
+    ? `http://${String(told["ip"])}:${String(told["port"])}`
+    : undefined;
 }

@@ -2,16 +2,16 @@
 import { drainNode, killNode, restartNode } from "./acts.ts";
 import { settle } from "./checks.ts";
 import { churn } from "./churn.ts";
+import type { Incarnation } from "./cluster.ts";
 import type { Told } from "./messages.ts";
 import { pause, seconds, until } from "./pace.ts";
-import { type EdgeView, type Snapshot, takeSnapshot, viewEdge } from "./snapshot.ts";
+import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { GRACE_MS, type World } from "./world.ts";
 
 /** How long a spectator gets to look at something, ms. */
 const LOOK_MS = 5_000;
 const STEADY_MS = 8_000;
 const REFRESH_MS = 400;
-const EDGE_EVERY = 3;
 const SETTLE_TIMEOUT_MS = 15_000;
 
 export interface LiveOptions {
@@ -30,10 +30,8 @@ export async function playLive({ world, signal, changes, show }: LiveOptions): P
   const either = AbortSignal.any([signal, failed.signal]);
 
   async function watch(): Promise<never> {
-    let edge: EdgeView | string = "not asked yet";
-    for (let tick = 0; ; tick++) {
-      if (tick % EDGE_EVERY === 0) edge = await viewEdge(world);
-      const snapshot = await takeSnapshot(world, edge, changes());
+    for (;;) {
+      const snapshot = await takeSnapshot(world, changes());
       either.throwIfAborted();
       show(snapshot, caption());
       await pause(REFRESH_MS, either);
@@ -67,6 +65,11 @@ async function story(
   }
   const healed = async (since: number) =>
     seconds((await settle(world, { since, timeout: SETTLE_TIMEOUT_MS + ttl + GRACE_MS, signal })).ms);
+  /** Where most is at stake. */
+  function busiest(): Incarnation {
+    const { socketsOf } = population.truth();
+    return cluster.up.sort((a, b) => (socketsOf.get(b) ?? 0) - (socketsOf.get(a) ?? 0))[0]!;
+  }
   const show = async (text: string, ms: number) => {
     tell(() => text);
     await pause(ms, signal);
@@ -74,13 +77,12 @@ async function story(
 
   await population.open(population.tabs, signal);
   await until(() => population.isSettled, { timeout: SETTLE_TIMEOUT_MS, signal });
-  for (let round = 0; ; round++) {
-    const pick = (i: number) => cluster.nodes[(round + i) % cluster.nodes.length]!;
+  for (;;) {
     isCalm.now = false;
     await show("Steady: tabs are opened, closed and lost all the time, and the figures agree.", STEADY_MS);
 
-    const victim = pick(1);
     await calm();
+    const victim = busiest();
     const { since, away } = await killNode(world, victim);
     const leaseEnd = since + ttl;
     tell(() => {
@@ -98,13 +100,16 @@ async function story(
     await restartNode(world, victim.name, away, signal);
     await show(`${victim.name} is back, and so are the ${away.length} users.`, LOOK_MS);
 
-    const drained = pick(2);
     await calm();
+    const drained = busiest();
     tell(() => `${drained.name} got a SIGTERM and says goodbye. Its users stay present while they move.`);
     const { since: drainedAt } = await drainNode(world, drained);
     const movedIn = await healed(drainedAt);
     isCalm.now = false;
-    await show(`${drained.name} is drained: right again after ${movedIn}, and nobody went offline.`, LOOK_MS);
+    await show(
+      `${drained.name} is drained: its clients have moved, and all was right again after ${movedIn}.`,
+      LOOK_MS,
+    );
     await restartNode(world, drained.name, [], signal);
     await show(`${drained.name} is back after its restart.`, LOOK_MS);
   }

@@ -30,9 +30,11 @@ const ONCE_TIMEOUT_MS = 45_000;
 
 /** Not an error of the demo: somebody had enough of it. */
 class Interrupted extends Error {
+  readonly signal: keyof typeof SIGNALS;
   readonly exitCode: number;
   constructor(signal: keyof typeof SIGNALS) {
     super(`ended by ${signal}`);
+    this.signal = signal;
     this.exitCode = EXIT_SIGNALLED + SIGNALS[signal];
   }
 }
@@ -57,7 +59,11 @@ async function main(): Promise<number> {
     await (options.once ? once(options, stop) : live(options, stop));
     return 0;
   } catch (error) {
-    if (error instanceof Interrupted) return options.once ? error.exitCode : 0;
+    if (error instanceof Interrupted) {
+      print(`Ended by ${error.signal}; nothing is left behind.`);
+      // Without --once, that is how it ends.
+      return options.once ? error.exitCode : 0;
+    }
     if (error instanceof DemoError || error instanceof LocalRedisError || error instanceof BridgeError) {
       process.stderr.write(`${error.message}\n`);
       return 1;
@@ -73,8 +79,11 @@ async function once(options: DemoOptions, stop: AbortController): Promise<void> 
   const began = performance.now();
   const tally = new Tally();
   try {
-    await within(options, stop, (node, change) => tally.hear(node, change), (world) =>
-      playOnce(world, tally, stop.signal, print),
+    await within(
+      options,
+      stop,
+      (node, change) => tally.hear(node, change),
+      (world) => playOnce(world, tally, stop.signal, print),
     );
   } finally {
     clearTimeout(timer);
@@ -84,17 +93,26 @@ async function once(options: DemoOptions, stop: AbortController): Promise<void> 
 
 async function live(options: DemoOptions, stop: AbortController): Promise<void> {
   const latest = new Latest(CHANGES_MAX);
-  await within(options, stop, (_, change) => latest.hear(change), async (world) => {
-    print(["Try it:", ...trialOf(world)].join("\n  "));
-    const view = openView(world);
-    try {
-      await playLive({ world, signal: stop.signal, changes: () => latest.list(), show: (shot, caption) => view.show(shot, caption) });
-    } finally {
-      view.close();
-      print("Ending: users leave, nodes say goodbye …");
-    }
-  });
-  print("Nothing is left behind.");
+  await within(
+    options,
+    stop,
+    (_, change) => latest.hear(change),
+    async (world) => {
+      print(["Try it:", ...trialOf(world)].join("\n  "));
+      const view = openView(world);
+      try {
+        await playLive({
+          world,
+          signal: stop.signal,
+          changes: () => latest.list(),
+          show: (shot, caption) => view.show(shot, caption),
+        });
+      } finally {
+        view.close();
+        print("Ending: users leave, nodes say goodbye …");
+      }
+    },
+  );
 }
 
 /** Opens a world, lets something happen in it, and ends it in order, or by force when that takes too long. */
@@ -107,9 +125,10 @@ async function within(
   const { ttl, users } = options;
   const began = performance.now();
   print(`Rollcall demo: ${users} users, 3 nodes, lease ${ttl} ms, grace ${GRACE_MS} ms. Starting …`);
-  const closing = () => setTimeout(() => giveUp("the demo did not end in order in time", 1), CLOSE_TIMEOUT_MS);
+  const closing = () =>
+    setTimeout(() => giveUp("the demo did not end in order in time", 1), CLOSE_TIMEOUT_MS);
   let timer: NodeJS.Timeout | undefined;
-  stop.signal.addEventListener("abort", () => (timer = closing()), { once: true });
+  stop.signal.addEventListener("abort", () => (timer ??= closing()), { once: true });
   try {
     const onFailure = (error: DemoError) => stop.abort(error);
     const world = await openWorld({ options, signal: stop.signal, onChange, onFailure });
@@ -139,8 +158,10 @@ function listenForSignals(stop: AbortController): void {
       }
     });
   }
-  // Whoever read us has gone (`npm start | head`): there is nobody left to play for.
-  process.stdout.on("error", () => stop.abort(new Interrupted("SIGHUP")));
+  // Whoever read us has gone (`npm start | head`, a closed window): there is nobody left to play for.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", () => stop.abort(new Interrupted("SIGHUP")));
+  }
 }
 
 /** Waits for nothing: the children's groups are killed on "exit", and Redis by its watchdog. */

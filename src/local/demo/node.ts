@@ -12,6 +12,8 @@ import { type Change, createPresence } from "../../index.ts";
 import type { NodeMessage } from "./messages.ts";
 
 const HOST = "127.0.0.1";
+/** Redis is near: if it does not answer by then, the lease has to run out by itself. */
+const CLOSE_TIMEOUT_MS = 2_000;
 
 const { REDIS_URL, ROLLCALL_PREFIX, DEMO_TTL, DEMO_GRACE } = process.env;
 if (REDIS_URL === undefined) throw new Error("REDIS_URL is not set: this file is started by the demo");
@@ -24,7 +26,8 @@ const presence = createPresence(io, {
   ttl: Number(DEMO_TTL),
   grace: Number(DEMO_GRACE),
   // A real application verifies a session or a token here.
-  user: (socket) => (typeof socket.handshake.auth["user"] === "string" ? socket.handshake.auth["user"] : null),
+  user: (socket) =>
+    typeof socket.handshake.auth["user"] === "string" ? socket.handshake.auth["user"] : null,
 });
 
 presence.on("online", (user, change) => {
@@ -39,7 +42,7 @@ presence.on("offline", (user, change) => {
 process.once("SIGTERM", () => {
   // Goodbye first: the sockets that io.close() then closes have been given back already.
   void presence
-    .close()
+    .close({ timeout: CLOSE_TIMEOUT_MS })
     .then(() => io.close())
     .finally(() => process.disconnect());
 });

@@ -40,7 +40,11 @@ export interface Bound {
 }
 
 /** The promise's outcome; rejects with the signal's reason, or with `late()` after the time-out, if that comes first. */
-export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal, { timeout, late }: Bound): Promise<T> {
+export async function orAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+  { timeout, late }: Bound,
+): Promise<T> {
   signal.throwIfAborted();
   const { promise: over, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason as Error);

@@ -62,7 +62,9 @@ export class Population {
 
   /** Users all of whose connections are to this node: for whom nobody would notice if they went with it. */
   usersOnlyOn(node: Incarnation): string[] {
-    const elsewhere = new Set(this.#tabs.filter((tab) => tab.isOpen && tab.node !== node).map((tab) => tab.user));
+    const elsewhere = new Set(
+      this.#tabs.filter((tab) => tab.isOpen && tab.node !== node).map((tab) => tab.user),
+    );
     const here = new Set(this.#tabs.filter((tab) => tab.node === node).map((tab) => tab.user));
     return [...here].filter((user): user is string => user !== null && !elsewhere.has(user));
   }

@@ -1,9 +1,8 @@
 /** What the screen shows, gathered from everybody who knows. */
-import type { Counted } from "./checks.ts";
-import type { EdgeProcess } from "./edge.ts";
-import type { Told } from "./messages.ts";
 import type { ProcessPresence } from "../../index.ts";
+import type { Counted } from "./checks.ts";
 import type { Incarnation } from "./cluster.ts";
+import type { Told } from "./messages.ts";
 import type { World } from "./world.ts";
 
 export interface ReaderView extends Counted {
@@ -24,8 +23,9 @@ export interface NodeView {
   readonly pid: number;
   readonly id: string;
   readonly state: string;
-  /** Sockets that presence counts, and those that are open; null: it is not listed (any more). */
+  /** Sockets that presence counts; null: the process is not listed (any more). */
   readonly counted: number | null;
+  /** Sockets that are open, as their clients say. */
   readonly open: number;
   /** ms until its lease runs out. */
   readonly lease: number | null;
@@ -37,40 +37,15 @@ export interface Snapshot {
   readonly reader: ReaderView | string;
   readonly edge: EdgeView | string;
   readonly nodes: readonly NodeView[];
+  /** The newest first. */
   readonly changes: readonly Told[];
 }
 
-export async function viewEdge({ edge }: World): Promise<EdgeView | string> {
-  const began = performance.now();
-  try {
-    const [counts, processes] = await Promise.all([edge.counts(), edge.processes()]);
-    const isLive = ({ state }: EdgeProcess) => state === "live";
-    return { ...counts, processes: processes.filter(isLive).length, ms: Math.round(performance.now() - began) };
-  } catch (error) {
-    return messageOf(error);
-  }
-}
-
-export async function takeSnapshot(
-  world: World,
-  edge: EdgeView | string,
-  changes: readonly Told[],
-): Promise<Snapshot> {
-  const { reader, population, cluster } = world;
-  let view: ReaderView | string;
-  let listed = new Map<string, ProcessPresence>();
-  let now = 0;
-  try {
-    const [counts, { processes, asOf }] = await Promise.all([reader.counts(), reader.processes()]);
-    const { lag, stale } = counts.asOf;
-    view = { ...counts, lagRecords: lag.records, lagMs: lag.ms, isStale: stale };
-    listed = new Map(processes.map((process) => [process.id, process]));
-    now = asOf.now.getTime();
-  } catch (error) {
-    view = messageOf(error);
-  }
-  const { sockets, users, socketsOf } = population.truth();
-  const nodes = cluster.nodes.map((node): NodeView => {
+/** Never rejects: who does not answer is shown as such. */
+export async function takeSnapshot(world: World, changes: readonly Told[]): Promise<Snapshot> {
+  const [edge, { view, listed, now }] = await Promise.all([viewEdge(world), viewReader(world)]);
+  const { sockets, users, socketsOf } = world.population.truth();
+  const nodes = world.cluster.nodes.map((node): NodeView => {
     const process = listed.get(node.processIds[0]!);
     return {
       name: node.name,
@@ -82,11 +57,42 @@ export async function takeSnapshot(
       lease: process?.leaseUntil ? Math.max(0, process.leaseUntil.getTime() - now) : null,
     };
   });
-  return { clients: { users: users.size, sockets, connections: sockets }, reader: view, edge, nodes, changes };
+  return {
+    clients: { users: users.size, sockets, connections: sockets },
+    reader: view,
+    edge,
+    nodes,
+    changes,
+  };
+}
+
+async function viewEdge({ edge }: World): Promise<EdgeView | string> {
+  const began = performance.now();
+  try {
+    const [counts, processes] = await Promise.all([edge.counts(), edge.processes()]);
+    const live = processes.filter(({ state }) => state === "live").length;
+    return { ...counts, processes: live, ms: Math.round(performance.now() - began) };
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+async function viewReader({ reader }: World) {
+  try {
+    const [counts, { processes, asOf }] = await Promise.all([reader.counts(), reader.processes()]);
+    const { lag, stale } = counts.asOf;
+    return {
+      view: { ...counts, lagRecords: lag.records, lagMs: lag.ms, isStale: stale } satisfies ReaderView,
+      listed: new Map(processes.map((process) => [process.id, process])),
+      now: asOf.now.getTime(),
+    };
+  } catch (error) {
+    return { view: messageOf(error), listed: new Map<string, ProcessPresence>(), now: 0 };
+  }
 }
 
 function stateOf({ state }: Incarnation, process: ProcessPresence | undefined): string {
-  if (state === "up") return process?.state ?? "starting";
+  if (state === "up") return process?.state ?? "unlisted";
   if (state === "killed") return process === undefined ? "reaped" : "killed";
   return state;
 }

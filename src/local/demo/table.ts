@@ -3,7 +3,7 @@ import colors from "picocolors";
 import type { Counted } from "./checks.ts";
 import { seconds } from "./pace.ts";
 import type { NodeView, Snapshot } from "./snapshot.ts";
-import { cells, column, cut, printable } from "./text.ts";
+import { cells, column, cut, printable, wrap } from "./text.ts";
 
 export interface Segment {
   readonly text: string;
@@ -22,8 +22,10 @@ export interface Heading {
 }
 
 const NAME = 9;
-const FIGURE = 13;
-const USER = 26;
+const FIGURE = 12;
+const USER = 28;
+/** Rows of the caption, always as many, so that nothing jumps. */
+const CAPTION_ROWS = 2;
 /** A window that is wider gets no wider table. */
 const COLUMNS_MAX = 100;
 /** Rows for the changes when there is room. */
@@ -36,15 +38,27 @@ export function tableOf(heading: Heading, shot: Snapshot, columns: number, rows:
   const width = Math.min(columns, COLUMNS_MAX);
   const clock = seconds(heading.elapsed);
   const above: Line[] = [
-    [{ text: ` ${column(heading.title, width - 2 - clock.length)}`, style: bold }, { text: clock, style: dim }],
-    [{ text: ` ▸ ${printable(heading.caption)}`, style: colors.cyan }],
+    [
+      { text: ` ${column(heading.title, width - 2 - clock.length)}`, style: bold },
+      { text: clock, style: dim },
+    ],
+    ...captionLines(heading.caption, width),
     [],
     [{ text: ` ${column("", NAME)}${["users", "sockets", "connections"].map((name) => column(name, FIGURE, "right")).join("")}`, style: dim }], // prettier-ignore
-    [...figures("clients", shot.clients, shot.clients), note("the truth, asked of the tabs themselves")],
-    answer("reader", shot.reader, shot.clients, (view) =>
-      `lag ${view.lagRecords} ${view.lagRecords === 1 ? "record" : "records"}, ${view.lagMs} ms, ${view.isStale ? "STALE" : "fresh"}`,
+    [...figures("clients", shot.clients, shot.clients), note("the truth, asked of the tabs")],
+    answer(
+      "reader",
+      shot.reader,
+      shot.clients,
+      (view) =>
+        `lag ${view.lagRecords} ${view.lagRecords === 1 ? "record" : "records"}, ${view.lagMs} ms, ${view.isStale ? "STALE" : "fresh"}`,
     ),
-    answer("edge", shot.edge, shot.clients, (view) => `over HTTP in ${view.ms} ms, ${view.processes} live processes`),
+    answer(
+      "edge",
+      shot.edge,
+      shot.clients,
+      (view) => `over HTTP in ${view.ms} ms, ${view.processes} live nodes`,
+    ),
     [],
     [{ text: ` ${column("node", NAME)}${column("pid", 9)}${column("process", 16)}${column("state", 10)}${column("sockets", 8, "right")}${column("open", 7, "right")}${column("lease", 9, "right")}`, style: dim }], // prettier-ignore
     ...shot.nodes.map(nodeLine),
@@ -52,16 +66,24 @@ export function tableOf(heading: Heading, shot: Snapshot, columns: number, rows:
   ];
   const below: Line[] = [[], ...heading.trial.map((text): Line => [{ text: ` ${text}`, style: dim }])];
   const room = Math.max(0, Math.min(CHANGES_MAX, rows - above.length - below.length - 1));
-  const changes: Line[] = shot.changes.slice(0, room).map(({ at, type, user, cause }) => [
-    { text: ` ${new Date(at).toISOString().slice(11, 23)}  `, style: dim },
-    { text: column(type, 9), style: type === "online" ? colors.green : colors.yellow },
-    { text: `${column(printable(user), USER)} ${printable(cause)}` },
-  ]);
+  const changes: Line[] = shot.changes
+    .slice(0, room)
+    .map(({ at, type, user, cause }) => [
+      { text: ` ${new Date(at).toTimeString().slice(0, 8)}  `, style: dim },
+      { text: column(type, 9), style: type === "online" ? colors.green : colors.yellow },
+      { text: `${column(printable(user), USER)} ${printable(cause)}` },
+    ]);
   // Always as many rows, so that what stands below does not jump.
   while (changes.length < room) changes.push([]);
   return [...above, [{ text: ` last changes`, style: dim }], ...changes, ...below]
     .slice(0, rows)
     .map((line) => fit(line, width));
+}
+
+function captionLines(caption: string, width: number): Line[] {
+  const rows = wrap(printable(caption), width - 3).slice(0, CAPTION_ROWS);
+  while (rows.length < CAPTION_ROWS) rows.push("");
+  return rows.map((text, i) => [{ text: `${i === 0 ? " ▸ " : "   "}${text}`, style: colors.cyan }]);
 }
 
 /** The line cut to a width, in cells. */
@@ -82,7 +104,8 @@ function answer<View extends Counted>(
   truth: Counted,
   describe: (view: View) => string,
 ): Line {
-  if (typeof view === "string") return [{ text: ` ${column(name, NAME)} ` }, { text: printable(view), style: colors.red }];
+  if (typeof view === "string")
+    return [{ text: ` ${column(name, NAME)} ` }, { text: printable(view), style: colors.red }];
   return [...figures(name, view, truth), note(describe(view))];
 }
 

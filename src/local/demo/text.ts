@@ -36,9 +36,21 @@ export function cut(text: string, width: number): string {
   return `${kept}…`;
 }
 
+/** Lines of at most `width` cells, broken at spaces; a word that is longer has a line to itself. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last !== undefined && cells(last) + 1 + cells(word) <= width)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 /** Cut, and filled with spaces to exactly `width` cells. */
 export function column(text: string, width: number, align: "left" | "right" = "left"): string {
   const shown = cut(text, width);
-  const fill = " ".repeat(width - cells(shown));
+  const fill = " ".repeat(Math.max(0, width - cells(shown)));
   return align === "left" ? shown + fill : fill + shown;
 }

@@ -8,9 +8,9 @@ import { type ClosableReader, createReader } from "../../index.ts";
 import { startBridge } from "../bridge/index.ts";
 import { type ProvidedRedis, provideRedis } from "../redis.ts";
 import type { DemoOptions } from "./arguments.ts";
-import { Cluster, type Incarnation } from "./cluster.ts";
+import { Cluster, type Incarnation, pidsOf } from "./cluster.ts";
 import { type Edge, startEdge } from "./edge.ts";
-import type { DemoError } from "./errors.ts";
+import { DemoError } from "./errors.ts";
 import type { Told } from "./messages.ts";
 import { Population } from "./population.ts";
 
@@ -50,7 +50,7 @@ export async function openWorld({ options, signal, onChange, onFailure }: WorldO
   try {
     const prefix = `rollcall-demo-${randomBytes(6).toString("hex")}`;
 
-    const redis = stack.use(await provideRedis({ signal }));
+    const redis = stack.use(await provideRedisUnless(signal));
     stack.defer(() => tidyUp(redis, prefix));
     const tokens = { token: newToken(), readOnlyToken: newToken() };
     const bridge = stack.use(await startBridge({ redis: redis.url, ...tokens }));
@@ -58,7 +58,14 @@ export async function openWorld({ options, signal, onChange, onFailure }: WorldO
     stack.defer(() => reader.close());
     signal.throwIfAborted();
 
-    const cluster = new Cluster({ redis: redis.url, prefix, ttl: options.ttl, grace: GRACE_MS, onChange, onFailure });
+    const cluster = new Cluster({
+      redis: redis.url,
+      prefix,
+      ttl: options.ttl,
+      grace: GRACE_MS,
+      onChange,
+      onFailure,
+    });
     stack.defer(() => cluster.stop());
     const starting = startEdge(
       { restUrl: bridge.url, readOnlyToken: tokens.readOnlyToken, prefix, onFailure },
@@ -74,13 +81,35 @@ export async function openWorld({ options, signal, onChange, onFailure }: WorldO
 
     const population = new Population(options.users, () => cluster.up);
     stack.defer(() => population.leave());
-    const pids = [...cluster.nodes.map(({ name, child }) => `${name}=${child.pid}`), `edge=${edge.pid}`];
+    const pids = [...pidsOf(cluster.nodes), `edge=${edge.pid}`];
     if ("pid" in redis) pids.unshift(`redis=${String(redis.pid)}`);
     const dispose = () => stack.disposeAsync();
-    return { options, engine: redis.engine, cluster, population, reader, edge, pids, [Symbol.asyncDispose]: dispose };
+    return {
+      options,
+      engine: redis.engine,
+      cluster,
+      population,
+      reader,
+      edge,
+      pids,
+      [Symbol.asyncDispose]: dispose,
+    };
   } catch (error) {
     await stack.disposeAsync();
     throw error;
+  }
+}
+
+/** The signal ends the start alone: a Redis that runs is needed for the goodbyes, and ends last. */
+async function provideRedisUnless(signal: AbortSignal): Promise<ProvidedRedis> {
+  signal.throwIfAborted();
+  const starting = new AbortController();
+  const onAbort = () => starting.abort(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await provideRedis({ signal: starting.signal });
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }
 
@@ -98,6 +127,8 @@ async function tidyUp(provided: ProvidedRedis, prefix: string): Promise<void> {
     for await (const keys of redis.scanStream({ match: `{${prefix}}:*`, count: SCAN_COUNT })) {
       if ((keys as string[]).length > 0) await redis.unlink(...(keys as string[]));
     }
+  } catch (cause) {
+    throw new DemoError(`the keys under {${prefix}} could not be deleted: ${String(cause)}`, { cause });
   } finally {
     redis.disconnect();
   }

@@ -1,0 +1,41 @@
+/**
+ * The smallest real application: a Socket.IO server that tells its clients who came and who went, whichever process
+ * they are connected to. Start it twice with the same REDIS_URL and another PORT, and the two are one cluster.
+ *
+ *   REDIS_URL=redis://127.0.0.1:6379 PORT=3000 node examples/server.ts
+ *
+ * Without REDIS_URL it starts a Redis of its own, which an application would not.
+ */
+import { createServer } from "node:http";
+import { Server } from "socket.io";
+import { createPresence } from "../src/index.ts";
+import { provideRedis } from "../src/local/redis.ts";
+
+const redis = await provideRedis();
+const httpServer = createServer();
+const io = new Server(httpServer);
+
+const presence = createPresence(io, {
+  redis: redis.url,
+  // Verify a session or a token here; null is an anonymous visitor, who counts as a socket only.
+  user: (socket) =>
+    typeof socket.handshake.auth["user"] === "string" ? socket.handshake.auth["user"] : null,
+  // A user who reloads the page, or whose server is restarted, was never away.
+  grace: 5_000,
+});
+
+// Every process hears of every change, so each tells its own clients.
+presence.on("online", (user) => io.local.emit("user has connected", user));
+presence.on("offline", (user) => io.local.emit("user has disconnected", user));
+
+async function stop(): Promise<void> {
+  await presence.close();
+  await io.close();
+  await redis.stop();
+}
+process.once("SIGINT", () => void stop());
+process.once("SIGTERM", () => void stop());
+
+await presence.ready;
+const port = Number(process.env["PORT"] ?? 3000);
+httpServer.listen(port, () => console.log(`listening on port ${port}`));

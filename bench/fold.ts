@@ -1,7 +1,7 @@
 /**
  * Append and fold against the data model of Socket.IO's recipe, in one run, sides alternating.
  *
- *   node bench/fold.ts [--rounds 5] [--operations 100000] [--users 10000]
+ *   node bench/fold.ts [--rounds 5] [--operations 200000] [--users 1000000]
  *
  * Prints for each side the CPU the Redis server spent an operation (user + system, from INFO) and operations a second
  * of wall time, as medians, and the ratios the project holds itself to.
@@ -23,8 +23,8 @@ import { median } from "./support.ts";
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
-    operations: { type: "string", default: "100000" },
-    users: { type: "string", default: "50000" },
+    operations: { type: "string", default: "200000" },
+    users: { type: "string", default: "1000000" },
     processes: { type: "string", default: "4" },
     size: { type: "string", default: "10" },
   },

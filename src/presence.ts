@@ -105,7 +105,12 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   });
   const { port } = connection;
   const reader = readerOver(port, { prefix: options.prefix, shards: options.shards });
-  const recorder = new Recorder({ connection, options, onError, connections: () => io.engine?.clientsCount ?? 0 });
+  const recorder = new Recorder({
+    connection,
+    options,
+    onError,
+    connections: () => io.engine?.clientsCount ?? 0,
+  });
   const attachment = attach({
     io,
     user: input.user,

@@ -66,14 +66,14 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
           at[i] = await endOf(port, streams[i]!);
         }
         started();
-        if (failures > 0) onState(null);
-        failures = 0;
         const keys = group.map((i) => streams[i]!);
         const ids = group.map((i) => at[i]!);
         const reply = await port.call([
           "XREAD", "COUNT", String(COUNT), "BLOCK", String(BLOCK_MS), "STREAMS", ...keys, ...ids,
         ]); // prettier-ignore
         if (closing.signal.aborted) return;
+        if (failures > 0) onState(null);
+        failures = 0;
         if (reply === null) await stepBack(port, group);
         for (const [key, entries] of streamsOf(reply)) {
           const i = group[keys.indexOf(key)]!;

@@ -2,6 +2,7 @@
  * Goal: what is counted is what is connected: every way a socket of Socket.IO comes, changes and goes.
  * Method: real servers and real clients; presence is asked until it says what is expected.
  */
+import { execFileSync } from "node:child_process";
 import { Cluster, Redis } from "ioredis";
 import { Manager } from "socket.io-client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -273,6 +274,31 @@ describe("close", () => {
       async () => !String(await redis.client("LIST")).includes("name=rollcall"),
     );
     await redis.quit();
+  });
+
+  it("leaves nothing that keeps the process alive, even when Redis is away; and one error was told, not one a retry", () => {
+    const script = `
+      import { createServer } from "node:http";
+      import { Server } from "socket.io";
+      import { createPresence } from "./src/index.ts";
+      import { startRedis } from "./src/local/redis.ts";
+      const redis = await startRedis();
+      const io = new Server(createServer());
+      const presence = createPresence(io, { redis: redis.url, ttl: 600, user: () => null, logger: { info() {}, warn() {}, error() {} } });
+      const told = [];
+      presence.on("error", ({ code }) => told.push(code));
+      await presence.ready;
+      await redis.stop();
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      await presence.close({ timeout: 100 });
+      await io.close();
+      const closed = performance.now();
+      process.on("exit", () => console.log(JSON.stringify({ told, ms: performance.now() - closed })));`;
+    const out = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+    const { told, ms } = JSON.parse(out.trim().split("\n").at(-1)!) as { told: string[]; ms: number };
+    // One from the recorder, one from the tail.
+    expect(told).toEqual(["REDIS_UNAVAILABLE", "REDIS_UNAVAILABLE"]);
+    expect(ms).toBeLessThan(1000);
   });
 
   it("appends what is still to be told", async () => {

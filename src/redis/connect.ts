@@ -50,6 +50,8 @@ const FAIL_FAST = {
   enableAutoPipelining: false,
   enableOfflineQueue: false,
   keyPrefix: "",
+  // A socket that does not end by itself is destroyed after this long, ms; until then it keeps the process alive.
+  disconnectTimeout: 100,
   lazyConnect: false,
 };
 

@@ -67,7 +67,7 @@ local function plan_users(plan, user, delta, count, cause_at, keep_at, old)
           n_values = put('connect', 'online', id, n_values)
         end
       else
-        local n = tonumber(was) + step
+        local n = integer[was] + step
         if n > 0 then
           set[sets + 1], set[sets + 2] = id, decimal[n]
           sets = sets + 2

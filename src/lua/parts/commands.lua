@@ -9,6 +9,15 @@ local decimal = setmetatable({}, {
   end,
 })
 
+-- The same the other way: counts come back from Redis as text.
+local integer = setmetatable({}, {
+  __index = function(cache, text)
+    local number = tonumber(text)
+    cache[text] = number
+    return number
+  end,
+})
+
 -- Set while records have been read and nothing of them is written yet: where to put the group's cursor back.
 local rewind
 

@@ -32,7 +32,7 @@ local function load_counts()
     local found = hmget(process.users_key, ask, n)
     for i = 1, n do
       if found[i] then
-        local at, held = places[i], tonumber(found[i])
+        local at, held = places[i], integer[found[i]]
         if at > 0 then before[at], after[at] = held, held else guest_before[-at], guest_after[-at] = held, held end
       end
     end
@@ -66,7 +66,7 @@ local function note_falls(record)
       local name = fields[field]
       if at < 0 then at = guest_at[-at] end
       cause_at[at] = name
-      keep_at[at] = name == 'disconnect' and keep
+      if keep or keep_at[at] then keep_at[at] = name == 'disconnect' and keep end
     end
     field = field + 2
   end

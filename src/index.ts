@@ -28,3 +28,4 @@ export type {
 } from "./reader.ts";
 export type { LoopProjector, RunOptions } from "./run.ts";
 export type { NamespaceMatcher, UserFunction } from "./socket-io.ts";
+export type { Difference, VerifyOptions, VerifyReport } from "./verify.ts";

@@ -14,6 +14,7 @@ import { redisError } from "./redis/errors.ts";
 import { type Command, type Reply, ReplyError, type WritePort } from "./redis/port.ts";
 import { evaluate, evalsha } from "./redis/scripts.ts";
 import { checkShards } from "./redis/shards.ts";
+import { verifyShards, type VerifyOptions, type VerifyReport } from "./verify.ts";
 
 /** What one call did, and when there is next something to do. Mirrors the reply of src/lua/project.lua. */
 export interface StepResult {
@@ -90,6 +91,8 @@ export interface Projector {
   settle(shard: number, reply: Reply | ReplyError, options?: StepOptions): Promise<StepResult>;
   /** Drains, reaps and expires shard by shard, until all are idle or the budget ends. Rejects as step() does. */
   sweep(options?: SweepOptions): Promise<SweepSummary>;
+  /** Audits the projection, and mends it if asked, in bounded steps while everything goes on. Rejects as step() does. */
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
 }
 
 const SWEEP_CALLS = 1000;
@@ -222,6 +225,10 @@ export function projectorOver(
     step,
     settle,
     sweep,
+    async verify(verifyOptions) {
+      await opened();
+      return verifyShards(port, keys, verifyOptions);
+    },
     command: (shard, stepOptions = {}) =>
       evalsha(project, keys[shard]!.list, argumentsOf(shard, stepOptions)),
   };

@@ -13,7 +13,9 @@ export type ChangeCause =
   /** Offline: the lease of the process ran out. */
   | "reap"
   /** Offline: the socket was gone when its process registered afresh. */
-  | "replace";
+  | "replace"
+  /** Either: an operator's verify() mended a count. */
+  | "repair";
 
 export interface Change {
   readonly user: string;

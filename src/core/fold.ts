@@ -1,0 +1,257 @@
+/**
+ * The reference model of the projector: what the projection must be after any sequence of calls. docs/protocol.md as code,
+ * for tests and for who writes another projector. Pure: no clock, no I/O, and nothing of how src/lua/project.lua does it:
+ * it applies one record at a time to whole maps and adds everything up afresh, where the script keeps net deltas.
+ */
+import { ID_BYTES_MAX, OPERATIONS_MAX } from "./record.ts";
+import { cut, type ParsedRecord, parseRecord } from "./fold/parse.ts";
+import { endGrace, reap } from "./fold/reap.ts";
+import { copyOf, type ProcessModel, type Projection } from "./fold/state.ts";
+import {
+  type Call,
+  endProcess,
+  type Fall,
+  fence,
+  type LogEntry,
+  recount,
+  type SetAside,
+  type Step,
+  type ToldEntry,
+} from "./fold/step.ts";
+
+export type { Call, LogEntry, Projection, SetAside, ToldEntry };
+export { emptyProjection, sumsOf } from "./fold/state.ts";
+
+/** What the call did; the names are those of StepResult in src/projector.ts. */
+export interface CallResult {
+  readonly due: number | null;
+  readonly more: boolean;
+  readonly foldedId: string;
+  readonly records: number;
+  readonly operations: number;
+  readonly skipped: number;
+  readonly fenced: number;
+  readonly rejected: number;
+  readonly reaped: number;
+  readonly givenBack: number;
+  readonly changes: number;
+  readonly held: number;
+}
+
+export interface Outcome {
+  readonly state: Projection;
+  readonly result: CallResult;
+  /** How many entries were taken off the log. */
+  readonly taken: number;
+  readonly told: readonly ToldEntry[];
+  readonly setAside: readonly SetAside[];
+}
+
+/** How many values of a malformed entry are kept. */
+const KEPT_VALUES = 64;
+
+/** One call of the projector: fold, then reap, then end grace. `before` stays as it is. */
+export function project(before: Projection, call: Call): Outcome {
+  const step: Step = {
+    state: copyOf(before),
+    call,
+    did: {
+      records: 0,
+      operations: 0,
+      skipped: 0,
+      fenced: 0,
+      rejected: 0,
+      reaped: 0,
+      givenBack: 0,
+      held: 0,
+    },
+    told: [],
+    setAside: [],
+    taken: 0,
+    work: 0,
+    due: null,
+  };
+  followClock(step);
+  const drained = fold(step);
+  const more = !drained || reap(step) || endGrace(step);
+  const { state, did, told, setAside, taken, due } = step;
+  for (const name of ["records", "rejected", "fenced", "reaped"] as const) state.ever[name] += did[name];
+  const changes = told.reduce((sum, entry) => sum + entry.changes.length, 0);
+  return { state, taken, told, setAside, result: { ...did, due, more, changes, foldedId: state.foldedId } };
+}
+
+/**
+ * When the clock has gone back since the last call, so do all leases, and by as much: nobody's lasts longer than it should.
+ * Graces follow in endGrace, a bounded number a call.
+ */
+function followClock({ state, call }: Step): void {
+  const back = state.ran - call.now;
+  state.ran = call.now;
+  if (back <= 0) return;
+  state.clockWentBack = true;
+  for (const [id, deadline] of state.leases) {
+    // 0 means ended, so a lease never becomes that.
+    if (deadline > 0) state.leases.set(id, Math.max(1, deadline - back));
+  }
+}
+
+/** Folds what the budget allows, in log order. Returns whether the log is drained. */
+function fold(step: Step): boolean {
+  const { entries, drained } = read(step);
+  const falls = new Map<string, Fall>();
+  for (const { entry, record } of entries) {
+    step.taken++;
+    step.state.foldedId = entry.id;
+    if ("reason" in record) {
+      const fields = entry.fields.slice(0, KEPT_VALUES).map((value) => cut(value, ID_BYTES_MAX));
+      step.setAside.push({ id: entry.id, reason: record.reason, fields });
+      step.did.rejected++;
+      continue;
+    }
+    // An id can be ahead of the clock: ids never go back, clocks do.
+    const at = Math.min(Number(entry.id.split("-", 1)[0]), step.call.now);
+    foldRecord(step, record, at, falls);
+  }
+  recount(step, falls);
+  return drained;
+}
+
+interface ReadEntry {
+  readonly entry: LogEntry;
+  readonly record: ReturnType<typeof parseRecord>;
+}
+
+/**
+ * Takes slices off the log until it is drained or half the budget is in hand. A slice is so small that even records full
+ * to the brim stay within the budget (INV-7): what a record holds is not known before it is read.
+ */
+function read(step: Step): { entries: ReadEntry[]; drained: boolean } {
+  const { log, budget } = step.call;
+  const slice = Math.max(1, Math.floor(budget / 2 / (OPERATIONS_MAX + 1)));
+  const entries: ReadEntry[] = [];
+  do {
+    const some = log.slice(entries.length, entries.length + slice);
+    for (const entry of some) {
+      const record = parseRecord(entry.fields);
+      entries.push({ entry, record });
+      step.work += "reason" in record ? 1 : 1 + record.operations.length;
+    }
+    if (some.length < slice) return { entries, drained: true };
+  } while (step.work < budget / 2);
+  return { entries, drained: false };
+}
+
+/** The rules of docs/protocol.md, "Folding", one after the other. */
+function foldRecord(step: Step, record: ParsedRecord, at: number, falls: Map<string, Fall>): void {
+  const { state, did } = step;
+  const { process: id, seq } = record;
+  did.records++;
+  let process = state.processes.get(id);
+  // Its tombstone: a late copy of its first record must not bring it back.
+  if (process?.state === "ended") {
+    did.skipped++;
+    return;
+  }
+  // A record renews the lease whatever else becomes of it; a deadline never moves back.
+  state.leases.set(id, Math.max(state.leases.get(id) ?? 0, at + record.ttl));
+
+  if (process === undefined) {
+    process = unknownProcess();
+    state.processes.set(id, process);
+    if (seq === 1) register(state, process, record, at);
+    else fence(step, process, `unknown process with seq ${seq}`);
+  } else if (seq <= process.seq) {
+    // Folded before (INV-2).
+    did.skipped++;
+    return;
+  } else if (process.state === "live" && seq !== process.seq + 1) {
+    fence(step, process, `seq ${seq} after ${process.seq}`);
+  }
+
+  if (process.state === "live") {
+    const problem = apply(process, record);
+    if (problem !== null) {
+      fence(step, process, problem);
+    } else {
+      did.operations += record.operations.length;
+      noteFalls(process, record, at, falls);
+      // Only a believed record ends others: its own snapshot is then complete.
+      for (const other of record.replaces) endProcess(state, other, "replace", at);
+    }
+  }
+  // Even of a fenced process a goodbye is believed.
+  if (record.bye) endProcess(state, id, "bye", at);
+}
+
+function unknownProcess(): ProcessModel {
+  return {
+    state: "live",
+    seq: 0,
+    sockets: 0,
+    anonymous: 0,
+    connections: 0,
+    users: new Map(),
+    grace: 0,
+    about: {},
+  };
+}
+
+function register(state: Projection, process: ProcessModel, { about }: ParsedRecord, at: number): void {
+  process.about.started = at;
+  for (const [field, name] of [
+    ["hello", "host"],
+    ["pid", "pid"],
+    ["version", "version"],
+    ["grace", "grace"],
+  ] as const) {
+    const value = about.get(field);
+    if (value !== undefined) process.about[name] = value;
+  }
+  process.grace = Number(process.about.grace ?? 0);
+  state.longestGrace = Math.max(state.longestGrace, process.grace);
+}
+
+/** All of the record or nothing of it. Returns why the process cannot be believed, or null. */
+function apply(process: ProcessModel, record: ParsedRecord): string | null {
+  const users = new Map(process.users);
+  let { anonymous, sockets } = process;
+  for (const { op, user } of record.operations) {
+    const step = op === "connect" ? 1 : -1;
+    sockets += step;
+    if (user === "") {
+      anonymous += step;
+      continue;
+    }
+    const count = (users.get(user) ?? 0) + step;
+    if (count < 0) return "a count would go negative";
+    if (count === 0) users.delete(user);
+    else users.set(user, count);
+  }
+  // Anonymous sockets have no names: which of them went first is nobody's business, so only the end counts.
+  if (anonymous < 0 || sockets !== record.sockets) {
+    return `check digit: sockets ${record.sockets} declared, ${sockets} counted`;
+  }
+  process.users = users;
+  process.anonymous = anonymous;
+  process.sockets = sockets;
+  process.seq = record.seq;
+  process.connections = record.connections ?? process.connections;
+  return null;
+}
+
+/**
+ * Whom the record named, and how they go should nothing be left of them: the last operation that took a socket of the user
+ * decides between at once and with the process's grace.
+ */
+function noteFalls(process: ProcessModel, record: ParsedRecord, at: number, falls: Map<string, Fall>): void {
+  for (const { op, user } of record.operations) {
+    if (user === "") continue;
+    if (op === "connect") {
+      // Who only came cannot go: what is noted here is replaced by the operation that takes a socket away.
+      if (!falls.has(user)) falls.set(user, { cause: "disconnect" });
+      continue;
+    }
+    const keepUntil = op === "disconnect" && process.grace > 0 ? at + process.grace : undefined;
+    falls.set(user, { cause: op, keepUntil });
+  }
+}

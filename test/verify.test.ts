@@ -121,9 +121,9 @@ it("is exact, in bounded steps, while everything goes on, and ends when told", a
   }
   await shard.drain();
   let seq = 1;
-  let stop = false;
+  const stop = new AbortController();
   const churn = (async () => {
-    while (!stop) {
+    while (!stop.signal.aborted) {
       seq++;
       await shard.record({
         process: "m0",
@@ -136,7 +136,7 @@ it("is exact, in bounded steps, while everything goes on, and ends when told", a
   })();
   for (let i = 0; i < 5; i++)
     expect(await shard.projector.verify({ repair: true })).toMatchObject({ differences: 0 });
-  stop = true;
+  stop.abort();
   await churn;
   expect(await shard.projector.verify({ signal: AbortSignal.abort() })).toMatchObject({
     complete: false,

@@ -96,7 +96,7 @@ export function sumsOf({ users, processes }: Projection): {
 /** The order of a sorted set: by score, then by the bytes of the member (for UTF-8, the order of its code points). */
 export function byScore([a, aScore]: [string, number], [b, bScore]: [string, number]): number {
   if (aScore !== bScore) return aScore - bScore;
-  const [left, right] = [[...a], [...b]];
+  const [left, right] = [Array.from(a), Array.from(b)];
   for (let i = 0; i < left.length && i < right.length; i++) {
     const difference = left[i]!.codePointAt(0)! - right[i]!.codePointAt(0)!;
     if (difference !== 0) return difference;

@@ -119,6 +119,8 @@ export const LOOKUP_MAX = 1000;
 export const PAGE_MAX = 1000;
 const PAGE_DEFAULT = 100;
 const PROCESSES_MAX = 1000;
+/** After so many scans that found nobody, page() answers with an empty page and where to go on. */
+const EMPTY_SCANS_MAX = 100;
 
 interface ShardAsOf {
   readonly now: number;
@@ -277,7 +279,7 @@ export function readerOver(
       );
     }
     let at = cursor === undefined ? FIRST_PAGE : decodePageCursor(cursor, shards);
-    for (;;) {
+    for (let scans = 1; ; scans++) {
       const { replies, asOf } = await ask(at.shard, [
         ["HSCAN", allKeys[at.shard]!.users, at.scan, "COUNT", String(limit)],
       ]);
@@ -287,8 +289,8 @@ export function readerOver(
       const here = at.shard;
       const next =
         scan !== "0" ? { shard: here, scan } : here + 1 < shards ? { shard: here + 1, scan: "0" } : null;
-      // HSCAN may find nothing in a stretch of a table that has shrunk: an empty page is no page.
-      if (users.length > 0 || next === null) {
+      // HSCAN may find nothing in a stretch of a table that has shrunk: an empty page is no page, for a while.
+      if (users.length > 0 || next === null || scans === EMPTY_SCANS_MAX) {
         const parts = await withOthers(here, asOf);
         return { users, next: next === null ? null : encodePageCursor(next), asOf: combine(parts) };
       }
@@ -299,7 +301,7 @@ export function readerOver(
   async function* users(): AsyncIterableIterator<UserPresence> {
     let cursor: string | undefined;
     do {
-      const { users: found, next } = await page({ cursor, limit: PAGE_MAX });
+      const { users: found, next } = await shaped(() => page({ cursor, limit: PAGE_MAX }));
       yield* found;
       cursor = next ?? undefined;
     } while (cursor !== undefined);
@@ -326,14 +328,28 @@ export function readerOver(
   }
 
   return {
-    counts,
-    lookup,
-    user,
-    page,
+    counts: () => shaped(counts),
+    lookup: (ids) => shaped(() => lookup(ids)),
+    user: (id) => shaped(() => user(id)),
+    page: (pageOptions) => shaped(() => page(pageOptions)),
     users,
-    processes,
-    isOnline: async (id) => (await user(id)).online,
+    processes: () => shaped(processes),
+    isOnline: (id) => shaped(async () => (await user(id)).online),
   };
+}
+
+/** An answer of a shape that no Redis gives is the fault of what stands in between, and told as such. */
+async function shaped<T>(answer: () => Promise<T>): Promise<T> {
+  try {
+    return await answer();
+  } catch (cause) {
+    if (cause instanceof PresenceError) throw cause;
+    throw new PresenceError(
+      "REDIS_UNAVAILABLE",
+      "Redis answered in a shape that is not its own; see `cause`",
+      { cause },
+    );
+  }
 }
 
 function presenceOf(id: string, sockets: Reply): UserPresence {

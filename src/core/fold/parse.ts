@@ -34,6 +34,11 @@ function isLong(text: string): boolean {
   return utf8Length(text) > ID_BYTES_MAX;
 }
 
+/** `<id>:users` names a key of process <id>, so no other process can be called that. */
+function isProcessId(text: string): boolean {
+  return text !== "" && !isLong(text) && !text.endsWith(":users");
+}
+
 /** `fields` is the entry's flat list of names and values. */
 export function parseRecord(fields: readonly string[]): ParsedRecord | Malformed {
   const no = (reason: string): Malformed => ({ reason });
@@ -43,7 +48,7 @@ export function parseRecord(fields: readonly string[]): ParsedRecord | Malformed
   const [, process = "", , , ,] = fields;
   const seq = whole(fields[3]);
   const ttl = whole(fields[5]);
-  if (process === "" || isLong(process)) return no("process is empty or too long");
+  if (!isProcessId(process)) return no("process is empty, too long or ends in :users");
   if (seq === undefined || seq < 1) return no("seq is not a whole number from 1");
   if (ttl === undefined || ttl < 1 || ttl > TTL_MS_MAX) return no("ttl is out of range");
 
@@ -59,10 +64,10 @@ export function parseRecord(fields: readonly string[]): ParsedRecord | Malformed
   const operations: Operation[] = [];
   for (; OPERATIONS.has(fields[i] ?? ""); i += 2) {
     const [op, user] = [fields[i] as Operation["op"], fields[i + 1]!];
+    if (operations.length === OPERATIONS_MAX) return no("too many operations");
     if (isLong(user)) return no("a user id is too long");
     operations.push({ op, user });
   }
-  if (operations.length > OPERATIONS_MAX) return no("too many operations");
 
   // A scope's operations, up to the check digit, are for a later version.
   if (fields[i] === "scope") while (i < fields.length && fields[i] !== "sockets") i += 2;
@@ -81,7 +86,7 @@ export function parseRecord(fields: readonly string[]): ParsedRecord | Malformed
       if (connections === undefined) return no("connections is not a whole number");
     } else if (name === "bye" && !bye) {
       bye = true;
-    } else if (name === "replaces" && value !== process && !isLong(value)) {
+    } else if (name === "replaces" && value !== process && isProcessId(value)) {
       replaces.push(value);
       if (replaces.length > REPLACES_MAX) return no("too many replaces");
     } else {

@@ -18,6 +18,8 @@ local function follow_clock()
     end
   end
   variadic('ZADD', PROCESSES, moved, n)
+  -- At once: were this call to fail, the next one would move them again.
+  call('HSET', TOTALS, 'ran', decimal[now], 'back', '1')
 end
 
 -- Brings graces that no process could have given back to the longest one that any gave. Bounded; the flag stays until
@@ -25,7 +27,8 @@ end
 local function follow_clock_in_grace()
   if not clock_went_back then return end
   local latest = decimal[now + longest_grace]
-  local limit = floor(BUDGET / 4)
+  local limit = floor((BUDGET - work) / 4)
+  if limit < 1 then return end
   local user = checked(pcall('ZRANGEBYSCORE', LEAVING, '(' .. latest, '+inf', 'LIMIT', 0, limit), LEAVING)
   local moved, n = {}, 0
   for i = 1, #user do

@@ -10,7 +10,9 @@ local function expire()
     due_at(deadline)
     return false
   end
-  local user = call('ZRANGEBYSCORE', LEAVING, '-inf', decimal[now], 'LIMIT', 0, floor((BUDGET - work) / 2) + 1)
+  local limit = floor((BUDGET - work) / 2)
+  if limit < 1 then return true end
+  local user = call('ZRANGEBYSCORE', LEAVING, '-inf', decimal[now], 'LIMIT', 0, limit)
   local count = #user
   local held = hmget(USERS, user, count)
   local gone, goes = {}, 0

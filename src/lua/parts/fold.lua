@@ -30,6 +30,8 @@ local function load_counts()
       end
     end
     local found = hmget(process.users_key, ask, n)
+    -- Somebody is going to be written there all the same: is it ours?
+    if n == 0 and process.count > 0 then checked(pcall('HLEN', process.users_key), process.users_key) end
     for i = 1, n do
       if found[i] then
         local at, held = places[i], integer[found[i]]
@@ -254,5 +256,6 @@ local function fold()
   end
   folded_id = last_id
   forget(last_id)
+  commit()
   return drained
 end

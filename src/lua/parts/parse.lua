@@ -3,6 +3,11 @@
 local STEP = { connect = 1, disconnect = -1, leave = -1 }
 local ABOUT = { hello = true, pid = true, version = true, grace = true }
 
+-- `<id>:users` names a key of process <id>, so no other process can be called that.
+local function is_process_id(id)
+  return id ~= '' and #id <= ID_BYTES_MAX and sub(id, -6) ~= ':users'
+end
+
 -- Every user the records of this call name has a position: 1, 2, 3 … in the order met. `owner` is the process that named
 -- the user first; nearly every user is on that process only. A user whom other processes name as well is their guest:
 -- a guest has a number of its own, and lists of its own below.
@@ -30,10 +35,14 @@ end
 local function parse_operations(process, fields, i)
   local n, at_last, step_of, position, owner = ops, positions, STEP, position, owner
   local ats, steps, users, own, count = op_at, op_step, user_at, process.own, process.count
-  local step = step_of[fields[i]]
+  local step, most = step_of[fields[i]], n + OPERATIONS_MAX
   while step do
     local id = fields[i + 1]
     local at = position[id]
+    if n == most then
+      positions, process.count = at_last, count
+      return nil, 'too many operations'
+    end
     n = n + 1
     steps[n] = step
     if not at then
@@ -53,7 +62,6 @@ local function parse_operations(process, fields, i)
     step = step_of[fields[i]]
   end
   positions, process.count = at_last, count
-  if n - ops > OPERATIONS_MAX then return nil, 'too many operations' end
   ops = n
   return i
 end
@@ -82,7 +90,7 @@ local function parse(fields)
     return nil, 'a record starts with process, seq, ttl'
   end
   local id, seq, ttl = fields[2], whole(fields[4]), whole(fields[6])
-  if id == '' or #id > ID_BYTES_MAX then return nil, 'process is empty or too long' end
+  if not is_process_id(id) then return nil, 'process is empty, too long or ends in :users' end
   if not seq or seq < 1 then return nil, 'seq is not a whole number from 1' end
   if not ttl or ttl < 1 or ttl > TTL_MS_MAX then return nil, 'ttl is out of range' end
 
@@ -108,7 +116,7 @@ local function parse(fields)
       if not connections then return nil, 'connections is not a whole number' end
     elseif name == 'bye' and not bye then
       bye = true
-    elseif name == 'replaces' and value ~= id and #value <= ID_BYTES_MAX then
+    elseif name == 'replaces' and value ~= id and is_process_id(value) then
       replaces = replaces or {}
       replaces[#replaces + 1] = value
       if #replaces > REPLACES_MAX then return nil, 'too many replaces' end

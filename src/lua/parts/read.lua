@@ -13,7 +13,9 @@ local function read_slice(count)
     reply = pcall('XREADGROUP', 'GROUP', GROUP, 'projector', 'COUNT', count, 'NOACK', 'STREAMS', RECORDS, '>')
   end
   checked(reply, RECORDS)
-  return reply and reply[1] and reply[1][2] or {}
+  local entries = reply and reply[1] and reply[1][2] or {}
+  if #entries > 0 then rewind = folded_id end
+  return entries
 end
 
 -- Reads until the log is drained or half the budget is in hand. A slice is small enough that even records full to
@@ -40,10 +42,7 @@ local function read()
         work = work + 1
       end
     end
-    if count > 0 then
-      last_id = entries[count][1]
-      rewind = folded_id
-    end
+    if count > 0 then last_id = entries[count][1] end
     if count < slice then return true, last_id end
   until work >= BUDGET / 2
   return false, last_id

@@ -27,7 +27,12 @@ local function give_back(process, limit)
   did.given_back = did.given_back + count
   process.sockets = process.sockets - sockets
   total_sockets = total_sockets - sockets
-  process.cursor = page[1]
+  if page[1] ~= process.cursor then
+    process.cursor = page[1]
+    remember(process, 'cursor', process.cursor)
+  end
+  save_process(process)
+  commit()
   return page[1] == '0' and call('EXISTS', key) == 0
 end
 
@@ -39,6 +44,7 @@ local function bury(process)
   call('ZREM', PROCESSES, process.id)
   save_process(process)
   call('PEXPIRE', process.key, TOMBSTONE_MS)
+  commit()
 end
 
 -- Returns whether there is more to give back.
@@ -59,14 +65,13 @@ local function reap()
         did.reaped = did.reaped + 1
         process.state = process.state or 'live'
         end_process(process, 'reap', now)
+        -- On record before anybody is given back: a call that fails half-way must not end it twice.
+        call('ZADD', PROCESSES, '0', id)
+        save_process(process)
+        commit()
       end
       while not give_back(process, floor((BUDGET - work) / 2) + 1) do
-        if work >= BUDGET / 2 then
-          remember(process, 'cursor', process.cursor)
-          call('ZADD', PROCESSES, '0', id)
-          save_process(process)
-          return true
-        end
+        if work >= BUDGET / 2 then return true end
       end
       bury(process)
       if work >= BUDGET / 2 then return true end

@@ -36,19 +36,31 @@ local function due_at(deadline)
   if not due or deadline < due then due = deadline end
 end
 
+-- What has been written so far adds up to these; a phase that fails half-way has not reached its commit().
+local committed
+
+local function commit()
+  committed = {
+    users = total_users, sockets = total_sockets, connections = total_connections, folded = folded_id,
+    change = change_id, grace = longest_grace, records = did.records, rejected = did.rejected, fenced = did.fenced,
+    reaped = did.reaped,
+  }
+end
+commit()
+
 save_totals = function()
   call('HSET', TOTALS,
     'shards', SHARDS,
-    'users', decimal[total_users],
-    'sockets', decimal[total_sockets],
-    'connections', decimal[total_connections],
-    'folded', folded_id,
-    'change', change_id,
-    'records', decimal[tonumber(totals[6] or 0) + did.records],
-    'rejected', decimal[tonumber(totals[7] or 0) + did.rejected],
-    'fenced', decimal[tonumber(totals[8] or 0) + did.fenced],
-    'reaped', decimal[tonumber(totals[9] or 0) + did.reaped],
-    'grace', decimal[longest_grace],
+    'users', decimal[committed.users],
+    'sockets', decimal[committed.sockets],
+    'connections', decimal[committed.connections],
+    'folded', committed.folded,
+    'change', committed.change,
+    'records', decimal[tonumber(totals[6] or 0) + committed.records],
+    'rejected', decimal[tonumber(totals[7] or 0) + committed.rejected],
+    'fenced', decimal[tonumber(totals[8] or 0) + committed.fenced],
+    'reaped', decimal[tonumber(totals[9] or 0) + committed.reaped],
+    'grace', decimal[committed.grace],
     'back', clock_went_back and '1' or '0',
     'ran', decimal[now],
     'due', decimal[due or -1])
@@ -56,6 +68,7 @@ end
 
 -- Writes the totals and makes the reply.
 local function finish(more)
+  commit()
   save_totals()
   return {
     now, due or -1, more and 1 or 0, folded_id,

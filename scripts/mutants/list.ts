@@ -1,0 +1,252 @@
+/**
+ * Small breaks of the code, each with the invariant it breaks and the tests that must notice. `find` is exact and stands
+ * in its file exactly once, so that a mutant whose place has changed is noticed too.
+ */
+export interface Edit {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Mutant {
+  readonly name: string;
+  readonly breaks: `INV-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`;
+  readonly edits: readonly Edit[];
+  readonly tests: readonly string[];
+}
+
+const FOLD = "test/lua/fold.test.ts";
+const REAP = "test/lua/reap.test.ts";
+const MODEL = "test/model/model.test.ts";
+const TYPES = "test/hostile/types.test.ts";
+const JOURNAL = "test/core/journal.test.ts";
+const RECORDER = "test/recorder.test.ts";
+
+function mutant(
+  name: string,
+  breaks: Mutant["breaks"],
+  tests: readonly string[],
+  ...edits: readonly (readonly [file: string, find: string, replace: string])[]
+): Mutant {
+  return { name, breaks, tests, edits: edits.map(([file, find, replace]) => ({ file, find, replace })) };
+}
+
+const lua = (part: string) => `src/lua/parts/${part}.lua`;
+
+export const MUTANTS: readonly Mutant[] = [
+  mutant(
+    "seq-unchecked",
+    "INV-2",
+    [FOLD, MODEL],
+    [
+      lua("fold"),
+      `elseif seq <= process.seq then
+    did.skipped = did.skipped + 1
+    return
+  elseif process.state == 'live' and seq ~= process.seq + 1 then`,
+      "elseif false then",
+    ],
+  ),
+  mutant(
+    "group-not-moved",
+    "INV-2",
+    [FOLD, MODEL],
+    [lua("fold"), "  forget(last_id)\n", "  call('XGROUP', 'SETID', RECORDS, GROUP, '0')\n"],
+  ),
+  mutant(
+    "folded-twice",
+    "INV-2",
+    [FOLD, MODEL],
+    [
+      lua("fold"),
+      "    local reason = apply(record)\n",
+      "    local reason = apply(record) or apply(record)\n",
+    ],
+  ),
+  mutant(
+    "changes-after-the-point-of-no-return",
+    "INV-2",
+    [FOLD, TYPES],
+    [lua("fold"), "  write_plan_ahead(plan)\n  rewind = nil\n", "  rewind = nil\n  write_plan_ahead(plan)\n"],
+  ),
+  mutant(
+    "counts-before-changes",
+    "INV-4",
+    [FOLD, TYPES],
+    [
+      lua("fold"),
+      "  save_leases()\n  set_aside()\n  write_plan_ahead(plan)\n",
+      "  save_leases()\n  set_aside()\n  write_plan(plan)\n  write_plan_ahead(plan)\n",
+    ],
+  ),
+  mutant(
+    "not-put-back",
+    "INV-2",
+    [FOLD, TYPES],
+    [lua("commands"), "if rewind then call('XGROUP', 'SETID', RECORDS, GROUP, rewind) elseif", "if"],
+  ),
+  mutant(
+    "tombstone-missing",
+    "INV-2",
+    [FOLD, MODEL],
+    [lua("reap"), "call('PEXPIRE', process.key, TOMBSTONE_MS)", "call('DEL', process.key)"],
+  ),
+  mutant(
+    "gap-not-fenced",
+    "INV-3",
+    [FOLD, MODEL],
+    [lua("fold"), "elseif process.state == 'live' and seq ~= process.seq + 1 then", "elseif false then"],
+  ),
+  mutant(
+    "no-check-digit",
+    "INV-3",
+    [FOLD, MODEL],
+    [lua("fold"), "if anonymous < 0 or sockets ~= record.sockets then", "if anonymous < 0 then"],
+  ),
+  mutant(
+    "negative-counts",
+    "INV-1",
+    [FOLD, MODEL],
+    [
+      lua("fold"),
+      "        n = (after[at] or 0) + step\n        if n >= 0 then after[at] = n end\n",
+      "        n = (after[at] or 0) + step\n        after[at] = n\n        n = 0\n",
+    ],
+  ),
+  mutant(
+    "zero-counts-kept",
+    "INV-1",
+    [FOLD, MODEL],
+    [lua("fold"), "    variadic('HDEL', write.key, write.gone, write.goes)\n", ""],
+  ),
+  mutant(
+    "told-twice",
+    "INV-4",
+    [FOLD, REAP, MODEL],
+    [lua("change"), "  entry, values, last_cause = {}, 0, nil\n", "  last_cause = nil\n"],
+  ),
+  mutant(
+    "grace-not-cancelled",
+    "INV-4",
+    [REAP, MODEL],
+    [lua("change"), "  variadic('ZREM', LEAVING, plan.back, plan.backs)\n", ""],
+  ),
+  mutant(
+    "grace-puts-out-who-is-back",
+    "INV-1",
+    [REAP, MODEL],
+    [lua("expire"), "    if held[i] == '0' then", "    if held[i] then"],
+  ),
+  mutant(
+    "ids-not-clamped-to-the-clock",
+    "INV-5",
+    [REAP, MODEL],
+    [lua("read"), "record.at = at < now and at or now", "record.at = at"],
+  ),
+  mutant(
+    "grace-for-the-reaped",
+    "INV-5",
+    [REAP, MODEL],
+    [
+      lua("reap"),
+      "local keep = process.cause ~= 'reap' and process.grace > 0",
+      "local keep = process.grace > 0",
+    ],
+  ),
+  mutant(
+    "leases-never-run-out",
+    "INV-5",
+    [REAP, MODEL],
+    [lua("reap"), "    if deadline > now then\n", "    if deadline > 0 then\n"],
+  ),
+  mutant(
+    "a-clock-that-goes-back-is-not-followed",
+    "INV-5",
+    [REAP, MODEL],
+    ["src/lua/project.lua", "\nfollow_clock()\n", "\n"],
+  ),
+  mutant(
+    "reaper-before-the-log-is-drained",
+    "INV-6",
+    [MODEL],
+    ["src/lua/project.lua", "if drained then\n", "if true then\n"],
+  ),
+  mutant(
+    "leases-move-back",
+    "INV-6",
+    [REAP, MODEL],
+    [lua("process"), "pcall('ZADD', PROCESSES, 'GT', unpack(", "pcall('ZADD', PROCESSES, unpack("],
+  ),
+  mutant(
+    "a-hold-holds-nothing",
+    "INV-6",
+    [REAP, MODEL],
+    [lua("reap"), "    if deadline > 0 and not MAY_REAP then", "    if false then"],
+  ),
+  mutant(
+    "reaper-without-a-budget",
+    "INV-7",
+    [REAP],
+    [lua("reap"), "give_back(process, floor((BUDGET - work) / 2) + 1)", "give_back(process, 1000000)"],
+  ),
+  mutant(
+    "fold-without-a-budget",
+    "INV-7",
+    [FOLD, MODEL],
+    [lua("read"), "  until work >= BUDGET / 2\n", "  until false\n"],
+  ),
+  mutant(
+    "reader-that-writes",
+    "INV-8",
+    ["test/reader.test.ts"],
+    [
+      "src/reader.ts",
+      `    ["XLEN", keys.records],\n`,
+      `    ["XTRIM", keys.records, "MAXLEN", "1000"] as never,\n`,
+    ],
+  ),
+  mutant(
+    "journal-keeps-what-cancels-out",
+    "INV-9",
+    [JOURNAL],
+    ["src/core/journal.ts", "    if (known.delta === 0) this.#pending.delete(user);\n", ""],
+  ),
+  mutant(
+    "replaces-before-all-is-stated",
+    "INV-3",
+    [JOURNAL],
+    [
+      "src/core/journal.ts",
+      "complete && this.#restating ? this.#replaces : []",
+      "this.#restating ? this.#replaces : []",
+    ],
+  ),
+  mutant(
+    "a-new-seq-on-retry",
+    "INV-2",
+    [RECORDER],
+    ["src/recorder.ts", "        failures++;\n", "        failures++;\n        record = undefined;\n"],
+  ),
+  mutant(
+    "never-registers-afresh",
+    "INV-6",
+    [RECORDER],
+    ["src/recorder.ts", "    this.journal.restate(this.#newId());\n", ""],
+  ),
+  mutant(
+    "disconnect-handler-after-the-await",
+    "INV-3",
+    ["test/socket-io.test.ts"],
+    ["src/socket-io.ts", `    socket.once("disconnect", entry.onDisconnect);\n`, ""],
+    [
+      "src/socket-io.ts",
+      "      (id) => settle(entry, id),\n",
+      `      (id) => (socket.once("disconnect", entry.onDisconnect), settle(entry, id)),\n`,
+    ],
+    [
+      "src/socket-io.ts",
+      "      settle(entry, answer);\n",
+      `      socket.once("disconnect", entry.onDisconnect);\n      settle(entry, answer);\n`,
+    ],
+  ),
+];

@@ -1,0 +1,138 @@
+/**
+ * Goal: whatever a Redis, a proxy or a service in between answers, a reader answers or says what is wrong: it rejects with
+ * a PresenceError, never with a TypeError, and it never goes on asking for ever.
+ * Method: a port that answers nonsense: of the wrong shape, empty, nested, cut, not what was asked; and right answers with
+ * one place in them wrong.
+ */
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { PresenceError } from "../../src/core/errors.ts";
+import { type Reader, readerOver } from "../../src/reader.ts";
+import { type ReadCommand, type ReadPort, type Reply, ReplyError } from "../../src/redis/port.ts";
+import { REPEAT, SEED, TIMEOUT_MS, TIMES } from "./support.ts";
+
+/** More round trips than any one question needs. */
+const ASKED_MAX = 50;
+
+type Answer = Reply | ReplyError;
+
+const scalar: fc.Arbitrary<Reply> = fc.oneof(
+  fc.constant(null),
+  fc.integer(),
+  fc.constantFrom(Number.NaN, Infinity, -1, 2 ** 53),
+  fc.constantFrom("", "0", "1", "-1", "NaN", "OK", "1e400", "0-0", "x", "live", "5-0", "__proto__"),
+  fc.string({ maxLength: 8 }),
+);
+const { reply } = fc.letrec<{ reply: Reply }>((tie) => ({
+  reply: fc.oneof(
+    { depthSize: "small", withCrossShrink: true },
+    scalar,
+    fc.array(tie("reply"), { maxLength: 6 }),
+  ),
+}));
+const answer: fc.Arbitrary<Answer> = fc.oneof(
+  { weight: 12, arbitrary: reply },
+  { weight: 1, arbitrary: fc.constantFrom("WRONGTYPE Operation", "ERR no", "NOPERM no", "").map((text) => new ReplyError(text)) },
+); // prettier-ignore
+
+/** What a sound Redis says to one command. */
+function sound(command: ReadCommand): Reply {
+  const [name] = command;
+  if (name === "HMGET") {
+    if (command[2] === "shards")
+      return command.length === 3 ? [null] : ["1", "5-0", "5-0", "1000", "-1", "2", "3", "1"];
+    return command.slice(2).map((_, i) => (i % 2 === 0 ? "1" : null));
+  }
+  if (name === "XLEN") return 1;
+  if (name === "XRANGE") return [["6-0", ["process", "p"]]];
+  if (name === "HSCAN") return ["0", ["alice", "1", "bob", "0"]];
+  if (name === "ZRANGE") return ["p", "2000", "q", "0"];
+  return ["state", "live", "seq", "1", "sockets", "1", "started", "900"];
+}
+
+/** Puts `wrong` at some place of a sound answer. */
+function spoil(answers: readonly Answer[], path: readonly number[], wrong: Answer): Answer[] {
+  const [first = 0, ...rest] = path;
+  const copy = [...answers];
+  const i = first % (copy.length + 1);
+  const here = copy[i];
+  copy[i] = rest.length > 0 && Array.isArray(here) ? (spoil(here, rest, wrong) as Reply) : wrong;
+  return copy;
+}
+
+const questions: Record<string, (reader: Reader) => Promise<unknown>> = {
+  counts: (reader) => reader.counts(),
+  isOnline: (reader) => reader.isOnline("alice"),
+  user: (reader) => reader.user("alice"),
+  lookup: (reader) => reader.lookup(["alice", "bob"]),
+  page: (reader) => reader.page({ limit: 10 }),
+  processes: (reader) => reader.processes(),
+  async users(reader) {
+    for await (const user of reader.users()) void user;
+  },
+};
+
+async function survives(port: ReadPort, shards: number): Promise<void> {
+  for (const [name, question] of Object.entries(questions)) {
+    let asked = 0;
+    const bounded: ReadPort = {
+      read(commands) {
+        if (++asked > ASKED_MAX) throw new PresenceError("REDIS_UNAVAILABLE", "asked for ever");
+        return port.read(commands);
+      },
+    };
+    try {
+      await question(readerOver(bounded, { shards }));
+    } catch (error) {
+      if (!(error instanceof PresenceError)) throw new Error(`${name}: ${String(error)}`, { cause: error });
+    }
+  }
+}
+
+const options = { numRuns: 300 * TIMES, seed: SEED };
+
+it(`nonsense (${REPEAT})`, { timeout: TIMEOUT_MS }, async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(answer, { maxLength: 6 }), { minLength: 1, maxLength: 4 }),
+      fc.constantFrom(1, 2),
+      async (batches, shards) => {
+        let next = 0;
+        await survives({ read: async () => batches[next++ % batches.length]! }, shards);
+      },
+    ),
+    options,
+  );
+});
+
+it(`sound answers with one place spoilt (${REPEAT})`, { timeout: TIMEOUT_MS }, async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.nat(7), { minLength: 1, maxLength: 4 }),
+      answer,
+      fc.nat(3),
+      async (path, wrong, when) => {
+        let asked = 0;
+        const read = async (commands: readonly ReadCommand[]) => {
+          const answers = commands.map(sound);
+          return asked++ % 4 === when ? spoil(answers, path, wrong) : answers;
+        };
+        await survives({ read }, 1);
+      },
+    ),
+    options,
+  );
+});
+
+it("the sound answers themselves are understood", async () => {
+  const reader = readerOver({ read: async (commands) => commands.map(sound) }, { now: () => 1_000 });
+  expect(await reader.counts()).toMatchObject({ users: 2, sockets: 3, connections: 1 });
+  expect((await reader.page()).users).toEqual([
+    { id: "alice", online: true, sockets: 1 },
+    { id: "bob", online: true, sockets: 0 },
+  ]);
+  expect((await reader.processes()).processes).toMatchObject([
+    { id: "p", state: "live" },
+    { id: "q", leaseUntil: null },
+  ]);
+});

@@ -1,0 +1,108 @@
+/**
+ * Random histories as data: what processes append, rightly and wrongly, how the clock goes, and when the projector is
+ * called. world.ts carries them out.
+ */
+import fc from "fast-check";
+import type { Operation } from "../../src/core/record.ts";
+
+export type Event =
+  | RecordEvent
+  | { kind: "mangle"; who: number; at: number; how: Mangling; value: string }
+  | { kind: "garbage"; fields: string[] }
+  | { kind: "fresh"; who: number; grace: number; restate: boolean; replaces: boolean }
+  | { kind: "wait"; ms: number }
+  | { kind: "regroup" }
+  | { kind: "call"; reap: boolean; budget: number };
+
+export interface RecordEvent {
+  kind: "record";
+  who: number;
+  operations: Operation[];
+  ttl: number;
+  /** How it reaches the log: also twice, never, after the one before it was sent again, with a wrong check digit. */
+  fate: "once" | "twice" | "lost" | "again" | "miscounted";
+  /** Take users' sockets away whether they have any or not. */
+  wild: boolean;
+  /** How far its id is ahead of the clock, ms. */
+  ahead: number;
+  bye: boolean;
+  replaces: number[];
+  scope: boolean;
+  connections: number | null;
+}
+
+export type Mangling = "value" | "name" | "drop" | "double" | "append";
+
+/** At most three processes at a time, so that they meet in users and in one another's way. */
+export const PROCESSES = 3;
+
+const who = fc.nat(PROCESSES - 1);
+const user = fc.constantFrom("a", "b", "c", "d", "e", "", "", "__proto__", "1e5", "é", "😀", "state", "seq");
+const operation = fc.record({
+  op: fc.constantFrom("connect" as const, "connect" as const, "disconnect" as const, "leave" as const),
+  user,
+});
+const rarely = fc.integer({ min: 0, max: 19 }).map((n) => n === 0);
+
+const record: fc.Arbitrary<Event> = fc.record({
+  kind: fc.constant("record" as const),
+  who,
+  operations: fc.oneof(
+    { weight: 12, arbitrary: fc.array(operation, { maxLength: 6 }) },
+    { weight: 1, arbitrary: fc.array(operation, { minLength: 95, maxLength: 140 }) },
+  ),
+  ttl: fc.constantFrom(1, 300, 1000, 1000, 5000),
+  fate: fc.constantFrom("once", "once", "once", "once", "once", "once", "once", "once", "once", "once", "twice", "twice", "lost", "again", "miscounted"), // prettier-ignore
+  wild: rarely,
+  ahead: fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 0, 400, 20_000),
+  bye: rarely,
+  replaces: fc.oneof(
+    { weight: 15, arbitrary: fc.constant<number[]>([]) },
+    { weight: 1, arbitrary: fc.array(fc.nat(8), { minLength: 1, maxLength: 4 }) },
+    { weight: 1, arbitrary: fc.array(fc.nat(20), { minLength: 15, maxLength: 18 }) },
+  ),
+  scope: rarely,
+  connections: fc.oneof(fc.constant(null), fc.nat(5)),
+});
+
+/** What a field may wrongly hold: nearly numbers, names of other fields, too much. */
+const value = fc.constantFrom("", "-1", "-0", "0", "1", "2", "7", "01", "1.5", "1e3", "0x10", " 7", "nan", "inf", "3600000", "3600001", "999999999999999", "1000000000000000", "x".repeat(257), "é".repeat(129), "scope", "sockets", "connect", "leave", "bye", "replaces", "grace", "hello", "connections", "p1", "y".repeat(50)); // prettier-ignore
+
+const NAMES = ["process", "seq", "ttl", "hello", "grace", "connect", "disconnect", "leave", "scope", "bye", "replaces", "sockets", "connections", "other"]; // prettier-ignore
+
+export const event: fc.Arbitrary<Event> = fc.oneof(
+  { weight: 24, arbitrary: record },
+  { weight: 3, arbitrary: fc.record({
+    kind: fc.constant("mangle" as const), who, at: fc.nat(12), value,
+    how: fc.constantFrom("value" as const, "value" as const, "name" as const, "drop" as const, "double" as const, "append" as const),
+  }) },
+  { weight: 1, arbitrary: fc.record({
+    kind: fc.constant("garbage" as const),
+    fields: fc.array(fc.oneof(fc.constantFrom(...NAMES), value), { minLength: 2, maxLength: 20 }),
+  }) },
+  { weight: 3, arbitrary: fc.record({
+    kind: fc.constant("fresh" as const), who, grace: fc.constantFrom(0, 400, 2000), restate: fc.boolean(), replaces: fc.boolean(),
+  }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.oneof(fc.integer({ min: 1, max: 1200 }), fc.constant(6000), fc.constantFrom(-1, -700, -5000)) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("regroup" as const) }) },
+  { weight: 9, arbitrary: fc.record({
+    kind: fc.constant("call" as const), reap: fc.constantFrom(true, true, true, false), budget: fc.constantFrom(2000, 2000, 700, 200),
+  }) },
+); // prettier-ignore
+
+/** What many users of one process do at once; more than a hash holds that HSCAN answers whole. */
+export interface CrowdEvent {
+  who: number;
+  from: number;
+  count: number;
+  op: Operation["op"];
+  after: "nothing" | "bye" | "fresh" | "reap" | "grace";
+}
+
+export const crowd: fc.Arbitrary<CrowdEvent> = fc.record({
+  who,
+  from: fc.integer({ min: 0, max: 300 }),
+  count: fc.integer({ min: 1, max: 400 }),
+  op: fc.constantFrom("connect" as const, "connect" as const, "disconnect" as const, "leave" as const),
+  after: fc.constantFrom("nothing" as const, "nothing" as const, "bye" as const, "fresh" as const, "reap" as const, "grace" as const), // prettier-ignore
+});

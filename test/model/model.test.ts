@@ -1,0 +1,107 @@
+/**
+ * Goal: project.lua does what docs/protocol.md says, whatever the log holds and however it is cut into calls (INV-1, INV-2,
+ * INV-4, INV-5, INV-6).
+ * Method: random histories on a real Redis and on the reference model (src/core/fold.ts); after every call everything
+ * has to be equal: what is kept, what is told, what is set aside, what is returned. A failure prints how to repeat it.
+ */
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { startRedis, type RedisServer } from "../../src/local/redis.ts";
+import { TestShard } from "../support/shard.ts";
+import { crowd, event } from "./events.ts";
+import { World } from "./world.ts";
+
+const SEED = Number(process.env["MODEL_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const RUNS = Number(process.env["MODEL_RUNS"] ?? 200);
+/** Whether to look for the smallest history that fails. */
+const SHRINK = process.env["MODEL_SHRINK"] !== "0";
+/** Longer than the longest lease and the longest grace together, ms. */
+const LATER_MS = 7_300_000;
+
+/** What a few hundred histories meet for certain. */
+const MET = [
+  "skipped",
+  "held",
+  "reaped",
+  "givenBack",
+  "more",
+  "due",
+  ...["connect", "disconnect", "leave", "grace", "bye", "reap", "replace"].map((cause) => `told: ${cause}`),
+  ...["seq ", "unknown process with seq ", "check digit: sockets ", "a count would go negative"].map(
+    (reason) => `fenced: ${reason}`,
+  ),
+  "rejected: a record starts with process, seq, ttl",
+  "rejected: sockets is missing",
+];
+
+let server: RedisServer;
+let shard: TestShard;
+
+beforeAll(async () => {
+  server = await startRedis();
+  shard = new TestShard(server.url);
+});
+afterAll(async () => {
+  await shard.close();
+  await server.stop();
+});
+
+/** Runs the property; a failure says how to repeat it. */
+async function holds<T>(property: fc.IAsyncProperty<T>, runs: number): Promise<void> {
+  try {
+    await fc.assert(property, { numRuns: runs, seed: SEED, endOnFailure: !SHRINK });
+  } catch (error) {
+    const again = `MODEL_SEED=${SEED} MODEL_RUNS=${RUNS} npx vitest run test/model`;
+    throw new Error(`repeat it with: ${again}\n${(error as Error).message}`, { cause: error });
+  }
+}
+
+const met = new Set<string>();
+
+async function fresh(): Promise<World> {
+  await shard.redis.flushdb();
+  shard.now = 1_000_000;
+  return new World(shard, met);
+}
+
+it(
+  `INV-1, INV-2, INV-4: the script and the model agree after every call of ${RUNS} random histories (seed ${SEED})`,
+  async () => {
+    await holds(
+      fc.asyncProperty(fc.array(event, { minLength: 1, maxLength: 70, size: "max" }), async (events) => {
+        const world = await fresh();
+        for (const one of events) await world.do(one);
+        await world.drain();
+        await shard.check();
+        // Nobody renews a lease: everything is given back, and what is left is tombstones (INV-5).
+        shard.now += LATER_MS;
+        await world.drain(200);
+        shard.now += LATER_MS;
+        await world.drain();
+        const { users, leases, leaving } = world.state;
+        if (users.size + leases.size + leaving.size > 0) throw new Error("something was never given back");
+        await shard.check();
+      }),
+      RUNS,
+    );
+    // A guard against histories that meet nothing.
+    if (RUNS >= 200) expect([...met]).toEqual(expect.arrayContaining(MET));
+  },
+  Math.max(20_000, RUNS * 200),
+);
+
+it(`they agree after every drain of long logs, cut into many calls (seed ${SEED})`, async () => {
+  await holds(
+    fc.asyncProperty(fc.array(crowd, { minLength: 1, maxLength: 8, size: "max" }), async (events) => {
+      const world = await fresh();
+      for (const one of events) {
+        await world.crowd(one);
+        await world.drainApart(200);
+        await shard.check();
+      }
+      shard.now += LATER_MS;
+      await world.drainApart(200);
+    }),
+    Math.ceil(RUNS / 10),
+  );
+});

@@ -61,7 +61,9 @@ async function backlog(process: string, each: number): Promise<void> {
 console.log(`${server.engine}, ${users} users`);
 for (const each of [1, 10, 100]) {
   await backlog(`p${each}`, each);
-  await measure(`fold, ${each} operation(s) a record`, () => projector.sweep({ budget: { calls: 1e6, ms: 1e6 } }));
+  await measure(`fold, ${each} operation(s) a record`, () =>
+    projector.sweep({ budget: { calls: 1e6, ms: 1e6 } }),
+  );
 }
 now += TTL_MS + 1;
 await measure(`reap three processes of ${users} users`, () =>

@@ -356,9 +356,7 @@ describe("what an application hands in", () => {
     });
     const plain = new Redis(own.url);
     await plain.cluster("ADDSLOTSRANGE", 0, 16383);
-    await until("the cluster is up", async () =>
-      (await plain.cluster("INFO")).includes("cluster_state:ok"),
-    );
+    await until("the cluster is up", async () => (await plain.cluster("INFO")).includes("cluster_state:ok"));
     const cluster = new Cluster([{ host: "127.0.0.1", port: own.port }]);
     const a = await startNode({ redis: cluster, prefix, shards: 4 });
     const b = await startNode({ redis: cluster, prefix, shards: 4 });

@@ -307,8 +307,10 @@ class ShardRecorder {
     const step = { reap: performance.now() >= this.#reapFrom };
     try {
       if (!Number.isNaN(this.#clock) && this.#projectAt !== -Infinity) {
-        const reply = await this.#context.connection.port.call(["HMGET", this.#keys.totals, "due"]);
-        const due = Number((reply as (string | null)[])[0] ?? -1);
+        const reply = await this.#context.connection.port.call(["HMGET", this.#keys.totals, "due", "ran"]);
+        const [due, ran] = (reply as (string | null)[]).map((text) => Number(text ?? -1)) as [number, number];
+        // The clock of Redis may have jumped since our last call: it is at least where the last call found it.
+        this.#clock = Math.max(this.#clock, ran - performance.now());
         if (due - this.#clock > performance.now()) {
           this.#await(due, 0);
           return;

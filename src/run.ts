@@ -107,8 +107,10 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
     const failed = new AbortController();
     const signal = AbortSignal.any([closing.signal, failed.signal, ...(outer === undefined ? [] : [outer])]);
     const bells = Array.from({ length: shards }, () => new Bell());
-    const onAbort = () => bells.forEach((bell) => bell.ring());
-    signal.addEventListener("abort", onAbort);
+    const ringAll = () => bells.forEach((bell) => bell.ring());
+    signal.addEventListener("abort", ringAll);
+    // Redis may be back with leases it had forgotten, and nobody left to append.
+    connection.onReconnect = ringAll;
     // From now on: the first step of each loop folds what is there already.
     const records = tail({
       redis: options.redis,
@@ -124,12 +126,13 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
         }
       });
       // Entries between a loop's first step and the tail's start would wake nobody.
-      void records.ready.then(() => bells.forEach((bell) => bell.ring()));
+      void records.ready.then(ringAll);
       const results = await Promise.allSettled(loops);
       const failure = results.find((result) => result.status === "rejected");
       if (failure !== undefined) throw failure.reason;
     } finally {
-      signal.removeEventListener("abort", onAbort);
+      signal.removeEventListener("abort", ringAll);
+      connection.onReconnect = undefined;
       await records.close();
     }
   }

@@ -111,7 +111,8 @@ export async function verifyShards(
     } while (cursor !== "0");
   }
 
-  for (let shard = 0; shard < shards.length && signal?.aborted !== true; shard++) {
+  for (const shard of shards.keys()) {
+    if (signal?.aborted === true) break;
     // The totals last: mending users changes them.
     await pages(shard, "users", "");
     const { processes } = parse(

@@ -1,0 +1,58 @@
+/**
+ * Runs random histories of whole clusters on a real Redis in virtual time, with faults of every kind, and checks the
+ * invariants of docs/protocol.md in each (test/simulation). Ends with 1 at the first that does not hold, made as small as
+ * it can be; its seed repeats it.
+ *
+ *   node scripts/simulate.ts [--histories 1000] [--seed S] [--faults crash,failover]
+ */
+import { randomInt } from "node:crypto";
+import { parseArgs } from "node:util";
+import { FAULTS, isFault } from "../test/simulation/faults.ts";
+import { counted, report } from "../test/simulation/report.ts";
+import { simulate, startSimulator, type Summary } from "../test/simulation/run.ts";
+import { shrink } from "../test/simulation/shrink.ts";
+
+const PROGRESS_MS = 5_000;
+
+const { values } = parseArgs({
+  options: {
+    histories: { type: "string", default: "1000" },
+    seed: { type: "string", default: String(randomInt(2 ** 31)) },
+    faults: { type: "string", default: FAULTS.join(",") },
+  },
+});
+const histories = Number(values.histories);
+const seed = Number(values.seed);
+const names = values.faults.split(",").filter((name) => name !== "");
+const unknown = names.filter((name) => !isFault(name));
+if (unknown.length > 0 || !(histories >= 1) || !Number.isInteger(seed)) {
+  console.error(`usage: simulate [--histories N] [--seed S] [--faults list]; faults: ${FAULTS.join(", ")}`);
+  process.exit(1);
+}
+
+const began = performance.now();
+let told = began;
+const line = ({ histories: done, calls }: Summary) => {
+  const seconds = (performance.now() - began) / 1000;
+  return `${done} histories, ${calls} projector calls checked, ${(done / seconds).toFixed(1)} histories/s`;
+};
+
+console.log(`seed ${seed}`);
+await using simulator = await startSimulator();
+const summary = await simulate(simulator, {
+  seed,
+  histories,
+  faults: new Set(names.filter(isFault)),
+  onProgress(so) {
+    if (performance.now() - told < PROGRESS_MS) return;
+    told = performance.now();
+    console.log(line(so));
+  },
+});
+console.log(line(summary));
+console.log(`faults: ${counted(summary.injected)}`);
+if (summary.failed !== undefined) {
+  const smallest = await shrink(summary.failed, (plan) => simulator.run(plan));
+  console.log(`\n${report(summary.failed, smallest)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,192 @@
+/**
+ * Everybody who takes part in one history, and what the events of its plan do to them.
+ */
+import type { Fault, FaultCounts } from "./faults.ts";
+import { Host } from "./host.ts";
+import { Link } from "./link.ts";
+import { Node } from "./node.ts";
+import type { Plan, Planned } from "./plan.ts";
+import { Loop, sweepEvery } from "./projectors.ts";
+import { at, Random } from "./random.ts";
+import { Recorder } from "./recorder.ts";
+import { RedisStrikes } from "./redis-strikes.ts";
+import type { Server } from "./server.ts";
+import type { World } from "./world.ts";
+
+/** As src/presence.ts: a longer silence than this is a lost connection, ms. */
+const SILENCE_MS = 5_000;
+const CLOSE_MS = 5_000;
+
+/** A process and its connection. */
+interface Member {
+  readonly host: Host;
+  readonly link: Link;
+}
+
+export class Cluster {
+  /** Every process that ever served users, the dead ones as well. */
+  readonly nodes: Node[] = [];
+  readonly injected: FaultCounts = new Map();
+  readonly #world: World;
+  readonly #server: Server;
+  readonly #plan: Plan;
+  readonly #random: Random;
+  readonly #prefix: string;
+  readonly #faults: Set<Fault>;
+  readonly #members: Member[] = [];
+  readonly #loops: (Member & { readonly loop: Loop })[] = [];
+  #started = 0;
+  readonly #strikes: RedisStrikes;
+
+  constructor(world: World, server: Server, plan: Plan, prefix: string) {
+    this.#world = world;
+    this.#server = server;
+    this.#plan = plan;
+    this.#prefix = prefix;
+    this.#random = new Random(`${plan.seed}/cluster`);
+    this.#faults = new Set(plan.faults);
+    this.#strikes = new RedisStrikes(world, server, {
+      breakLinks: () => this.#members.forEach(({ link }) => link.lose()),
+      someone: (pick) => this.#someone(pick)?.recorder.journal,
+    });
+    for (const project of plan.nodes) this.#startNode(project);
+    for (const budget of plan.loops) this.#startLoop(budget);
+    if (plan.sweepEvery > 0) {
+      const member = this.#join("sweep");
+      const random = this.#random.fork("sweep");
+      member.host.start(() => sweepEvery(plan.sweepEvery, { ...member, random, prefix, budget: 200 }));
+    }
+    server.onAppend = () => {
+      for (const { host, link, loop } of this.#loops) {
+        // A tail that was cut off reads what it missed when it is back; that is when the partition is healed.
+        if (!link.partitioned) host.after(5, () => loop.ring());
+      }
+    };
+  }
+
+  #join(name: string): Member {
+    const host = new Host(this.#world, name);
+    const link = new Link({
+      host,
+      server: this.#server,
+      random: this.#random.fork(name),
+      faults: this.#faults,
+      injected: this.injected,
+      timeout: Math.min(SILENCE_MS, this.#plan.ttl),
+    });
+    const member = { host, link };
+    this.#members.push(member);
+    return member;
+  }
+
+  #startNode(project: boolean): void {
+    const { ttl, grace } = this.#plan;
+    const member = this.#join(`n${++this.#started}`);
+    const random = this.#random.fork(`${member.host.name}/recorder`);
+    const recorder = new Recorder({
+      ...member, server: this.#server, random, prefix: this.#prefix, ttl, grace, project,
+      connections: () => node.sockets.length,
+    }); // prettier-ignore
+    const node = new Node({ ...member, recorder });
+    this.nodes.push(node);
+    member.host.start(() => recorder.run());
+  }
+
+  #startLoop(budget: number): void {
+    const member = this.#join(`loop${this.#loops.length + 1}`);
+    const random = this.#random.fork(`${member.host.name}/loop`);
+    const loop = new Loop({ ...member, random, prefix: this.#prefix, budget });
+    this.#loops.push({ ...member, loop });
+    member.host.start(() => loop.run());
+  }
+
+  /** Lets one event of the plan happen. */
+  async happen(event: Planned): Promise<void> {
+    const { kind, pick, more } = event;
+    switch (kind) {
+      case "connect":
+        return this.#do(event, this.#someone(pick), (node) => node.connect(more));
+      case "disconnect":
+      case "leave":
+        return this.#do(event, this.#someone(pick), (node) => node.disconnect(more, kind));
+      case "identify":
+        return this.#do(event, this.#someone(pick), (node) => node.identify(more));
+      case "storm":
+        return this.#do(event, this.#someone(pick), (node) => node.storm(110 + Math.floor(more * 150)));
+      case "stop":
+      case "crash":
+        return this.#do(event, this.#someone(pick), (node) => {
+          if (kind === "stop") node.close(CLOSE_MS);
+          else node.crash();
+          // A shorter absence than its lease is the rule after a crash.
+          const start = () => {
+            if (!this.#strikes.over) this.#startNode(at(this.#plan.nodes, pick));
+          };
+          if (more < 0.7) this.#world.after(event.ms, start);
+        });
+      case "partition":
+      case "stall":
+        return this.#suffer(event, at(this.#members, pick));
+      case "clock-back":
+      case "clock-forward":
+      case "failover":
+      case "wipe":
+      case "scripts":
+      case "refuse":
+      case "trim":
+      case "garbage":
+        this.#count(kind);
+        return this.#strikes.strike(kind, event);
+      default:
+        kind satisfies never;
+    }
+  }
+
+  #someone(pick: number): Node | undefined {
+    const open = this.nodes.filter((node) => node.open);
+    return open.length === 0 ? undefined : at(open, pick);
+  }
+
+  #do({ kind, ms }: Planned, node: Node | undefined, act: (node: Node) => void): void {
+    if (node === undefined) return;
+    this.#world.note(`${node.host.name}: ${kind}${kind === "crash" ? `, ${ms} ms` : ""}`);
+    this.#count(kind);
+    act(node);
+  }
+
+  #suffer({ kind, ms }: Planned, { host, link }: Member): void {
+    this.#world.note(`${host.name}: ${kind} for ${ms} ms`);
+    this.#count(kind);
+    if (kind === "stall") {
+      host.stall();
+      this.#world.after(ms, () => host.goOn());
+    } else {
+      link.partitioned = true;
+      this.#world.after(ms, () => this.#heal(link));
+    }
+  }
+
+  #heal(link: Link): void {
+    link.partitioned = false;
+    for (const { host, link: own, loop } of this.#loops) if (own === link) host.resume(() => loop.ring());
+  }
+
+  #count(kind: Planned["kind"]): void {
+    if (this.#plan.faults.has(kind as Fault))
+      this.injected.set(kind as Fault, (this.injected.get(kind as Fault) ?? 0) + 1);
+  }
+
+  /** Faults end: from here on everybody who lives can do as the protocol says. */
+  calm(): void {
+    this.#world.note("faults end");
+    this.#faults.clear();
+    this.#strikes.end();
+    for (const { host, link } of this.#members) {
+      this.#heal(link);
+      host.goOn();
+    }
+    // The last who projected may be dead, and no invariant holds without one.
+    const projects = this.#loops.length > 0 || this.#plan.sweepEvery > 0;
+    if (!projects && !this.nodes.some((node) => node.open && node.recorder.projects)) this.#startLoop(2000);
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * One history: its plan is carried out with everything checked after every call of the projector; then faults end,
+ * everybody who lives heartbeats, and the projection has to come to the truth by a known time and stay there.
+ */
+import type { PipelinePort } from "../../src/redis/port.ts";
+import { Cluster } from "./cluster.ts";
+import { type FaultCounts, hold, Violation } from "./faults.ts";
+import type { State } from "./inspect.ts";
+import { checkTruth, type Node } from "./node.ts";
+import type { Plan } from "./plan.ts";
+import { Server } from "./server.ts";
+import { World } from "./world.ts";
+
+export interface Outcome {
+  readonly plan: Plan;
+  /** undefined: the history held. */
+  readonly violation: Violation | undefined;
+  readonly at: number;
+  /** What happened last. */
+  readonly trace: readonly string[];
+  readonly events: number;
+  readonly calls: number;
+  readonly injected: FaultCounts;
+}
+
+/** A late copy of a request arrives, at the latest, this long after it was sent, ms. */
+const LATE_MS = 6_000;
+const HOLD_MS = 3_000;
+/** A connection is given up, made again, and a failing loop tries again, ms. */
+const RETRY_MS = 5_000 + 2_000 + 3_200;
+
+/** By when everything must be right after the faults ended. */
+function calmMs({ ttl, grace, sweepEvery }: Plan): number {
+  // A recorder learns of its loss with a heartbeat that is folded, and with the next one it states what it has.
+  const learns = 3 * Math.ceil(ttl / 3) + 2 * sweepEvery;
+  // Whoever died last appended, or a copy of a record of his arrived late; his lease runs out, and somebody looks.
+  const dies = LATE_MS + ttl + sweepEvery + HOLD_MS;
+  return RETRY_MS + learns + dies + ttl + grace;
+}
+
+export async function runHistory(plan: Plan, port: PipelinePort, prefix: string): Promise<Outcome> {
+  const world = new World();
+  const server = new Server(world, port, prefix);
+  const cluster = new Cluster(world, server, plan, prefix);
+  for (const event of plan.events) world.after(event.at, () => cluster.happen(event));
+  let violation: Violation | undefined;
+  try {
+    await world.runUntil(plan.end);
+    cluster.calm();
+    const living = cluster.nodes.filter((node) => node.open);
+    const made = new Map(living.map(({ recorder: { journal } }) => [journal.process, journal.seq]));
+    await world.runUntil(plan.end + LATE_MS);
+    const state = await untilCalm(world, server, living, plan, made);
+    world.note("calm");
+    await world.runUntil(world.now + plan.ttl);
+    checkStill(state, await server.state(), living);
+  } catch (error) {
+    if (!(error instanceof Violation)) {
+      throw new Error(`the simulation itself failed in the history of seed ${plan.seed}`, { cause: error });
+    }
+    violation = error;
+  } finally {
+    await server.close();
+  }
+  const { now, trace, events } = world;
+  return { plan, violation, at: now, trace, events, calls: server.calls, injected: cluster.injected };
+}
+
+/**
+ * The first state that is right and has nothing in it that must still come to light; the violation of the last one looked
+ * at, when none is in time. `made`: the last seq of each process when faults ended.
+ */
+async function untilCalm(
+  world: World,
+  server: Server,
+  living: readonly Node[],
+  plan: Plan,
+  made: ReadonlyMap<string, number>,
+): Promise<State> {
+  const latest = plan.end + calmMs(plan);
+  for (;;) {
+    const state = await server.state();
+    try {
+      checkCalm(state, living);
+      // What the dead appended last may lie in the log still, and their leases begin with it.
+      hold("INV-5", "who is dead and in the log", server.unfolded(ids(living)), []);
+      // A loss shows with the next record that is folded: only that one proves that there was none.
+      const silent = ids(living).filter((id) => server.oracle.processes.get(id)!.seq <= (made.get(id) ?? 0));
+      hold("INV-6", "who was not heard since", silent, []);
+      return state;
+    } catch (error) {
+      if (!(error instanceof Violation) || world.now >= latest) throw error;
+    }
+    await world.runUntil(Math.min(latest, world.now + plan.ttl / 2));
+  }
+}
+
+function ids(nodes: readonly Node[]): string[] {
+  return nodes.map((node) => node.recorder.journal.process).sort();
+}
+
+function checkCalm(state: State, living: readonly Node[]): void {
+  const registered = ids(living);
+  hold("INV-5", "who holds a lease", [...state.leases.keys()].sort(), registered);
+  for (const id of registered) hold("INV-6", `the state of ${id}`, state.processes.get(id)?.state, "live");
+  hold("INV-5", "users in grace", [...state.leaving.keys()], []);
+  const anonymous = registered.reduce((sum, id) => sum + state.processes.get(id)!.anonymous, 0);
+  checkTruth(living, state.users, anonymous);
+}
+
+/** INV-6: nothing more is reaped, fenced or registered afresh. */
+function checkStill(before: State, after: State, living: readonly Node[]): void {
+  checkCalm(after, living);
+  const { reaped, fenced } = after.totals;
+  hold(
+    "INV-6",
+    "how many were ever reaped and fenced",
+    [reaped, fenced],
+    [before.totals.reaped, before.totals.fenced],
+  );
+  hold("INV-6", "who holds a lease", [...after.leases.keys()].sort(), [...before.leases.keys()].sort());
+}

@@ -1,0 +1,100 @@
+/**
+ * The plan of one history, made of its seed alone: who takes part, what users do, and what goes wrong when. Events say
+ * whom they meet as a fraction (`pick`), because who is there then is only known when they happen.
+ */
+import { FAULTS, type Fault, type ProcessFault, type RedisFault } from "./faults.ts";
+import { Random } from "./random.ts";
+
+export type Act = "connect" | "disconnect" | "leave" | "identify" | "stop";
+
+export interface Planned {
+  readonly at: number;
+  readonly kind: Act | RedisFault | ProcessFault;
+  /** Which process, or which refusal. */
+  readonly pick: number;
+  /** Which user, or how much. */
+  readonly more: number;
+  /** How long. */
+  readonly ms: number;
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly ttl: number;
+  readonly grace: number;
+  /** For each node: does its recorder project as well? */
+  readonly nodes: readonly boolean[];
+  /** The budgets of the projectors that run as loops. */
+  readonly loops: readonly number[];
+  /** How often a scheduled sweep runs, ms; 0: there is none. */
+  readonly sweepEvery: number;
+  readonly faults: ReadonlySet<Fault>;
+  readonly events: readonly Planned[];
+  /** When faults and users' doings end. */
+  readonly end: number;
+}
+
+/** Faults that happen at a moment; the others are drawn request for request. */
+const TIMED: readonly (RedisFault | ProcessFault)[] = [
+  "partition", "crash", "stall", "clock-back", "clock-forward", "failover", "wipe", "scripts", "refuse", "trim",
+  "garbage", "storm",
+]; // prettier-ignore
+
+export function planOf(seed: number, allowed: ReadonlySet<Fault>): Plan {
+  const random = new Random(String(seed));
+  const cast = random.fork("cast");
+  const ttl = cast.pick([3_000, 6_000, 10_000]);
+  const nodes = Array.from({ length: cast.int(2, 4) }, () => cast.chance(0.6));
+  const loops = Array.from({ length: cast.pick([0, 0, 1, 1, 2]) }, () => cast.pick([200, 450, 2000]));
+  // Somebody has to project.
+  if (loops.length === 0 && !nodes.includes(true)) loops.push(200);
+  const end = ttl * cast.int(2, 5);
+  const faults = new Set(
+    FAULTS.filter((fault) => cast.chance(fault === "storm" ? 0.1 : 0.4) && allowed.has(fault)),
+  );
+
+  const events: Planned[] = [];
+  const scatter = (kind: Planned["kind"], count: number, duration: (r: Random) => number) => {
+    const own = random.fork(kind);
+    for (let i = 0; i < count; i++) {
+      events.push({
+        at: own.int(0, end),
+        kind,
+        pick: own.next(),
+        more: own.next(),
+        ms: Math.round(duration(own)),
+      });
+    }
+  };
+  const none = () => 0;
+  scatter("connect", cast.int(10, 40), none);
+  scatter("disconnect", cast.int(5, 25), none);
+  scatter("leave", cast.int(0, 15), none);
+  scatter("identify", cast.int(0, 8), none);
+  scatter("stop", cast.int(0, 1), (r) => r.int(0, 2 * ttl));
+  for (const fault of TIMED) {
+    const count = cast.int(1, 3);
+    if (faults.has(fault)) scatter(fault, count, (r) => lengthOf(fault, ttl, r));
+  }
+  return {
+    seed,
+    ttl,
+    grace: cast.pick([0, 400, 4_000]),
+    nodes,
+    loops,
+    sweepEvery: cast.pick([0, 4_000, 9_000]),
+    faults,
+    events: events.sort((a, b) => a.at - b.at),
+    end,
+  };
+}
+
+const TOMBSTONE_MS = 3_600_000;
+
+function lengthOf(fault: Fault, ttl: number, random: Random): number {
+  const long = random.chance(0.3);
+  if (fault === "clock-back" || fault === "clock-forward")
+    return long ? TOMBSTONE_MS * (0.5 + random.next()) : 3 * ttl * random.next() ** 2;
+  // Around a lease's length both sides matter: it just holds, it just does not.
+  return ttl * (long ? 0.9 + random.next() / 5 : 2.5 * random.next() ** 2);
+}

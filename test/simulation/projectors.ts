@@ -1,0 +1,76 @@
+/**
+ * Projectors that are no recorder, in virtual time: the loop of src/run.ts, woken by the log and by deadlines, and the
+ * sweep that a scheduler starts now and then.
+ */
+import { projectorOver } from "../../src/projector.ts";
+import type { Host } from "./host.ts";
+import type { Link } from "./link.ts";
+import type { Random } from "./random.ts";
+import { backoff, mustBeRedis } from "./recorder.ts";
+
+export interface ProjectorOptions {
+  readonly host: Host;
+  readonly link: Link;
+  readonly random: Random;
+  readonly prefix: string;
+  readonly budget: number;
+}
+
+const HOLD_MS = 3_000;
+const SOONEST_MS = 5;
+const LATEST_MS = 2 ** 31 - 1;
+
+export class Loop {
+  readonly #options: ProjectorOptions;
+  #rung = false;
+
+  constructor(options: ProjectorOptions) {
+    this.#options = options;
+  }
+
+  /** A record was appended. A ring while awake counts for the next sleep. */
+  ring(): void {
+    this.#rung = true;
+    this.#options.host.wake();
+  }
+
+  async run(): Promise<void> {
+    const { host, link, random, prefix, budget } = this.#options;
+    link.onReconnect = () => this.ring();
+    const projector = projectorOver(link, { prefix, budget, now: () => 0 });
+    let failures = 0;
+    let failedAt = -Infinity;
+    for (;;) {
+      try {
+        const held = Math.max(0, Math.max(failedAt, link.reconnectedAt) + HOLD_MS - host.world.now);
+        const result = await projector.step(0, { reap: held === 0 });
+        failures = 0;
+        if (result.more) continue;
+        const wait = result.due === null ? LATEST_MS : Math.max(result.due - result.now, held, SOONEST_MS);
+        if (!this.#rung) await host.sleep(wait);
+        this.#rung = false;
+      } catch (error) {
+        mustBeRedis(error);
+        failures++;
+        await host.pause(backoff(failures, random));
+        failedAt = host.world.now;
+      }
+    }
+  }
+}
+
+/** Sweeps do not hold: they may come minutes apart. One that fails leaves the rest to the next. */
+export async function sweepEvery(
+  ms: number,
+  { host, link, prefix, budget }: ProjectorOptions,
+): Promise<void> {
+  const projector = projectorOver(link, { prefix, budget, now: () => 0 });
+  for (;;) {
+    await host.pause(ms);
+    try {
+      while ((await projector.step()).more);
+    } catch (error) {
+      mustBeRedis(error);
+    }
+  }
+}

@@ -56,7 +56,8 @@ export interface Presence extends Omit<Reader, "page"> {
 }
 
 const CLOSE_TIMEOUT_MS = 5_000;
-/** A connection that says nothing for this long while an answer is due is given up, ms; within the lease. */
+/** A connection that says nothing for this long while an answer is due is given up, ms: a third of the lease, within these. */
+const SILENCE_MS_MIN = 1_000;
 const SILENCE_MS_MAX = 5_000;
 
 const consoleLogger: Logger = {
@@ -100,7 +101,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   }
 
   const connection = connect(input.redis, {
-    timeout: Math.min(SILENCE_MS_MAX, options.ttl),
+    timeout: Math.max(SILENCE_MS_MIN, Math.min(SILENCE_MS_MAX, Math.floor(options.ttl / 3))),
     name: "rollcall",
   });
   const { port } = connection;

@@ -26,7 +26,7 @@ import { pause } from "./tail.ts";
 import { VERSION } from "./version.ts";
 
 export interface RecorderContext {
-  readonly connection: Pick<Connection, "port" | "reconnectedAt" | "onReconnect">;
+  readonly connection: Pick<Connection, "port" | "ready" | "reconnectedAt" | "onReconnect">;
   readonly options: ResolvedRecorderOptions;
   /** `io.engine.clientsCount`. */
   readonly connections: () => number;
@@ -189,6 +189,8 @@ class ShardRecorder {
         bye: this.#closing,
       });
       try {
+        // Whether to reap is decided once Redis is there, not before a wait for it.
+        await this.#context.connection.ready();
         if (!opened) {
           const { prefix, shards } = this.#context.options;
           await checkShards((command) => this.#context.connection.port.call(command), prefix, shards);
@@ -304,8 +306,9 @@ class ShardRecorder {
 
   /** A deadline has come. Another process may have served it already: one cheap look before the call. */
   async #project(): Promise<void> {
-    const step = { reap: performance.now() >= this.#reapFrom };
     try {
+      await this.#context.connection.ready();
+      const step = { reap: performance.now() >= this.#reapFrom };
       if (!Number.isNaN(this.#clock) && this.#projectAt !== -Infinity) {
         const reply = await this.#context.connection.port.call(["HMGET", this.#keys.totals, "due", "ran"]);
         const [due, ran] = (reply as (string | null)[]).map((text) => Number(text ?? -1)) as [number, number];

@@ -82,6 +82,8 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
     let failedAt = -Infinity;
     while (!signal.aborted) {
       try {
+        // Decided once Redis is there: a wait for it would make what was decided before out of date.
+        await connection.ready();
         // Processes that lost Redis when we did get a moment to renew their leases.
         const held = Math.max(0, Math.max(failedAt, connection.reconnectedAt) + hold - performance.now());
         const result = await projector.step(shard, { reap: held === 0 });

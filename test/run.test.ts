@@ -123,3 +123,26 @@ it("steps again when its connection was made again: Redis may be back with what 
   await projector.close();
   await running;
 });
+
+it("INV-6: a loop that slept while Redis was away reaps nobody the moment it is back", async () => {
+  const proxy = await startProxy(server);
+  await append(1, 600, "+alice");
+  await using projector = createProjector({ redis: proxy.url, prefix, hold: 60_000 });
+  const running = projector.run();
+  await untilEqual(() => redis.hgetall(keys().users), { alice: "1" });
+  proxy.refuse = true;
+  proxy.cut();
+  const began = Date.now();
+  await until("the lease ran out and the loop woke for it", () => Date.now() - began > 1_000);
+  const ran = await redis.hget(keys().totals, "ran");
+  proxy.refuse = false;
+  await until("it projects again", async () => (await redis.hget(keys().totals, "ran")) !== ran);
+  expect(await redis.hgetall(keys().users)).toEqual({ alice: "1" });
+  // The process is back as well, and renews its lease.
+  await append(2, 60_000);
+  await until("folded", async () => (await redis.hget(keys().process("p"), "seq")) === "2");
+  expect(await redis.hget(keys().totals, "reaped")).toBe("0");
+  await projector.close();
+  await running;
+  await proxy.close();
+});

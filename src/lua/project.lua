@@ -15,7 +15,7 @@
   ARGV[2]  shards          how many shards the caller believes the prefix has
   ARGV[3]  budget          most units of work in one call: an operation, a record and a user given back or let out
                            are one unit each. Half of it may be left unused, none of it is exceeded (INV-7)
-  ARGV[4]  reap            '1': expired leases may be reaped; '0': not yet (the caller has just reconnected)
+  ARGV[4]  reap            '1': leases and graces that ran out may end; '0': not yet (the caller has just reconnected)
   ARGV[5]  now_ms          '' for the clock of this Redis; a test passes its own
 
   Returns a flat array, so that RESP2, RESP3 and REST carry it alike:
@@ -30,7 +30,7 @@
     [10] reaped      processes whose lease was found expired in this call
     [11] given_back  users taken off ended processes in this call
     [12] changes     transitions appended in this call
-    [13] expired     leases that are due but were not reaped because ARGV[4] is '0' (at most 16 are looked at)
+    [13] held        leases (at most 16 are looked at), and 1 for graces, that are due and were let be: ARGV[4] is '0'
 
   Fails with `PRESENCE_SHARDS` when the prefix was opened with another shard count, and with `PRESENCE_TYPE`
   when a key holds another type than above. Both before the first write.

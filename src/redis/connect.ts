@@ -32,6 +32,8 @@ export interface Connection {
   readonly client: IoRedis;
   /** Commands wait for the connection attempt under way, and reject when it fails or the connection is closed. */
   readonly port: ReadPort & PipelinePort;
+  /** Resolves when the connection is usable; rejects when the attempt under way fails. What is decided after it is not stale. */
+  ready(): Promise<void>;
   /** When the connection was last made again after a loss, performance.now() ms; -Infinity: never lost. */
   readonly reconnectedAt: number;
   /** Called whenever it is made again after a loss. At most one. Must not throw. */
@@ -124,6 +126,7 @@ function open(client: IoRedis): Connection {
   const port = ioredisPort(client);
   const connection: { -readonly [K in keyof Connection]: Connection[K] } = {
     client,
+    ready,
     reconnectedAt: -Infinity,
     onReconnect: undefined,
     port: {

@@ -284,6 +284,23 @@ describe("grace", () => {
     expect((await shard.told()).slice(2)).toEqual(["-bob reap", "-alice grace"]);
   });
 
+  it("is held while reaping is, and told as held", async () => {
+    await shard.record({
+      process: "p",
+      seq: 1,
+      about: withGrace(2000),
+      operations: operations("+alice"),
+      sockets: 1,
+    });
+    await shard.drain();
+    await shard.record({ process: "p", seq: 2, operations: operations("-alice"), sockets: 0 });
+    await shard.drain();
+    shard.now += 3000;
+    expect(await shard.step({ reap: false })).toMatchObject({ changes: 0, held: 1, due: shard.now - 1000 });
+    expect(await shard.users()).toEqual({ alice: 0 });
+    expect(await shard.step()).toMatchObject({ changes: 1 });
+  });
+
   it("of a user with a stray entry in `leaving` puts nobody out who has a socket", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
     await shard.drain();

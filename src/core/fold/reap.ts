@@ -58,10 +58,18 @@ function giveBack(step: Step, process: ProcessModel): void {
 export function endGrace(step: Step): boolean {
   const { state, call } = step;
   shortenGraces(step);
+  const [first] = [...state.leaving].sort(byScore);
+  if (first === undefined) return false;
+  if (first[1] > call.now || !call.reap) {
+    if (first[1] <= call.now) step.did.held++;
+    dueAt(step, first[1]);
+    return false;
+  }
   const over = [...state.leaving].sort(byScore).filter(([, deadline]) => deadline <= call.now);
   const changes: Told[] = [];
-  const most = Math.floor((call.budget - step.work) / 2) + 1;
-  for (const [user] of over.slice(0, Math.max(0, most))) {
+  const most = Math.floor((call.budget - step.work) / 2);
+  if (most < 1) return true;
+  for (const [user] of over.slice(0, most)) {
     state.leaving.delete(user);
     state.users.delete(user);
     changes.push({ user, type: "offline", cause: "grace" });
@@ -78,7 +86,8 @@ function shortenGraces(step: Step): void {
   const { state, call } = step;
   if (!state.clockWentBack) return;
   const latest = call.now + state.longestGrace;
-  const most = Math.floor(call.budget / 4);
+  const most = Math.floor((call.budget - step.work) / 4);
+  if (most < 1) return;
   const late = [...state.leaving].sort(byScore).filter(([, deadline]) => deadline > latest);
   for (const [user] of late.slice(0, most)) state.leaving.set(user, latest);
   step.work += Math.min(late.length, most);

@@ -1,0 +1,142 @@
+/**
+ * The users and their tabs. This is where the truth is: how many sockets are open and whose they are is asked of the
+ * clients, never of presence.
+ *
+ * Half of the users are steady: they never close a tab, they only lose connections, so nobody may ever be told that
+ * they went. The others open and close tabs all the time.
+ */
+import { pause } from "../../src/local/demo/pace.ts";
+import type { Random } from "../simulation/random.ts";
+import type { Member } from "./fleet.ts";
+import { History } from "./history.ts";
+import { SLACK_MS } from "./settings.ts";
+import { Tab } from "./tab.ts";
+
+/** How many tabs the users have, in turn. */
+const TABS = [1, 2, 1, 3];
+const USERS_PER_VISITOR = 10;
+/** So many tabs are opened in one go: a crowd, but no stampede. */
+const HANDFUL = 20;
+const HANDFUL_PAUSE_MS = 20;
+const CHURN_PAUSE_MS = 120;
+/** Of the open tabs that churn comes upon. */
+const CLOSES = 0.25;
+const DROPS = 0.15;
+
+export interface Truth {
+  /** Changes whenever the rest does. */
+  readonly version: number;
+  readonly sockets: number;
+  readonly users: ReadonlySet<string>;
+}
+
+export class Crowd {
+  readonly #up: () => readonly Member[];
+  readonly #tabs: Tab[] = [];
+  readonly #steady = new Set<string>();
+  readonly #histories = new Map<string, History>();
+  /** Tabs added later are a fault's, and churn leaves them alone. */
+  readonly #residents: number;
+  #version = 0;
+
+  constructor(users: number, up: () => readonly Member[]) {
+    this.#up = up;
+    for (let i = 0; i < users; i++) {
+      const user = `user-${i}`;
+      if (Math.floor(i / TABS.length) % 2 === 0) this.#steady.add(user);
+      for (let n = TABS[i % TABS.length]!; n > 0; n--) this.add(user);
+    }
+    for (let i = 0; i < Math.ceil(users / USERS_PER_VISITOR); i++) this.add(null);
+    this.#residents = this.#tabs.length;
+  }
+
+  get tabs(): readonly Tab[] {
+    return this.#tabs;
+  }
+
+  historyOf(user: string): History | undefined {
+    return this.#histories.get(user);
+  }
+
+  /**
+   * What the clients say about themselves. A stopped node holds its sockets and its clients do not notice, but a node
+   * that does nothing cannot keep its lease: what it holds does not count until it is woken.
+   */
+  truth(): Truth {
+    const users = new Set<string>();
+    let sockets = 0;
+    for (const { isConnected, node, user } of this.#tabs) {
+      if (!isConnected || node?.state === "stopped") continue;
+      sockets++;
+      if (user !== null) users.add(user);
+    }
+    return { version: this.#version, sockets, users };
+  }
+
+  /** Users with at least one socket on this node. */
+  usersOn(node: Member): Set<string> {
+    return new Set(this.#tabs.filter((tab) => tab.node === node).flatMap(({ user }) => user ?? []));
+  }
+
+  /** Every open tab is connected to a node that is up, and no other one is. */
+  get isSettled(): boolean {
+    return this.#tabs.every(
+      (tab) => tab.isOpen === tab.isConnected && (!tab.isOpen || tab.node?.state !== "down"),
+    );
+  }
+
+  add(user: string | null): Tab {
+    if (user !== null && !this.#histories.has(user)) this.#histories.set(user, new History(Date.now()));
+    const tab = new Tab(user, {
+      balance: () => this.#leastBusy(),
+      onConnect: () => {
+        this.#version++;
+        if (user !== null) this.#histories.get(user)!.connected(Date.now());
+      },
+      onGone: (_, goodbye) => {
+        this.#version++;
+        if (user !== null) this.#histories.get(user)!.disconnected(Date.now(), { goodbye, blur: SLACK_MS });
+      },
+    });
+    this.#tabs.push(tab);
+    return tab;
+  }
+
+  remove(tabs: ReadonlySet<Tab>): void {
+    for (const tab of tabs) tab.close();
+    this.#tabs.splice(0, Infinity, ...this.#tabs.filter((tab) => !tabs.has(tab)));
+  }
+
+  /** Opens these tabs, a few at a time; does not wait until they are connected. */
+  async open(tabs: readonly Tab[], signal: AbortSignal): Promise<void> {
+    for (let first = 0; first < tabs.length; first += HANDFUL) {
+      for (const tab of tabs.slice(first, first + HANDFUL)) tab.open();
+      await pause(HANDFUL_PAUSE_MS, signal);
+    }
+  }
+
+  /** Tabs are opened, closed and dropped until the signal fires; then it resolves. */
+  async churn(random: Random, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const tab = this.#tabs[random.int(0, this.#residents - 1)]!;
+      const dice = random.next();
+      if (!tab.isOpen) tab.open();
+      else if (dice < CLOSES && !this.#steady.has(tab.user ?? "")) tab.close();
+      else if (dice < CLOSES + DROPS) tab.drop();
+      await pause(CHURN_PAUSE_MS, signal).catch(() => {});
+    }
+  }
+
+  /** Everybody says goodbye. */
+  leave(): void {
+    for (const tab of this.#tabs) tab.close();
+  }
+
+  #leastBusy(): Member | undefined {
+    const busy = new Map(this.#up().map((node) => [node, 0]));
+    for (const { node } of this.#tabs) {
+      if (node !== undefined && busy.has(node)) busy.set(node, busy.get(node)! + 1);
+    }
+    return [...busy].sort(([, a], [, b]) => a - b)[0]?.[0];
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * One Socket.IO process of a run: counts its sockets, and tells the driver over IPC who came and went. Ends gracefully
+ * with SIGTERM. An unhandled rejection ends it as well, which the driver takes for the bug it is.
+ */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Server } from "socket.io";
+import { type Change, createPresence } from "../../src/index.ts";
+import type { NodeMessage, NodeSettings } from "./messages.ts";
+
+const CLOSE_TIMEOUT_MS = 3_000;
+
+const settings = JSON.parse(process.env["CHAOS_NODE"]!) as NodeSettings;
+const httpServer = createServer();
+const io = new Server(httpServer, { transports: ["websocket"] });
+const presence = createPresence(io, {
+  ...settings,
+  user: (socket) => (socket.handshake.auth["user"] as string | undefined) ?? null,
+  // What fails and is tried again is what a run is about; only the end of the process would be news.
+  logger: { info: note, warn: note, error: note },
+});
+presence.on("error", ({ code, message }) => note(`${code} ${message}`));
+for (const type of ["online", "offline"] as const) presence.on(type, (_, change) => tellChange(change));
+
+process.once("SIGTERM", () => {
+  // Goodbye first: the sockets that io.close() then closes have been given back already.
+  void presence
+    .close({ timeout: CLOSE_TIMEOUT_MS })
+    .then(() => io.close())
+    .finally(() => process.disconnect());
+});
+
+httpServer.listen(0, "127.0.0.1");
+await once(httpServer, "listening");
+await presence.ready;
+tell({ type: "ready", url: `http://127.0.0.1:${(httpServer.address() as AddressInfo).port}` });
+
+function tellChange({ at, ...change }: Change): void {
+  tell({ type: "change", change: { ...change, at: at.getTime() } });
+}
+
+function note(text: string): void {
+  tell({ type: "note", text });
+}
+
+function tell(message: NodeMessage): void {
+  if (process.connected) process.send?.(message);
+}

@@ -114,8 +114,10 @@ it("steps again when its connection was made again: Redis may be back with what 
   const all = await redis.keys(`${keys().tag}:*`);
   for (const key of all) await redis.copy(key, `kept:${key}`);
   await untilEqual(async () => redis.hget(keys().totals, "due"), "-1");
-  for (const key of all) await redis.rename(`kept:${key}`, key);
-  expect(await redis.hgetall(keys().users)).toEqual({ alice: "1" });
+  // At once, as a failover is: a call in between would reap a process half of which is not back yet.
+  const failover = redis.multi();
+  for (const key of all) failover.rename(`kept:${key}`, key);
+  await failover.exec();
   const killer = new Redis(server.url);
   await killer.call("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES");
   await untilEqual(() => killer.hgetall(keys().users), {});

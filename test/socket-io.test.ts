@@ -279,6 +279,7 @@ describe("close", () => {
   it("leaves nothing that keeps the process alive, even when Redis is away; and one error was told, not one a retry", () => {
     const script = `
       import { createServer } from "node:http";
+      import { createServer as createTcpServer } from "node:net";
       import { Server } from "socket.io";
       import { createPresence } from "./src/index.ts";
       import { startRedis } from "./src/local/redis.ts";
@@ -289,7 +290,14 @@ describe("close", () => {
       presence.on("error", ({ code }) => told.push(code));
       await presence.ready;
       await redis.stop();
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      // Where Redis was, every attempt to connect is turned away and counted.
+      let attempts = 0;
+      await new Promise((enough) => {
+        const refuser = createTcpServer((socket) => {
+          socket.destroy();
+          if (++attempts === 12) refuser.close(enough);
+        }).listen(redis.port, "127.0.0.1");
+      });
       await presence.close({ timeout: 100 });
       await io.close();
       const closed = performance.now();

@@ -62,11 +62,11 @@ console.log(`${server.engine}, ${users} users`);
 for (const each of [1, 10, 100]) {
   await backlog(`p${each}`, each);
   await measure(`fold, ${each} operation(s) a record`, () =>
-    projector.sweep({ budget: { calls: 1e6, ms: 1e6 } }),
+    projector.sweep({ budget: { requests: 1e6, ms: 1e6 } }),
   );
 }
 now += TTL_MS + 1;
 await measure(`reap three processes of ${users} users`, () =>
-  projector.sweep({ budget: { calls: 1e6, ms: 1e6 } }),
+  projector.sweep({ budget: { requests: 1e6, ms: 1e6 } }),
 );
 redis.disconnect();

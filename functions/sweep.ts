@@ -23,12 +23,13 @@ export async function sweepMinute(prepare: () => Sweeping, logger: Logger): Prom
   try {
     const { projector, every } = prepare();
     const began = Date.now();
-    let calls = Math.max(CALLS_MAX, projector.shards);
+    let requests = Math.max(CALLS_MAX, 2 * projector.shards);
     for (;;) {
-      const summary = await projector.sweep({ budget: { calls, ms: MINUTE_MS - (Date.now() - began) } });
+      const summary = await projector.sweep({ budget: { requests, ms: MINUTE_MS - (Date.now() - began) } });
       logger.info(`sweep: ${JSON.stringify(summary)}`);
-      calls -= summary.calls;
-      if (every === undefined || calls < projector.shards || Date.now() - began + every >= MINUTE_MS) return;
+      requests -= summary.requests;
+      if (every === undefined || requests < projector.shards || Date.now() - began + every >= MINUTE_MS)
+        return;
       await new Promise((resolve) => setTimeout(resolve, every));
     }
   } catch (error) {

@@ -43,8 +43,16 @@ export interface ProjectorOptions extends KeyOptions {
    * moment get to renew their leases first. Default 3,000; sweeps do not hold.
    */
   readonly hold?: number | undefined;
+  /**
+   * Who reads the log: "script", the call that folds it, so that the data never leaves Redis; "client", for engines that
+   * let no script call XREADGROUP: this process reads and passes on, in turns with others; "auto": the first call finds
+   * out. Default "script".
+   */
+  readonly read?: ReadMode | undefined;
   readonly logger?: Logger | undefined;
 }
+
+export type ReadMode = "script" | "client" | "auto";
 
 export interface RecorderOptions extends KeyOptions {
   /** How long a process is believed after its last record, ms. 100 to 3,600,000, default 10,000. */
@@ -67,6 +75,11 @@ function whole(name: string, value: unknown, least: number, most: number): numbe
     return invalid(`${name} must be a whole number from ${least} to ${most}, got ${String(value)}`);
   }
   return value;
+}
+
+function readMode(value: unknown): ReadMode {
+  if (value === "script" || value === "client" || value === "auto") return value;
+  return invalid(`read must be "script", "client" or "auto", got ${JSON.stringify(value)}`);
 }
 
 const silent: Logger = { info() {}, warn() {}, error() {} };
@@ -92,6 +105,7 @@ export function resolveProjectorOptions(options: ProjectorOptions) {
     ...resolveKeyOptions(options),
     budget: whole("budget", options.budget ?? BUDGET, 200, 100_000),
     hold: whole("hold", options.hold ?? HOLD_MS, 0, TTL_MS_MAX),
+    read: readMode(options.read ?? "script"),
     logger: options.logger ?? silent,
   };
 }

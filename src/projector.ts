@@ -5,73 +5,29 @@
  * between any two steps, and any number of callers may step at once: whoever calls, the log is folded in order and
  * exactly once. Hence the same function serves a Socket.IO process after it appended, a long-running worker (run.ts),
  * and a scheduled function with a budget.
+ *
+ * Steps are idempotent: one that is carried out twice, because its answer was lost, finds nothing left the second time.
  */
-import { PresenceError } from "./core/errors.ts";
 import { keysOf, type ShardKeys } from "./core/keys.ts";
 import { project } from "./lua/generated.ts";
 import { type ProjectorOptions, resolveProjectorOptions } from "./options.ts";
+import {
+  type CallResult,
+  parseReply,
+  SCRIPT_READS,
+  type StepResult,
+  turnArguments,
+} from "./projector/call.ts";
+import { type Steps, type SweepOptions, type SweepSummary, sweepShards } from "./projector/sweep.ts";
+import { Turns } from "./projector/turns.ts";
 import { redisError } from "./redis/errors.ts";
-import { type Command, type Reply, ReplyError, type WritePort } from "./redis/port.ts";
+import { type Reply, ReplyError, type ScriptCall, type WritePort } from "./redis/port.ts";
 import { evaluate, evalsha } from "./redis/scripts.ts";
 import { checkShards } from "./redis/shards.ts";
 import { verifyShards, type VerifyOptions, type VerifyReport } from "./verify.ts";
 
-/** What one call did, and when there is next something to do. Mirrors the reply of src/lua/project.lua. */
-export interface StepResult {
-  /** The clock of Redis at that moment, ms. */
-  readonly now: number;
-  /** The earliest deadline of a lease or of a grace, ms on that clock; null: only a new record can bring work. */
-  readonly due: number | null;
-  /** The budget ended before the work did. */
-  readonly more: boolean;
-  readonly foldedId: string;
-  readonly records: number;
-  readonly operations: number;
-  /** Records that had been folded before, or of a process that has ended. */
-  readonly skipped: number;
-  /** Processes fenced. */
-  readonly fenced: number;
-  /** Entries set aside in `rejected`. */
-  readonly rejected: number;
-  /** Processes whose lease was found expired. */
-  readonly reaped: number;
-  /** Users taken off ended processes. */
-  readonly givenBack: number;
-  /** Transitions appended to `changes`. */
-  readonly changes: number;
-  /** Expired leases left alone because reaping was held. */
-  readonly held: number;
-}
-
-export interface SweepBudget {
-  /** Most script calls, over all shards. Default 1,000. */
-  readonly calls?: number | undefined;
-  /** No call starts later than this after the sweep began, ms. Default 30,000. */
-  readonly ms?: number | undefined;
-}
-
-export interface SweepOptions {
-  readonly budget?: SweepBudget | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** The sums over a sweep's calls. */
-export interface SweepSummary {
-  readonly calls: number;
-  readonly records: number;
-  readonly operations: number;
-  readonly fenced: number;
-  readonly rejected: number;
-  readonly reaped: number;
-  readonly givenBack: number;
-  readonly changes: number;
-  /** Every shard was left with nothing to do; false: the budget ended or the signal fired first. */
-  readonly idle: boolean;
-  /** The earliest deadline over all shards, ms on the clock of Redis; null: none, or not known because not idle. */
-  readonly due: number | null;
-  /** How long the sweep took, ms. */
-  readonly ms: number;
-}
+export type { StepResult, SweepOptions, SweepSummary };
+export type { SweepBudget, SweepLeft } from "./projector/sweep.ts";
 
 export interface StepOptions {
   /** May expired leases be reaped? Default true. */
@@ -81,12 +37,13 @@ export interface StepOptions {
 export interface Projector {
   readonly shards: number;
   /**
-   * One bounded call on one shard (default 0). Rejects with PresenceError: REDIS_UNAVAILABLE (whether the call was
-   * carried out is then unknown, and does not matter: call again), REDIS_TYPE, SHARDS_MISMATCH.
+   * One bounded call on one shard (default 0); in client-read mode with a read and a call before it. Rejects with
+   * PresenceError: REDIS_UNAVAILABLE (whether the call was carried out is then unknown, and does not matter: call again),
+   * REDIS_TYPE, SHARDS_MISMATCH, READ_REFUSED (this engine wants client-read mode).
    */
   step(shard?: number, options?: StepOptions): Promise<StepResult>;
-  /** The same call as a command, for a pipeline; read its reply with `settle`. */
-  command(shard: number, options?: StepOptions): Command;
+  /** The same call as a command, for a pipeline; read its reply with `settle`. In client-read mode it does not fold yet. */
+  command(shard: number, options?: StepOptions): ScriptCall;
   /** The result of `command`'s reply; steps anew if the server did not know the script. */
   settle(shard: number, reply: Reply | ReplyError, options?: StepOptions): Promise<StepResult>;
   /** Drains, reaps and expires shard by shard, until all are idle or the budget ends. Rejects as step() does. */
@@ -95,57 +52,53 @@ export interface Projector {
   verify(options?: VerifyOptions): Promise<VerifyReport>;
 }
 
-const SWEEP_CALLS = 1000;
-const SWEEP_MS = 30_000;
-
-function parse(reply: Reply): StepResult {
-  if (!Array.isArray(reply) || reply.length !== 13) {
-    throw new PresenceError(
-      "REDIS_UNAVAILABLE",
-      "the projector's script gave an answer of another version; update all processes",
-    );
-  }
-  const number = (i: number) => Number(reply[i]);
-  const due = number(1);
-  return {
-    now: number(0),
-    due: due < 0 ? null : due,
-    more: number(2) === 1,
-    foldedId: String(reply[3]),
-    records: number(4),
-    operations: number(5),
-    skipped: number(6),
-    fenced: number(7),
-    rejected: number(8),
-    reaped: number(9),
-    givenBack: number(10),
-    changes: number(11),
-    held: number(12),
-  };
+/** For tests. */
+export interface ProjectorInternals {
+  /** The clock to go by instead of that of Redis, ms. */
+  readonly now?: (() => number) | undefined;
+  /** Entries of one read in client-read mode, 1 to 1,000; undefined: as many as prove to fit the budget. */
+  readonly batch?: number | undefined;
+  /** Whose turns ours are in client-read mode. Two of one name share their turns. */
+  readonly name?: string | undefined;
 }
 
-/**
- * A projector over a port. `now` is for tests: the clock to go by instead of that of Redis.
- * Throws PresenceError OPTIONS_INVALID.
- */
+/** A projector over a port. Throws PresenceError OPTIONS_INVALID. */
 export function projectorOver(
-  port: WritePort,
-  options: ProjectorOptions & { readonly now?: (() => number) | undefined } = {},
+  own: WritePort,
+  options: ProjectorOptions & ProjectorInternals = {},
 ): Projector {
-  const { prefix, shards, budget } = resolveProjectorOptions(options);
-  const { now } = options;
+  const { prefix, shards, budget, read } = resolveProjectorOptions(options);
+  const { now, batch, name = crypto.randomUUID() } = options;
   const keys: ShardKeys[] = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
+  /** Made so far: a sweep has a budget of them. */
+  let requests = 0;
+  const port: WritePort = {
+    call: (command) => (requests++, own.call(command)),
+    pipeline: (calls) => (requests++, own.pipeline(calls)),
+  };
+  /** `auto` has found out, or did not have to. Remembered as long as the projector. */
+  let byClient = read === "client";
 
-  /** ARGV of project.lua. */
-  function argumentsOf(shard: number, { reap = true }: StepOptions): string[] {
-    return [
-      keys[shard]!.process(""),
-      String(shards),
-      String(budget),
-      reap ? "1" : "0",
-      now === undefined ? "" : String(now()),
-    ];
+  function argumentsOf(
+    shard: number,
+    { reap = true }: StepOptions,
+    reading: readonly string[] = byClient ? turnArguments(name, undefined, []) : SCRIPT_READS,
+  ): string[] {
+    const clock = now === undefined ? "" : String(now());
+    return [keys[shard]!.process(""), String(shards), String(budget), reap ? "1" : "0", clock, ...reading];
   }
+
+  async function call(
+    shard: number,
+    stepOptions: StepOptions,
+    reading?: readonly string[],
+  ): Promise<CallResult> {
+    return parseReply(
+      await evaluate(port, project, keys[shard]!.list, argumentsOf(shard, stepOptions, reading)),
+    );
+  }
+
+  const turns = keys.map((shardKeys) => new Turns({ port, keys: shardKeys, budget, batch }));
 
   /** The outcome, not a promise of it: in a Worker, a promise dies unsettled with the request that began it. */
   let checked = false;
@@ -157,7 +110,16 @@ export function projectorOver(
 
   async function step(shard = 0, stepOptions: StepOptions = {}): Promise<StepResult> {
     await opened();
-    return parse(await evaluate(port, project, keys[shard]!.list, argumentsOf(shard, stepOptions)));
+    try {
+      if (!byClient) return (await call(shard, stepOptions)).result;
+    } catch (error) {
+      const failure = redisError(error);
+      if (read !== "auto" || failure.code !== "READ_REFUSED") throw failure;
+      byClient = true;
+    }
+    return turns[shard]!.step((token, entries) =>
+      call(shard, stepOptions, turnArguments(name, token, entries)),
+    );
   }
 
   async function settle(
@@ -165,66 +127,34 @@ export function projectorOver(
     reply: Reply | ReplyError,
     stepOptions: StepOptions = {},
   ): Promise<StepResult> {
-    if (!(reply instanceof ReplyError)) return parse(reply);
-    if (reply.message.startsWith("NOSCRIPT")) return step(shard, stepOptions);
-    throw redisError(reply);
+    if (!(reply instanceof ReplyError)) {
+      const called = parseReply(reply);
+      return byClient ? turns[shard]!.heard(called) : called.result;
+    }
+    const failure = redisError(reply);
+    const again =
+      reply.message.startsWith("NOSCRIPT") || (read === "auto" && failure.code === "READ_REFUSED");
+    if (again) return step(shard, stepOptions);
+    throw failure;
   }
 
-  async function sweep({ budget: limit = {}, signal }: SweepOptions = {}): Promise<SweepSummary> {
-    const { calls: callsMax = SWEEP_CALLS, ms: msMax = SWEEP_MS } = limit;
-    const began = performance.now();
-    const sum = {
-      calls: 0,
-      records: 0,
-      operations: 0,
-      fenced: 0,
-      rejected: 0,
-      reaped: 0,
-      givenBack: 0,
-      changes: 0,
-    };
-    const dues: number[] = [];
-    let idle = true;
-    // From anywhere: a busy shard and a small budget must not starve the ones after it, sweep for sweep.
-    const start = Math.floor(Math.random() * shards);
-    for (let i = 0; i < shards && idle; i++) {
-      const shard = (start + i) % shards;
-      for (;;) {
-        if (sum.calls >= callsMax || performance.now() - began >= msMax || signal?.aborted === true) {
-          idle = false;
-          break;
-        }
-        const result = await step(shard);
-        sum.calls++;
-        for (const name of [
-          "records",
-          "operations",
-          "fenced",
-          "rejected",
-          "reaped",
-          "givenBack",
-          "changes",
-        ] as const) {
-          sum[name] += result[name];
-        }
-        if (result.more) continue;
-        if (result.due !== null) dues.push(result.due);
-        break;
-      }
-    }
-    return {
-      ...sum,
-      idle,
-      due: idle && dues.length > 0 ? Math.min(...dues) : null,
-      ms: Math.round(performance.now() - began),
-    };
+  async function steps(shard: number, count: number): Promise<Steps> {
+    const before = requests;
+    if (count === 1 || byClient) return { results: [await step(shard)], requests: requests - before };
+    const calls = Array.from({ length: count }, () =>
+      evalsha(project, keys[shard]!.list, argumentsOf(shard, {})),
+    );
+    const replies = await port.pipeline(calls);
+    const results: StepResult[] = [];
+    for (const reply of replies) results.push(await settle(shard, reply));
+    return { results, requests: requests - before };
   }
 
   return {
     shards,
     step,
     settle,
-    sweep,
+    sweep: (sweepOptions = {}) => sweepShards(shards, steps, sweepOptions),
     async verify(verifyOptions) {
       await opened();
       return verifyShards(port, keys, verifyOptions);

@@ -7,12 +7,8 @@
 import { redisError } from "./redis/errors.ts";
 import { backoff, type Connection, connect, isStandalone, type RedisInput } from "./redis/connect.ts";
 import { isBefore } from "./core/stream-id.ts";
+import { type StreamEntry, streamsOf } from "./redis/entries.ts";
 import type { Reply } from "./redis/port.ts";
-
-export interface TailEntry {
-  readonly id: string;
-  readonly fields: readonly string[];
-}
 
 export interface TailOptions {
   readonly redis: RedisInput;
@@ -20,7 +16,7 @@ export interface TailOptions {
   /** Where to start: after this id, stream by stream; `undefined` for what comes from now on. */
   readonly from?: readonly (string | undefined)[] | undefined;
   /** Given the place of the stream in `streams`. Must not throw. */
-  readonly onEntries: (stream: number, entries: readonly TailEntry[]) => void;
+  readonly onEntries: (stream: number, entries: readonly StreamEntry[]) => void;
   /** Told once when reading begins to fail and once when it works again. */
   readonly onState?: ((error: Error | null) => void) | undefined;
 }
@@ -77,9 +73,8 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
         if (reply === null) await stepBack(port, group);
         for (const [key, entries] of streamsOf(reply)) {
           const i = group[keys.indexOf(key)]!;
-          const found = entries.map(([id, fields]) => ({ id, fields }));
-          at[i] = found.at(-1)?.id ?? at[i];
-          onEntries(i, found);
+          at[i] = entries.at(-1)?.id ?? at[i];
+          onEntries(i, entries);
         }
       } catch (error) {
         if (closing.signal.aborted) return;
@@ -107,17 +102,6 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
 async function endOf(port: Connection["port"], stream: string): Promise<string> {
   const newest = (await port.call(["XREVRANGE", stream, "+", "-", "COUNT", "1"])) as Reply[][];
   return (newest[0]?.[0] as string | undefined) ?? "0-0";
-}
-
-type Entries = [id: string, fields: string[]][];
-
-/** RESP2 answers with pairs, RESP3 with a map, which ioredis flattens. */
-function streamsOf(reply: Reply): [key: string, entries: Entries][] {
-  if (!Array.isArray(reply)) return [];
-  if (Array.isArray(reply[0])) return reply;
-  const pairs: [string, Entries][] = [];
-  for (let i = 0; i < reply.length; i += 2) pairs.push([reply[i] as string, reply[i + 1]]);
-  return pairs;
 }
 
 /** Waits, or less if the signal fires. Never rejects. */

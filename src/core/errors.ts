@@ -12,6 +12,8 @@ export type PresenceErrorCode =
   | "REDIS_UNAVAILABLE"
   /** A key of ours holds another type, written by somebody else. */
   | "REDIS_TYPE"
+  /** This engine lets no script read the log: set `read` to "client" or "auto". */
+  | "READ_REFUSED"
   /** The prefix is in use with another number of shards. */
   | "SHARDS_MISMATCH"
   /** A listener of ours threw. */

@@ -35,6 +35,8 @@ export interface CallResult {
   readonly givenBack: number;
   readonly changes: number;
   readonly held: number;
+  readonly left: number;
+  readonly waits: boolean;
 }
 
 export interface Outcome {
@@ -76,7 +78,21 @@ export function project(before: Projection, call: Call): Outcome {
   const { state, did, told, setAside, taken, due } = step;
   for (const name of ["records", "rejected", "fenced", "reaped"] as const) state.ever[name] += did[name];
   const changes = told.reduce((sum, entry) => sum + entry.changes.length, 0);
-  return { state, taken, told, setAside, result: { ...did, due, more, changes, foldedId: state.foldedId } };
+  return {
+    state,
+    taken,
+    told,
+    setAside,
+    result: {
+      ...did,
+      due,
+      more,
+      changes,
+      foldedId: state.foldedId,
+      left: drained ? 0 : call.log.length - taken,
+      waits: false,
+    },
+  };
 }
 
 /**

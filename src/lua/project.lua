@@ -1,7 +1,7 @@
 --[[
   project: one step of the projector. fold -> reap -> expire, atomic and bounded.
 
-  KEYS[1]  {presence}:records    stream  the log; this call reads it through the group `projector`
+  KEYS[1]  {presence}:records    stream  the log; read through the group `projector`, by this call or by its caller
   KEYS[2]  {presence}:users      hash    user id -> open sockets, all processes; 0 while in grace
   KEYS[3]  {presence}:totals     hash    see below
   KEYS[4]  {presence}:processes  zset    process id -> lease deadline, ms; 0 once it has ended
@@ -17,6 +17,11 @@
                            are one unit each. Half of it may be left unused, none of it is exceeded (INV-7)
   ARGV[4]  reap            '1': leases and graces that ran out may end; '0': not yet (the caller has just reconnected)
   ARGV[5]  now_ms          '' for the clock of this Redis; a test passes its own
+  ARGV[6]  reader          '': this call reads the log itself. A name: the caller reads it (client-read mode), one caller
+                           at a time (see parts/turn.lua), each under a name of its own
+  ARGV[7]  token           of the turn in which the entries were read; '' to ask for a turn, with no entries
+  ARGV[8]… entries         each as: id, count, and as many names and values. In log order, without a gap, from the head
+                           of the log; what the budget does not allow is left for later
 
   Returns a flat array, so that RESP2, RESP3 and REST carry it alike:
     [1] now_ms       the clock this call went by
@@ -31,9 +36,15 @@
     [11] given_back  users taken off ended processes in this call
     [12] changes     transitions appended in this call
     [13] held        leases (at most 16 are looked at), and 1 for graces, that are due and were let be: ARGV[4] is '0'
+    [14] left        records still in the log, when the budget or the entries ended before it did; else 0
+    [15] token       client-read mode: the token of the caller's turn; -1: it is another's turn, until due_ms, and nothing
+                     was done. Script mode: 0
+    [16] left_over   client-read mode: entries that were passed and not folded, for lack of budget or because they are
+                     not, any more, the head of the log; they are still pending
 
-  Fails with `PRESENCE_SHARDS` when the prefix was opened with another shard count, and with `PRESENCE_TYPE`
-  when a key holds another type than above. Both before the first write.
+  Fails with `PRESENCE_SHARDS` when the prefix was opened with another shard count, with `PRESENCE_TYPE` when a key
+  holds another type than above, and with `PRESENCE_READ` when this engine lets no script call XREADGROUP. All before
+  the first write of what they would fold.
 
   Stops half-way? It cannot: a call is atomic, and everything that can fail is done before the first write.
 ]]
@@ -63,6 +74,7 @@ local find, sub, match, format = string.find, string.sub, string.match, string.f
 
 -- include parts/commands.lua
 -- include parts/totals.lua
+-- include parts/turn.lua
 -- include parts/process.lua
 -- include parts/parse.lua
 -- include parts/read.lua
@@ -72,6 +84,7 @@ local find, sub, match, format = string.find, string.sub, string.match, string.f
 -- include parts/clock.lua
 -- include parts/expire.lua
 
+if not take_turn() then return not_our_turn() end
 follow_clock()
 local drained = fold()
 local busy = not drained

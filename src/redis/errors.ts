@@ -18,6 +18,13 @@ export function redisError(error: unknown): PresenceError {
       },
     );
   }
+  if (/PRESENCE_READ/.test(text) || /xreadgroup.*(?:script|not allowed)/i.test(text)) {
+    return new PresenceError(
+      "READ_REFUSED",
+      'this Redis lets no script read the log (XREADGROUP): set `read` to "client", or to "auto"',
+      { cause: error },
+    );
+  }
   const type = /PRESENCE_TYPE (.+?): (?:WRONGTYPE|ERR)/.exec(text);
   if (type !== null) {
     return new PresenceError("REDIS_TYPE", `${type[1]} holds another type than ours: rename or delete it`, {

@@ -35,12 +35,17 @@ export interface ReadPort {
 
 export type Command = readonly [name: string, ...args: string[]];
 
+/** A call of a script that the server knows. */
+export type ScriptCall = readonly ["EVALSHA", sha1: string, keyCount: string, ...keysAndArgs: string[]];
+
 export interface WritePort {
   /** One command. */
   call(command: Command): Promise<Reply>;
+  /** Several calls of scripts in one round trip, in order, not as a transaction. All keys are of one shard. */
+  pipeline(calls: readonly ScriptCall[]): Promise<(Reply | ReplyError)[]>;
 }
 
 export interface PipelinePort extends WritePort {
-  /** Several in one round trip, in order, not as a transaction. All keys are of one shard. */
+  /** Any commands. */
   pipeline(commands: readonly Command[]): Promise<(Reply | ReplyError)[]>;
 }

@@ -1,5 +1,5 @@
 import { isNoScript } from "./errors.ts";
-import type { Command, Reply, WritePort } from "./port.ts";
+import type { Reply, ScriptCall, WritePort } from "./port.ts";
 
 export interface Script {
   readonly sha1: string;
@@ -7,7 +7,7 @@ export interface Script {
 }
 
 /** EVALSHA with its keys and arguments, for a pipeline. Answer NOSCRIPT with evaluate(). */
-export function evalsha(script: Script, keys: readonly string[], args: readonly string[]): Command {
+export function evalsha(script: Script, keys: readonly string[], args: readonly string[]): ScriptCall {
   return ["EVALSHA", script.sha1, String(keys.length), ...keys, ...args];
 }
 

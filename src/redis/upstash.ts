@@ -48,16 +48,19 @@ function add(transaction: Transaction, command: ReadCommand): void {
   }
 }
 
+function toReplies(results: unknown): (Reply | ReplyError)[] {
+  return (results as { result?: Reply; error?: string }[]).map(({ result, error }) =>
+    error === undefined ? (result ?? null) : new ReplyError(error),
+  );
+}
+
 export function upstashReadPort(redis: Redis): ReadPort {
   return {
     async read(commands) {
       try {
         const transaction = redis.multi();
         for (const command of commands) add(transaction, command);
-        const results = await transaction.exec({ keepErrors: true });
-        return (results as { result?: Reply; error?: string }[]).map(({ result, error }) =>
-          error === undefined ? (result ?? null) : new ReplyError(error),
-        );
+        return toReplies(await transaction.exec({ keepErrors: true }));
       } catch (error) {
         throw redisError(error);
       }
@@ -70,6 +73,17 @@ export function upstashWritePort(redis: Redis): WritePort {
     async call(command: Command) {
       try {
         return await redis.exec<Reply>([...command]);
+      } catch (error) {
+        throw redisError(error);
+      }
+    },
+    async pipeline(calls) {
+      try {
+        const pipeline = redis.pipeline();
+        for (const [, sha1, count, ...rest] of calls) {
+          pipeline.evalsha(sha1, rest.slice(0, Number(count)), rest.slice(Number(count)));
+        }
+        return toReplies(await pipeline.exec({ keepErrors: true }));
       } catch (error) {
         throw redisError(error);
       }

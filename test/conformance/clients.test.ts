@@ -11,10 +11,12 @@ import { type Reader, readerOver, type UserPresence } from "../../src/reader.ts"
 import { type Client, clients } from "../support/clients.ts";
 import { operations } from "../support/shard.ts";
 
-const cases = Object.keys(clients).flatMap((client) => [1, 4].map((shards) => ({ client, shards })));
+const cases = Object.keys(clients).flatMap((client) =>
+  [1, 4].flatMap((shards) => (["script", "client"] as const).map((read) => ({ client, shards, read }))),
+);
 let prefixes = 0;
 
-describe.each(cases)("$client, shards: $shards", ({ client: name, shards }) => {
+describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name, shards, read }) => {
   let client: Client;
   let prefix: string;
   let projector: Projector;
@@ -28,7 +30,7 @@ describe.each(cases)("$client, shards: $shards", ({ client: name, shards }) => {
   afterAll(() => client.close());
   beforeEach(() => {
     prefix = `c${prefixes++}`;
-    projector = projectorOver(client.write, { prefix, shards });
+    projector = projectorOver(client.write, { prefix, shards, read });
     reader = readerOver(client.read, { prefix, shards });
     seqs = Array.from({ length: shards }, () => 0);
     sockets = Array.from({ length: shards }, () => 0);
@@ -180,7 +182,7 @@ describe.each(cases)("$client, shards: $shards", ({ client: name, shards }) => {
       Array.from({ length: 5000 }, (_, i) => ({ op: "connect", user: `u${i}` })),
       1,
     );
-    const first = await projector.sweep({ budget: { calls: 1 } });
+    const first = await projector.sweep({ budget: { requests: 1 } });
     expect(first).toMatchObject({ calls: 1, idle: false, due: null });
     expect(await projector.sweep({ signal: AbortSignal.abort() })).toMatchObject({ calls: 0, idle: false });
     await expect.poll(async () => (await projector.sweep()).idle && (await reader.counts()).users).toBe(0);

@@ -51,7 +51,7 @@ it("once, unless it is told otherwise", async () => {
   expect([errors, failure]).toEqual([[], undefined]);
 });
 
-it("again and again, and folds what is appended in between, within 40 calls in all", async () => {
+it("again and again, and folds what is appended in between, within 40 requests in all", async () => {
   const prefix = newPrefix();
   const port = ioredisPort(redis);
   let calls = 0;
@@ -62,10 +62,12 @@ it("again and again, and folds what is appended in between, within 40 calls in a
         await append(redis, { prefix, shards: 2, users: ["alice", "bob"] });
       return port.call(command);
     },
+    pipeline: (list) => port.pipeline(list),
   };
   const { summaries } = await sweep(busy, { prefix, shards: 2, every: 1 });
-  expect(summaries.length).toBe(20);
-  expect(summaries.reduce((sum, summary) => sum + summary.calls, 0)).toBe(40);
+  const requests = summaries.reduce((sum, summary) => sum + summary.requests, 0);
+  expect(requests).toBeGreaterThan(38);
+  expect(requests).toBeLessThanOrEqual(40);
   expect(summaries.reduce((sum, { operations }) => sum + operations, 0)).toBe(2);
 });
 

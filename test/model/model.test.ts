@@ -7,6 +7,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../src/local/redis.ts";
+import type { ReadMode } from "../../src/options.ts";
 import { TestShard } from "../support/shard.ts";
 import { crowd, event } from "./events.ts";
 import { World } from "./world.ts";
@@ -57,19 +58,20 @@ async function holds<T>(property: fc.IAsyncProperty<T>, runs: number): Promise<v
 }
 
 const met = new Set<string>();
+const READS: readonly ReadMode[] = ["script", "client"];
 
-async function fresh(): Promise<World> {
+async function fresh(read: ReadMode): Promise<World> {
   await shard.redis.flushdb();
   shard.now = 1_000_000;
-  return new World(shard, met);
+  return new World(shard, read, met);
 }
 
-it(
-  `INV-1, INV-2, INV-4: the script and the model agree after every call of ${RUNS} random histories (seed ${SEED})`,
-  async () => {
+it.each(READS)(
+  `INV-1, INV-2, INV-4: read by %s, the script and the model agree after every call of ${RUNS} random histories (seed ${SEED})`,
+  async (read) => {
     await holds(
       fc.asyncProperty(fc.array(event, { minLength: 1, maxLength: 70, size: "max" }), async (events) => {
-        const world = await fresh();
+        const world = await fresh(read);
         for (const one of events) await world.do(one);
         await world.drain();
         await shard.check();
@@ -90,18 +92,21 @@ it(
   Math.max(20_000, RUNS * 200),
 );
 
-it(`they agree after every drain of long logs, cut into many calls (seed ${SEED})`, async () => {
-  await holds(
-    fc.asyncProperty(fc.array(crowd, { minLength: 1, maxLength: 8, size: "max" }), async (events) => {
-      const world = await fresh();
-      for (const one of events) {
-        await world.crowd(one);
+it.each(READS)(
+  `read by %s, they agree after every drain of long logs, cut into many calls (seed ${SEED})`,
+  async (read) => {
+    await holds(
+      fc.asyncProperty(fc.array(crowd, { minLength: 1, maxLength: 8, size: "max" }), async (events) => {
+        const world = await fresh(read);
+        for (const one of events) {
+          await world.crowd(one);
+          await world.drainApart(200);
+          await shard.check();
+        }
+        shard.now += LATER_MS;
         await world.drainApart(200);
-        await shard.check();
-      }
-      shard.now += LATER_MS;
-      await world.drainApart(200);
-    }),
-    Math.ceil(RUNS / 10),
-  );
-});
+      }),
+      Math.ceil(RUNS / 10),
+    );
+  },
+);

@@ -11,6 +11,7 @@ import {
   type Projection,
 } from "../../src/core/fold.ts";
 import { type Operation, OPERATIONS_MAX } from "../../src/core/record.ts";
+import type { ReadMode } from "../../src/options.ts";
 import { type Projector, projectorOver } from "../../src/projector.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
 import { Source } from "./source.ts";
@@ -20,6 +21,7 @@ import { type CrowdEvent, type Event, type Mangling, PROCESSES, type RecordEvent
 
 export class World {
   readonly shard: TestShard;
+  readonly #read: ReadMode;
   readonly #projectors = new Map<number, Projector>();
   readonly #after = { changes: "0-0", rejected: "0-0" };
   readonly #sources: Source[] = [];
@@ -33,8 +35,9 @@ export class World {
   #ids = 0;
   #incarnations = 0;
 
-  constructor(shard: TestShard, met: Set<string> = new Set()) {
+  constructor(shard: TestShard, read: ReadMode, met: Set<string> = new Set()) {
     this.shard = shard;
+    this.#read = read;
     this.#met = met;
     for (let i = 0; i < PROCESSES; i++)
       this.#sources.push(new Source(`p${this.#incarnations++}`, i % 2 === 0 ? 400 : 0));
@@ -173,7 +176,16 @@ export class World {
     let projector = this.#projectors.get(budget);
     if (projector === undefined) {
       const { redis, prefix } = this.shard;
-      projector = projectorOver(ioredisPort(redis), { prefix, budget, now: () => this.shard.now });
+      // A batch that always holds all that one call folds: then both modes cut the log alike.
+      const options = {
+        prefix,
+        budget,
+        read: this.#read,
+        batch: 1000,
+        name: "model",
+        now: () => this.shard.now,
+      };
+      projector = projectorOver(ioredisPort(redis), options);
       this.#projectors.set(budget, projector);
     }
     return projector;

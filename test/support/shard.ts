@@ -6,6 +6,7 @@ import { Redis } from "ioredis";
 import { decodeChanges, type Change } from "../../src/core/change.ts";
 import { keysOf, type ShardKeys } from "../../src/core/keys.ts";
 import { encodeRecord, type Operation, type RecordEntry } from "../../src/core/record.ts";
+import type { ReadMode } from "../../src/options.ts";
 import { type Projector, projectorOver, type StepOptions, type StepResult } from "../../src/projector.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
 
@@ -26,13 +27,14 @@ export class TestShard {
   now = 1_000_000;
   #ids = 0;
 
-  constructor(url: string, options: { budget?: number; prefix?: string } = {}) {
+  constructor(url: string, options: { budget?: number; prefix?: string; read?: ReadMode } = {}) {
     this.redis = new Redis(url);
     this.prefix = options.prefix ?? `test-${process.pid}-${prefixes++}`;
     this.keys = keysOf(this.prefix, 0, 1);
     this.projector = projectorOver(ioredisPort(this.redis), {
       prefix: this.prefix,
       ...(options.budget !== undefined && { budget: options.budget }),
+      ...(options.read !== undefined && { read: options.read }),
       now: () => this.now,
     });
   }

@@ -231,10 +231,23 @@ local function forget(id)
   end
 end
 
+-- Counts what is left for another call. What a caller has read and not folded is to be delivered again; when it has read
+-- nothing, although something is there, somebody has moved the group's place.
+local function stay()
+  left = call('XLEN', RECORDS)
+  if TOKEN == '' then return end
+  local read_none = given_at == 8 and not ARGV[given_at]
+  count_left_over()
+  if read_none or left_over > 0 then read_from_head() end
+end
+
 -- Returns whether the log is drained. What was folded leaves the log, so its length is the lag.
 local function fold()
   local drained, last_id = read()
-  if not last_id then return drained end
+  if not last_id then
+    if not drained then stay() end
+    return drained
+  end
   load_counts()
   for i = 1, #todo do fold_record(todo[i]) end
   local plan = new_plan()
@@ -257,5 +270,7 @@ local function fold()
   folded_id = last_id
   forget(last_id)
   commit()
+  if CALLER ~= '' then acknowledge(last_id) end
+  if not drained then stay() end
   return drained
 end

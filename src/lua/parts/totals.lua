@@ -10,7 +10,8 @@ end
 
 local totals = checked(pcall('HMGET', TOTALS,
   'shards', 'sockets', 'connections', 'folded', 'change',
-  'records', 'rejected', 'fenced', 'reaped', 'users', 'ran', 'grace', 'back'), TOTALS)
+  'records', 'rejected', 'fenced', 'reaped', 'users', 'ran', 'grace', 'back',
+  'reader', 'token', 'turn'), TOTALS)
 if totals[1] and totals[1] ~= SHARDS then
   error('PRESENCE_SHARDS this prefix was opened with ' .. totals[1] .. ' shard(s), not ' .. SHARDS, 0)
 end
@@ -29,6 +30,8 @@ local did = {
   reaped = 0, given_back = 0, changes = 0, held = 0,
 }
 local work = 0                  -- units of ARGV[3] used so far
+local left = 0                  -- records still in the log, when it is not drained
+local left_over = 0             -- entries passed by the caller and not folded
 
 local due                       -- earliest deadline that is still to come, ms
 
@@ -66,13 +69,3 @@ save_totals = function()
     'due', decimal[due or -1])
 end
 
--- Writes the totals and makes the reply.
-local function finish(more)
-  commit()
-  save_totals()
-  return {
-    now, due or -1, more and 1 or 0, folded_id,
-    did.records, did.operations, did.skipped, did.fenced, did.rejected,
-    did.reaped, did.given_back, did.changes, did.held,
-  }
-end

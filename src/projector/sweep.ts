@@ -1,0 +1,112 @@
+/**
+ * A sweep: everything there is to do, in as few requests as a scheduled function may make.
+ *
+ * A shard with a backlog gets more and more steps a request. Each is a call of its own for Redis, which serves others in
+ * between; only the request is shared. Steps that come after the work is done cost a few commands each, hence not all at
+ * once.
+ */
+import type { StepResult } from "./call.ts";
+
+export interface SweepBudget {
+  /** Most requests, over all shards; at least one. A request carries up to 32 calls of the script. Default 1,000. */
+  readonly requests?: number | undefined;
+  /** No request starts later than this after the sweep began, ms. Default 30,000. */
+  readonly ms?: number | undefined;
+}
+
+export interface SweepOptions {
+  readonly budget?: SweepBudget | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a sweep had to leave to the next. */
+export interface SweepLeft {
+  /** Records in the logs of the shards it was at. */
+  readonly records: number;
+  /** Shards it was not at. */
+  readonly shards: number;
+}
+
+/** The sums over a sweep's calls. */
+export interface SweepSummary {
+  readonly requests: number;
+  /** Calls of the script. */
+  readonly calls: number;
+  readonly records: number;
+  readonly operations: number;
+  readonly fenced: number;
+  readonly rejected: number;
+  readonly reaped: number;
+  readonly givenBack: number;
+  readonly changes: number;
+  /** Every shard was left with nothing to do; false: the budget ended, the signal fired, or it was another's turn. */
+  readonly idle: boolean;
+  readonly left: SweepLeft;
+  /** The earliest deadline over all shards, ms on the clock of Redis; null: none, or not known because not idle. */
+  readonly due: number | null;
+  /** How long the sweep took, ms. */
+  readonly ms: number;
+}
+
+const REQUESTS = 1000;
+const MS = 30_000;
+/** Most steps in one request: some 150 ms of Redis at the default budget, well within any time-out. */
+const STEPS_MAX = 32;
+
+const SUMMED = ["records", "operations", "fenced", "rejected", "reaped", "givenBack", "changes"] as const;
+
+export interface Steps {
+  readonly results: readonly StepResult[];
+  /** Requests it took. */
+  readonly requests: number;
+}
+
+/** `steps` carries out up to `count` steps on a shard, in at most `requests` requests. */
+export async function sweepShards(
+  shards: number,
+  steps: (shard: number, count: number) => Promise<Steps>,
+  { budget: limit = {}, signal }: SweepOptions,
+): Promise<SweepSummary> {
+  const { requests: requestsMax = REQUESTS, ms: msMax = MS } = limit;
+  const began = performance.now();
+  const sum = {
+    requests: 0,
+    calls: 0,
+    records: 0,
+    operations: 0,
+    fenced: 0,
+    rejected: 0,
+    reaped: 0,
+    givenBack: 0,
+    changes: 0,
+  };
+  const dues: number[] = [];
+  const left = { records: 0, shards: 0 };
+  const isOver = () =>
+    sum.requests >= requestsMax || performance.now() - began >= msMax || signal?.aborted === true;
+  let idle = true;
+  // From anywhere: a busy shard and a small budget must not starve the ones after it, sweep for sweep.
+  const start = Math.floor(Math.random() * shards);
+  for (let i = 0; i < shards; i++) {
+    let last: StepResult | undefined;
+    for (let count = 1; !isOver(); count = Math.min(count * 2, STEPS_MAX)) {
+      const { results, requests } = await steps((start + i) % shards, count);
+      sum.requests += requests;
+      sum.calls += results.length;
+      for (const result of results) for (const name of SUMMED) sum[name] += result[name];
+      last = results.at(-1);
+      if (last?.more !== true) break;
+    }
+    if (last === undefined) left.shards++;
+    else if (last.more || last.waits) left.records += last.left;
+    else if (last.due !== null) dues.push(last.due);
+    idle &&= last !== undefined && !last.more && !last.waits;
+  }
+  return {
+    ...sum,
+    idle,
+    left,
+    due: idle && dues.length > 0 ? Math.min(...dues) : null,
+    ms: Math.round(performance.now() - began),
+  };
+}

@@ -27,7 +27,6 @@ import { checkShards } from "./redis/shards.ts";
 import { verifyShards, type VerifyOptions, type VerifyReport } from "./verify.ts";
 
 export type { StepResult, SweepOptions, SweepSummary };
-export type { SweepBudget, SweepLeft } from "./projector/sweep.ts";
 
 export interface StepOptions {
   /** May expired leases be reaped? Default true. */

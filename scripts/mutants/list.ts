@@ -10,13 +10,14 @@ export interface Edit {
 
 export interface Mutant {
   readonly name: string;
-  readonly breaks: `INV-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9}`;
+  readonly breaks: `INV-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10}`;
   readonly edits: readonly Edit[];
   readonly tests: readonly string[];
 }
 
 const FOLD = "test/lua/fold.test.ts";
 const REAP = "test/lua/reap.test.ts";
+const TURNS = "test/lua/turns.test.ts";
 const MODEL = "test/model/model.test.ts";
 const TYPES = "test/hostile/types.test.ts";
 const JOURNAL = "test/core/journal.test.ts";
@@ -220,6 +221,32 @@ export const MUTANTS: readonly Mutant[] = [
       "complete && this.#restating ? this.#replaces : []",
       "this.#restating ? this.#replaces : []",
     ],
+  ),
+  mutant(
+    "any-token-will-do",
+    "INV-10",
+    [TURNS],
+    [lua("read"), "if TOKEN ~= decimal[token] then return false end", "if TOKEN == '' then return false end"],
+  ),
+  mutant(
+    "any-place-in-the-log-will-do",
+    "INV-10",
+    [TURNS],
+    [lua("read"), "if not head[1] or head[1][1] ~= ids[1] then return false end\n", ""],
+    [lua("read"), "  if #pending ~= count then return false end\n", ""],
+  ),
+  mutant(
+    "a-gap-will-do",
+    "INV-10",
+    [TURNS],
+    [lua("read"), "  if #pending ~= count then return false end\n", ""],
+    [lua("read"), "    if pending[i][1] ~= ids[i] then return false end\n", ""],
+  ),
+  mutant(
+    "turns-overlap",
+    "INV-10",
+    [TURNS],
+    [lua("turn"), "    if turn_ends > now and turn_ends <= now + TURN_MS then return false end\n", ""],
   ),
   mutant(
     "a-new-seq-on-retry",

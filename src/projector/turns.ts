@@ -55,10 +55,10 @@ export class Turns {
     for (let again = true; ; again = false) {
       const entries = await this.#read();
       const called = await call(this.#token, entries);
-      if (again && called.result.left > 0 && called.leftOver === entries.length && !called.result.waits)
-        continue;
+      const result = this.heard(called);
+      if (again && result.left > 0 && called.leftOver === entries.length) continue;
       if (this.#options.batch === undefined) this.#batch = this.#next(entries.length, called.leftOver);
-      return this.heard(called);
+      return result;
     }
   }
 
@@ -73,7 +73,7 @@ export class Turns {
   async #read(): Promise<readonly GivenEntry[]> {
     const { port, keys } = this.#options;
     const command: Command = [
-      "XREADGROUP", "GROUP", "projector", "projector", "COUNT", String(this.#batch), "STREAMS", keys.records, ">",
+      "XREADGROUP", "GROUP", "projector-client", "projector", "COUNT", String(this.#batch), "STREAMS", keys.records, ">",
     ]; // prettier-ignore
     try {
       return streamsOf(await port.call(command))[0]?.[1] ?? [];

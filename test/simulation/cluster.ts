@@ -2,6 +2,7 @@
  * Everybody who takes part in one history, and what the events of its plan do to them.
  */
 import type { Fault, FaultCounts } from "./faults.ts";
+import type { ReadMode } from "../../src/options.ts";
 import { Host } from "./host.ts";
 import { Link } from "./link.ts";
 import { Node } from "./node.ts";
@@ -36,6 +37,7 @@ export class Cluster {
   readonly #members: Member[] = [];
   readonly #loops: (Member & { readonly loop: Loop })[] = [];
   #started = 0;
+  #projectors = 0;
   readonly #strikes: RedisStrikes;
 
   constructor(world: World, server: Server, plan: Plan, prefix: string) {
@@ -54,7 +56,9 @@ export class Cluster {
     if (plan.sweepEvery > 0) {
       const member = this.#join("sweep");
       const random = this.#random.fork("sweep");
-      member.host.start(() => sweepEvery(plan.sweepEvery, { ...member, random, prefix, budget: 200 }));
+      member.host.start(() =>
+        sweepEvery(plan.sweepEvery, { ...member, random, prefix, budget: 200, read: this.#read() }),
+      );
     }
     server.onAppend = () => {
       for (const { host, link, loop } of this.#loops) {
@@ -79,12 +83,17 @@ export class Cluster {
     return member;
   }
 
+  #read(): ReadMode {
+    const { reads } = this.#plan;
+    return reads[this.#projectors++ % reads.length]!;
+  }
+
   #startNode(project: boolean): void {
     const { ttl, grace } = this.#plan;
     const member = this.#join(`n${++this.#started}`);
     const random = this.#random.fork(`${member.host.name}/recorder`);
     const recorder = new Recorder({
-      ...member, server: this.#server, random, prefix: this.#prefix, ttl, grace, project,
+      ...member, server: this.#server, random, prefix: this.#prefix, ttl, grace, project, read: this.#read(),
       connections: () => node.sockets.length,
     }); // prettier-ignore
     const node = new Node({ ...member, recorder });
@@ -95,7 +104,7 @@ export class Cluster {
   #startLoop(budget: number): void {
     const member = this.#join(`loop${this.#loops.length + 1}`);
     const random = this.#random.fork(`${member.host.name}/loop`);
-    const loop = new Loop({ ...member, random, prefix: this.#prefix, budget });
+    const loop = new Loop({ ...member, random, prefix: this.#prefix, budget, read: this.#read() });
     this.#loops.push({ ...member, loop });
     member.host.start(() => loop.run());
   }

@@ -2,6 +2,7 @@
  * The plan of one history, made of its seed alone: who takes part, what users do, and what goes wrong when. Events say
  * whom they meet as a fraction (`pick`), because who is there then is only known when they happen.
  */
+import type { ReadMode } from "../../src/options.ts";
 import { FAULTS, type Fault, type ProcessFault, type RedisFault } from "./faults.ts";
 import { Random } from "./random.ts";
 
@@ -28,11 +29,16 @@ export interface Plan {
   readonly loops: readonly number[];
   /** How often a scheduled sweep runs, ms; 0: there is none. */
   readonly sweepEvery: number;
+  /** Who reads the log, projector by projector in the order they come, and again from the first. */
+  readonly reads: readonly ReadMode[];
   readonly faults: ReadonlySet<Fault>;
   readonly events: readonly Planned[];
   /** When faults and users' doings end. */
   readonly end: number;
 }
+
+/** Nearly everywhere all read alike. */
+const READS: readonly (readonly ReadMode[])[] = [["script"], ["client"], ["script", "client"]];
 
 /** Faults that happen at a moment; the others are drawn request for request. */
 const TIMED: readonly (RedisFault | ProcessFault)[] = [
@@ -83,6 +89,7 @@ export function planOf(seed: number, allowed: ReadonlySet<Fault>): Plan {
     nodes,
     loops,
     sweepEvery: cast.pick([0, 4_000, 9_000]),
+    reads: random.fork("reads").pick(READS),
     faults,
     events: events.sort((a, b) => a.at - b.at),
     end,

@@ -2,6 +2,7 @@
  * Projectors that are no recorder, in virtual time: the loop of src/run.ts, woken by the log and by deadlines, and the
  * sweep that a scheduler starts now and then.
  */
+import type { ReadMode } from "../../src/options.ts";
 import { projectorOver } from "../../src/projector.ts";
 import type { Host } from "./host.ts";
 import type { Link } from "./link.ts";
@@ -14,6 +15,7 @@ export interface ProjectorOptions {
   readonly random: Random;
   readonly prefix: string;
   readonly budget: number;
+  readonly read: ReadMode;
 }
 
 const HOLD_MS = 3_000;
@@ -35,9 +37,9 @@ export class Loop {
   }
 
   async run(): Promise<void> {
-    const { host, link, random, prefix, budget } = this.#options;
+    const { host, link, random, prefix, budget, read } = this.#options;
     link.onReconnect = () => this.ring();
-    const projector = projectorOver(link, { prefix, budget, now: () => 0 });
+    const projector = projectorOver(link, { prefix, budget, read, name: host.name, now: () => 0 });
     let failures = 0;
     let failedAt = -Infinity;
     for (;;) {
@@ -62,9 +64,9 @@ export class Loop {
 /** Sweeps do not hold: they may come minutes apart. One that fails leaves the rest to the next. */
 export async function sweepEvery(
   ms: number,
-  { host, link, prefix, budget }: ProjectorOptions,
+  { host, link, prefix, budget, read }: ProjectorOptions,
 ): Promise<void> {
-  const projector = projectorOver(link, { prefix, budget, now: () => 0 });
+  const projector = projectorOver(link, { prefix, budget, read, name: host.name, now: () => 0 });
   for (;;) {
     await host.pause(ms);
     try {

@@ -7,6 +7,7 @@ import { PresenceError } from "../../src/core/errors.ts";
 import { type Fall, Journal } from "../../src/core/journal.ts";
 import type { RecordEntry } from "../../src/core/record.ts";
 import { isBefore } from "../../src/core/stream-id.ts";
+import type { ReadMode } from "../../src/options.ts";
 import { type Projector, projectorOver, type StepResult } from "../../src/projector.ts";
 import { redisError } from "../../src/redis/errors.ts";
 import { type Reply, ReplyError } from "../../src/redis/port.ts";
@@ -25,6 +26,7 @@ export interface RecorderOptions {
   readonly ttl: number;
   readonly grace: number;
   readonly project: boolean;
+  readonly read: ReadMode;
   readonly connections: () => number;
 }
 
@@ -57,7 +59,7 @@ export class Recorder {
   #connections: number | undefined;
 
   constructor(options: RecorderOptions) {
-    const { host, link, ttl, grace, project, prefix } = options;
+    const { host, link, ttl, grace, project, prefix, read } = options;
     this.#options = options;
     this.#heartbeat = Math.floor(ttl / 3);
     this.#checkedAt = host.world.now;
@@ -66,7 +68,9 @@ export class Recorder {
       about: { host: host.name, pid: 1, version: "0", grace },
     });
     // The server puts its own clock in the place of this one.
-    this.#projector = project ? projectorOver(link, { prefix, now: () => 0 }) : undefined;
+    this.#projector = project
+      ? projectorOver(link, { prefix, read, name: host.name, now: () => 0 })
+      : undefined;
     link.onReconnect = () => {
       this.#appendedAt = -Infinity;
       this.#checkedAt = -Infinity;

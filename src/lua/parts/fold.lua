@@ -236,9 +236,8 @@ end
 local function stay()
   left = call('XLEN', RECORDS)
   if TOKEN == '' then return end
-  local read_none = given_at == 8 and not ARGV[given_at]
-  count_left_over()
-  if read_none or left_over > 0 then read_from_head() end
+  left_over = #given_ids()
+  if left_over > 0 or given_at == 8 then read_from_head() end
 end
 
 -- Returns whether the log is drained. What was folded leaves the log, so its length is the lag.
@@ -270,7 +269,7 @@ local function fold()
   folded_id = last_id
   forget(last_id)
   commit()
-  if CALLER ~= '' then acknowledge(last_id) end
+  acknowledge()
   if not drained then stay() end
   return drained
 end

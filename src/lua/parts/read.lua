@@ -39,19 +39,30 @@ local function given_slice(count)
   return entries
 end
 
-local function count_left_over()
-  while ARGV[given_at] do
-    left_over = left_over + 1
-    given_at = given_at + 2 + tonumber(ARGV[given_at + 1])
+-- The ids of the entries not taken yet.
+local function given_ids()
+  local ids, at = {}, given_at
+  while ARGV[at] do
+    ids[#ids + 1] = ARGV[at]
+    at = at + 2 + tonumber(ARGV[at + 1])
   end
+  return ids
 end
 
--- Is the first entry that the caller passed the first of the log? What is folded leaves the log, so an entry that is not
--- was folded before, or follows one that is still to be folded. One read has no gaps, so the others follow it.
-local function is_head()
-  if not in_turn() then return false end
+-- Are the entries that the caller passed the first ones of the log, all of them? What is folded leaves the log, so the
+-- first of them has to be its head. And what is pending up to the last of them has to be them: one more would be one
+-- that another caller was given in between; one less would be one that was folded, or lost in a failover, since.
+local function are_head(ids)
+  if TOKEN ~= decimal[token] then return false end
+  local count = #ids
   local head = checked(pcall('XRANGE', RECORDS, '-', '+', 'COUNT', 1), RECORDS)
-  return head[1] and head[1][1] == ARGV[given_at]
+  if not head[1] or head[1][1] ~= ids[1] then return false end
+  local pending = pcall('XPENDING', RECORDS, CALLERS, '-', ids[count], count + 1)
+  if #pending ~= count then return false end
+  for i = 1, count do
+    if pending[i][1] ~= ids[i] then return false end
+  end
+  return true
 end
 
 local read_slice = CALLER == '' and own_slice or given_slice
@@ -69,7 +80,7 @@ local function read()
   local slice = floor(BUDGET / 2 / (OPERATIONS_MAX + 1))
   if slice < 1 then slice = 1 end
   local last_id
-  if ARGV[given_at] and not is_head() then return false end
+  if ARGV[given_at] and not are_head(given_ids()) then return false end
   repeat
     local entries = read_slice(slice)
     local count = #entries
@@ -93,13 +104,14 @@ local function read()
   return false, last_id
 end
 
--- The caller's pending entries up to `id`: folded now, by this call or an earlier one, or gone from the log.
-local function acknowledge(id)
-  -- Somebody may have taken the group away, and its pending entries with it.
-  local pending = pcall('XPENDING', RECORDS, GROUP, '-', id, VALUES_MAX)
-  local ids = {}
-  for i = 1, #pending do ids[i] = pending[i][1] end
-  if #ids > 0 then call('XACK', RECORDS, GROUP, unpack(ids)) end
+-- The entries that the caller passed and that are folded now.
+local function acknowledge()
+  local ids, at = {}, 8
+  while at < given_at do
+    ids[#ids + 1] = ARGV[at]
+    at = at + 2 + tonumber(ARGV[at + 1])
+  end
+  if #ids > 0 then call('XACK', RECORDS, CALLERS, unpack(ids)) end
 end
 
 -- Keeps the malformed entries, each cut to a bounded size, with its reason.

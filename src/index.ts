@@ -10,9 +10,10 @@ export {
   type ProjectorInput,
   type ReaderInput,
 } from "./create.ts";
-export type { Logger, ProjectorOptions, ReaderOptions, RecorderOptions } from "./options.ts";
+export type { Logger, ProjectorOptions, ReaderOptions, ReadMode, RecorderOptions } from "./options.ts";
 export { createPresence, type Presence, type PresenceEvents, type PresenceOptions } from "./presence.ts";
-export type { Projector, StepResult, SweepBudget, SweepOptions, SweepSummary } from "./projector.ts";
+export type { Projector, StepResult } from "./projector.ts";
+export type { SweepBudget, SweepLeft, SweepOptions, SweepSummary } from "./projector/sweep.ts";
 export type {
   AsOf,
   Counts,

@@ -63,6 +63,13 @@ export interface RecorderOptions extends KeyOptions {
   readonly grace?: number | undefined;
   /** Whether this process also calls the projector. Default true. */
   readonly project?: boolean | undefined;
+  /** How it reads the log then; see ProjectorOptions. Default "script". */
+  readonly read?: ReadMode | undefined;
+  /**
+   * How long operations may gather before they are visible, ms: fewer records and folds, which is what a bill by the command
+   * counts. 0 to the heartbeat, default 0: visible at once.
+   */
+  readonly linger?: number | undefined;
   readonly logger?: Logger | undefined;
 }
 
@@ -121,6 +128,13 @@ export function resolveRecorderOptions(options: RecorderOptions) {
         "lease: lower heartbeat or raise ttl",
     );
   }
+  const linger = whole("linger", options.linger ?? 0, 0, TTL_MS_MAX);
+  if (linger > heartbeat) {
+    invalid(
+      `linger (${linger} ms) must be at most heartbeat (${heartbeat} ms), since a heartbeat takes along what has gathered: ` +
+        "lower linger or raise heartbeat",
+    );
+  }
   if (options.project !== undefined && typeof options.project !== "boolean")
     invalid("project must be true or false");
   return {
@@ -129,6 +143,8 @@ export function resolveRecorderOptions(options: RecorderOptions) {
     heartbeat,
     grace: whole("grace", options.grace ?? 0, 0, TTL_MS_MAX),
     project: options.project ?? true,
+    read: readMode(options.read ?? "script"),
+    linger,
     logger: options.logger ?? silent,
   };
 }

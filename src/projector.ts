@@ -26,7 +26,7 @@ import { evaluate, evalsha } from "./redis/scripts.ts";
 import { checkShards } from "./redis/shards.ts";
 import { verifyShards, type VerifyOptions, type VerifyReport } from "./verify.ts";
 
-export type { StepResult, SweepOptions, SweepSummary };
+export type { StepResult };
 
 export interface StepOptions {
   /** May expired leases be reaped? Default true. */

@@ -72,6 +72,16 @@ export class Journal {
     return this.#pending.size > 0 || this.#restating;
   }
 
+  /** Is there a full record of them? */
+  get full(): boolean {
+    return this.#pending.size >= OPERATIONS_MAX;
+  }
+
+  /** Not to be kept waiting: a full record, or an incarnation that has not stated all it has. */
+  get urgent(): boolean {
+    return this.full || this.#restating || this.#seq === 0;
+  }
+
   /** Entries kept in memory, for tests of INV-9. */
   get size(): number {
     return this.#open.size + this.#pending.size;

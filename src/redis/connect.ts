@@ -13,10 +13,13 @@ const BACKOFF_MS_MIN = 50;
 const BACKOFF_MS_MAX = 2000;
 
 /** Jittered exponential back-off: all processes lose Redis at the same moment and must not return at the same moment. */
-export function backoff(attempt: number): number {
+export function backoff(attempt: number, random = Math.random): number {
   const ceiling = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(attempt, 10));
-  return Math.round(ceiling * (0.5 + Math.random() / 2));
+  return Math.round(ceiling * (0.5 + random() / 2));
 }
+
+/** A client's own second argument, if it passes one, is no source of chance. */
+const retry = (attempt: number) => backoff(attempt);
 
 export interface ConnectOptions {
   /** A connection on which nothing arrives for this long while an answer is awaited is given up, ms. */
@@ -70,7 +73,7 @@ export function connect(input: RedisInput, { timeout, name }: ConnectOptions): C
         "redis must be a redis:// or rediss:// URL, an ioredis client or Cluster",
       );
     }
-    return open(new Redis(input, { ...own, retryStrategy: backoff }));
+    return open(new Redis(input, { ...own, retryStrategy: retry }));
   }
   if (!isClient(input)) {
     throw new PresenceError(
@@ -78,11 +81,11 @@ export function connect(input: RedisInput, { timeout, name }: ConnectOptions): C
       "redis must be a redis:// or rediss:// URL, an ioredis client or Cluster",
     );
   }
-  if (isStandalone(input)) return open(input.duplicate({ ...own, retryStrategy: backoff }));
+  if (isStandalone(input)) return open(input.duplicate({ ...own, retryStrategy: retry }));
   const { enableOfflineQueue: _, ...ofNodes } = own;
   return open(
     input.duplicate([], {
-      clusterRetryStrategy: backoff,
+      clusterRetryStrategy: retry,
       lazyConnect: false,
       enableOfflineQueue: false,
       redisOptions: ofNodes,

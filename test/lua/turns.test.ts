@@ -30,7 +30,7 @@ beforeEach(() => {
 afterEach(() => shard.close());
 
 function caller(name: string, own: Pick<PipelinePort, "call"> = port, batch?: number): Projector {
-  const both = { call: own.call, pipeline: port.pipeline };
+  const both = { call: own.call, pipeline: (calls: readonly Command[]) => port.pipeline(calls) };
   return projectorOver(both, { prefix: shard.prefix, read: "client", name, batch, now: () => shard.now });
 }
 

@@ -89,16 +89,16 @@ export class Cluster {
   }
 
   #startNode(project: boolean): void {
-    const { ttl, grace } = this.#plan;
+    const { ttl, grace, linger } = this.#plan;
     const member = this.#join(`n${++this.#started}`);
     const random = this.#random.fork(`${member.host.name}/recorder`);
     const recorder = new Recorder({
-      ...member, server: this.#server, random, prefix: this.#prefix, ttl, grace, project, read: this.#read(),
+      ...member, random, prefix: this.#prefix, ttl, grace, linger, project, read: this.#read(),
       connections: () => node.sockets.length,
     }); // prettier-ignore
     const node = new Node({ ...member, recorder });
     this.nodes.push(node);
-    member.host.start(() => recorder.run());
+    member.host.resume(() => recorder.start());
   }
 
   #startLoop(budget: number): void {

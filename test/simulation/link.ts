@@ -5,7 +5,14 @@
  */
 import { PresenceError } from "../../src/core/errors.ts";
 import { redisError } from "../../src/redis/errors.ts";
-import { type Command, type Reply, ReplyError, type WritePort } from "../../src/redis/port.ts";
+import {
+  type Command,
+  type PipelinePort,
+  type ReadCommand,
+  type ReadPort,
+  type Reply,
+  ReplyError,
+} from "../../src/redis/port.ts";
 import type { Fault, FaultCounts, LinkFault } from "./faults.ts";
 import type { Host } from "./host.ts";
 import type { Random } from "./random.ts";
@@ -29,7 +36,7 @@ type Replies = (Reply | ReplyError)[];
 const CHANCE = 0.06;
 const LATE_MS = 6_000;
 
-export class Link implements WritePort {
+export class Link implements ReadPort, PipelinePort {
   readonly #options: LinkOptions;
   /** When the connection was last made again after a loss, ms of the world; -Infinity: never. */
   reconnectedAt = -Infinity;
@@ -44,6 +51,14 @@ export class Link implements WritePort {
     this.#options = options;
   }
 
+  async ready(): Promise<void> {
+    if (!this.#up) await this.#untilUp();
+  }
+
+  read(commands: readonly ReadCommand[]): Promise<Replies> {
+    return this.pipeline(commands);
+  }
+
   async call(command: Command): Promise<Reply> {
     const [reply] = await this.pipeline([command]);
     if (reply instanceof ReplyError) throw redisError(reply);
@@ -51,7 +66,7 @@ export class Link implements WritePort {
   }
 
   async pipeline(request: Request): Promise<Replies> {
-    if (!this.#up) await this.#untilUp();
+    await this.ready();
     return new Promise((resolve, reject) => {
       const settled = () => {
         this.#waiting.delete(fail);

@@ -64,7 +64,7 @@ export class Node {
   close(timeout: number): void {
     this.#closing = true;
     this.sockets.length = 0;
-    this.recorder.close();
+    this.recorder.close(timeout);
     this.host.after(timeout, () => this.crash());
   }
 
@@ -83,7 +83,7 @@ export class Node {
   #bounded(): void {
     const users = new Set(this.sockets).size;
     this.#most = Math.max(this.#most, users);
-    const { size } = this.recorder.journal;
+    const { size } = this.recorder;
     const bound = 2 * users + this.#most;
     if (size > bound)
       throw new Violation("INV-9", `the journal holds ${size} entries, the bound is ${bound}`);

@@ -23,6 +23,7 @@ export interface Plan {
   readonly seed: number;
   readonly ttl: number;
   readonly grace: number;
+  readonly linger: number;
   /** For each node: does its recorder project as well? */
   readonly nodes: readonly boolean[];
   /** The budgets of the projectors that run as loops. */
@@ -89,6 +90,7 @@ export function planOf(seed: number, allowed: ReadonlySet<Fault>): Plan {
     nodes,
     loops,
     sweepEvery: cast.pick([0, 4_000, 9_000]),
+    linger: random.fork("linger").pick([0, 0, 0, 200, 1_000]),
     reads: random.fork("reads").pick(READS),
     faults,
     events: events.sort((a, b) => a.at - b.at),

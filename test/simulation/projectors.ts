@@ -7,7 +7,8 @@ import { projectorOver } from "../../src/projector.ts";
 import type { Host } from "./host.ts";
 import type { Link } from "./link.ts";
 import type { Random } from "./random.ts";
-import { backoff, mustBeRedis } from "./recorder.ts";
+import { backoff } from "../../src/redis/connect.ts";
+import { mustBeRedis } from "./recorder.ts";
 
 export interface ProjectorOptions {
   readonly host: Host;
@@ -54,7 +55,7 @@ export class Loop {
       } catch (error) {
         mustBeRedis(error);
         failures++;
-        await host.pause(backoff(failures, random));
+        await host.pause(backoff(failures, () => random.next()));
         failedAt = host.world.now;
       }
     }

@@ -1,5 +1,6 @@
 /** What a process sends to Redis in one go, before it is commands: a record gets its id, and the oracle its copy, on arrival. */
-import type { RecordEntry } from "../../src/core/record.ts";
+import { parseRecord } from "../../src/core/fold/parse.ts";
+import { encodeRecord, type RecordEntry } from "../../src/core/record.ts";
 import type { Command } from "../../src/redis/port.ts";
 
 /** An entry of the log that is no record. */
@@ -16,4 +17,24 @@ export type Refusal = "OOM" | "READONLY" | "LOADING";
 
 export function isCommand(part: Part): part is Command {
   return Array.isArray(part);
+}
+
+/** The record that an XADD of a recorder appends, without what it says about the process; undefined for any other part. */
+export function recordOf(part: Part): RecordEntry | undefined {
+  if (!isCommand(part)) return "noise" in part ? undefined : part;
+  if (part[0] !== "XADD") return undefined;
+  const parsed = parseRecord(part.slice(part.indexOf("*") + 1));
+  if ("reason" in parsed) throw new Error(`the recorder made no record: ${parsed.reason}`);
+  const { about: _, replaces, connections, ...record } = parsed;
+  return {
+    ...record,
+    ...(replaces.length > 0 && { replaces }),
+    ...(connections !== undefined && { connections }),
+  };
+}
+
+/** What a part appends to the log; undefined: nothing. */
+export function fieldsOf(part: Part): readonly string[] | undefined {
+  if (!isCommand(part)) return "noise" in part ? part.noise : encodeRecord(part);
+  return part[0] === "XADD" ? part.slice(part.indexOf("*") + 1) : undefined;
 }

@@ -6,13 +6,13 @@
  * goes back. Changes and rejected entries keep the ids of the real clock; nothing here depends on them.
  */
 import { keysOf, type ShardKeys } from "../../src/core/keys.ts";
-import { encodeRecord, type RecordEntry } from "../../src/core/record.ts";
+import type { RecordEntry } from "../../src/core/record.ts";
 import { type Command, type PipelinePort, type Reply, ReplyError } from "../../src/redis/port.ts";
 import { calledOf, checkCall, told } from "./check.ts";
 import { Violation } from "./faults.ts";
 import { copyCommand, readCommand, readState, SCRIPTS, type State } from "./inspect.ts";
 import { Oracle } from "./oracle.ts";
-import { isCommand, type Noise, type Part, type Refusal, type Request } from "./request.ts";
+import { fieldsOf, isCommand, type Part, recordOf, type Refusal, type Request } from "./request.ts";
 import { StreamIds } from "./stream-ids.ts";
 import type { World } from "./world.ts";
 
@@ -103,11 +103,13 @@ export class Server {
     const refuse = (text: string): Task => ({ commands: [], finish: () => new ReplyError(text) });
     if (refusal === "LOADING") return refuse("LOADING Redis is loading the dataset in memory");
     const evaluates = isCommand(part) && (part[0] === "EVALSHA" || part[0] === "EVAL");
-    const writes = evaluates || !isCommand(part) || part[0] === "XREADGROUP";
+    const appended = fieldsOf(part);
+    const writes = evaluates || appended !== undefined || (isCommand(part) && part[0] === "XREADGROUP");
     if (refusal === "READONLY" && writes) return refuse("READONLY You can't write here.");
     // Scripts go on without memory: the first write of ours is XREADGROUP, which needs none.
-    if (refusal === "OOM" && !isCommand(part)) return refuse("OOM command not allowed");
-    if (!isCommand(part)) return this.#append(part);
+    if (refusal === "OOM" && appended !== undefined) return refuse("OOM command not allowed");
+    if (appended !== undefined) return this.#append(appended, recordOf(part) ?? null);
+    if (!isCommand(part)) throw new Error("a part that appends nothing is a command");
     if (part[0] === "EVALSHA" && !this.#knowsScript) return refuse("NOSCRIPT No matching script.");
     if (evaluates) return this.#project(part);
     return { commands: [part], finish: ([reply]) => reply! };
@@ -155,15 +157,13 @@ export class Server {
   }
 
   /** XADD with the id Redis would give it. */
-  #append(record: RecordEntry | Noise): Task {
+  #append(fields: readonly string[], record: RecordEntry | null): Task {
     const id = this.#ids.next(this.clock);
-    const noise = "noise" in record;
-    const fields = noise ? record.noise : encodeRecord(record);
-    if (!noise) {
+    if (record !== null) {
       this.#processes.add(record.process);
       this.#dormant.delete(record.process);
     }
-    this.oracle.log.push({ id, record: noise ? null : record, at: this.#elapsed });
+    this.oracle.log.push({ id, record, at: this.#elapsed });
     this.onAppend();
     return { commands: [["XADD", this.keys.records, id, ...fields]], finish: ([reply]) => reply! };
   }

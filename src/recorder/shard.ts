@@ -276,7 +276,7 @@ export class ShardRecorder {
   #plan(result: StepResult): void {
     const now = this.#runtime.now();
     this.#failing = false;
-    this.#unfolded = 0;
+    if (!result.waits) this.#unfolded = 0;
     this.#clock = result.now - now;
     this.#await(result.due, result.held > 0 ? this.#reapFrom - now : 0);
   }
@@ -303,8 +303,9 @@ export class ShardRecorder {
         // The clock of Redis may have jumped since our last call: it is at least where the last call found it.
         this.#clock = Math.max(this.#clock, Number(ran ?? -1) - this.#runtime.now());
         const isFolded = this.#unfolded === 0 || !isBefore(folded ?? "0-0", this.#lastId);
-        const nextDue = due === null || due === "-1" ? null : Number(due);
-        if (isFolded && (nextDue === null || nextDue - this.#clock > this.#runtime.now())) {
+        // A call whose budget ended, and whose caller may have died since, knows of no deadline.
+        const nextDue = Number(due ?? -1);
+        if (isFolded && nextDue - this.#clock > this.#runtime.now()) {
           this.#unfolded = 0;
           this.#await(nextDue, 0);
           return;

@@ -18,6 +18,7 @@ import { keysOf } from "../src/core/keys.ts";
 import { startRedis } from "../src/local/redis.ts";
 import { project } from "../src/lua/generated.ts";
 import { BUDGET } from "../src/options.ts";
+import { SCRIPT_READS } from "../src/projector/call.ts";
 import { median } from "./support.ts";
 
 const { values } = parseArgs({
@@ -177,6 +178,7 @@ async function step(client: Redis): Promise<boolean> {
     String(BUDGET),
     "1",
     "",
+    ...SCRIPT_READS,
   )) as number[];
   if (reply[8] !== 0 || reply[7] !== 0) throw new Error(`fenced or rejected: ${String(reply)}`);
   return reply[2] === 1;

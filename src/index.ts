@@ -16,12 +16,16 @@ export type { Projector, StepResult } from "./projector.ts";
 export type { SweepBudget, SweepLeft, SweepOptions, SweepSummary } from "./projector/sweep.ts";
 export type {
   AsOf,
+  ChangesAnswer,
+  ChangesOptions,
   Counts,
   Lag,
+  Lease,
   PageOptions,
   ProcessesAnswer,
   ProcessPresence,
   Reader,
+  Totals,
   UserAnswer,
   UserPresence,
   UsersAnswer,

@@ -31,7 +31,7 @@ export interface PresenceEvents {
   error: [error: PresenceError];
 }
 
-export interface Presence extends Omit<Reader, "page"> {
+export interface Presence extends Omit<Reader, "page" | "shards"> {
   on<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
   once<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
   off<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
@@ -183,6 +183,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     users: () => reader.users(),
     lookup: (users) => reader.lookup(users),
     processes: () => reader.processes(),
+    changes: (options) => reader.changes(options),
+    totals: () => reader.totals(),
     [Symbol.asyncDispose]: () => presence.close(),
   };
   return presence;

@@ -7,172 +7,51 @@
  * Every method rejects with PresenceError: REDIS_UNAVAILABLE when Redis does not answer, REDIS_TYPE when somebody else
  * wrote to our keys, SHARDS_MISMATCH when the prefix has another number of shards.
  */
-import { decodePageCursor, encodeChangesCursor, encodePageCursor, FIRST_PAGE } from "./core/cursor.ts";
+import {
+  decodeChangesCursor,
+  decodePageCursor,
+  encodeChangesCursor,
+  encodePageCursor,
+  FIRST_PAGE,
+} from "./core/cursor.ts";
 import { PresenceError } from "./core/errors.ts";
 import { keysOf, type ShardKeys } from "./core/keys.ts";
 import { shardOf } from "./core/shard.ts";
 import { checkUser } from "./core/user.ts";
 import { resolveReaderOptions, type ReaderOptions } from "./options.ts";
+import type {
+  ChangesAnswer,
+  ChangesOptions,
+  Counts,
+  Lease,
+  PageOptions,
+  ProcessesAnswer,
+  ProcessPresence,
+  Reader,
+  Totals,
+  UserAnswer,
+  UserPresence,
+  UsersAnswer,
+  UsersPage,
+} from "./reader/answers.ts";
+import { AS_OF_COUNT, asOfCommands, combineAsOf, readAsOf, type ShardAsOf } from "./reader/as-of.ts";
+import { mergeChanges, readChanges, START } from "./reader/changes.ts";
+import { mergeProcess, processOf } from "./reader/processes.ts";
+import { readTotals, totalsCommands } from "./reader/totals.ts";
 import { redisError } from "./redis/errors.ts";
 import { type ReadCommand, type ReadPort, type Reply, ReplyError } from "./redis/port.ts";
-import { checkShards, shardsMismatch } from "./redis/shards.ts";
+import { checkShards } from "./redis/shards.ts";
 
-export interface Lag {
-  /** Records appended and not folded yet. Heartbeats count: an idle system has a few. */
-  readonly records: number;
-  /** Age of the oldest of them, ms; 0 when there is none. */
-  readonly ms: number;
-}
-
-/** How old an answer is. */
-export interface AsOf {
-  /** When it was read, on the clock of this machine; the other times are of the clock of Redis. */
-  readonly now: Date;
-  /** When the projector last ran (of several shards, the one longest ago); null: never. */
-  readonly projectedAt: Date | null;
-  /** Id of the last record folded, shard by shard, joined by "_"; "0-0" before the first. */
-  readonly record: string;
-  readonly lag: Lag;
-  /** The projector has not run for longer than it should: it is overdue by more than `staleAfter`, or never ran. */
-  readonly stale: boolean;
-  /** Where in `changes` this answer stands: read on from here and nothing is missed. Opaque. */
-  readonly cursor: string;
-}
-
-export interface Counts {
-  /** Users present, those in grace included. */
-  readonly users: number;
-  readonly sockets: number;
-  /** Low-level connections (`io.engine.clientsCount`), as of each process's last record. */
-  readonly connections: number;
-  readonly asOf: AsOf;
-}
-
-export interface UserPresence {
-  readonly id: string;
-  readonly online: boolean;
-  /** Open sockets across all processes; 0 for a user in grace. */
-  readonly sockets: number;
-}
-
-export interface UserAnswer extends UserPresence {
-  readonly asOf: AsOf;
-}
-
-export interface UsersAnswer {
-  readonly users: readonly UserPresence[];
-  readonly asOf: AsOf;
-}
-
-export interface UsersPage extends UsersAnswer {
-  /** Where the next page starts; null after the last. Good for as long as the prefix keeps its shards. */
-  readonly next: string | null;
-}
-
-export interface PageOptions {
-  /** From an earlier page's `next`. */
-  readonly cursor?: string | undefined;
-  /** About how many users; a page can hold somewhat more, and a small set comes whole. 1 to 1,000, default 100. */
-  readonly limit?: number | undefined;
-}
-
-export type ProcessState = "live" | "fenced" | "ended";
-
-export interface ProcessPresence {
-  readonly id: string;
-  readonly state: ProcessState;
-  readonly sockets: number;
-  readonly connections: number;
-  /** When its lease runs out, unless a record renews it; null once it has ended. */
-  readonly leaseUntil: Date | null;
-  readonly startedAt: Date | null;
-  readonly host: string | null;
-  readonly pid: number | null;
-  readonly version: string | null;
-}
-
-export interface ProcessesAnswer {
-  readonly processes: readonly ProcessPresence[];
-  readonly asOf: AsOf;
-}
-
-export interface Reader {
-  /** O(1), whatever the number of users. */
-  counts(): Promise<Counts>;
-  isOnline(user: string): Promise<boolean>;
-  /** One user, `online: false` for one who is absent. Rejects with USER_INVALID for what cannot be an id. */
-  user(user: string): Promise<UserAnswer>;
-  /** Many users in the order given, at most 1,000. */
-  lookup(users: readonly string[]): Promise<UsersAnswer>;
-  /**
-   * One page of the users present. A user who is present all the while is on one of the pages; one who comes or goes
-   * meanwhile may or may not be; rarely, after the set has shrunk or grown, one is on two.
-   */
-  page(options?: PageOptions): Promise<UsersPage>;
-  /** All users present, page by page; the same promise as page(). */
-  users(): AsyncIterableIterator<UserPresence>;
-  /** At most 1,000 processes a shard, those with the earliest deadlines first. */
-  processes(): Promise<ProcessesAnswer>;
-}
+export type * from "./reader/answers.ts";
 
 export const LOOKUP_MAX = 1000;
 export const PAGE_MAX = 1000;
 const PAGE_DEFAULT = 100;
+export const CHANGES_MAX = 1000;
+const CHANGES_DEFAULT = 100;
 const PROCESSES_MAX = 1000;
 /** After so many scans that found nobody, page() answers with an empty page and where to go on. */
 const EMPTY_SCANS_MAX = 100;
-
-interface ShardAsOf {
-  readonly now: number;
-  readonly ran: number | null;
-  readonly folded: string;
-  readonly change: string;
-  readonly records: number;
-  readonly lagMs: number;
-  readonly overdueMs: number;
-  readonly users: number;
-  readonly sockets: number;
-  readonly connections: number;
-}
-
-/** The commands every answer starts with, and all that counts() asks: three, whatever the number of users. */
-function asOfCommands(keys: ShardKeys): ReadCommand[] {
-  return [
-    ["HMGET", keys.totals, "shards", "folded", "change", "ran", "due", "users", "sockets", "connections"],
-    // What was folded has left the log, so what is in it is the lag.
-    ["XLEN", keys.records],
-    ["XRANGE", keys.records, "-", "+", "COUNT", "1"],
-  ];
-}
-
-const AS_OF_COUNT = 3;
-
-function fieldOf(flat: Reply | undefined, name: string): Reply | undefined {
-  if (!Array.isArray(flat)) return undefined;
-  for (let i = 0; i < flat.length; i += 2) if (flat[i] === name) return flat[i + 1] as Reply;
-  return undefined;
-}
-
-function readAsOf(replies: readonly (Reply | ReplyError)[], shards: number, now: number): ShardAsOf {
-  const [totals, length, head] = replies;
-  const [known, folded, change, ran, due, users, sockets, connections] = totals as (string | null)[];
-  if (known !== null && known !== undefined && Number(known) !== shards) throw shardsMismatch(known, shards);
-  const first = (head as Reply[])[0] as Reply[] | undefined;
-  const oldest = first === undefined ? null : Number(String(first[0]).split("-", 1)[0]);
-  const dueMs = due === null || due === undefined || Number(due) < 0 ? oldest : Number(due);
-  return {
-    now,
-    ran: ran === null || ran === undefined ? null : Number(ran),
-    folded: folded ?? "0-0",
-    change: change ?? "0-0",
-    records: Number(length),
-    lagMs: oldest === null ? 0 : Math.max(0, now - oldest),
-    overdueMs: dueMs === null ? 0 : Math.max(0, now - dueMs),
-    users: Number(users ?? 0),
-    sockets: Number(sockets ?? 0),
-    connections: Number(connections ?? 0),
-  };
-}
 
 /**
  * A reader over a port. `now` is for tests: the clock to go by instead of this machine's.
@@ -194,22 +73,6 @@ export function readerOver(
     checked = true;
   }
 
-  function combine(parts: readonly ShardAsOf[]): AsOf {
-    const rans = parts.map((part) => part.ran);
-    const oldest = rans.some((ran) => ran === null) ? null : Math.min(...(rans as number[]));
-    return {
-      now: new Date(Math.max(...parts.map((part) => part.now))),
-      projectedAt: oldest === null ? null : new Date(oldest),
-      record: parts.map((part) => part.folded).join("_"),
-      lag: {
-        records: parts.reduce((sum, part) => sum + part.records, 0),
-        ms: Math.max(...parts.map((part) => part.lagMs)),
-      },
-      stale: oldest === null || parts.some((part) => part.overdueMs > staleAfter),
-      cursor: encodeChangesCursor(parts.map((part) => part.change)),
-    };
-  }
-
   /** Asks a shard, in one transaction, `commands` and how old the answers are. */
   async function ask(
     shard: number,
@@ -222,6 +85,13 @@ export function readerOver(
     return { asOf: readAsOf(all, shards, now()), replies: all.slice(AS_OF_COUNT) as Reply[] };
   }
 
+  async function askWithoutAge(commands: readonly ReadCommand[]): Promise<Reply[]> {
+    const replies = await port.read(commands);
+    const failed = replies.find((reply) => reply instanceof ReplyError);
+    if (failed !== undefined) throw redisError(failed);
+    return replies as Reply[];
+  }
+
   async function askAll(commands: (keys: ShardKeys, shard: number) => readonly ReadCommand[]) {
     await opened();
     const answers = await Promise.all(allKeys.map((keys, shard) => ask(shard, commands(keys, shard))));
@@ -229,12 +99,15 @@ export function readerOver(
   }
 
   async function counts(): Promise<Counts> {
-    const { parts } = await askAll(() => []);
+    return countsOf((await askAll(() => [])).parts);
+  }
+
+  function countsOf(parts: readonly ShardAsOf[]): Counts {
     return {
       users: parts.reduce((sum, part) => sum + part.users, 0),
       sockets: parts.reduce((sum, part) => sum + part.sockets, 0),
       connections: parts.reduce((sum, part) => sum + part.connections, 0),
-      asOf: combine(parts),
+      asOf: combineAsOf(parts, staleAfter),
     };
   }
 
@@ -254,14 +127,14 @@ export function readerOver(
     byShard.forEach((ids, shard) => {
       ids.forEach((id, i) => found.set(id, (replies[shard]![0] as Reply[])[i] ?? null));
     });
-    return { users: users.map((id) => presenceOf(id, found.get(id) ?? null)), asOf: combine(parts) };
+    return { users: users.map((id) => presenceOf(id, found.get(id) ?? null)), asOf: combineAsOf(parts, staleAfter) };
   }
 
   async function user(id: string): Promise<UserAnswer> {
     const shard = shardOf(checkUser(id), shards);
     const { replies, asOf } = await ask(shard, [["HMGET", allKeys[shard]!.users, id]]);
     const parts = await withOthers(shard, asOf);
-    return { ...presenceOf(id, (replies[0] as Reply[])[0] ?? null), asOf: combine(parts) };
+    return { ...presenceOf(id, (replies[0] as Reply[])[0] ?? null), asOf: combineAsOf(parts, staleAfter) };
   }
 
   /** A cursor names every shard, so an answer from one asks the others where they stand. */
@@ -272,12 +145,7 @@ export function readerOver(
   }
 
   async function page({ cursor, limit = PAGE_DEFAULT }: PageOptions = {}): Promise<UsersPage> {
-    if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MAX) {
-      throw new PresenceError(
-        "OPTIONS_INVALID",
-        `limit must be a whole number from 1 to ${PAGE_MAX}, got ${limit}`,
-      );
-    }
+    checkLimit(limit, PAGE_MAX);
     let at = cursor === undefined ? FIRST_PAGE : decodePageCursor(cursor, shards);
     for (let scans = 1; ; scans++) {
       const { replies, asOf } = await ask(at.shard, [
@@ -292,7 +160,7 @@ export function readerOver(
       // HSCAN may find nothing in a stretch of a table that has shrunk: an empty page is no page, for a while.
       if (users.length > 0 || next === null || scans === EMPTY_SCANS_MAX) {
         const parts = await withOthers(here, asOf);
-        return { users, next: next === null ? null : encodePageCursor(next), asOf: combine(parts) };
+        return { users, next: next === null ? null : encodePageCursor(next), asOf: combineAsOf(parts, staleAfter) };
       }
       at = next;
     }
@@ -321,13 +189,75 @@ export function readerOver(
         const hash = hashes[i];
         if (hash instanceof ReplyError) throw redisError(hash);
         const process = processOf(id, Number(pairs[2 * i + 1]), hash ?? null);
-        found.set(id, merge(found.get(id), process));
+        found.set(id, mergeProcess(found.get(id), process));
       });
     }
-    return { processes: [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), asOf: combine(parts) };
+    return { processes: [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), asOf: combineAsOf(parts, staleAfter) };
+  }
+
+  async function totals(): Promise<Totals> {
+    const { replies, parts } = await askAll((keys) => totalsCommands(keys));
+    const all = replies.map(readTotals);
+    const sum = (pick: (one: (typeof all)[number]) => number) => all.reduce((n, one) => n + pick(one), 0);
+    const leases = all.flatMap(({ first }, shard) => (first === undefined ? [] : [{ ...first, shard }]));
+    const oldest = leases.sort((a, b) => a.deadline - b.deadline)[0];
+    return {
+      ...countsOf(parts),
+      records: sum((one) => one.records),
+      rejected: sum((one) => one.rejected),
+      fenced: sum((one) => one.fenced),
+      reaped: sum((one) => one.reaped),
+      processes: Math.max(...all.map((one) => one.processes)),
+      oldestLease: oldest === undefined ? null : await leaseOf(oldest),
+    };
+  }
+
+  async function leaseOf({
+    shard,
+    process,
+    deadline,
+  }: {
+    shard: number;
+    process: string;
+    deadline: number;
+  }): Promise<Lease> {
+    const [reply] = await askWithoutAge([["HMGET", allKeys[shard]!.process(process), "ttl"]]);
+    const [ttl] = reply as (string | null)[];
+    const left = deadline - now();
+    return { left, age: ttl === null || ttl === undefined ? null : Math.max(0, Number(ttl) - left) };
+  }
+
+  async function changes({ after, limit = CHANGES_DEFAULT }: ChangesOptions = {}): Promise<ChangesAnswer> {
+    checkLimit(limit, CHANGES_MAX);
+    await opened();
+    if (after === undefined) return { changes: [], next: await end(), gap: false, more: false };
+    const ids = decodeChangesCursor(after, shards);
+    const each = Math.ceil(limit / shards);
+    const parts = await Promise.all(
+      allKeys.map((keys, shard) => readChanges(askWithoutAge, keys, ids[shard]!, each)),
+    );
+    if (parts.some((part) => part.gap)) return { changes: [], next: await end(), gap: true, more: false };
+    return {
+      changes: mergeChanges(parts.map((part) => part.changes)),
+      next: encodeChangesCursor(parts.map((part) => part.at)),
+      gap: false,
+      more: parts.some((part) => part.more),
+    };
+  }
+
+  /** Where `changes` stands. */
+  async function end(): Promise<string> {
+    const replies = await Promise.all(
+      allKeys.map((keys) => askWithoutAge([["HMGET", keys.totals, "shards", "change"]])),
+    );
+    const ids = replies.map(([reply]) => (reply as (string | null)[])[1] ?? START);
+    return encodeChangesCursor(ids);
   }
 
   return {
+    shards,
+    changes: (changesOptions) => shaped(() => changes(changesOptions)),
+    totals: () => shaped(totals),
     counts: () => shaped(counts),
     lookup: (ids) => shaped(() => lookup(ids)),
     user: (id) => shaped(() => user(id)),
@@ -352,40 +282,15 @@ async function shaped<T>(answer: () => Promise<T>): Promise<T> {
   }
 }
 
+function checkLimit(limit: number, most: number): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= most) return;
+  throw new PresenceError(
+    "OPTIONS_INVALID",
+    `limit must be a whole number from 1 to ${most}, got ${String(limit)}`,
+  );
+}
+
 function presenceOf(id: string, sockets: Reply): UserPresence {
   return { id, online: sockets !== null, sockets: Number(sockets ?? 0) };
 }
 
-function processOf(id: string, deadline: number, hash: Reply): ProcessPresence {
-  const text = (name: string) => {
-    const value = fieldOf(hash, name);
-    return value === undefined || value === null ? null : String(value);
-  };
-  const whole = (name: string) => (text(name) === null ? null : Number(text(name)));
-  const started = whole("started");
-  return {
-    id,
-    state: (text("state") ?? "ended") as ProcessState,
-    sockets: whole("sockets") ?? 0,
-    connections: whole("connections") ?? 0,
-    leaseUntil: deadline > 0 ? new Date(deadline) : null,
-    startedAt: started === null ? null : new Date(started),
-    host: text("host"),
-    pid: whole("pid"),
-    version: text("version"),
-  };
-}
-
-/** A process has a registration in every shard; its parts add up. */
-function merge(known: ProcessPresence | undefined, part: ProcessPresence): ProcessPresence {
-  if (known === undefined) return part;
-  const worst =
-    [known.state, part.state].find((state) => state === "ended") ??
-    [known.state, part.state].find((state) => state === "fenced");
-  return {
-    ...known,
-    state: worst ?? "live",
-    sockets: known.sockets + part.sockets,
-    connections: known.connections + part.connections,
-  };
-}

@@ -1,0 +1,142 @@
+/**
+ * One question asked once for many: simultaneous askers share one request to Redis, and its answer is reused for a moment.
+ *
+ * Whoever comes first asks, the others wait for the outcome, failures included. In a Worker the request that asked can
+ * be cancelled with its caller, and its promise then never settles: so nobody waits on another's promise but on one of
+ * its own, and after `reuse` ms the first of those who wait asks again. Either way Redis gets at most one request a
+ * question in `reuse` ms.
+ *
+ * Bounded: at most `most` answers are kept, the least recently used go first, none older than `keep` is told.
+ */
+export interface SharedOptions {
+  /** How long an answer is reused, ms; 0: only simultaneous askers share. */
+  readonly reuse: number;
+  /** How long an answer is kept to be shown when Redis does not answer, ms. */
+  readonly keep: number;
+  /** Most weight of answers kept. */
+  readonly most: number;
+  /** Clock, ms; for tests. */
+  readonly now?: (() => number) | undefined;
+}
+
+interface Question {
+  /** When the request under way began, ms; undefined: none is. */
+  askedAt: number | undefined;
+  /** Which of them it is: one that was given up may still end. */
+  turn: number;
+  outcome: { readonly at: number; readonly settled: PromiseSettledResult<unknown> } | undefined;
+  answer: { readonly at: number; readonly value: unknown; readonly weight: number } | undefined;
+  readonly waiting: Set<() => void>;
+}
+
+/** How much of `most` an answer takes: about one for each item it lists. */
+function weightOf(value: unknown): number {
+  const lists = typeof value === "object" && value !== null ? Object.values(value).filter(Array.isArray) : [];
+  return lists.reduce((sum, list) => sum + list.length, 1);
+}
+
+export class Shared {
+  readonly #options: SharedOptions & { readonly now: () => number };
+  readonly #questions = new Map<string, Question>();
+  #weight = 0;
+
+  constructor(options: SharedOptions) {
+    this.#options = { ...options, now: options.now ?? (() => performance.now()) };
+  }
+
+  /** The answer to `key`, from `ask` or from whoever asks the same. Rejects as `ask` does. */
+  async get<T>(key: string, ask: () => Promise<T>): Promise<T> {
+    const { reuse, now } = this.#options;
+    const question = this.#questionOf(key);
+    const came = now();
+    for (;;) {
+      const { outcome, askedAt } = question;
+      // What ended while we waited is for us, however short `reuse` is.
+      if (outcome !== undefined && (outcome.at >= came || now() - outcome.at < reuse)) {
+        if (outcome.settled.status === "fulfilled") return outcome.settled.value as T;
+        throw outcome.settled.reason;
+      }
+      const patience = Math.max(reuse, PATIENCE_MS_MIN);
+      if (askedAt === undefined || now() - askedAt >= patience) return this.#ask(key, question, ask);
+      await wokenOr(question.waiting, askedAt + patience - now());
+    }
+  }
+
+  /** The last answer to `key`, if it is recent. */
+  recent<T>(key: string): T | undefined {
+    const answer = this.#questions.get(key)?.answer;
+    if (answer === undefined || this.#options.now() - answer.at > this.#options.keep) return undefined;
+    return answer.value as T;
+  }
+
+  /** Questions known at the moment, for tests of the bound. */
+  get size(): number {
+    return this.#questions.size;
+  }
+
+  async #ask<T>(key: string, question: Question, ask: () => Promise<T>): Promise<T> {
+    const { now } = this.#options;
+    const turn = ++question.turn;
+    question.askedAt = now();
+    const [settled] = await Promise.allSettled([ask()]);
+    // Another has taken over meanwhile and will tell; our own caller gets what it asked for.
+    if (turn === question.turn) {
+      question.askedAt = undefined;
+      question.outcome = { at: now(), settled };
+      if (settled.status === "fulfilled") this.#keep(key, question, settled.value);
+      for (const wake of question.waiting) wake();
+      this.#bound();
+    }
+    if (settled.status === "rejected") throw settled.reason;
+    return settled.value;
+  }
+
+  #questionOf(key: string): Question {
+    const known = this.#questions.get(key);
+    const question = known ?? {
+      askedAt: undefined,
+      turn: 0,
+      outcome: undefined,
+      answer: undefined,
+      waiting: new Set(),
+    };
+    // The least recently used is the first of the map.
+    this.#questions.delete(key);
+    this.#questions.set(key, question);
+    return question;
+  }
+
+  #keep(key: string, question: Question, value: unknown): void {
+    if (this.#questions.get(key) !== question) return;
+    const weight = weightOf(value);
+    this.#weight += weight - (question.answer?.weight ?? 0);
+    question.answer = { at: this.#options.now(), value, weight };
+  }
+
+  #bound(): void {
+    const { most } = this.#options;
+    for (const [key, question] of this.#questions) {
+      // A question without an answer weighs one, so that failures are bounded as well.
+      if (this.#weight <= most && this.#questions.size <= most) return;
+      if (question.askedAt !== undefined) continue;
+      this.#questions.delete(key);
+      this.#weight -= question.answer?.weight ?? 0;
+    }
+  }
+}
+
+/** However short answers are reused, a request under way is waited for this long, ms. */
+const PATIENCE_MS_MIN = 1_000;
+
+/** Waits until woken, at most `ms`. Promise and timer are of whoever waits. */
+export function wokenOr(waiting: Set<() => void>, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      waiting.delete(done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    waiting.add(done);
+  });
+}

@@ -4,13 +4,15 @@
  * A loop sleeps until a record arrives or a deadline comes. Any number of loops may run, in as many processes: the
  * first that wakes does the work, the others find nothing left.
  */
+import { backoff } from "./core/backoff.ts";
 import { PresenceError } from "./core/errors.ts";
 import { keysOf } from "./core/keys.ts";
 import { type ProjectorOptions, resolveProjectorOptions } from "./options.ts";
 import { type Projector, projectorOver, type StepResult } from "./projector.ts";
-import { backoff, connect, type RedisInput } from "./redis/connect.ts";
+import { connect, type RedisInput } from "./redis/connect.ts";
 import { redisError } from "./redis/errors.ts";
-import { pause, tail } from "./tail.ts";
+import { pause } from "./pause.ts";
+import { tail } from "./tail.ts";
 
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;

@@ -5,9 +5,11 @@
  * is delivered once, unless it was trimmed before it could be read.
  */
 import { redisError } from "./redis/errors.ts";
-import { backoff, type Connection, connect, isStandalone, type RedisInput } from "./redis/connect.ts";
+import { type Connection, connect, isStandalone, type RedisInput } from "./redis/connect.ts";
+import { backoff } from "./core/backoff.ts";
 import { isBefore } from "./core/stream-id.ts";
 import { type StreamEntry, streamsOf } from "./redis/entries.ts";
+import { pause } from "./pause.ts";
 import type { Reply } from "./redis/port.ts";
 
 export interface TailOptions {
@@ -102,18 +104,4 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
 async function endOf(port: Connection["port"], stream: string): Promise<string> {
   const newest = (await port.call(["XREVRANGE", stream, "+", "-", "COUNT", "1"])) as Reply[][];
   return (newest[0]?.[0] as string | undefined) ?? "0-0";
-}
-
-/** Waits, or less if the signal fires. Never rejects. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -3,46 +3,57 @@
  * Worker and on Node; functions/ composes it with a client and an environment.
  *
  *   GET  /health             open       the process answers
- *   GET  /v1/counts          open*      users, sockets, connections          * unless `counts: "closed"`
- *   GET  /ready              token      200, or 503 when Redis or the projector is not well
- *   GET  /v1/users           token      a page: ?cursor=&limit=
- *   GET  /v1/users/:id       token      one user, `online: false` for one who is absent
- *   POST /v1/users/lookup    token      {"ids": [...]}, at most 1,000
- *   GET  /v1/processes       token      the Socket.IO processes and their leases
+ *   GET  /openapi.json       open       this list, for programs
+ *   GET  /v1/counts          open*      users, sockets, connections; also as events     * unless `counts: "closed"`
+ *   GET  /ready              counts     200, or 503 when Redis or the projector is not well
+ *   GET  /metrics            counts     for Prometheus
+ *   GET  /v1/users           users      a page: ?cursor=&limit=
+ *   GET  /v1/users/:id       users      one user, `online: false` for one who is absent
+ *   POST /v1/users/lookup    users      {"ids": [...]}, at most 1,000
+ *   GET  /v1/processes       users      the Socket.IO processes and their leases
+ *   GET  /v1/changes         users      who came and went: ?after=&user=; also as events
+ *
+ * The middle column is the scope of the token that is needed.
  */
 import { Hono } from "hono";
 import { matchedRoutes } from "hono/route";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { PresenceError } from "../core/errors.ts";
-import { requireToken } from "./auth.ts";
-import { within } from "./deadline.ts";
-import { crossOrigin, noStoreByDefault, securityHeaders } from "./headers.ts";
-import { type AppOptions, resolveAppOptions } from "./options.ts";
+import { requireScope, type Scope } from "./auth.ts";
+import { crossOrigin, entityTags, noStoreByDefault, securityHeaders } from "./headers.ts";
+import { documentOf } from "./openapi.ts";
+import { type AppOptions, type ResolvedAppOptions, resolveAppOptions } from "./options.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { describeFailure } from "./report.ts";
-import { addProtected, type Ask, countsRoute, healthRoute, readyRoute } from "./routes.ts";
+import { checkAddress } from "./request.ts";
+import { routesOf } from "./routes.ts";
+import { Answers } from "./sharing.ts";
+import { Streams } from "./streams.ts";
 
 export type { AppOptions };
 
+/** The routes as types, for hono/client. */
+export type Api = ReturnType<typeof routesOf>;
+
 /** Throws PresenceError OPTIONS_INVALID. Requests never throw: whatever happens is answered with a problem. */
-export function createApp(options: AppOptions): Hono {
-  const { reader, tokens, counts: access, origins, timeout, logger } = resolveAppOptions(options);
-  const ask: Ask = (question) => within(timeout, question(reader));
+export function createApp(input: AppOptions): Hono {
+  const options = resolveAppOptions(input);
+  const { origins, logger, tokens, countsTokens } = options;
   const app = new Hono();
 
   app.use(securityHeaders(), noStoreByDefault());
   if (origins.length > 0) app.use(crossOrigin(origins));
+  app.use(checkAddress());
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (_, methods) => notAllowed(methods) }));
+  app.use(requireScope({ users: tokens, counts: countsTokens, scopeOf: scopesOf(options) }));
+  app.use(entityTags());
 
-  app.get("/health", healthRoute);
-  if (access === "open") app.get("/v1/counts", countsRoute(ask, access));
-
-  // What stands above is open. Everything below needs a token, the paths that do not exist included.
-  app.use(requireToken(tokens));
-
-  if (access === "closed") app.get("/v1/counts", countsRoute(ask, access));
-  app.get("/ready", readyRoute(ask));
-  addProtected(app, ask);
+  const streams = new Streams({ ...options.streams, signal: options.signal });
+  app.route("/", routesOf({ answers: new Answers(options), streams, options }));
+  const document = documentOf(app);
+  app.get("/openapi.json", async (c) =>
+    c.json(await document(), 200, { "cache-control": "public, max-age=300" }),
+  );
 
   app.notFound(() => new Problem(404, "NOT_FOUND", "there is nothing at this path").toResponse());
   app.onError((error, c) => {
@@ -60,6 +71,19 @@ export function createApp(options: AppOptions): Hono {
     return problem.toResponse();
   });
   return app;
+}
+
+/** What is not listed, paths that do not exist included, takes the most there is. */
+function scopesOf({ counts }: ResolvedAppOptions): (method: string, path: string) => Scope | undefined {
+  const scopes = new Map<string, Scope | undefined>([
+    ["/health", undefined],
+    ["/openapi.json", undefined],
+    ["/v1/counts", counts === "open" ? undefined : "counts"],
+    ["/ready", "counts"],
+    ["/metrics", "counts"],
+  ]);
+  return (method, path) =>
+    (method === "GET" || method === "HEAD") && scopes.has(path) ? scopes.get(path) : "users";
 }
 
 function notAllowed(methods: readonly string[]): Response {

@@ -1,6 +1,7 @@
 /**
  * Who may read: whoever brings one of the tokens that are set. Several may be set, so that one can be replaced without
- * an outage: add the new one, move the callers, take the old one away.
+ * an outage: add the new one, move the callers, take the old one away. A token has one of two scopes: `counts` opens
+ * numbers, `users` opens everything.
  *
  * Closed by default: with no token set nobody passes.
  */
@@ -13,39 +14,61 @@ const TOKEN_LENGTH_MIN = 16;
 /** Every request is compared with each of them. */
 const TOKENS_MAX = 32;
 
+export type Scope = "counts" | "users";
+
 /** Throws PresenceError OPTIONS_INVALID naming the first token that cannot work, by its place and never by its text. */
-export function checkTokens(tokens: readonly string[]): readonly string[] {
+export function checkTokens(tokens: readonly string[], name = "tokens"): readonly string[] {
   if (!Array.isArray(tokens) || tokens.length > TOKENS_MAX) {
-    throw new PresenceError("OPTIONS_INVALID", `tokens must be a list of at most ${TOKENS_MAX}`);
+    throw new PresenceError("OPTIONS_INVALID", `${name} must be a list of at most ${TOKENS_MAX}`);
   }
   for (const [i, token] of (tokens as unknown[]).entries()) {
     if (typeof token !== "string" || token.length < TOKEN_LENGTH_MIN) {
       const length = typeof token === "string" ? `${token.length} characters` : "no text";
       throw new PresenceError(
         "OPTIONS_INVALID",
-        `tokens[${i}] has ${length}: make one of ${TOKEN_LENGTH_MIN} or more, e.g. with: openssl rand -hex 24`,
+        `${name}[${i}] has ${length}: make one of ${TOKEN_LENGTH_MIN} or more, e.g. with: openssl rand -hex 24`,
       );
     }
     if (!/^[\x21-\x7e]+$/.test(token)) {
       throw new PresenceError(
         "OPTIONS_INVALID",
-        `tokens[${i}] must be printable ASCII without spaces, to fit into an HTTP header`,
+        `${name}[${i}] must be printable ASCII without spaces, to fit into an HTTP header`,
       );
     }
   }
   return [...tokens];
 }
 
+/** Throws PresenceError OPTIONS_INVALID for one that is in both lists: which scope it has would be a guess. */
+export function checkScopes(users: readonly string[], counts: readonly string[]): void {
+  const both = counts.findIndex((token) => users.includes(token));
+  if (both === -1) return;
+  throw new PresenceError(
+    "OPTIONS_INVALID",
+    `countsTokens[${both}] is also tokens[${users.indexOf(counts[both]!)}]: a token has one scope, so make two`,
+  );
+}
+
+export interface Guard {
+  /** Tokens of the scope `users`, which covers the other. */
+  readonly users: readonly string[];
+  readonly counts: readonly string[];
+  /** The scope a request needs; undefined: none. */
+  readonly scopeOf: (method: string, path: string) => Scope | undefined;
+}
+
 /**
- * A guard for whatever is registered after it. Problems: 401 TOKEN_MISSING and TOKEN_INVALID with WWW-Authenticate
- * (RFC 6750), 403 TOKENS_NOT_SET.
+ * Lets pass who may. Problems: 401 TOKEN_MISSING and TOKEN_INVALID, 403 SCOPE_MISSING, with WWW-Authenticate (RFC 6750);
+ * 403 TOKENS_NOT_SET.
  */
-export function requireToken(tokens: readonly string[]): MiddlewareHandler {
+export function requireScope({ users, counts, scopeOf }: Guard): MiddlewareHandler {
   // The digests, not a promise of them: a Worker may not await in one request what another one has begun.
-  let digests: readonly Uint8Array[] | undefined;
+  let digests: { users: Digests; counts: Digests } | undefined;
 
   return async function bearer(c, next) {
-    if (tokens.length === 0) {
+    const scope = scopeOf(c.req.method, c.req.path);
+    if (scope === undefined) return next();
+    if (users.length === 0 && (scope === "users" || counts.length === 0)) {
       throw new Problem(403, "TOKENS_NOT_SET", "this route needs a token and the server has none: set one (`tokens`, or ROLLCALL_TOKENS)"); // prettier-ignore
     }
     const given = tokenOf(c.req.header("authorization"));
@@ -54,14 +77,28 @@ export function requireToken(tokens: readonly string[]): MiddlewareHandler {
         headers: { "www-authenticate": 'Bearer realm="rollcall"' },
       });
     }
-    digests ??= await Promise.all(tokens.map(digestOf));
-    if (!isAmong(await digestOf(given), digests)) {
+    digests ??= { users: await digestsOf(users), counts: await digestsOf(counts) };
+    const digest = await digestOf(given);
+    // Both lists are looked at, whichever it is in.
+    const [isOfUsers, isOfCounts] = [isAmong(digest, digests.users), isAmong(digest, digests.counts)];
+    if (!isOfUsers && !isOfCounts) {
       throw new Problem(401, "TOKEN_INVALID", "this token is none of those that are set", {
         headers: { "www-authenticate": 'Bearer realm="rollcall", error="invalid_token"' },
       });
     }
-    await next();
+    if (!isOfUsers && scope === "users") {
+      throw new Problem(403, "SCOPE_MISSING", "this token is for the counts alone: use one of the scope `users`", {
+        headers: { "www-authenticate": 'Bearer realm="rollcall", error="insufficient_scope", scope="users"' },
+      });
+    }
+    return next();
   };
+}
+
+type Digests = readonly Uint8Array[];
+
+function digestsOf(tokens: readonly string[]): Promise<Digests> {
+  return Promise.all(tokens.map(digestOf));
 }
 
 function tokenOf(header: string | undefined): string | undefined {
@@ -76,7 +113,7 @@ async function digestOf(token: string): Promise<Uint8Array> {
  * Looks at every byte of every digest, whatever it has found: the time tells neither how much of a token was right nor
  * which one it was.
  */
-function isAmong(given: Uint8Array, digests: readonly Uint8Array[]): boolean {
+function isAmong(given: Uint8Array, digests: Digests): boolean {
   let found = 0;
   for (const digest of digests) {
     let difference = 0;

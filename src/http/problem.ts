@@ -24,9 +24,12 @@ export type ProblemCode =
   | "TOKEN_INVALID"
   /** 403: no token is set, so nobody may pass. */
   | "TOKENS_NOT_SET"
+  /** 403: the token is for the counts alone. */
+  | "SCOPE_MISSING"
   | "NOT_FOUND"
   | "METHOD_NOT_ALLOWED"
   | "BODY_TOO_LARGE"
+  | "URI_TOO_LONG"
   | "MEDIA_TYPE_UNSUPPORTED"
   /** 500: the server has been set up wrongly; only whoever runs it can help. */
   | "OPTIONS_INVALID"
@@ -36,6 +39,8 @@ export type ProblemCode =
   | "INTERNAL"
   /** 503: Redis did not answer in time, or with an error. */
   | "REDIS_UNAVAILABLE"
+  /** 503: as many event streams are open as one process serves. */
+  | "STREAMS_EXHAUSTED"
   /** 503, from /ready alone: Redis answers, but the projector is overdue. */
   | "PROJECTOR_STALE";
 
@@ -46,6 +51,7 @@ const TITLES = {
   404: "Not Found",
   405: "Method Not Allowed",
   413: "Content Too Large",
+  414: "URI Too Long",
   415: "Unsupported Media Type",
   500: "Internal Server Error",
   503: "Service Unavailable",

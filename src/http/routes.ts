@@ -2,84 +2,190 @@
  * The routes. Each is one question to the Reader, and its answer as it is: the field names of the API are those of the
  * Reader's types, and JSON writes their dates in ISO 8601.
  */
-import type { Context, Handler, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
-import type { Reader } from "../reader.ts";
+import { type Context, Hono } from "hono";
+import * as answers from "./answers.ts";
+import { changesEvents, countsEvents, type Pace } from "./events.ts";
+import type { Ask } from "./feed.ts";
+import { cacheControl } from "./headers.ts";
+import { METRICS_TYPE, metricsOf } from "./metrics.ts";
+import { about } from "./openapi.ts";
+import type { ResolvedAppOptions } from "./options.ts";
 import { Problem, retryAfter } from "./problem.ts";
-import { LOOKUP_BYTES_MAX, parseLookup, parseNoQuery, parsePageQuery, parseUserPath } from "./schemas.ts";
+import { lookup, parseUserPath, query } from "./request.ts";
+import { changesQuery, noQuery, pageQuery } from "./schemas.ts";
+import type { Answers } from "./sharing.ts";
+import { type Streams, wantsEvents } from "./streams.ts";
 
-/** Asks the Reader, for as long as a request may wait. */
-export type Ask = <T>(question: (reader: Reader) => Promise<T>) => Promise<T>;
+/** How often a stream looks for something new, ms: at most one event in this time. */
+const EVERY_MS = 1_000;
 
-/** How long an open answer may be shared, s: it keeps a crowd from Redis, and `asOf` says how old it is. */
-const OPEN_MAX_AGE_S = 1;
-
-/** GET /health: the process answers. Asks nobody, so a Redis that is away does not get it restarted. */
-export const healthRoute: Handler = (c) => c.json({ status: "ok" });
-
-/** GET /v1/counts → { users, sockets, connections, asOf }. */
-export function countsRoute(ask: Ask, access: "open" | "closed"): Handler {
-  const headers: Record<string, string> =
-    access === "open" ? { "cache-control": `public, max-age=${OPEN_MAX_AGE_S}` } : {};
-  return async function counts(c) {
-    parseNoQuery(c.req.url);
-    return c.json(await ask((reader) => reader.counts()), 200, headers);
-  };
+export interface RouteParts {
+  readonly answers: Answers;
+  readonly streams: Streams;
+  readonly options: ResolvedAppOptions;
 }
 
-/** GET /ready → { status, asOf }, or 503: REDIS_UNAVAILABLE, PROJECTOR_STALE. */
-export function readyRoute(ask: Ask): Handler {
-  return async function ready(c) {
-    const { asOf } = await ask((reader) => reader.counts());
-    if (asOf.stale) {
-      const detail =
-        asOf.projectedAt === null ? "no projector has run on this prefix yet" : "the projector is overdue";
-      throw new Problem(503, "PROJECTOR_STALE", detail, { headers: retryAfter, members: { asOf } });
-    }
-    return c.json({ status: "ready", asOf });
-  };
-}
+/** GET /health and the rest of what app.ts lists. */
+export function routesOf({ answers: answered, streams, options }: RouteParts) {
+  const { counts: access, reuse } = options;
+  const countsScope = access === "open" ? undefined : "counts";
+  const countsCache = cacheControl(access === "open" ? "public" : "private", reuse);
+  const cached = { "cache-control": cacheControl("private", reuse) };
 
-/** GET /v1/users, /v1/users/:id and /v1/processes, POST /v1/users/lookup. */
-export function addProtected(app: Hono, ask: Ask): void {
-  app.get("/v1/users", async function page(c) {
-    const query = parsePageQuery(c.req.url);
-    return c.json(await ask((reader) => reader.page(query)));
-  });
-
-  app.get("/v1/users/:id", async function user(c) {
-    parseNoQuery(c.req.url);
-    const id = parseUserPath(c.req.url);
-    return c.json(await ask((reader) => reader.user(id)));
-  });
-
-  app.post(
-    "/v1/users/lookup",
-    bodyLimit({ maxSize: LOOKUP_BYTES_MAX, onError: tooLarge }),
-    async function lookup(c) {
-      parseNoQuery(c.req.url);
-      checkMediaType(c);
-      const ids = parseLookup(await c.req.arrayBuffer());
-      return c.json(await ask((reader) => reader.lookup(ids)));
-    },
+  return (
+    new Hono()
+      // Asks nobody, so that a Redis that is away does not get the process restarted.
+      .get(
+        "/health",
+        about({ id: "health", summary: "The process answers.", answer: answers.health, scope: undefined }),
+        (c) => c.json({ status: "ok" as const }),
+      )
+      .get(
+        "/ready",
+        about({
+          id: "ready",
+          summary: "Redis answers and the projector is fresh.",
+          answer: answers.ready,
+          scope: "counts",
+          problems: [503],
+        }),
+        async (c) => {
+          const { asOf } = await answered.counts();
+          if (asOf.stale) {
+            const detail =
+              asOf.projectedAt === null
+                ? "no projector has run on this prefix yet"
+                : "the projector is overdue";
+            throw new Problem(503, "PROJECTOR_STALE", detail, { headers: retryAfter, members: { asOf } });
+          }
+          return c.json({ status: "ready" as const, asOf });
+        },
+      )
+      .get("/metrics", async (c) => {
+        const text = metricsOf(await answered.totals());
+        return c.body(text, 200, { "content-type": METRICS_TYPE });
+      })
+      .get(
+        "/v1/counts",
+        about({
+          id: "counts",
+          summary: "How many users, sockets and connections.",
+          answer: answers.counts,
+          scope: countsScope,
+          events: "An event `counts` with the same answer when a number changes, at most one a second.",
+          problems: [400, 503],
+        }),
+        query(noQuery),
+        async (c) => {
+          c.header("vary", "Accept");
+          const first = await answered.counts();
+          if (wantsEvents(c)) {
+            const pace = paceOf(options);
+            return streams.respond(
+              c,
+              countsEvents(() => answered.counts(pace.counting), first, pace),
+            ) as never;
+          }
+          return c.json(first, 200, { "cache-control": countsCache });
+        },
+      )
+      .get(
+        "/v1/users",
+        about({
+          id: "users",
+          summary: "A page of who is present.",
+          answer: answers.usersPage,
+          scope: "users",
+          problems: [400, 503],
+        }),
+        query(pageQuery),
+        async (c) => c.json(await answered.page(c.req.valid("query")), 200, cached),
+      )
+      .get(
+        "/v1/users/:id",
+        about({
+          id: "user",
+          summary: "One user; `online: false` for one who is absent.",
+          answer: answers.user,
+          scope: "users",
+          problems: [400, 503],
+        }),
+        query(noQuery),
+        async (c) => c.json(await answered.user(parseUserPath(c.req.url)), 200, cached),
+      )
+      .post(
+        "/v1/users/lookup",
+        about({
+          id: "lookup",
+          summary: "Which of these users are present, in the order asked.",
+          answer: answers.usersAnswer,
+          scope: "users",
+          problems: [400, 413, 415, 503],
+        }),
+        query(noQuery),
+        lookup(),
+        async (c) => c.json(await answered.lookup(c.req.valid("json").ids)),
+      )
+      .get(
+        "/v1/processes",
+        about({
+          id: "processes",
+          summary: "The Socket.IO processes, their leases and counts.",
+          answer: answers.processesAnswer,
+          scope: "users",
+          problems: [400, 503],
+        }),
+        query(noQuery),
+        async (c) => c.json(await answered.processes(), 200, cached),
+      )
+      .get(
+        "/v1/changes",
+        about({
+          id: "changes",
+          summary: "Who came and went since a cursor; without one, where the changes stand.",
+          answer: answers.changesAnswer,
+          scope: "users",
+          events:
+            "An event `changes` {changes, next} when there are some, or `gap` {next}. Ids are cursors: `Last-Event-ID` goes on.",
+          problems: [400, 503],
+        }),
+        query(changesQuery),
+        async (c) => {
+          c.header("vary", "Accept");
+          const { after, user = [] } = c.req.valid("query");
+          const followed = [user].flat();
+          if (!wantsEvents(c)) {
+            const { changes, ...rest } = await answered.changes(after);
+            const mine =
+              followed.length === 0 ? changes : changes.filter((change) => followed.includes(change.user));
+            return c.json({ changes: mine, ...rest }, 200, cached);
+          }
+          const pace = paceOf(options);
+          const first = await answered.changes(lastEventId(c) ?? after, pace.counting);
+          const events = changesEvents(answered.feed, answered.askWith(pace.counting), first, followed, pace);
+          return streams.respond(c, events) as never;
+        },
+      )
   );
-
-  app.get("/v1/processes", async function processes(c) {
-    parseNoQuery(c.req.url);
-    return c.json(await ask((reader) => reader.processes()));
-  });
 }
 
-function checkMediaType(c: Context): void {
-  const type = c.req.header("content-type") ?? "";
-  if (!/^application\/json *(;|$)/i.test(type)) {
-    throw new Problem(415, "MEDIA_TYPE_UNSUPPORTED", "send the body as Content-Type: application/json");
-  }
-  if (c.req.header("content-encoding") !== undefined) {
-    throw new Problem(415, "MEDIA_TYPE_UNSUPPORTED", "send the body without a Content-Encoding");
-  }
+/** What it was given last: a browser sends it when it comes back, and it is newer than the address. */
+function lastEventId(c: Context): string | undefined {
+  const id = c.req.header("last-event-id");
+  return id === undefined || id === "" ? undefined : id;
 }
 
-function tooLarge(): never {
-  throw new Problem(413, "BODY_TOO_LARGE", `the body may have at most ${LOOKUP_BYTES_MAX} bytes`);
+interface CountedPace extends Pace {
+  /** Has each request to Redis counted that this stream makes for all. */
+  readonly counting: (ask: Ask) => Ask;
+}
+
+function paceOf({ streams }: ResolvedAppOptions): CountedPace {
+  let requests = 0;
+  return {
+    every: EVERY_MS,
+    heartbeat: streams.heartbeat,
+    isSpent: () => requests >= streams.requests,
+    counting: (ask) => (question) => (requests++, ask(question)),
+  };
 }

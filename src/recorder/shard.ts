@@ -2,13 +2,14 @@
  * The recorder of one shard: a loop that appends one record after the other, and calls the projector where it is asked to.
  */
 import { hostname } from "node:os";
+import { backoff } from "../core/backoff.ts";
 import { type Fall, Journal } from "../core/journal.ts";
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { encodeRecord, type RecordEntry } from "../core/record.ts";
 import { isBefore } from "../core/stream-id.ts";
 import type { ResolvedRecorderOptions } from "../options.ts";
 import type { Projector, StepResult } from "../projector.ts";
-import { backoff, type Connection } from "../redis/connect.ts";
+import type { Connection } from "../redis/connect.ts";
 import { redisError } from "../redis/errors.ts";
 import { type Command, type Reply, ReplyError } from "../redis/port.ts";
 import { checkShards } from "../redis/shards.ts";

@@ -3,20 +3,12 @@
  * connection must fail at once and be retried with the same record, and because reading `changes` blocks.
  */
 import { type Cluster, Redis } from "ioredis";
+import { backoff } from "../core/backoff.ts";
 import { PresenceError } from "../core/errors.ts";
 import { type IoRedis, ioredisPort } from "./ioredis.ts";
 import type { PipelinePort, ReadPort } from "./port.ts";
 
 export type RedisInput = string | Redis | Cluster;
-
-const BACKOFF_MS_MIN = 50;
-const BACKOFF_MS_MAX = 2000;
-
-/** Jittered exponential back-off: all processes lose Redis at the same moment and must not return at the same moment. */
-export function backoff(attempt: number, random = Math.random): number {
-  const ceiling = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(attempt, 10));
-  return Math.round(ceiling * (0.5 + random() / 2));
-}
 
 /** A client's own second argument, if it passes one, is no source of chance. */
 const retry = (attempt: number) => backoff(attempt);

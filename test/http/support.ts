@@ -110,6 +110,8 @@ export function appOver(redis: Redis, keys: ReaderOptions, options: Partial<AppO
   const app = createApp({
     reader: readerOver(ioredisPort(redis), keys),
     tokens: [TOKEN],
+    // Tests change what is there and ask again at once; sharing has tests of its own.
+    reuse: 0,
     logger: { info: log, warn: log, error: log },
     ...options,
   });

@@ -7,7 +7,7 @@ import { projectorOver } from "../../src/projector.ts";
 import type { Host } from "./host.ts";
 import type { Link } from "./link.ts";
 import type { Random } from "./random.ts";
-import { backoff } from "../../src/redis/connect.ts";
+import { backoff } from "../../src/core/backoff.ts";
 import { mustBeRedis } from "./recorder.ts";
 
 export interface ProjectorOptions {

@@ -1,0 +1,125 @@
+/**
+ * The latest changes, read once for all who follow them: pollers of /v1/changes and subscribers alike.
+ *
+ * Nobody in particular reads. Whoever wants to know asks for what is new, and the first to ask in a second asks Redis
+ * (shared.ts); so nothing has to be started, handed over or stopped, and it costs nothing while nobody follows.
+ * A follower whose cursor is older than what is kept here reads Redis itself, until it has caught up.
+ */
+import type { Change } from "../core/change.ts";
+import { decodeChangesCursor, encodeChangesCursor } from "../core/cursor.ts";
+import { shardOf } from "../core/shard.ts";
+import { isBefore } from "../core/stream-id.ts";
+import type { ChangesAnswer, Reader } from "../reader.ts";
+import { type Shared, wokenOr } from "./shared.ts";
+
+/** Asks the reader, within the time that a request has. */
+export type Ask = <T>(question: (reader: Reader) => Promise<T>) => Promise<T>;
+
+/** Changes kept, about. */
+const KEPT_MAX = 10_000;
+/** Changes of one answer, about: batches come whole. */
+const ANSWER_MAX = 1_000;
+/** When nobody has asked for this long, ms, what is kept is forgotten: reading on from there could be a long way. */
+const IDLE_MS = 10_000;
+/** Reads one after the other before those who wait are told. */
+const READS_MAX = 4;
+
+/** What one read brought: everything after the cursor `after`, up to the `after` of the next. */
+interface Batch {
+  readonly after: string;
+  readonly changes: readonly Change[];
+}
+
+/** A new object after each read, so that what a slow follower looks at does not change under its feet. */
+interface Window {
+  readonly batches: readonly Batch[];
+  /** Where the last of them ends. */
+  readonly end: string;
+}
+
+export class Feed {
+  readonly #shards: number;
+  readonly #shared: Shared;
+  readonly #now: () => number;
+  #window: Window | undefined;
+  #readAt = -Infinity;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(shards: number, shared: Shared, now: () => number = () => performance.now()) {
+    this.#shards = shards;
+    this.#shared = shared;
+    this.#now = now;
+  }
+
+  /** What came after `cursor`; undefined: from now on. Rejects with CURSOR_INVALID, and as the reader does. */
+  async since(cursor: string | undefined, ask: Ask): Promise<ChangesAnswer> {
+    // Refused before Redis is asked anything.
+    const ids = cursor === undefined ? undefined : decodeChangesCursor(cursor, this.#shards);
+    const window = await this.#shared.get("feed", () => this.#advance(ask));
+    if (ids === undefined) return { changes: [], next: window.end, gap: false, more: false };
+    const first = window.batches.findLastIndex(({ after }) => after === cursor);
+    if (cursor === window.end || first !== -1) return this.#answer(window, first, ids);
+    const start = decodeChangesCursor(window.batches[0]?.after ?? window.end, this.#shards);
+    const end = decodeChangesCursor(window.end, this.#shards);
+    const isKept = ids.every((id, shard) => !isBefore(id, start[shard]!) && !isBefore(end[shard]!, id));
+    if (isKept) return this.#answer(window, 0, ids);
+    return this.#shared.get(`changes ${cursor}`, () =>
+      ask((reader) => reader.changes({ after: cursor, limit: ANSWER_MAX })),
+    );
+  }
+
+  /** Resolves when something new was read for somebody, or after `ms`. */
+  async wait(ms: number): Promise<void> {
+    await wokenOr(this.#waiting, ms);
+  }
+
+  async #advance(ask: Ask): Promise<Window> {
+    const before = this.#now() - this.#readAt > IDLE_MS ? undefined : this.#window;
+    const window =
+      before === undefined
+        ? { batches: [], end: (await ask((reader) => reader.changes())).next }
+        : await this.#readOn(before, ask);
+    this.#readAt = this.#now();
+    this.#window = window;
+    if (window.end !== before?.end) for (const wake of this.#waiting) wake();
+    return window;
+  }
+
+  async #readOn(window: Window, ask: Ask): Promise<Window> {
+    const batches = [...window.batches];
+    let { end } = window;
+    for (let reads = 1; ; reads++) {
+      const after = end;
+      const { changes, next, gap, more } = await ask((reader) =>
+        reader.changes({ after, limit: ANSWER_MAX }),
+      );
+      // Whoever follows from before the gap finds no batch and is told by Redis.
+      if (gap) return { batches: [], end: next };
+      if (next !== end) batches.push({ after, changes });
+      end = next;
+      if (!more || reads === READS_MAX) return { batches: bounded(batches), end };
+    }
+  }
+
+  /** What comes after `ids`, from the batch `first` on (-1: nothing). */
+  #answer({ batches, end }: Window, first: number, ids: readonly string[]): ChangesAnswer {
+    const changes: Change[] = [];
+    let next = first === -1 ? batches.length : first;
+    for (; next < batches.length && changes.length < ANSWER_MAX; next++) {
+      for (const change of batches[next]!.changes) {
+        if (isBefore(ids[shardOf(change.user, this.#shards)]!, change.id)) changes.push(change);
+      }
+    }
+    const reached = decodeChangesCursor(batches[next]?.after ?? end, this.#shards);
+    // In some shards the cursor may have been ahead of where a batch ends.
+    const furthest = reached.map((id, shard) => (isBefore(id, ids[shard]!) ? ids[shard]! : id));
+    return { changes, next: encodeChangesCursor(furthest), gap: false, more: next < batches.length };
+  }
+}
+
+/** The latest of the batches, so many that they hold about KEPT_MAX changes. */
+function bounded(batches: readonly Batch[]): readonly Batch[] {
+  let kept = 0;
+  const first = batches.findLastIndex(({ changes }) => (kept += changes.length) > KEPT_MAX);
+  return batches.slice(first + 1);
+}

@@ -1,0 +1,62 @@
+/**
+ * GET /metrics: the text format of Prometheus, version 0.0.4
+ * (https://prometheus.io/docs/instrumenting/exposition_formats/). By hand, since what gathers metrics inside a process
+ * has no place here: all of these are read from Redis when they are asked for.
+ */
+import type { Totals } from "../reader.ts";
+
+export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+type Metric = readonly [
+  name: string,
+  type: "gauge" | "counter",
+  help: string,
+  value: (totals: Totals) => number | null,
+];
+
+const METRICS: readonly Metric[] = [
+  ["users", "gauge", "Users present, those in grace included.", (t) => t.users],
+  ["sockets", "gauge", "Open sockets.", (t) => t.sockets],
+  ["connections", "gauge", "Low-level connections of the processes.", (t) => t.connections],
+  ["processes", "gauge", "Processes with a lease.", (t) => t.processes],
+  ["lag_records", "gauge", "Records appended and not folded yet.", (t) => t.asOf.lag.records],
+  ["lag_seconds", "gauge", "Age of the oldest of them.", (t) => t.asOf.lag.ms / 1000],
+  ["stale", "gauge", "1 when the projector is overdue, or never ran.", (t) => Number(t.asOf.stale)],
+  [
+    "projected_timestamp_seconds",
+    "gauge",
+    "When the projector last ran.",
+    (t) => (t.asOf.projectedAt === null ? null : t.asOf.projectedAt.getTime() / 1000),
+  ],
+  ["folded_records_total", "counter", "Records folded.", (t) => t.records],
+  ["rejected_records_total", "counter", "Entries of the log that were no records.", (t) => t.rejected],
+  ["fenced_processes_total", "counter", "Processes fenced, shard by shard.", (t) => t.fenced],
+  ["reaped_processes_total", "counter", "Processes whose lease ran out, shard by shard.", (t) => t.reaped],
+  [
+    "oldest_lease_age_seconds",
+    "gauge",
+    "Since when the lease that runs out first has not been renewed.",
+    (t) => seconds(t.oldestLease?.age),
+  ],
+  [
+    "oldest_lease_left_seconds",
+    "gauge",
+    "Until that lease runs out; negative when it has and nobody has reaped the process.",
+    (t) => seconds(t.oldestLease?.left),
+  ],
+];
+
+function seconds(ms: number | null | undefined): number | null {
+  return ms === null || ms === undefined ? null : ms / 1000;
+}
+
+/** What has no value is left out. */
+export function metricsOf(totals: Totals): string {
+  const blocks: string[] = [];
+  for (const [name, type, help, valueOf] of METRICS) {
+    const value = valueOf(totals);
+    if (value === null) continue;
+    blocks.push(`# HELP rollcall_${name} ${help}\n# TYPE rollcall_${name} ${type}\nrollcall_${name} ${value}\n`);
+  }
+  return blocks.join("");
+}

@@ -1,0 +1,115 @@
+/** From a request to what a route is asked: checked, or refused with a problem that says what to send. */
+import type { Context, MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { resolver, uniqueSymbol } from "hono-openapi";
+import * as v from "valibot";
+import { Problem } from "./problem.ts";
+import {
+  type changesQuery,
+  LOOKUP_BYTES_MAX,
+  lookupBody,
+  type noQuery,
+  type pageQuery,
+  URL_BYTES_MAX,
+} from "./schemas.ts";
+
+type QuerySchema = typeof pageQuery | typeof changesQuery | typeof noQuery;
+
+/** What the client of hono/client may send, and what the handler gets. */
+type Asked<Target extends string, In, Out> = {
+  in: { [K in Target]: In };
+  out: { [K in Target]: Out };
+};
+
+/** The query, for `c.req.valid("query")` and /openapi.json. Problem: 400 QUERY_INVALID. */
+export function query<S extends QuerySchema>(
+  schema: S,
+): MiddlewareHandler<object, string, Asked<"query", v.InferInput<S>, v.InferOutput<S>>> {
+  const check: MiddlewareHandler = async function checkQuery(c, next) {
+    const given = new Map<string, string | string[]>();
+    for (const [name, value] of new URL(c.req.url).searchParams) {
+      const before = given.get(name);
+      given.set(name, before === undefined ? value : [before, value].flat());
+    }
+    const result = v.safeParse(schema, Object.fromEntries(given), { abortEarly: true });
+    if (!result.success) throw new Problem(400, "QUERY_INVALID", result.issues[0].message);
+    c.req.addValidatedData("query", result.output);
+    await next();
+  };
+  return Object.assign(check, { [uniqueSymbol]: { target: "query", ...resolver(schema) } });
+}
+
+/**
+ * The ids of `{"ids": [...]}`, for `c.req.valid("json")` and /openapi.json. Problems: 400 BODY_INVALID, or USER_INVALID
+ * with the place of the id; 413; 415.
+ */
+export function lookup(): MiddlewareHandler<
+  object,
+  string,
+  Asked<"json", { ids: string[] }, v.InferOutput<typeof lookupBody>>
+> {
+  const limited = bodyLimit({ maxSize: LOOKUP_BYTES_MAX, onError: tooLarge });
+  const check: MiddlewareHandler = async function checkLookup(c, next) {
+    checkMediaType(c);
+    return limited(c, async () => {
+      c.req.addValidatedData("json", { ids: parseLookup(await c.req.arrayBuffer()) });
+      await next();
+    });
+  };
+  return Object.assign(check, { [uniqueSymbol]: { target: "json", ...resolver(lookupBody) } });
+}
+
+/** Problem: 414. */
+export function checkAddress(): MiddlewareHandler {
+  return async function address(c, next) {
+    // As it was sent, so in ASCII: a character is a byte.
+    if (c.req.url.length > URL_BYTES_MAX) {
+      throw new Problem(414, "URI_TOO_LONG", `the address may have at most ${URL_BYTES_MAX} bytes`);
+    }
+    await next();
+  };
+}
+
+/** The last segment of the path, decoded. Throws Problem 400 USER_INVALID for what is no percent-encoded UTF-8. */
+export function parseUserPath(url: string): string {
+  // From the address itself: a router leaves what it cannot decode as it is, and `%ff` would be the user "%ff".
+  const segment = new URL(url).pathname.split("/").at(-1)!;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new Problem(400, "USER_INVALID", "the user id in the path is not percent-encoded UTF-8");
+  }
+}
+
+function parseLookup(body: ArrayBuffer): string[] {
+  const result = v.safeParse(lookupBody, parseJson(body), { abortEarly: true });
+  if (result.success) return result.output.ids;
+  const [issue] = result.issues;
+  const place = issue.path?.[1]?.key;
+  if (typeof place !== "number") throw new Problem(400, "BODY_INVALID", issue.message);
+  throw new Problem(400, "USER_INVALID", `ids[${place}]: ${issue.message}`);
+}
+
+/** Bytes that are no UTF-8 are refused rather than replaced: replaced, they would be another user's id. */
+function parseJson(body: ArrayBuffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body)) as unknown;
+  } catch {
+    // Neither error goes on: a parser's message quotes the text.
+    throw new Problem(400, "BODY_INVALID", "the body is not JSON in UTF-8");
+  }
+}
+
+function checkMediaType(c: Context): void {
+  const type = c.req.header("content-type") ?? "";
+  if (!/^application\/json *(;|$)/i.test(type)) {
+    throw new Problem(415, "MEDIA_TYPE_UNSUPPORTED", "send the body as Content-Type: application/json");
+  }
+  if (c.req.header("content-encoding") !== undefined) {
+    throw new Problem(415, "MEDIA_TYPE_UNSUPPORTED", "send the body without a Content-Encoding");
+  }
+}
+
+function tooLarge(): never {
+  throw new Problem(413, "BODY_TOO_LARGE", `the body may have at most ${LOOKUP_BYTES_MAX} bytes`);
+}

@@ -1,0 +1,95 @@
+/**
+ * The Reader, asked once for all who ask the same at the same time or within a moment; and what it said last, for when
+ * Redis does not answer.
+ */
+import { PresenceError } from "../core/errors.ts";
+import type {
+  AsOf,
+  ChangesAnswer,
+  Counts,
+  PageOptions,
+  ProcessesAnswer,
+  Reader,
+  Totals,
+  UserAnswer,
+  UsersAnswer,
+  UsersPage,
+} from "../reader.ts";
+import { within } from "./deadline.ts";
+import { type Ask, Feed } from "./feed.ts";
+import type { ResolvedAppOptions } from "./options.ts";
+import { Problem, retryAfter } from "./problem.ts";
+import { Shared } from "./shared.ts";
+
+/** How long an answer is kept to be shown when Redis does not answer, ms. */
+const KEEP_MS = 60_000;
+/** Most items of answers that are kept: users of pages and lookups, changes, one for each other answer. */
+const ITEMS_MAX = 20_000;
+
+type Wrap = (ask: Ask) => Ask;
+const asIs: Wrap = (ask) => ask;
+
+export class Answers {
+  readonly feed: Feed;
+  readonly #ask: Ask;
+  readonly #shared: Shared;
+
+  constructor({ reader, timeout, reuse }: ResolvedAppOptions) {
+    this.#ask = (question) => within(timeout, question(reader));
+    this.#shared = new Shared({ reuse, keep: KEEP_MS, most: ITEMS_MAX });
+    this.feed = new Feed(reader.shards, this.#shared);
+  }
+
+  counts(wrap = asIs): Promise<Counts> {
+    return this.#tell("counts", (reader) => reader.counts(), wrap);
+  }
+
+  totals(): Promise<Totals> {
+    return this.#tell("totals", (reader) => reader.totals());
+  }
+
+  page({ cursor, limit }: PageOptions): Promise<UsersPage> {
+    return this.#tell(`page ${limit} ${cursor}`, (reader) => reader.page({ cursor, limit }));
+  }
+
+  user(id: string): Promise<UserAnswer> {
+    return this.#tell(`user ${id}`, (reader) => reader.user(id));
+  }
+
+  lookup(ids: readonly string[]): Promise<UsersAnswer> {
+    return this.#tell(`lookup ${JSON.stringify(ids)}`, (reader) => reader.lookup(ids));
+  }
+
+  processes(): Promise<ProcessesAnswer> {
+    return this.#tell("processes", (reader) => reader.processes());
+  }
+
+  changes(after: string | undefined, wrap = asIs): Promise<ChangesAnswer> {
+    return this.feed.since(after, wrap(this.#ask));
+  }
+
+  /** For who asks the feed itself. */
+  askWith(wrap: Wrap): Ask {
+    return wrap(this.#ask);
+  }
+
+  /** Problem 503 with the last answer, marked stale, when Redis does not answer and there is a recent one. */
+  async #tell<T extends { readonly asOf: AsOf }>(
+    key: string,
+    question: (reader: Reader) => Promise<T>,
+    wrap = asIs,
+  ): Promise<T> {
+    try {
+      return await this.#shared.get(key, () => wrap(this.#ask)(question));
+    } catch (error) {
+      const last = this.#shared.recent<T>(key);
+      const isAway = error instanceof PresenceError && error.code === "REDIS_UNAVAILABLE";
+      if (!isAway || last === undefined) throw error;
+      throw new Problem(503, "REDIS_UNAVAILABLE", "Redis does not answer; `last` is the answer before", {
+        headers: retryAfter,
+        members: { last: { ...last, asOf: { ...last.asOf, stale: true } } },
+        cause: error,
+      });
+    }
+  }
+}

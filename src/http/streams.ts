@@ -1,0 +1,114 @@
+/**
+ * Server-Sent Events with a bounded life: after it the stream ends and the client comes back by itself, with the id of the
+ * last event it got in `Last-Event-ID` (https://html.spec.whatwg.org/multipage/server-sent-events.html). Ids are cursors,
+ * so nothing is lost in between.
+ *
+ * A stream holds one event at most: the next is made when the client has taken the last, from what is there by then.
+ */
+import type { Context } from "hono";
+import { streamSSE } from "hono/streaming";
+import { Problem, retryAfter } from "./problem.ts";
+
+export interface Event {
+  /** Absent: the id alone is sent, or a comment. The client sees neither, and learns where to go on from. */
+  readonly event?: "changes" | "gap" | "counts";
+  readonly data?: unknown;
+  readonly id?: string;
+}
+
+export interface StreamOptions {
+  /** How long a stream lives, ms; up to a fifth less, so that clients do not all come back at once. */
+  readonly life: number;
+  /** Most streams at once. */
+  readonly most: number;
+  /** Ends all of them. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** When a client is to come back, ms. */
+const RETRY_MS = 1_000;
+
+/** What goes over the wire. A cursor and JSON have no line breaks. */
+function write({ event, data, id }: Event): string {
+  const lines: string[] = [];
+  if (id !== undefined) lines.push(`id: ${id}`);
+  if (event !== undefined) lines.push(`event: ${event}`, `data: ${JSON.stringify(data)}`);
+  return `${lines.length === 0 ? ":" : lines.join("\n")}\n\n`;
+}
+
+export function wantsEvents(c: Context): boolean {
+  return /\btext\/event-stream\b/i.test(c.req.header("accept") ?? "");
+}
+
+export class Streams {
+  readonly #options: StreamOptions;
+  #open = 0;
+
+  constructor(options: StreamOptions) {
+    this.#options = options;
+  }
+
+  /** Streams open now. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /**
+   * A stream of these events, until they end, its life is over or the client goes away. Throws Problem 503
+   * STREAMS_EXHAUSTED. What `events` waits for then is let be, so it has to be bounded in time.
+   */
+  respond(c: Context, events: AsyncGenerator<Event, void>): Response {
+    const { most, signal } = this.#options;
+    if (this.#open >= most || signal?.aborted === true) {
+      throw new Problem(503, "STREAMS_EXHAUSTED", `${most} event streams are open; come back in a moment`, {
+        headers: retryAfter,
+      });
+    }
+    if (c.req.method === "HEAD") {
+      return c.body(null, 200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+    }
+    const response = streamSSE(c, async (stream) => {
+      this.#open++;
+      const over = this.#over((end) => stream.onAbort(end));
+      /** Resolves false when the stream was over before the client took it. */
+      const send = async (text: string) =>
+        (await Promise.race([stream.write(text), over.promise])) !== undefined;
+      try {
+        let taken = await send(`retry: ${RETRY_MS}\n\n`);
+        while (taken) {
+          const next = await Promise.race([events.next(), over.promise]);
+          if (next === undefined || next.done === true) return;
+          taken = await send(write(next.value));
+        }
+        // A client that takes nothing would keep the end waiting as well.
+        stream.abort();
+      } finally {
+        this.#open--;
+        over.settle();
+        void events.return().catch(() => {});
+      }
+    });
+    response.headers.set("cache-control", "no-store");
+    // Proxies that gather answers would keep events back.
+    response.headers.set("x-accel-buffering", "no");
+    return response;
+  }
+
+  /** Resolves when a stream has lived long enough, all are to end, or `onGone` is called back. */
+  #over(onGone: (end: () => void) => void): { promise: Promise<undefined>; settle: () => void } {
+    const { life, signal } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const end = () => resolve(undefined);
+    const timer = setTimeout(end, life * (0.8 + Math.random() / 5));
+    signal?.addEventListener("abort", end);
+    onGone(end);
+    return {
+      promise,
+      settle() {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", end);
+        end();
+      },
+    };
+  }
+}

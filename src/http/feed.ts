@@ -35,6 +35,8 @@ interface Window {
   readonly batches: readonly Batch[];
   /** Where the last of them ends. */
   readonly end: string;
+  /** Redis has more already. */
+  readonly more: boolean;
 }
 
 export class Feed {
@@ -55,14 +57,11 @@ export class Feed {
   async since(cursor: string | undefined, ask: Ask): Promise<ChangesAnswer> {
     // Refused before Redis is asked anything.
     const ids = cursor === undefined ? undefined : decodeChangesCursor(cursor, this.#shards);
-    const window = await this.#shared.get("feed", () => this.#advance(ask));
+    const window = await this.#latest(ask);
     if (ids === undefined) return { changes: [], next: window.end, gap: false, more: false };
     const first = window.batches.findLastIndex(({ after }) => after === cursor);
     if (cursor === window.end || first !== -1) return this.#answer(window, first, ids);
-    const start = decodeChangesCursor(window.batches[0]?.after ?? window.end, this.#shards);
-    const end = decodeChangesCursor(window.end, this.#shards);
-    const isKept = ids.every((id, shard) => !isBefore(id, start[shard]!) && !isBefore(end[shard]!, id));
-    if (isKept) return this.#answer(window, 0, ids);
+    if (this.#isKept(window, ids)) return this.#answer(window, 0, ids);
     return this.#shared.get(`changes ${cursor}`, () =>
       ask((reader) => reader.changes({ after: cursor, limit: ANSWER_MAX })),
     );
@@ -73,11 +72,32 @@ export class Feed {
     await wokenOr(this.#waiting, ms);
   }
 
+  async #latest(ask: Ask): Promise<Window> {
+    // What is known to be there already is read at once, and not in a second.
+    const key = this.#window?.more === true ? `feed ${this.#window.end}` : "feed";
+    const read = await this.#shared.get(key, () => this.#advance(ask));
+    return this.#window ?? read;
+  }
+
+  /**
+   * Are these places between batches, or in one? Being between two ids is not enough: the entry itself has to be here, or
+   * the cursor may be from before a flush.
+   */
+  #isKept({ batches, end }: Window, ids: readonly string[]): boolean {
+    const unknown = new Set(ids.keys());
+    const meet = (id: string, shard: number) => id === ids[shard] && unknown.delete(shard);
+    for (const cursor of [batches[0]?.after ?? end, end])
+      for (const [shard, id] of decodeChangesCursor(cursor, this.#shards).entries()) meet(id, shard);
+    for (const { changes } of batches)
+      for (const { user, id } of changes) meet(id, shardOf(user, this.#shards));
+    return unknown.size === 0;
+  }
+
   async #advance(ask: Ask): Promise<Window> {
     const before = this.#now() - this.#readAt > IDLE_MS ? undefined : this.#window;
     const window =
       before === undefined
-        ? { batches: [], end: (await ask((reader) => reader.changes())).next }
+        ? { batches: [], end: (await ask((reader) => reader.changes())).next, more: false }
         : await this.#readOn(before, ask);
     this.#readAt = this.#now();
     this.#window = window;
@@ -94,15 +114,15 @@ export class Feed {
         reader.changes({ after, limit: ANSWER_MAX }),
       );
       // Whoever follows from before the gap finds no batch and is told by Redis.
-      if (gap) return { batches: [], end: next };
+      if (gap) return { batches: [], end: next, more: false };
       if (next !== end) batches.push({ after, changes });
       end = next;
-      if (!more || reads === READS_MAX) return { batches: bounded(batches), end };
+      if (!more || reads === READS_MAX) return { batches: bounded(batches), end, more };
     }
   }
 
   /** What comes after `ids`, from the batch `first` on (-1: nothing). */
-  #answer({ batches, end }: Window, first: number, ids: readonly string[]): ChangesAnswer {
+  #answer({ batches, end, more }: Window, first: number, ids: readonly string[]): ChangesAnswer {
     const changes: Change[] = [];
     let next = first === -1 ? batches.length : first;
     for (; next < batches.length && changes.length < ANSWER_MAX; next++) {
@@ -113,7 +133,7 @@ export class Feed {
     const reached = decodeChangesCursor(batches[next]?.after ?? end, this.#shards);
     // In some shards the cursor may have been ahead of where a batch ends.
     const furthest = reached.map((id, shard) => (isBefore(id, ids[shard]!) ? ids[shard]! : id));
-    return { changes, next: encodeChangesCursor(furthest), gap: false, more: next < batches.length };
+    return { changes, next: encodeChangesCursor(furthest), gap: false, more: more || next < batches.length };
   }
 }
 

@@ -10,7 +10,8 @@ import type { Scope } from "./auth.ts";
 export interface About {
   readonly id: string;
   readonly summary: string;
-  readonly answer: GenericSchema;
+  /** Of JSON; text is `text/plain`. */
+  readonly answer: GenericSchema | "text";
   /** Which scope opens it; undefined: it is open. */
   readonly scope: Scope | undefined;
   /** It is a stream as well, for `Accept: text/event-stream`. */
@@ -40,7 +41,9 @@ export function about({ id, summary, answer, scope, events, problems = [] }: Abo
       200: {
         description: summary,
         content: {
-          "application/json": { schema: resolver(answer) },
+          ...(answer === "text"
+            ? { "text/plain": { schema: { type: "string" as const } } }
+            : { "application/json": { schema: resolver(answer) } }),
           ...(events !== undefined && {
             "text/event-stream": { schema: { type: "string" as const, description: events } },
           }),

@@ -61,10 +61,17 @@ export function routesOf({ answers: answered, streams, options }: RouteParts) {
           return c.json({ status: "ready" as const, asOf });
         },
       )
-      .get("/metrics", async (c) => {
-        const text = metricsOf(await answered.totals());
-        return c.body(text, 200, { "content-type": METRICS_TYPE });
-      })
+      .get(
+        "/metrics",
+        about({
+          id: "metrics",
+          summary: "Counts, lag, leases and what the projector has done, for Prometheus.",
+          answer: "text",
+          scope: "counts",
+          problems: [503],
+        }),
+        async (c) => c.body(metricsOf(await answered.totals()), 200, { "content-type": METRICS_TYPE }),
+      )
       .get(
         "/v1/counts",
         about({

@@ -48,11 +48,11 @@ export class Shared {
   async get<T>(key: string, ask: () => Promise<T>): Promise<T> {
     const { reuse, now } = this.#options;
     const question = this.#questionOf(key);
-    const came = now();
-    for (;;) {
+    for (let waited = false; ; waited = true) {
       const { outcome, askedAt } = question;
       // What ended while we waited is for us, however short `reuse` is.
-      if (outcome !== undefined && (outcome.at >= came || now() - outcome.at < reuse)) {
+      const isForUs = waited && askedAt === undefined;
+      if (outcome !== undefined && (isForUs || now() - outcome.at < reuse)) {
         if (outcome.settled.status === "fulfilled") return outcome.settled.value as T;
         throw outcome.settled.reason;
       }

@@ -220,4 +220,71 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
       message: expect.stringContaining(users),
     });
   });
+
+  it("from a snapshot's cursor the changes go on without a gap, each of them once", async () => {
+    await append(operations("+alice", "+bob"));
+    await projector.sweep();
+    const { asOf } = await reader.lookup(["alice", "bob", "carol"]);
+    expect(await reader.changes({ after: asOf.cursor })).toEqual({
+      changes: [], next: asOf.cursor, gap: false, more: false,
+    }); // prettier-ignore
+    expect((await reader.changes()).next).toBe(asOf.cursor);
+
+    await append(operations("+carol", "-alice"));
+    await projector.sweep();
+    await append(operations("+alice"));
+    await projector.sweep();
+    const found: string[] = [];
+    let after = asOf.cursor;
+    for (let more = true; more;) {
+      const answer = await reader.changes({ after, limit: 1 });
+      for (const { user, type } of answer.changes) found.push(`${type} ${user}`);
+      ({ next: after, more } = answer);
+    }
+    expect(found.filter((change) => change.endsWith("alice"))).toEqual(["offline alice", "online alice"]);
+    expect(found.sort()).toEqual(["offline alice", "online alice", "online carol"]);
+    expect(after).toBe((await reader.counts()).asOf.cursor);
+  });
+
+  it("from the beginning, and across a gap", async () => {
+    const start = (await reader.counts()).asOf.cursor;
+    const ids = Array.from({ length: 300 }, (_, i) => `u${i}`);
+    // Entries of one change each.
+    for (const id of ids.slice(0, 40)) {
+      await append(operations(`+${id}`));
+      await projector.sweep();
+    }
+    await append(ids.slice(40).map((user) => ({ op: "connect", user })));
+    await projector.sweep();
+    const found: string[] = [];
+    let after = start;
+    for (let more = true; more;) {
+      const answer = await reader.changes({ after, limit: 10 });
+      expect(answer.gap).toBe(false);
+      found.push(...answer.changes.map(({ user }) => user));
+      ({ next: after, more } = answer);
+    }
+    expect(found.sort()).toEqual([...ids].sort());
+
+    const { cursor } = (await reader.counts()).asOf;
+    for (let shard = 0; shard < shards; shard++)
+      await client.redis.call("XTRIM", keysOf(prefix, shard, shards).changes, "MAXLEN", "0");
+    expect(await reader.changes({ after: cursor })).toEqual({ changes: [], next: cursor, gap: true, more: false });
+    await append(operations("+after"));
+    await projector.sweep();
+    const { next } = await reader.changes({ after: cursor });
+    expect(next).toBe((await reader.counts()).asOf.cursor);
+  });
+
+  it("totals: what was done, and the lease that runs out first", async () => {
+    expect(await reader.totals()).toMatchObject({ records: 0, reaped: 0, processes: 0, oldestLease: null });
+    await append(operations("+alice"), 30_000);
+    await client.redis.call("XADD", keysOf(prefix, 0, shards).records, "*", "garbage", "in");
+    await projector.sweep();
+    const totals = await reader.totals();
+    expect(totals).toMatchObject({ users: 1, records: shards, rejected: 1, fenced: 0, reaped: 0, processes: 1 });
+    const { left, age } = totals.oldestLease!;
+    expect(left).toBeGreaterThan(20_000);
+    expect(left + age!).toBe(30_000);
+  });
 });

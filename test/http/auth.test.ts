@@ -8,7 +8,10 @@ import { appOver, newPrefix, populate, problemIn, TOKEN, useRedis, type TestApp 
 
 const test = useRedis();
 const OTHER = "another-token-0123456789";
-const PROTECTED = ["/ready", "/v1/users", "/v1/users/alice", "/v1/users/lookup", "/v1/processes"];
+const COUNTS_TOKEN = "a-token-for-the-numbers-alone";
+const NUMBERS = ["/ready", "/metrics"];
+const PEOPLE = ["/v1/users", "/v1/users/alice", "/v1/users/lookup", "/v1/processes", "/v1/changes"];
+const PROTECTED = [...NUMBERS, ...PEOPLE];
 
 let prefix: string;
 beforeAll(async () => {
@@ -113,6 +116,44 @@ describe("with tokens set", () => {
   });
 });
 
+describe("scopes", () => {
+  it("`counts` opens the numbers, closed counts among them, and nothing about users", async () => {
+    const api = appWith({ counts: "closed", countsTokens: [COUNTS_TOKEN] });
+    for (const path of [...NUMBERS, "/v1/counts"])
+      expect([path, (await get(api, path, `Bearer ${COUNTS_TOKEN}`)).status]).toEqual([path, 200]);
+    for (const path of [...PEOPLE, "/nothing", "/v1"]) {
+      const response = await get(api, path, `Bearer ${COUNTS_TOKEN}`);
+      expect(await problemIn(response)).toMatchObject({ status: 403, code: "SCOPE_MISSING" });
+      expect(response.headers.get("www-authenticate")).toBe(
+        'Bearer realm="rollcall", error="insufficient_scope", scope="users"',
+      );
+    }
+    const post = { method: "POST", headers: { authorization: `Bearer ${COUNTS_TOKEN}` } };
+    expect((await api.request("/v1/users/lookup", post)).status).toBe(403);
+  });
+
+  it("`users` covers both", async () => {
+    const api = appWith({ counts: "closed", countsTokens: [COUNTS_TOKEN] });
+    for (const path of [...PROTECTED, "/v1/counts"])
+      expect([path, (await get(api, path, `Bearer ${TOKEN}`)).status]).toEqual([path, 200]);
+  });
+
+  it("a wrong token is as wrong with them", async () => {
+    const api = appWith({ countsTokens: [COUNTS_TOKEN] });
+    for (const path of ["/ready", "/v1/users"])
+      expect((await get(api, path, `Bearer ${COUNTS_TOKEN}x`)).status).toBe(401);
+  });
+
+  it("tokens for the numbers alone leave users closed to everybody", async () => {
+    const api = appWith({ tokens: [], countsTokens: [COUNTS_TOKEN] });
+    expect((await get(api, "/ready", `Bearer ${COUNTS_TOKEN}`)).status).toBe(200);
+    expect(await problemIn(await get(api, "/v1/users", `Bearer ${COUNTS_TOKEN}`))).toMatchObject({
+      status: 403,
+      code: "TOKENS_NOT_SET",
+    });
+  });
+});
+
 describe("with no token set", () => {
   it.each(PROTECTED)("GET %s is closed to everybody, and says what has to be set", async (path) => {
     const api = appWith({ tokens: [] });
@@ -133,7 +174,7 @@ describe("what is open", () => {
     "health and counts answer anybody with the tokens %j, whatever they send",
     async (tokens) => {
       const api = appWith({ tokens });
-      for (const path of ["/health", "/v1/counts"]) {
+      for (const path of ["/health", "/openapi.json", "/v1/counts"]) {
         for (const header of ["", "Bearer wrong", `Bearer ${TOKEN}`])
           expect((await get(api, path, header)).status).toBe(200);
       }

@@ -12,7 +12,7 @@ let api: TestApp;
 beforeAll(async () => {
   prefix = newPrefix();
   await populate(test.redis, { prefix, users: ["alice"] });
-  api = appOver(test.redis, { prefix });
+  api = appOver(test.redis, { prefix }, { reuse: 2_500 });
 });
 
 const ANY: [string, RequestInit][] = [
@@ -38,18 +38,48 @@ it.each(ANY)("%s (%o) cannot be framed, sniffed or run", async (path, init) => {
 });
 
 describe("caches", () => {
-  it("may keep only the open counts, for a second", async () => {
-    for (const path of ["/health", "/ready", "/v1/users", "/v1/users/alice", "/v1/processes"]) {
-      expect((await api.request(path)).headers.get("cache-control")).toBe("no-store");
+  const kept = async (api: TestApp, path: string) => (await api.request(path)).headers.get("cache-control");
+
+  it("may keep open counts, and a caller what only it may see, for as long as an answer is reused", async () => {
+    expect(await kept(api, "/v1/counts")).toBe("public, max-age=2");
+    for (const path of ["/v1/users", "/v1/users/alice", "/v1/processes", "/v1/changes"]) {
+      expect([path, await kept(api, path)]).toEqual([path, "private, max-age=2"]);
     }
-    expect((await api.lookup({ ids: ["alice"] })).headers.get("cache-control")).toBe("no-store");
-    expect((await api.request("/v1/counts")).headers.get("cache-control")).toBe("public, max-age=1");
+    const closed = appOver(test.redis, { prefix }, { reuse: 2_500, counts: "closed" });
+    expect(await kept(closed, "/v1/counts")).toBe("private, max-age=2");
+    const exact = appOver(test.redis, { prefix }, { reuse: 0 });
+    expect(await kept(exact, "/v1/counts")).toBe("public, no-cache");
   });
 
-  it("may keep neither closed counts nor an error about them", async () => {
-    const closed = appOver(test.redis, { prefix }, { counts: "closed" });
-    expect((await closed.request("/v1/counts")).headers.get("cache-control")).toBe("no-store");
-    expect((await api.request("/v1/counts?x=1")).headers.get("cache-control")).toBe("no-store");
+  it("may keep nothing else", async () => {
+    for (const path of ["/health", "/ready", "/metrics", "/v1/counts?x=1", "/nothing"]) {
+      expect([path, await kept(api, path)]).toEqual([path, "no-store"]);
+    }
+    expect((await api.lookup({ ids: ["alice"] })).headers.get("cache-control")).toBe("no-store");
+  });
+
+  it("are told by a strong ETag that they have it already", async () => {
+    for (const path of ["/v1/counts", "/v1/users", "/v1/users/alice", "/v1/processes", "/openapi.json"]) {
+      const first = await api.request(path);
+      const tag = first.headers.get("etag")!;
+      expect([path, tag]).toEqual([path, expect.stringMatching(/^"[^"]{20,}"$/)]);
+      const again = await api.request(path, { headers: { "if-none-match": `"other", ${tag}` } });
+      expect([path, again.status, await again.text()]).toEqual([path, 304, ""]);
+      expect(again.headers.get("etag")).toBe(tag);
+      expect(again.headers.get("cache-control")).toBe(first.headers.get("cache-control"));
+    }
+  });
+
+  it("get another tag for another answer, and none for an error or what may not be kept", async () => {
+    const fresh = newPrefix();
+    const counts = appOver(test.redis, { prefix: fresh });
+    const before = (await counts.request("/v1/counts")).headers.get("etag");
+    await populate(test.redis, { prefix: fresh, users: ["bob"] });
+    const after = await counts.request("/v1/counts", { headers: { "if-none-match": before! } });
+    expect([after.status, (await after.json()) as unknown]).toMatchObject([200, { users: 1 }]);
+    for (const path of ["/health", "/ready", "/v1/users?limit=0"]) {
+      expect((await api.request(path, { headers: { "if-none-match": "*" } })).headers.get("etag")).toBeNull();
+    }
   });
 });
 
@@ -116,7 +146,9 @@ describe("CORS", () => {
     expect(response.status).toBe(204);
     expect(allowed(response)).toBe(HERE);
     expect(response.headers.get("access-control-allow-methods")).toBe("GET,HEAD,POST");
-    expect(response.headers.get("access-control-allow-headers")).toBe("Authorization,Content-Type");
+    expect(response.headers.get("access-control-allow-headers")).toBe(
+      "Authorization,Content-Type,If-None-Match,Last-Event-ID",
+    );
   });
 
   it.each([

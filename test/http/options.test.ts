@@ -58,13 +58,31 @@ describe("tokens", () => {
   });
 });
 
+describe("countsTokens", () => {
+  it("are checked as the others are, and none may be in both lists", () => {
+    expect(refusal({ countsTokens: ["short"] })).toMatch(/^countsTokens\[0\] has 5 characters/);
+    const [a, b] = ["0123456789abcdef", "fedcba9876543210"];
+    expect(refusal({ tokens: [a, b], countsTokens: ["another-0123456789", b] })).toBe(
+      "countsTokens[1] is also tokens[1]: a token has one scope, so make two",
+    );
+  });
+});
+
 describe("the others", () => {
   it.each([
     [{ counts: "public" }, 'counts must be "open" or "closed", got "public"'],
     [{ counts: true }, 'counts must be "open" or "closed", got true'],
-    [{ timeout: 0 }, "timeout must be a whole number of ms from 1 to 60000, got 0"],
-    [{ timeout: 1.5 }, "timeout must be a whole number of ms from 1 to 60000, got 1.5"],
-    [{ timeout: "5000" }, "timeout must be a whole number of ms from 1 to 60000, got 5000"],
+    [{ timeout: 0 }, "timeout must be a whole number from 1 to 60000, got 0"],
+    [{ timeout: 1.5 }, "timeout must be a whole number from 1 to 60000, got 1.5"],
+    [{ timeout: "5000" }, "timeout must be a whole number from 1 to 60000, got 5000"],
+    [{ reuse: -1 }, "reuse must be a whole number from 0 to 60000, got -1"],
+    [{ streams: { life: 10 } }, "streams.life must be a whole number from 1000 to 86400000, got 10"],
+    [
+      { streams: { life: 5_000, heartbeat: 6_000 } },
+      "streams.heartbeat (6000 ms) must be at most streams.life (5000 ms): lower it",
+    ],
+    [{ streams: { requests: 0 } }, "streams.requests must be a whole number from 1 to 1000000000, got 0"],
+    [{ streams: { most: Number.NaN } }, "streams.most must be a whole number from 0 to 100000, got NaN"],
     [{ reader: undefined }, "reader must be a Reader: make one with readerOver()"],
     [{ origins: "https://app.example" }, 'origins must be a list such as ["https://app.example"]'],
     [

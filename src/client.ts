@@ -56,6 +56,9 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     return (await response.json()) as T;
   }
 
+  const lookup = (ids: readonly string[]): Promise<Users> =>
+    json(api.v1.users.lookup.$post({ json: { ids: [...ids] }, query: {} }));
+
   return {
     api,
     counts: () => json(api.v1.counts.$get({ query: {} })),
@@ -68,8 +71,15 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
           },
         }),
       ),
-    user: (id) => json(api.v1.users[":id"].$get({ param: { id: encodeURIComponent(id) }, query: {} })),
-    lookup: (ids) => json(api.v1.users.lookup.$post({ json: { ids: [...ids] }, query: {} })),
+    async user(id) {
+      // No path can carry these: they are steps in it, or nothing.
+      if (/^\.{0,2}$/.test(id)) {
+        const { users, asOf } = await lookup([id]);
+        return { ...users[0]!, asOf };
+      }
+      return json(api.v1.users[":id"].$get({ param: { id: encodeURIComponent(id) }, query: {} }));
+    },
+    lookup,
     processes: () => json(api.v1.processes.$get({ query: {} })),
     changes: ({ after, users = [] } = {}) =>
       json(

@@ -7,6 +7,7 @@
  * closes, with an answer that says their effect is unknown. The connection comes back by itself.
  */
 import { Redis, type RedisOptions } from "ioredis";
+import { toRedis } from "./dialect.ts";
 import { BridgeError } from "./errors.ts";
 import type { Command } from "./request.ts";
 import type { Outcome, Reply } from "./reply.ts";
@@ -69,6 +70,10 @@ export async function connect({ redis, commandTimeoutMs, logger }: CheckedOption
 
   const send = (name: string, args: readonly (string | Buffer)[] = []) =>
     client.callBuffer(name, [...args]) as Promise<Reply>;
+  const sendCommand = (command: Command) => {
+    const { name, args } = toRedis(command);
+    return send(name, args);
+  };
   const outcomeOf = async (reply: Promise<Reply>): Promise<Outcome> => {
     try {
       return { result: await reply };
@@ -78,10 +83,10 @@ export async function connect({ redis, commandTimeoutMs, logger }: CheckedOption
   };
 
   return {
-    run: (commands) => Promise.all(commands.map(({ name, args }) => outcomeOf(send(name, args)))),
+    run: (commands) => Promise.all(commands.map((command) => outcomeOf(sendCommand(command)))),
 
     async transaction(commands) {
-      const replies = [send("MULTI"), ...commands.map(({ name, args }) => send(name, args)), send("EXEC")];
+      const replies = [send("MULTI"), ...commands.map(sendCommand), send("EXEC")];
       const outcomes = await Promise.all(replies.map(outcomeOf));
       // The first refusal says what is wrong; EXEC's own error only says that something was.
       const refused = outcomes.find((outcome) => "error" in outcome);

@@ -167,3 +167,65 @@ describe("BITOP", () => {
     await expect(test.direct.keys(`${key}*`)).resolves.toHaveLength(1);
   });
 });
+
+describe("FCALL_RO", () => {
+  const library = `library${Date.now()}`;
+  const code = [
+    `#!lua name=${library}`,
+    'local calls = 0 -- a comment \'with "quotes"',
+    "local function get(keys, args)",
+    "  calls = calls + 1",
+    "  return { redis.call('GET', keys[1]), args[1] or '', calls }",
+    "end",
+    "redis.register_function('plain_get', get)",
+    "redis.register_function{function_name='marked_get', callback=get, flags={'no-writes'}}",
+    "redis.register_function('plain_set', function(keys, args) return redis.call('SET', keys[1], args[1]) end)",
+    "redis.register_function{function_name='marked_set', flags={'no-writes'},",
+    "  callback=function(keys, args) return redis.call('SET', keys[1], args[1]) end} -- no newline follows",
+  ].join("\n");
+  const load = () => test.direct.call("FUNCTION", "LOAD", "REPLACE", code);
+
+  it("runs a function that only reads, whether it is marked so or not", async () => {
+    await load();
+    const key = newKey();
+    await test.direct.set(key, Buffer.from([0, 255, 65]));
+    for (const name of ["plain_get", "marked_get"]) {
+      const response = await test.post("/", ["fcall_ro", name, 1, key, "ü"], {
+        "upstash-encoding": "base64",
+      });
+      await expect(response.json()).resolves.toEqual({ result: ["AP9B", "w7w=", 1] });
+    }
+  });
+
+  it("refuses what writes, whether it is marked as reading or not", async () => {
+    await load();
+    const key = newKey();
+    for (const name of ["plain_set", "marked_set"]) {
+      await expect(errorOf(exec("FCALL_RO", name, 1, key, "x"))).resolves.toContain(
+        "Write commands are not allowed from read-only scripts",
+      );
+    }
+    await expect(test.direct.exists(key)).resolves.toBe(0);
+    await expect(exec("FCALL", "plain_set", 1, key, "x")).resolves.toBe("OK");
+  });
+
+  it("keeps its place in pipelines and transactions", async () => {
+    await load();
+    const key = newKey();
+    const rows = [
+      ["SET", key, "before"],
+      ["FCALL_RO", "plain_get", 1, key],
+      ["SET", key, "after"],
+    ];
+    const expected = [{ result: "OK" }, { result: ["before", "", 1] }, { result: "OK" }];
+    for (const path of ["/pipeline", "/multi-exec"]) {
+      await expect((await test.post(path, rows)).json()).resolves.toEqual(expected);
+    }
+  });
+
+  it("says what Redis says about a function that is not there", async () => {
+    await expect(errorOf(exec("FCALL_RO", "no_such_function", 0))).resolves.toBe("ERR Function not found");
+    await expect(errorOf(exec("FCALL_RO", "plain_get"))).resolves.toMatch(/^ERR wrong number of arguments/);
+    await expect(errorOf(exec("FCALL_RO", "plain_get", 2, "key"))).resolves.toMatch(/^ERR Number of keys/);
+  });
+});

@@ -9,6 +9,7 @@
 import { Redis, type RedisOptions } from "ioredis";
 import { toRedis } from "./dialect.ts";
 import { BridgeError } from "./errors.ts";
+import { runnableFunctions } from "./functions.ts";
 import type { Command } from "./request.ts";
 import type { Outcome, Reply } from "./reply.ts";
 import type { CheckedOptions } from "./options.ts";
@@ -83,10 +84,14 @@ export async function connect({ redis, commandTimeoutMs, logger }: CheckedOption
   };
 
   return {
-    run: (commands) => Promise.all(commands.map((command) => outcomeOf(sendCommand(command)))),
+    async run(commands) {
+      const ready = await runnableFunctions(commands, send);
+      return Promise.all(ready.map((command) => outcomeOf(sendCommand(command))));
+    },
 
     async transaction(commands) {
-      const replies = [send("MULTI"), ...commands.map(sendCommand), send("EXEC")];
+      const ready = await runnableFunctions(commands, send);
+      const replies = [send("MULTI"), ...ready.map(sendCommand), send("EXEC")];
       const outcomes = await Promise.all(replies.map(outcomeOf));
       // The first refusal says what is wrong; EXEC's own error only says that something was.
       const refused = outcomes.find((outcome) => "error" in outcome);

@@ -6,6 +6,8 @@ import { describe, expect, it } from "vitest";
 import { errorOf, newKey, READ_ONLY_TOKEN, TOKEN, useBridge } from "./support.ts";
 
 const test = useBridge();
+const noPermission = (name: string) =>
+  `NOPERM this user has no permissions to run the '${name}' command or its subcommand`;
 
 describe("a token", () => {
   const routes = [
@@ -54,6 +56,25 @@ describe("a token", () => {
     await expect(status("")).resolves.toBe(401);
   });
 
+  it("in the query opens every route, and is no argument on any", async () => {
+    const post = async (path: string, body: unknown, token = TOKEN) => {
+      const init = { method: "POST", body: JSON.stringify(body), headers: {} };
+      return (await test.request(`${path}?_token=${token}`, init)).json();
+    };
+    const key = newKey();
+    await expect(post("/", ["SET", key, "x"])).resolves.toEqual({ result: "OK" });
+    await expect(post("/pipeline", [["GET", key]])).resolves.toEqual([{ result: "x" }]);
+    await expect(post("/multi-exec", [["GET", key]])).resolves.toEqual([{ result: "x" }]);
+    await expect(post(`/append/${key}`, 1)).resolves.toEqual({ result: 2 });
+    await expect(post("/", ["SET", key, "y"], READ_ONLY_TOKEN)).resolves.toMatchObject({
+      error: expect.stringMatching(/^NOPERM /) as string,
+    });
+    // The query wins over the header, so a link with a lesser token does not borrow the greater one.
+    const both = await test.request(`/set/${key}/y?_token=${READ_ONLY_TOKEN}`);
+    await expect(both.json()).resolves.toEqual({ error: noPermission("set") });
+    await expect(test.direct.get(key)).resolves.toBe("x1");
+  });
+
   it("may stand in the header without its scheme, and the scheme in any case", async () => {
     for (const authorization of [TOKEN, `bearer ${TOKEN}`, `BEARER  ${TOKEN}`]) {
       const response = await test.request("/ping", { headers: { authorization } });
@@ -78,9 +99,6 @@ describe("a token", () => {
 });
 
 describe("the read-only token", () => {
-  const noPermission = (name: string) =>
-    `NOPERM this user has no permissions to run the '${name}' command or its subcommand`;
-
   it("reads", async () => {
     const key = newKey();
     await test.direct.hset(key, "field", "value");
@@ -146,6 +164,29 @@ describe("the read-only token", () => {
     ]);
     const transaction = await test.post("/multi-exec", rows, headers);
     expect([transaction.status, await transaction.json()]).toEqual([400, { error: noPermission("set") }]);
+  });
+
+  it("walks through hashes, sets and sorted sets, page by page", async () => {
+    const key = newKey();
+    const members = Array.from({ length: 1_000 }, (_, index) => `member ${index}`);
+    await test.direct.hset(`${key}:h`, Object.fromEntries(members.map((member) => [member, "value"])));
+    await test.direct.sadd(`${key}:s`, ...members);
+    await test.direct.zadd(`${key}:z`, ...members.flatMap((member) => [1, member]));
+    for (const [command, name, width] of [
+      ["HSCAN", `${key}:h`, 2],
+      ["SSCAN", `${key}:s`, 1],
+      ["ZSCAN", `${key}:z`, 2],
+    ] as const) {
+      const found = new Set<string>();
+      let [cursor, pages] = ["0", 0];
+      do {
+        const ask = [command, name, cursor, "MATCH", "member*", "COUNT", "100"] as [string];
+        const [next, page] = await test.reader.exec<[string, string[]]>(ask);
+        for (let index = 0; index < page.length; index += width) found.add(page[index]!);
+        [cursor, pages] = [next, pages + 1];
+      } while (cursor !== "0");
+      expect([command, found.size, pages > 1]).toEqual([command, members.length, true]);
+    }
   });
 
   it("reaches exactly what Redis's own ACL gives to +@read -@dangerous, SCAN excepted", async () => {

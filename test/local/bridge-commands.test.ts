@@ -168,6 +168,23 @@ describe("replies", () => {
     expect(tokens).not.toContain(null);
   });
 
+  it("carry a sync token when they are errors too, and a client may send one back", async () => {
+    const seen: (string | null)[] = [];
+    for (const [path, body] of [
+      ["/", ["NOSUCH"]],
+      ["/", "not a command"],
+      ["/pipeline", [["NOSUCH"]]],
+      ["/multi-exec", [["GET"]]],
+    ] as const) {
+      const headers = { "upstash-sync-token": seen.at(-1) ?? "" };
+      const response = await test.post(path, body, headers);
+      await response.text();
+      seen.push(response.headers.get("upstash-sync-token"));
+    }
+    expect(seen).not.toContain(null);
+    expect(new Set(seen).size).toBe(4);
+  });
+
   it("equal what was stored, whatever the text", async () => {
     // Every code point may occur, NUL among them; so may the empty string and what looks like another type.
     const text = fc.oneof(fc.string({ unit: "binary" }), fc.constantFrom("", "OK", "null", "1", '"', "\r\n"));
@@ -257,6 +274,34 @@ describe("a transaction", () => {
     await expect(test.direct.exists(key)).resolves.toBe(0);
   });
 
+  it("is not undone by a command for another type, as on Redis and Upstash", async () => {
+    const key = newKey();
+    const rows = [
+      ["SET", key, "x"],
+      ["LPUSH", key, "y"],
+      ["APPEND", key, "z"],
+    ];
+    const response = await test.post("/multi-exec", rows);
+    expect(response.status).toBe(200);
+    await expect(response.json()).resolves.toEqual([
+      { result: "OK" },
+      { error: "WRONGTYPE Operation against a key holding the wrong kind of value" },
+      { result: 2 },
+    ]);
+    await expect(test.direct.get(key)).resolves.toBe("xz");
+  });
+
+  it.each([
+    ["no list", '{"SET":1}', "expected JSON array"],
+    ["an empty one", "[]", "ERR empty pipeline request"],
+    ["one with a command that is none", '[["SET","a","b"],"GET"]', "every command must be a JSON array"],
+    ["one with an argument that is none", '[["SET","a","b"],["SET","a",null]]', "null args"],
+  ])("that is %s is refused before anything is sent", async (_what, body, message) => {
+    const response = await test.request("/multi-exec", { method: "POST", body });
+    expect(response.status).toBe(400);
+    await expect(response.json()).resolves.toEqual({ error: expect.stringContaining(message) });
+  });
+
   it("is atomic among everything else that goes on", async () => {
     // Method: increments of one counter; inside a transaction they must be neighbours, whoever else increments.
     const key = newKey();
@@ -282,6 +327,30 @@ describe("a transaction", () => {
 });
 
 describe("many requests at once", () => {
+  it("keep the order inside a pipeline and the wholeness of a transaction", async () => {
+    // Method: everybody appends a name twice to one list. A transaction's two are neighbours; a pipeline's are in order.
+    const key = newKey();
+    const requests = Array.from({ length: 150 }, (_, index) => {
+      const rows = [
+        ["RPUSH", key, `${index}:first`],
+        ["ECHO", index],
+        ["RPUSH", key, `${index}:second`],
+      ];
+      return test.post(index % 2 === 0 ? "/pipeline" : "/multi-exec", rows);
+    });
+    const answers = await Promise.all(requests.map(json));
+    for (const [index, answer] of answers.entries()) {
+      const [first, echo, second] = (answer as { result: unknown }[]).map(({ result }) => result);
+      expect(echo).toBe(String(index));
+      if (index % 2 === 1) expect(Number(second)).toBe(Number(first) + 1);
+    }
+    const names = await test.direct.lrange(key, 0, -1);
+    expect(names).toHaveLength(300);
+    for (let index = 0; index < 150; index++) {
+      expect(names.indexOf(`${index}:first`)).toBeLessThan(names.indexOf(`${index}:second`));
+    }
+  });
+
   it("each get their own answer", async () => {
     const values = Array.from({ length: 500 }, (_, index) => `value ${index}`);
     await expect(Promise.all(values.map((value) => test.writer.echo(value)))).resolves.toEqual(values);

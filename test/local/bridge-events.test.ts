@@ -3,6 +3,7 @@
  * Method: streams are read as text up to an expected line; connections are counted by Redis.
  */
 import { once } from "node:events";
+import { connect } from "node:net";
 import { describe, expect, it, vi } from "vitest";
 import { startBridge } from "../../src/local/bridge/index.ts";
 import { newKey, READ_ONLY_TOKEN, TOKEN, useBridge } from "./support.ts";
@@ -117,6 +118,30 @@ describe("/psubscribe", () => {
   });
 });
 
+describe("patterns", () => {
+  it("are Redis's, and several of them give a message for each that fits", async () => {
+    const prefix = newKey("p");
+    const patterns = [`${prefix}:h?llo`, `${prefix}:[ab]*`, String.raw`${prefix}:\*`];
+    const stream = await listen(`/psubscribe/${patterns.map(encodeURIComponent).join("/")}`);
+    await stream.until(`data: psubscribe,${patterns[2]},3\n\n`);
+    for (const channel of ["hello", "hllo", "ahem", "b?llo", "*", "c"]) {
+      await test.writer.publish(`${prefix}:${channel}`, channel);
+    }
+    await test.writer.publish(`${prefix}:a`, "end");
+    const text = await stream.until("end\n\n");
+    const received = text.split("\n\n").slice(3, -1);
+    expect(received).toEqual([
+      `data: pmessage,${patterns[0]},${prefix}:hello,hello`,
+      `data: pmessage,${patterns[1]},${prefix}:ahem,ahem`,
+      `data: pmessage,${patterns[1]},${prefix}:b?llo,b?llo`,
+      `data: pmessage,${patterns[2]},${prefix}:*,*`,
+      `data: pmessage,${patterns[1]},${prefix}:a,end`,
+    ]);
+    stream.leave();
+    await expectNoSubscribers();
+  });
+});
+
 describe("/monitor", () => {
   it("shows every command as redis-cli does", async () => {
     const stream = await listen("/monitor");
@@ -183,6 +208,21 @@ describe("an event stream", () => {
     ]);
     await bridge.close();
     await expect(Promise.all(streams.map((stream) => stream.ended()))).resolves.toEqual(["ended", "ended"]);
+    await expectNoSubscribers();
+  });
+
+  it("may be left without a word, by a connection that is cut", async () => {
+    const sockets = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const socket = connect(Number(new URL(test.bridge.url).port), "127.0.0.1");
+        socket.write(`GET /subscribe/${newKey("channel")}?_token=${TOKEN} HTTP/1.1\r\nHost: bridge\r\n\r\n`);
+        let text = "";
+        while (!text.includes("data: subscribe")) text += String((await once(socket, "data"))[0]);
+        return socket;
+      }),
+    );
+    await expect(subscribers()).resolves.toBe(10);
+    for (const socket of sockets) socket.resetAndDestroy();
     await expectNoSubscribers();
   });
 

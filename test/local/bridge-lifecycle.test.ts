@@ -76,6 +76,30 @@ describe("a body", () => {
     });
   });
 
+  it.each([
+    ["/pipeline", '[["ECHO","', '"]]'],
+    ["/multi-exec", '[["ECHO","', '"]]'],
+    ["/echo", "", ""],
+  ])("of %s has the same limit", async (path, before, after) => {
+    const send = (length: number) => {
+      const body = before + "x".repeat(length - before.length - after.length) + after;
+      return test.request(path, { method: "POST", body });
+    };
+    const largest = await send(BODY_BYTES_MAX);
+    expect(largest.status).toBe(200);
+    await largest.text();
+    const larger = await send(BODY_BYTES_MAX + 1);
+    expect(larger.status).toBe(413);
+    await larger.text();
+  });
+
+  it("is measured in bytes, not in characters", async () => {
+    const value = "é".repeat((BODY_BYTES_MAX - frame) / 2 + 1);
+    const response = await test.post("/", ["ECHO", value]);
+    expect(response.status).toBe(413);
+    await response.text();
+  });
+
   it("is measured while it arrives when it does not say how long it is", async () => {
     const chunk = new Uint8Array(1024 * 1024);
     let sent = 0;

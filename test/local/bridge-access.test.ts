@@ -180,7 +180,7 @@ describe("the read-only token", () => {
       const found = new Set<string>();
       let [cursor, pages] = ["0", 0];
       do {
-        const ask = [command, name, cursor, "MATCH", "member*", "COUNT", "100"] as [string];
+        const ask: [string, ...string[]] = [command, name, cursor, "MATCH", "member*", "COUNT", "100"];
         const [next, page] = await test.reader.exec<[string, string[]]>(ask);
         for (let index = 0; index < page.length; index += width) found.add(page[index]!);
         [cursor, pages] = [next, pages + 1];

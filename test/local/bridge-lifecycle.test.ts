@@ -4,7 +4,9 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import { Redis } from "ioredis";
 import { describe, expect, it, vi } from "vitest";
 import {
   BODY_BYTES_MAX,
@@ -40,6 +42,8 @@ describe("options", () => {
   it.each([
     ["redis must be a URL", { redis: "localhost:6379" }],
     ["redis must be a URL", { redis: "http://localhost" }],
+    ["redis names no database", { redis: "redis://127.0.0.1:6379/abc" }],
+    ["redis names no database", { redis: "redis://127.0.0.1:6379/1/2" }],
     ["token has 5 characters", { token: "short" }],
     ["readOnlyToken has 0 characters", { readOnlyToken: "" }],
     ["equal", { readOnlyToken: TOKEN }],
@@ -51,6 +55,43 @@ describe("options", () => {
     const start = startBridge({ ...options(), ...wrong });
     await expect(start).rejects.toBeInstanceOf(BridgeError);
     await expect(start).rejects.toThrow(message);
+  });
+
+  it("with a database that Redis does not have are refused, or commands would go to database 0", async () => {
+    const start = startBridge({ ...options(), redis: `${test.server.url}/99` });
+    await expect(start).rejects.toThrow("Redis cannot be reached: ERR DB index is out of range");
+    await using bridge = await startBridge({ ...options(), redis: `${test.server.url}/9` });
+    const key = newKey();
+    await client(bridge.url, TOKEN).set(key, "value");
+    await expect(test.direct.exists(key)).resolves.toBe(0);
+  });
+
+  it("with a user of Redis who may not do what the bridge needs are refused with Redis's reason", async () => {
+    await using server = await startRedis();
+    const withUser = (user: string) => server.url.replace("//", `//${user}@`);
+    const admin = new Redis(server.url);
+    await admin.acl("SETUSER", "few", "on", ">word", "~*", "+get", "+info");
+    await admin.config("SET", "requirepass", "the password");
+    admin.disconnect();
+    const starting = (redis: string) => startBridge({ ...options(), redis });
+    await expect(starting(server.url)).rejects.toThrow(/^Redis cannot be reached: NOAUTH [^.]*\. Check/);
+    await expect(starting(withUser("few:other"))).rejects.toThrow(
+      /^Redis cannot be reached: WRONGPASS [^.]*\. Check/,
+    );
+    const few = starting(withUser("few:word"));
+    await expect(few).rejects.toBeInstanceOf(BridgeError);
+    await expect(few).rejects.toThrow(/^Redis does not list its commands: NOPERM .*\+command/);
+  });
+
+  it("with something that is no Redis are refused", async () => {
+    const other = createServer((socket) => socket.destroy());
+    other.listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    await expect(startBridge({ ...options(), redis: `redis://127.0.0.1:${port}` })).rejects.toThrow(
+      "Redis cannot be reached: the connection was closed. Check",
+    );
+    other.close();
   });
 
   it("with a port that is taken are refused, and the connection to Redis is closed again", async () => {

@@ -40,7 +40,7 @@ export interface Connection {
   run(commands: readonly Command[]): Promise<Outcome[]>;
   /** Runs commands as one transaction: an outcome each, or the one error that discarded them all. */
   transaction(commands: readonly Command[]): Promise<Outcome[] | Outcome>;
-  /** COMMAND, the table of what this Redis can do. */
+  /** COMMAND, the table of what this Redis can do; rejects with BridgeError. */
   commandTable(): Promise<Reply>;
   /** Another connection to the same Redis that does not come back once it is lost; not connected yet. */
   dedicated(options?: RedisOptions): Redis;
@@ -50,23 +50,28 @@ export interface Connection {
 /** Connects, or rejects with BridgeError when Redis cannot be reached. */
 export async function connect({ redis, commandTimeoutMs, logger }: CheckedOptions): Promise<Connection> {
   const client = new Redis(redis, connectionOptions(commandTimeoutMs));
-  let lost = true;
+  let lost = false;
   let failure: Error | undefined;
   client.on("error", (error: Error) => (failure = error));
-  client.on("ready", () => (lost = false));
-  client.on("close", () => {
-    // Once a loss, not once an attempt to come back.
-    if (!lost) logger.warn("the connection to Redis is lost; requests fail until it is back");
-    lost = true;
-  });
   try {
     await client.connect();
+    // A database that is not there fails without ending the connection, which would then use database 0.
+    if (failure !== undefined) throw failure;
+    client.on("close", () => {
+      // Once a loss, not once an attempt to come back.
+      if (!lost) logger.warn("the connection to Redis is lost; requests fail until it is back");
+      lost = true;
+    });
+    client.on("ready", () => {
+      if (lost) logger.warn("the connection to Redis is back");
+      lost = false;
+    });
   } catch (error) {
     client.disconnect();
-    const reason = failure?.message ?? String(error);
-    throw new BridgeError(`Redis cannot be reached: ${reason}. Check the option redis and that it runs.`, {
-      cause: error,
-    });
+    throw new BridgeError(
+      `Redis cannot be reached: ${reasonOf(failure ?? error)}. Check the option redis and that it runs.`,
+      { cause: error },
+    );
   }
 
   const send = (name: string, args: readonly (string | Buffer)[] = []) =>
@@ -101,7 +106,17 @@ export async function connect({ redis, commandTimeoutMs, logger }: CheckedOption
       return results.map((reply) => (reply instanceof Error ? failed(reply, 0) : { result: reply }));
     },
 
-    commandTable: () => send("COMMAND"),
+    async commandTable() {
+      try {
+        return await send("COMMAND");
+      } catch (error) {
+        throw new BridgeError(
+          `Redis does not list its commands: ${reasonOf(error)}. Its user needs the right +command.`,
+          { cause: error },
+        );
+      }
+    },
+
     dedicated(extra) {
       const copy = client.duplicate({ ...extra, retryStrategy: () => null });
       copy.on("error", (error: Error) => logger.warn(`event stream: ${error.message}`));
@@ -112,6 +127,14 @@ export async function connect({ redis, commandTimeoutMs, logger }: CheckedOption
       client.disconnect();
     },
   };
+}
+
+function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  // How ioredis says that the other end hung up before its first answer depends on the moment.
+  if (/isn't writeable|EPIPE|ECONNRESET|Connection is closed/.test(message))
+    return "the connection was closed";
+  return message.replace(/\.$/, "");
 }
 
 function failed(error: unknown, commandTimeoutMs: number): Outcome {

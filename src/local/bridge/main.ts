@@ -1,5 +1,5 @@
 /**
- * The bridge as a command: `node src/local/bridge/main.ts --redis redis://127.0.0.1:6379 --port 8079`.
+ * The bridge as a command: `npm run bridge -- --redis redis://127.0.0.1:6379 --port 8079`.
  * Prints the environment that makes @upstash/redis use it, and runs until SIGINT or SIGTERM.
  */
 import { randomBytes } from "node:crypto";
@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { provideRedis, LocalRedisError, type ProvidedRedis } from "../redis.ts";
 import { BridgeError, startBridge, type Bridge } from "./index.ts";
 
-const HELP = `Usage: node src/local/bridge/main.ts [--redis URL] [--port PORT]
+const HELP = `Usage: npm run bridge -- [--redis URL] [--port PORT]
 
 Serves Upstash's REST protocol on 127.0.0.1 over a plain Redis, for development and tests.
 
@@ -20,6 +20,11 @@ Tokens come from UPSTASH_REDIS_REST_TOKEN and UPSTASH_REDIS_REST_READONLY_TOKEN,
 
 /** The exit code of a command that was called wrongly, as shells have it. */
 const EXIT_USAGE = 2;
+const PORT_MAX = 65_535;
+/** How long the bridge may outlive the npm that started it. */
+const PARENT_POLL_MS = 200;
+const TOKEN = "UPSTASH_REDIS_REST_TOKEN";
+const READ_ONLY_TOKEN = "UPSTASH_REDIS_REST_READONLY_TOKEN";
 
 interface Arguments {
   readonly redis: string | undefined;
@@ -39,7 +44,7 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (!(error instanceof BridgeError) && !(error instanceof LocalRedisError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(`${inWordsOfTheCommand(error.message)}\n`);
     return 1;
   } finally {
     await bridge?.close();
@@ -58,8 +63,8 @@ function readArguments(args: string[]): Arguments | number {
       process.stdout.write(HELP);
       return 0;
     }
-    if (values.port !== undefined && !/^\d{1,5}$/.test(values.port)) {
-      throw new TypeError(`--port is ${values.port}; give a number from 0 to 65535`);
+    if (values.port !== undefined && (!/^\d+$/.test(values.port) || Number(values.port) > PORT_MAX)) {
+      throw new TypeError(`--port is ${values.port || "empty"}; give a number from 0 to ${PORT_MAX}`);
     }
     return { redis: values.redis, port: Number(values.port ?? 0) };
   } catch (error) {
@@ -69,8 +74,8 @@ function readArguments(args: string[]): Arguments | number {
 }
 
 async function startWithTokens(redis: string, port: number): Promise<Bridge> {
-  const token = tokenFrom("UPSTASH_REDIS_REST_TOKEN");
-  const readOnlyToken = tokenFrom("UPSTASH_REDIS_REST_READONLY_TOKEN");
+  const token = tokenFrom(TOKEN);
+  const readOnlyToken = tokenFrom(READ_ONLY_TOKEN);
   const logger = { warn: (message: string) => void process.stderr.write(`${message}\n`) };
   const bridge = await startBridge({
     redis,
@@ -92,11 +97,24 @@ function tokenFrom(name: string): { name: string; value: string; made: boolean }
   return { name, value: made ? randomBytes(24).toString("hex") : given, made };
 }
 
+/** Options of startBridge as whoever runs the command gave them. */
+function inWordsOfTheCommand(message: string): string {
+  return message
+    .replace(/^redis (?=must|names)/, "--redis ")
+    .replace("the option redis", "--redis")
+    .replaceAll(/\breadOnlyToken\b/g, READ_ONLY_TOKEN)
+    .replaceAll(/\btoken\b/g, TOKEN);
+}
+
 /** The first SIGINT or SIGTERM; a second one finds no handler and ends the process at once. */
 async function signalled(): Promise<void> {
   await new Promise<void>((resolve) => {
     process.once("SIGINT", () => resolve());
     process.once("SIGTERM", () => resolve());
+    // npm passes a signal on to the shell between, which ends without a word: then its end is the signal.
+    const shell = process.ppid;
+    if (process.env["npm_lifecycle_event"] === undefined) return;
+    setInterval(() => process.ppid !== shell && resolve(), PARENT_POLL_MS).unref();
   });
 }
 

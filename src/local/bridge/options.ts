@@ -34,6 +34,11 @@ export function checkOptions(options: BridgeOptions): CheckedOptions {
   if (!URL.canParse(redis) || !/^rediss?:$/.test(new URL(redis).protocol)) {
     throw new BridgeError("redis must be a URL such as redis://127.0.0.1:6379");
   }
+  if (!/^\/?\d*$/.test(new URL(redis).pathname)) {
+    throw new BridgeError(
+      `redis names no database: ${new URL(redis).pathname}; end the URL with a number, as in /0`,
+    );
+  }
   checkToken("token", token);
   checkToken("readOnlyToken", readOnlyToken);
   if (token === readOnlyToken) {

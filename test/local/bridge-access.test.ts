@@ -82,6 +82,16 @@ describe("a token", () => {
     }
   });
 
+  it("is not taken from pages of other origins: there is no CORS", async () => {
+    const headers = { authorization: `Bearer ${TOKEN}`, origin: "https://page.example" };
+    for (const method of ["GET", "OPTIONS"]) {
+      const response = await test.request("/get/key", { method, headers });
+      expect([method, response.status]).toEqual([method, method === "GET" ? 200 : 405]);
+      expect([...response.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
+      await response.text();
+    }
+  });
+
   it("does not open a method that Upstash does not take", async () => {
     for (const [method, path] of [
       ["DELETE", "/"],

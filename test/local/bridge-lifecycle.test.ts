@@ -141,6 +141,15 @@ describe("a body", () => {
     await response.text();
   });
 
+  it("is where long arguments go: a path has the room that Node gives to a request's head", async () => {
+    const status = async (length: number) => {
+      const response = await test.request(`/echo/${"x".repeat(length)}`);
+      await response.text();
+      return response.status;
+    };
+    await expect(Promise.all([status(15_000), status(17_000)])).resolves.toEqual([200, 431]);
+  });
+
   it("is measured while it arrives when it does not say how long it is", async () => {
     const chunk = new Uint8Array(1024 * 1024);
     let sent = 0;

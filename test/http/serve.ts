@@ -43,6 +43,7 @@ export async function readEvents(url: string, init: RequestInit = {}): Promise<E
   const headers = new Headers({ accept: "text/event-stream", authorization: `Bearer ${TOKEN}` });
   for (const [name, value] of new Headers(init.headers)) headers.set(name, value);
   const response = await fetch(url, { ...init, headers, signal: leaving.signal });
+  if (response.status !== 200) throw new Error(`no stream: ${response.status} ${await response.text()}`);
   const ids: string[] = [];
   const comments: string[] = [];
   const parser = new EventSourceParserStream({

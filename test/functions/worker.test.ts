@@ -133,6 +133,14 @@ describe.each([1, 4])("fetch, over %i shard(s)", (shards) => {
     }));
     expect(((await lookup.json()) as UsersAnswer).users).toEqual(expected);
 
+    expect((await json<{ gap: boolean }>("/v1/changes")).gap).toBe(false);
+    await json(`/v1/changes?after=${counts.asOf.cursor}`);
+    expect(await (await worker.get("/metrics")).text()).toContain(`rollcall_users ${users.length}\n`);
+    await json("/openapi.json");
+
+    // Whatever is asked of it: these commands and no others, with the token that can only read.
+    const allowed = ["HGETALL", "HMGET", "HSCAN", "XLEN", "XRANGE", "ZRANGE"];
+    expect([...new Set(tap.sent.flatMap(({ commands }) => commands))].sort()).toEqual(allowed);
     expect(new Set(tap.sent.map(({ token }) => token))).toEqual(new Set([READ_ONLY_TOKEN]));
     for (const name of new Set(tap.sent.flatMap(({ commands }) => commands))) {
       const [[, , flags]] = (await redis.call("COMMAND", "INFO", name)) as [[string, number, string[]]];

@@ -10,6 +10,7 @@ import { checkTokens } from "../src/http/auth.ts";
 import { type AppOptions, checkOrigins } from "../src/http/options.ts";
 import {
   type KeyOptions,
+  type ProjectorOptions,
   type ReaderOptions,
   resolveKeyOptions,
   resolveReaderOptions,
@@ -22,8 +23,13 @@ export interface RestCredentials {
   readonly token: string;
 }
 
-const SWEEP_EVERY_MS_MIN = 1_000;
-const SWEEP_EVERY_MS_MAX = 60_000;
+const SWEEP_INTERVAL_MS = 15_000;
+const SWEEP_INTERVAL_MS_MIN = 1_000;
+/** The invocations themselves. */
+const SWEEP_INTERVAL_MS_MAX = 60_000;
+/** Cloudflare's free plan allows 50 an invocation; the last step of a sweep may take a few more than are left. */
+const SWEEP_REQUESTS = 45;
+const SWEEP_REQUESTS_MAX = 10_000;
 const PORT = 3000;
 /** Reachable from this machine only, until somebody says otherwise. */
 const HOST = "127.0.0.1";
@@ -67,14 +73,30 @@ export function writeCredentialsFrom(environment: Environment): RestCredentials 
   return { url: restUrl(environment), token: required(environment, "UPSTASH_REDIS_REST_TOKEN") };
 }
 
-/** ROLLCALL_SWEEP_EVERY, ms: how often a scheduled function sweeps inside its minute. Not set: once. */
-export function sweepEveryFrom(environment: Environment): number | undefined {
-  const every = whole(environment, "ROLLCALL_SWEEP_EVERY");
-  if (every !== undefined && (every < SWEEP_EVERY_MS_MIN || every > SWEEP_EVERY_MS_MAX)) {
-    const range = `${SWEEP_EVERY_MS_MIN} to ${SWEEP_EVERY_MS_MAX} ms`;
-    throw new PresenceError("OPTIONS_INVALID", `ROLLCALL_SWEEP_EVERY must be from ${range}, got ${every}`);
+/** The same as keyOptionsFrom and ROLLCALL_READ, `script`, `client` or `auto`: who reads the log. */
+export function projectorOptionsFrom(environment: Environment): ProjectorOptions {
+  const read = text(environment, "ROLLCALL_READ");
+  if (read !== undefined && read !== "script" && read !== "client" && read !== "auto") {
+    throw new PresenceError("OPTIONS_INVALID", "ROLLCALL_READ must be script, client or auto");
   }
-  return every;
+  return { ...keyOptionsFrom(environment), read };
+}
+
+export interface SweepSettings {
+  /** How often a scheduled function sweeps inside its minute, ms. */
+  readonly interval: number;
+  /** Most requests of one invocation. */
+  readonly requests: number;
+}
+
+/** SWEEP_INTERVAL, ms, default 15,000, and SWEEP_REQUESTS, default 45. */
+export function sweepSettingsFrom(environment: Environment): SweepSettings {
+  const least = SWEEP_INTERVAL_MS_MIN;
+  const most = SWEEP_INTERVAL_MS_MAX;
+  return {
+    interval: within(environment, "SWEEP_INTERVAL", least, most, " ms") ?? SWEEP_INTERVAL_MS,
+    requests: within(environment, "SWEEP_REQUESTS", 1, SWEEP_REQUESTS_MAX) ?? SWEEP_REQUESTS,
+  };
 }
 
 /** REDIS_URL, which a projector on Node needs. */
@@ -127,6 +149,20 @@ function whole(environment: Environment, name: string): number | undefined {
   if (value === undefined) return undefined;
   if (!/^\d{1,9}$/.test(value)) throw new PresenceError("OPTIONS_INVALID", `${name} must be a whole number`);
   return Number(value);
+}
+
+function within(
+  environment: Environment,
+  name: string,
+  least: number,
+  most: number,
+  unit = "",
+): number | undefined {
+  const value = whole(environment, name);
+  if (value !== undefined && (value < least || value > most)) {
+    throw new PresenceError("OPTIONS_INVALID", `${name} must be from ${least} to ${most}${unit}, got ${value}`);
+  }
+  return value;
 }
 
 function restUrl(environment: Environment): string {

@@ -9,7 +9,7 @@ import { main } from "./main.ts";
 await main(async (signal) => {
   const options = {
     redis: read.redisUrlFrom(process.env),
-    ...read.keyOptionsFrom(process.env),
+    ...read.projectorOptionsFrom(process.env),
     logger: console,
   };
   const projector = createProjector(options);

@@ -8,8 +8,11 @@ const RETRIES = 1;
 /** For a request with its retry, ms: less than the API waits, so that the client gives up first and cleans up. */
 const TIMEOUT_MS = 4_000;
 
-/** Nothing is sent before the first command. */
-export function upstashClient({ url, token }: RestCredentials): Redis {
+/** The first pause before a request is sent again, ms; each one after it is longer. */
+const AGAIN_MS = 50;
+
+/** Nothing is sent before the first command. `onRepeat` is called before a request is sent again. */
+export function upstashClient({ url, token }: RestCredentials, onRepeat: () => void = () => {}): Redis {
   return new Redis({
     url,
     token,
@@ -19,7 +22,13 @@ export function upstashClient({ url, token }: RestCredentials): Redis {
     responseEncoding: false,
     enableAutoPipelining: false,
     enableTelemetry: false,
-    retry: { retries: RETRIES },
+    retry: {
+      retries: RETRIES,
+      backoff(attempt) {
+        onRepeat();
+        return AGAIN_MS * 2 ** attempt;
+      },
+    },
     // A function, since of a plain signal that fires the client makes the answer null.
     signal: () => AbortSignal.timeout(TIMEOUT_MS),
   });

@@ -18,7 +18,14 @@ import {
   type StepResult,
   turnArguments,
 } from "./projector/call.ts";
-import { type Steps, type SweepOptions, type SweepSummary, sweepShards } from "./projector/sweep.ts";
+import { Look } from "./projector/look.ts";
+import {
+  type Looked,
+  type Steps,
+  type SweepOptions,
+  type SweepSummary,
+  sweepShards,
+} from "./projector/sweep.ts";
 import { Turns } from "./projector/turns.ts";
 import { redisError } from "./redis/errors.ts";
 import { type Reply, ReplyError, type ScriptCall, type WritePort } from "./redis/port.ts";
@@ -51,8 +58,12 @@ export interface Projector {
   verify(options?: VerifyOptions): Promise<VerifyReport>;
 }
 
-/** For tests. */
+/** For tests, and `repeated` for functions. */
 export interface ProjectorInternals {
+  /** How many requests the client has sent again so far: those that a sweep may make are counted with them. */
+  readonly repeated?: (() => number) | undefined;
+  /** The clock of this machine, ms. */
+  readonly clock?: (() => number) | undefined;
   /** The clock to go by instead of that of Redis, ms. */
   readonly now?: (() => number) | undefined;
   /** Entries of one read in client-read mode, 1 to 1,000; undefined: as many as prove to fit the budget. */
@@ -67,14 +78,16 @@ export function projectorOver(
   options: ProjectorOptions & ProjectorInternals = {},
 ): Projector {
   const { prefix, shards, budget, read } = resolveProjectorOptions(options);
-  const { now, batch, name = crypto.randomUUID() } = options;
+  const { now, batch, name = crypto.randomUUID(), repeated = () => 0, clock = now ?? Date.now } = options;
   const keys: ShardKeys[] = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
   /** Made so far: a sweep has a budget of them. */
-  let requests = 0;
+  let made = 0;
   const port: WritePort = {
-    call: (command) => (requests++, own.call(command)),
-    pipeline: (calls) => (requests++, own.pipeline(calls)),
+    call: (command) => (made++, own.call(command)),
+    pipeline: (calls) => (made++, own.pipeline(calls)),
   };
+  const requests = () => made + repeated();
+  const looks = keys.map((shardKeys) => new Look(shardKeys, shards, clock));
   /** `auto` has found out, or did not have to. Remembered as long as the projector. */
   let byClient = read === "client";
 
@@ -83,8 +96,13 @@ export function projectorOver(
     { reap = true }: StepOptions,
     reading: readonly string[] = byClient ? turnArguments(name, undefined, []) : SCRIPT_READS,
   ): string[] {
-    const clock = now === undefined ? "" : String(now());
-    return [keys[shard]!.process(""), String(shards), String(budget), reap ? "1" : "0", clock, ...reading];
+    const time = now === undefined ? "" : String(now());
+    return [keys[shard]!.process(""), String(shards), String(budget), reap ? "1" : "0", time, ...reading];
+  }
+
+  function heard(shard: number, called: CallResult): CallResult {
+    looks[shard]!.heard(called.result);
+    return called;
   }
 
   async function call(
@@ -92,9 +110,8 @@ export function projectorOver(
     stepOptions: StepOptions,
     reading?: readonly string[],
   ): Promise<CallResult> {
-    return parseReply(
-      await evaluate(port, project, keys[shard]!.list, argumentsOf(shard, stepOptions, reading)),
-    );
+    const reply = await evaluate(port, project, keys[shard]!.list, argumentsOf(shard, stepOptions, reading));
+    return heard(shard, parseReply(reply));
   }
 
   const turns = keys.map((shardKeys) => new Turns({ port, keys: shardKeys, budget, batch }));
@@ -127,7 +144,7 @@ export function projectorOver(
     stepOptions: StepOptions = {},
   ): Promise<StepResult> {
     if (!(reply instanceof ReplyError)) {
-      const called = parseReply(reply);
+      const called = heard(shard, parseReply(reply));
       return byClient ? turns[shard]!.heard(called) : called.result;
     }
     const failure = redisError(reply);
@@ -138,22 +155,32 @@ export function projectorOver(
   }
 
   async function steps(shard: number, count: number): Promise<Steps> {
-    const before = requests;
-    if (count === 1 || byClient) return { results: [await step(shard)], requests: requests - before };
+    const before = requests();
+    if (count === 1 || byClient) return { results: [await step(shard)], requests: requests() - before };
     const calls = Array.from({ length: count }, () =>
       evalsha(project, keys[shard]!.list, argumentsOf(shard, {})),
     );
-    const replies = await port.pipeline(calls);
     const results: StepResult[] = [];
-    for (const reply of replies) results.push(await settle(shard, reply));
-    return { results, requests: requests - before };
+    for (const reply of await port.pipeline(calls)) {
+      const failed = reply instanceof ReplyError;
+      results.push(await settle(shard, reply));
+      // Those after a call that failed did too, and one request for each of them is not what was asked for.
+      if (failed) break;
+    }
+    return { results, requests: requests() - before };
+  }
+
+  async function look(shard: number): Promise<Looked> {
+    const before = requests();
+    const seen = looks[shard]!.see(await port.pipeline(looks[shard]!.commands));
+    return { ...seen, requests: requests() - before };
   }
 
   return {
     shards,
     step,
     settle,
-    sweep: (sweepOptions = {}) => sweepShards(shards, steps, sweepOptions),
+    sweep: (sweepOptions = {}) => sweepShards(shards, { look, steps }, sweepOptions),
     async verify(verifyOptions) {
       await opened();
       return verifyShards(port, keys, verifyOptions);

@@ -3,12 +3,16 @@
  *
  * A shard with a backlog gets more and more steps a request. Each is a call of its own for Redis, which serves others in
  * between; only the request is shared. Steps that come after the work is done cost a few commands each, hence not all at
- * once.
+ * once. A shard with nothing to do costs a look.
  */
 import type { StepResult } from "./call.ts";
+import type { Seen } from "./look.ts";
 
 export interface SweepBudget {
-  /** Most requests, over all shards; at least one. A request carries up to 32 calls of the script. Default 1,000. */
+  /**
+   * Most requests, over all shards; at least one. A request carries up to 32 calls of the script. The last step may take
+   * a few more than are left, when the server did not know the script or the client asked twice. Default 1,000.
+   */
   readonly requests?: number | undefined;
   /** No request starts later than this after the sweep began, ms. Default 30,000. */
   readonly ms?: number | undefined;
@@ -30,7 +34,7 @@ export interface SweepLeft {
 /** The sums over a sweep's calls. */
 export interface SweepSummary {
   readonly requests: number;
-  /** Calls of the script. */
+  /** Calls of the script; 0: there was nothing to do. */
   readonly calls: number;
   readonly records: number;
   readonly operations: number;
@@ -61,10 +65,18 @@ export interface Steps {
   readonly requests: number;
 }
 
-/** `steps` carries out up to `count` steps on a shard, in at most `requests` requests. */
+export type Looked = Seen & { readonly requests: number };
+
+export interface Sweeper {
+  /** Is there anything to do on a shard? */
+  look(shard: number): Promise<Looked>;
+  /** Carries out up to `count` steps on a shard. */
+  steps(shard: number, count: number): Promise<Steps>;
+}
+
 export async function sweepShards(
   shards: number,
-  steps: (shard: number, count: number) => Promise<Steps>,
+  { look, steps }: Sweeper,
   { budget: limit = {}, signal }: SweepOptions,
 ): Promise<SweepSummary> {
   const { requests: requestsMax = REQUESTS, ms: msMax = MS } = limit;
@@ -88,9 +100,19 @@ export async function sweepShards(
   // From anywhere: a busy shard and a small budget must not starve the ones after it, sweep for sweep.
   const start = Math.floor(Math.random() * shards);
   for (let i = 0; i < shards; i++) {
+    const shard = (start + i) % shards;
+    // Who has one request left makes a step of it: a look would be all they ever do.
+    if (!isOver() && requestsMax - sum.requests > 1) {
+      const { requests, ...seen } = await look(shard);
+      sum.requests += requests;
+      if (seen.idle) {
+        if (seen.due !== null) dues.push(seen.due);
+        continue;
+      }
+    }
     let last: StepResult | undefined;
     for (let count = 1; !isOver(); count = Math.min(count * 2, STEPS_MAX)) {
-      const { results, requests } = await steps((start + i) % shards, count);
+      const { results, requests } = await steps(shard, count);
       sum.requests += requests;
       sum.calls += results.length;
       for (const result of results) for (const name of SUMMED) sum[name] += result[name];

@@ -41,8 +41,8 @@ export type ScriptCall = readonly ["EVALSHA", sha1: string, keyCount: string, ..
 export interface WritePort {
   /** One command. */
   call(command: Command): Promise<Reply>;
-  /** Several calls of scripts in one round trip, in order, not as a transaction. All keys are of one shard. */
-  pipeline(calls: readonly ScriptCall[]): Promise<(Reply | ReplyError)[]>;
+  /** Calls of scripts, and reads, in one round trip, in order, not as a transaction. All keys are of one shard. */
+  pipeline(commands: readonly (ScriptCall | ReadCommand)[]): Promise<(Reply | ReplyError)[]>;
 }
 
 export interface PipelinePort extends WritePort {

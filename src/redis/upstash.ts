@@ -18,30 +18,30 @@ import {
   type WritePort,
 } from "./port.ts";
 
-type Transaction = ReturnType<Redis["multi"]>;
+type Pipeline = ReturnType<Redis["multi"]>;
 
-/** The client has no way to put a raw command into a transaction, so each read command is spelled out. */
-function add(transaction: Transaction, command: ReadCommand): void {
+/** The client has no way to put a raw command into a pipeline, so each read command is spelled out. */
+function add(pipeline: Pipeline, command: ReadCommand): void {
   switch (command[0]) {
     case "HMGET": {
       const [, key, ...fields] = command;
-      transaction.hmget(key, ...fields);
+      pipeline.hmget(key, ...fields);
       break;
     }
     case "HGETALL":
-      transaction.hgetall(command[1]);
+      pipeline.hgetall(command[1]);
       break;
     case "HSCAN":
-      transaction.hscan(command[1], command[2], { count: Number(command[4]) });
+      pipeline.hscan(command[1], command[2], { count: Number(command[4]) });
       break;
     case "ZRANGE":
-      transaction.zrange(command[1], Number(command[2]), Number(command[3]), { withScores: true });
+      pipeline.zrange(command[1], Number(command[2]), Number(command[3]), { withScores: true });
       break;
     case "XLEN":
-      transaction.xlen(command[1]);
+      pipeline.xlen(command[1]);
       break;
     case "XRANGE":
-      transaction.xrange(command[1], command[2], command[3], Number(command[5]));
+      pipeline.xrange(command[1], command[2], command[3], Number(command[5]));
       break;
     default:
       command satisfies never;
@@ -77,11 +77,14 @@ export function upstashWritePort(redis: Redis): WritePort {
         throw redisError(error);
       }
     },
-    async pipeline(calls) {
+    async pipeline(commands) {
       try {
         const pipeline = redis.pipeline();
-        for (const [, sha1, count, ...rest] of calls) {
-          pipeline.evalsha(sha1, rest.slice(0, Number(count)), rest.slice(Number(count)));
+        for (const command of commands) {
+          if (command[0] === "EVALSHA") {
+            const [, sha1, count, ...rest] = command;
+            pipeline.evalsha(sha1, rest.slice(0, Number(count)), rest.slice(Number(count)));
+          } else add(pipeline, command);
         }
         return toReplies(await pipeline.exec({ keepErrors: true }));
       } catch (error) {

@@ -25,7 +25,9 @@ describe("what is set", () => {
       ROLLCALL_TOKENS: " 0123456789abcdef , fedcba9876543210,",
       ROLLCALL_ORIGINS: "https://app.example,http://localhost:5173",
       ROLLCALL_COUNTS: "closed",
-      ROLLCALL_SWEEP_EVERY: "10000",
+      ROLLCALL_READ: "auto",
+      SWEEP_INTERVAL: "10000",
+      SWEEP_REQUESTS: "900",
       UPSTASH_REDIS_REST_URL: "https://name.example",
       UPSTASH_REDIS_REST_READONLY_TOKEN: "r",
       UPSTASH_REDIS_REST_TOKEN: "w",
@@ -36,7 +38,8 @@ describe("what is set", () => {
       origins: ["https://app.example", "http://localhost:5173"],
       counts: "closed",
     });
-    expect(read.sweepEveryFrom(environment)).toBe(10_000);
+    expect(read.projectorOptionsFrom(environment)).toEqual({ prefix: "chat", shards: 8, read: "auto" });
+    expect(read.sweepSettingsFrom(environment)).toEqual({ interval: 10_000, requests: 900 });
     expect(read.readCredentialsFrom(environment)).toEqual({ url: "https://name.example", token: "r" });
     expect(read.writeCredentialsFrom(environment)).toEqual({ url: "https://name.example", token: "w" });
   });
@@ -49,6 +52,9 @@ describe("what is set", () => {
         "ROLLCALL_STALE_AFTER",
         "ROLLCALL_TOKENS",
         "ROLLCALL_ORIGINS",
+        "ROLLCALL_READ",
+        "SWEEP_INTERVAL",
+        "SWEEP_REQUESTS",
       ];
       const environment = Object.fromEntries(names.map((name) => [name, value]));
       expect(read.readerOptionsFrom(environment)).toEqual({
@@ -57,7 +63,8 @@ describe("what is set", () => {
         staleAfter: undefined,
       });
       expect(read.appOptionsFrom(environment)).toEqual({ tokens: [], origins: [], counts: "open" });
-      expect(read.sweepEveryFrom(environment)).toBeUndefined();
+      expect(read.projectorOptionsFrom(environment).read).toBeUndefined();
+      expect(read.sweepSettingsFrom(environment)).toEqual({ interval: 15_000, requests: 45 });
       expect(read.listenOptionsFrom(environment)).toEqual({ port: 3000, host: "127.0.0.1" });
     }
   });
@@ -76,8 +83,12 @@ describe("what is wrong", () => {
     ["ROLLCALL_TOKENS", "0123456789abcdef,s3cr3t", read.appOptionsFrom],
     ["ROLLCALL_ORIGINS", "s3cr3t", read.appOptionsFrom],
     ["ROLLCALL_COUNTS", "s3cr3t", read.appOptionsFrom],
-    ["ROLLCALL_SWEEP_EVERY", "999", read.sweepEveryFrom],
-    ["ROLLCALL_SWEEP_EVERY", "60001", read.sweepEveryFrom],
+    ["ROLLCALL_READ", "s3cr3t", read.projectorOptionsFrom],
+    ["SWEEP_INTERVAL", "999", read.sweepSettingsFrom],
+    ["SWEEP_INTERVAL", "60001", read.sweepSettingsFrom],
+    ["SWEEP_INTERVAL", "15s", read.sweepSettingsFrom],
+    ["SWEEP_REQUESTS", "0", read.sweepSettingsFrom],
+    ["SWEEP_REQUESTS", "10001", read.sweepSettingsFrom],
     ["PORT", "65536", read.listenOptionsFrom],
     ["PORT", "s3cr3t", read.listenOptionsFrom],
     ["REDIS_URL", "s3cr3t", read.redisUrlFrom],

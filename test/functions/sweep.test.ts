@@ -1,17 +1,19 @@
 /**
- * Goal: a scheduled function does what there is to do, again and again inside its minute where it is told to, and stays
- * within the requests its platform allows.
- * Method: the sweep of the Worker over a real Redis.
+ * Goal: a scheduled function sweeps again and again inside its minute, stays within the requests and the time its platform
+ * allows, and tells what it had to leave.
+ * Method: the sweep of the Worker over a real Redis; where only time matters, over a projector that notes when it is asked.
  */
 import { Redis } from "ioredis";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { sweepMinute } from "../../functions/sweep.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { sweepMinute, type Sweeping } from "../../functions/sweep.ts";
 import { startRedis, type RedisServer } from "../../src/local/redis.ts";
-import { projectorOver } from "../../src/projector.ts";
-import type { SweepSummary } from "../../src/projector/sweep.ts";
+import { type Projector, projectorOver } from "../../src/projector.ts";
+import type { SweepBudget, SweepSummary } from "../../src/projector/sweep.ts";
 import type { WritePort } from "../../src/redis/port.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
 import { append, newPrefix } from "../http/support.ts";
+
+const MINUTE_MS = 60_000;
 
 let server: RedisServer;
 let redis: Redis;
@@ -23,65 +25,130 @@ afterAll(async () => {
   redis.disconnect();
   await server.stop();
 });
+afterEach(() => {
+  vi.useRealTimers();
+});
 
-/** What was logged by a sweep over a port. */
-async function sweep(port: WritePort, options: { prefix: string; shards?: number; every?: number }) {
-  const infos: string[] = [];
+/** What one invocation logs, and how it ends. */
+async function invoke(sweeping: Sweeping) {
+  const summaries: SweepSummary[] = [];
+  const warnings: string[] = [];
   const errors: string[] = [];
   const logger = {
-    info: (text: string) => void infos.push(text),
-    warn() {},
+    info: (text: string) => void summaries.push(JSON.parse(text.replace("sweep: ", "")) as SweepSummary),
+    warn: (text: string) => void warnings.push(text),
     error: (text: string) => void errors.push(text),
   };
-  const failure = await sweepMinute(
-    () => ({ projector: projectorOver(port, options), every: options.every }),
-    logger,
-  ).then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  const summaries = infos.map((line) => JSON.parse(line.replace("sweep: ", "")) as SweepSummary);
-  return { summaries, errors, failure };
+  const failure = await sweepMinute(() => sweeping, logger).catch((error: unknown) => error);
+  return { summaries, warnings, errors, failure };
 }
 
-it("once, unless it is told otherwise", async () => {
-  const prefix = newPrefix();
-  await append(redis, { prefix, users: ["alice", "bob"] });
-  const { summaries, errors, failure } = await sweep(ioredisPort(redis), { prefix });
-  expect(summaries).toMatchObject([{ calls: 1, records: 1, operations: 2, changes: 2, idle: true }]);
-  expect([errors, failure]).toEqual([[], undefined]);
+interface Options {
+  readonly prefix: string;
+  readonly shards?: number;
+  readonly interval?: number;
+  readonly requests?: number;
+}
+
+const over = (port: WritePort, { interval = MINUTE_MS, requests = 45, ...options }: Options) =>
+  invoke({ projector: projectorOver(port, options), interval, requests });
+
+describe("over a real Redis", () => {
+  it("does what there is to do", async () => {
+    const prefix = newPrefix();
+    await append(redis, { prefix, users: ["alice", "bob"] });
+    const { summaries, errors, failure } = await over(ioredisPort(redis), { prefix });
+    expect(summaries).toMatchObject([{ calls: 1, records: 1, operations: 2, changes: 2, idle: true }]);
+    expect([errors, failure]).toEqual([[], undefined]);
+  });
+
+  it("again and again, folds what is appended in between, and says when its requests are used up", async () => {
+    const prefix = newPrefix();
+    const port = ioredisPort(redis);
+    let looks = 0;
+    // Between two of its looks somebody appends.
+    const busy: WritePort = {
+      call: (command) => port.call(command),
+      async pipeline(commands) {
+        if (commands[0]![0] === "HMGET" && ++looks === 5)
+          await append(redis, { prefix, shards: 2, users: ["alice", "bob"] });
+        return port.pipeline(commands);
+      },
+    };
+    const { summaries, warnings } = await over(busy, { prefix, shards: 2, interval: 1 });
+    const requests = summaries.reduce((sum, summary) => sum + summary.requests, 0);
+    expect(requests).toBeGreaterThanOrEqual(45);
+    expect(requests).toBeLessThanOrEqual(50);
+    expect(summaries.reduce((sum, { operations }) => sum + operations, 0)).toBe(2);
+    expect(warnings).toEqual([expect.stringMatching(/^sweep: 45 requests are used up, \d+ more sweeps/)]);
+  });
+
+  it("comes to every shard, sweep for sweep, where there are more than it may make requests", async () => {
+    const prefix = newPrefix();
+    const shards = 64;
+    await append(redis, { prefix, shards, users: [] });
+    const folded = async () => (await over(ioredisPort(redis), { prefix, shards })).summaries[0]!;
+    const first = await folded();
+    expect(first.requests).toBeLessThanOrEqual(47);
+    expect(first).toMatchObject({ idle: false, left: { shards: shards - first.records } });
+    let records = first.records;
+    while (records < shards) records += (await folded()).records;
+    expect(records).toBe(shards);
+  });
+
+  it("rejects when it cannot, and says why in one line", async () => {
+    const prefix = newPrefix();
+    await redis.set(`{${prefix}}:records`, "of somebody else");
+    const { errors, failure, summaries } = await over(ioredisPort(redis), { prefix });
+    expect(failure).toMatchObject({ code: "REDIS_TYPE" });
+    expect(errors).toEqual([expect.stringMatching(/^cannot sweep: REDIS_TYPE: /)]);
+    expect(summaries).toEqual([]);
+  });
 });
 
-it("again and again, and folds what is appended in between, within 40 requests in all", async () => {
-  const prefix = newPrefix();
-  const port = ioredisPort(redis);
-  let calls = 0;
-  // Between two of its calls somebody appends.
-  const busy: WritePort = {
-    async call(command) {
-      if (command[0] === "EVALSHA" && ++calls === 5)
-        await append(redis, { prefix, shards: 2, users: ["alice", "bob"] });
-      return port.call(command);
-    },
-    pipeline: (list) => port.pipeline(list),
-  };
-  const { summaries } = await sweep(busy, { prefix, shards: 2, every: 1 });
-  const requests = summaries.reduce((sum, summary) => sum + summary.requests, 0);
-  expect(requests).toBeGreaterThan(38);
-  expect(requests).toBeLessThanOrEqual(40);
-  expect(summaries.reduce((sum, { operations }) => sum + operations, 0)).toBe(2);
-});
+describe("in time", () => {
+  /** One invocation in which a sweep takes this long and this many requests: when they began, and with what budget. */
+  async function times(interval: number, { took = 0, made = 1 } = {}) {
+    vi.useFakeTimers({ toFake: ["setTimeout", "Date"] });
+    const began = Date.now();
+    const at: number[] = [];
+    const budgets: SweepBudget[] = [];
+    const projector = {
+      shards: 1,
+      async sweep({ budget }: { budget: SweepBudget }) {
+        at.push(Date.now() - began);
+        budgets.push(budget);
+        await new Promise((resolve) => setTimeout(resolve, took));
+        return { requests: made };
+      },
+    };
+    const ended = invoke({ projector: projector as unknown as Projector, interval, requests: 45 });
+    await vi.advanceTimersByTimeAsync(2 * MINUTE_MS);
+    expect((await ended).failure).toBeUndefined();
+    return { at, budgets };
+  }
 
-it("every shard once, however many there are", async () => {
-  const { summaries } = await sweep(ioredisPort(redis), { prefix: newPrefix(), shards: 64, every: 1 });
-  expect(summaries).toMatchObject([{ calls: 64, idle: true }]);
-});
+  it.each([
+    [15_000, [0, 15_000, 30_000, 45_000]],
+    [25_000, [0, 25_000, 50_000]],
+    [59_999, [0, 59_999]],
+    [60_000, [0]],
+  ])("every %i ms: at once, and the last leaves at most as much to the next minute", async (interval, expected) => {
+    expect((await times(interval)).at).toEqual(expected);
+  });
 
-it("rejects when it cannot, and says why in one line", async () => {
-  const prefix = newPrefix();
-  await redis.set(`{${prefix}}:records`, "of somebody else");
-  const { errors, failure, summaries } = await sweep(ioredisPort(redis), { prefix });
-  expect(failure).toMatchObject({ code: "REDIS_TYPE" });
-  expect(errors).toEqual([expect.stringMatching(/^cannot sweep: REDIS_TYPE: /)]);
-  expect(summaries).toEqual([]);
+  it("a sweep that takes long delays no other, and one that takes longer is followed at once", async () => {
+    expect((await times(15_000, { took: 14_000 })).at).toEqual([0, 15_000, 30_000, 45_000]);
+    expect((await times(15_000, { took: 20_000 })).at).toEqual([0, 20_000, 40_000]);
+  });
+
+  it("no request begins after its minute, and a backlog leaves later sweeps the requests they need", async () => {
+    const { budgets } = await times(15_000, { made: 39 });
+    expect(budgets).toEqual([
+      { requests: 39, ms: 60_000 },
+      { requests: 3, ms: 45_000 },
+    ]);
+    const quiet = await times(15_000);
+    expect(quiet.budgets.map(({ requests }) => requests)).toEqual([39, 40, 41, 42]);
+  });
 });

@@ -74,6 +74,9 @@ async function startWorker(variables: Record<string, string>, entrypoint?: strin
   };
 }
 
+/** SWEEP_INTERVAL for one sweep a minute. */
+const ONCE = "60000";
+
 /** Everything fetch needs and no more: in particular nothing that could write. */
 const reading = (prefix: string, shards = 1) => ({
   UPSTASH_REDIS_REST_URL: tap.url,
@@ -279,6 +282,7 @@ describe("scheduled", () => {
     await using worker = await startWorker({
       ...reading(prefix, shards),
       UPSTASH_REDIS_REST_TOKEN: WRITE_TOKEN,
+      SWEEP_INTERVAL: ONCE,
     });
     const counts = async () => (await (await worker.get("/v1/counts")).json()) as Counts;
     expect(await counts()).toMatchObject({ users: 2, sockets: 2, asOf: { lag: { records: shards } } });
@@ -298,6 +302,49 @@ describe("scheduled", () => {
     expect(await redis.hgetall(keysOf(prefix, 0, shards).process("gone"))).toMatchObject({ state: "ended" });
     expect(worker.logged.join()).toMatch(/sweep/);
     expect(worker.logged.join()).not.toMatch(/alice|bob|carol|dave/);
+  });
+
+  it.each(["script", "client", "auto"])(
+    "INV-5: a crashed node is gone within its ttl and an interval, read by %s, with nothing else running",
+    async (read) => {
+      const prefix = newPrefix();
+      const { records, changes } = keysOf(prefix, 0, 1);
+      const [ttl, interval] = [1_500, 1_000];
+      await using worker = await startWorker({
+        ...reading(prefix),
+        UPSTASH_REDIS_REST_TOKEN: WRITE_TOKEN,
+        SWEEP_INTERVAL: String(interval),
+        ROLLCALL_READ: read,
+      });
+      // Its minute goes on while we look; the worker's end is its end.
+      const minute = worker.schedule().catch(() => "cut short");
+      await until("the first sweep", () => worker.logged.some((line) => line.includes("sweep")));
+      await append(redis, { prefix, users: ["alice"], ttl });
+      const [[appended]] = (await redis.xrange(records, "-", "+")) as [[string, string[]]];
+      const told = async () => (await redis.xrange(changes, "-", "+")).map(([id, fields]) => ({ id, fields }));
+      await until("online and offline are told", async () => (await told()).length === 2);
+      const [, gone] = await told();
+      expect(gone!.fields).toEqual(["cause", "reap", "offline", "alice"]);
+      // Both on the clock of Redis. Besides, as much as a machine that is busy may be late.
+      const after = Number.parseInt(gone!.id) - Number.parseInt(appended);
+      expect(after).toBeGreaterThanOrEqual(ttl);
+      expect(after).toBeLessThan(ttl + interval + 1_000);
+      expect(await redis.exists(keysOf(prefix, 0, 1).users)).toBe(0);
+      await worker[Symbol.asyncDispose]();
+      await minute;
+    },
+  );
+
+  it("an idle invocation sends a look a sweep, two commands each", async () => {
+    const prefix = newPrefix();
+    await populate(redis, { prefix, users: ["alice"] });
+    await using worker = await startWorker({
+      ...reading(prefix),
+      UPSTASH_REDIS_REST_TOKEN: WRITE_TOKEN,
+      SWEEP_INTERVAL: ONCE,
+    });
+    expect((await worker.schedule()).status).toBe(200);
+    expect(tap.sent).toEqual([{ token: WRITE_TOKEN, commands: ["HMGET", "XLEN"] }]);
   });
 
   it("fails, and says why, without the credentials it needs: it does not take the others", async () => {

@@ -42,6 +42,7 @@ const TOTALS = [
   "back",
 ];
 
+/** `due`: of the totals, which say that work that is left is due now; null: there is none. */
 export function expectedSnapshot(state: Projection, due: number | null): Snapshot {
   const totals = {
     ...sumsOf(state),

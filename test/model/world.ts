@@ -89,7 +89,7 @@ export class World {
     deepStrictEqual(
       { ...seen, ...added, left, result },
       {
-        ...expectedSnapshot(this.#state, outcome.result.due),
+        ...expectedSnapshot(this.#state, outcome.result.more ? shard.now : outcome.result.due),
         changes: expected.changes,
         rejected: expected.rejected,
         left: this.#log.length,

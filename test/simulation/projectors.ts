@@ -9,6 +9,7 @@ import type { Link } from "./link.ts";
 import type { Random } from "./random.ts";
 import { backoff } from "../../src/core/backoff.ts";
 import { mustBeRedis } from "./recorder.ts";
+import { EPOCH_MS } from "./server.ts";
 
 export interface ProjectorOptions {
   readonly host: Host;
@@ -67,11 +68,13 @@ export async function sweepEvery(
   ms: number,
   { host, link, prefix, budget, read }: ProjectorOptions,
 ): Promise<void> {
-  const projector = projectorOver(link, { prefix, budget, read, name: host.name, now: () => 0 });
+  // Its own clock knows nothing of the jumps of that of Redis.
+  const clock = () => EPOCH_MS + host.world.now;
+  const projector = projectorOver(link, { prefix, budget, read, name: host.name, now: () => 0, clock });
   for (;;) {
     await host.pause(ms);
     try {
-      while ((await projector.step()).more);
+      await projector.sweep();
     } catch (error) {
       mustBeRedis(error);
     }

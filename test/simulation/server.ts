@@ -26,7 +26,7 @@ const TOMBSTONE_MS = 3_600_000;
 /** Where `now_ms` stands in a call of project.lua: after the name, the hash, 7 keys and their number, and 4 arguments. */
 const CLOCK = 14;
 /** Where the clock of Redis begins: far enough from 0 for a jump back. */
-const EPOCH_MS = 100_000_000;
+export const EPOCH_MS = 100_000_000;
 
 /** What a replica has, apart from the copies of the keys. */
 interface Snapshot {

@@ -51,7 +51,8 @@ local function commit()
 end
 commit()
 
-save_totals = function()
+-- `idle`: nothing is left to do before `due`. Otherwise it is due already, for whoever looks at the totals alone.
+save_totals = function(idle)
   call('HSET', TOTALS,
     'shards', SHARDS,
     'users', decimal[committed.users],
@@ -66,6 +67,6 @@ save_totals = function()
     'grace', decimal[committed.grace],
     'back', clock_went_back and '1' or '0',
     'ran', decimal[now],
-    'due', decimal[due or -1])
+    'due', decimal[idle and (due or -1) or now])
 end
 

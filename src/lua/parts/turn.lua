@@ -56,7 +56,7 @@ local function finish(more)
     if not more then turn_ends = 0 end
     call('HSET', TOTALS, 'reader', reader, 'token', decimal[token], 'turn', decimal[turn_ends])
   end
-  save_totals()
+  save_totals(not more)
   return {
     now, due or -1, more and 1 or 0, folded_id,
     did.records, did.operations, did.skipped, did.fenced, did.rejected,

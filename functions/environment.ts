@@ -160,7 +160,10 @@ function within(
 ): number | undefined {
   const value = whole(environment, name);
   if (value !== undefined && (value < least || value > most)) {
-    throw new PresenceError("OPTIONS_INVALID", `${name} must be from ${least} to ${most}${unit}, got ${value}`);
+    throw new PresenceError(
+      "OPTIONS_INVALID",
+      `${name} must be from ${least} to ${most}${unit}, got ${value}`,
+    );
   }
   return value;
 }

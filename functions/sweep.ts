@@ -33,7 +33,9 @@ export async function sweepMinute(prepare: () => Sweeping, logger: Logger): Prom
       if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
       const later = Math.ceil((MINUTE_MS - at) / interval) - 1;
       if (left < 1) {
-        logger.warn(`sweep: ${requests} requests are used up, ${later + 1} more sweeps of this minute are left out`);
+        logger.warn(
+          `sweep: ${requests} requests are used up, ${later + 1} more sweeps of this minute are left out`,
+        );
         return;
       }
       // A backlog is not to take what later sweeps need to see who is gone; but half of the rest may go to it.

@@ -24,6 +24,11 @@ export interface Tap extends AsyncDisposable {
   /** Requests that come from now on are noted and not answered, until resume() or until their sender goes away. */
   readonly hold: () => void;
   readonly resume: () => void;
+  /**
+   * What becomes of a request with these commands: it is carried out and its answer lost, at once ("early": whoever sends
+   * it again may overtake it) or once it is there ("late"). undefined: nothing. Replaceable.
+   */
+  loses: (commands: readonly string[]) => "early" | "late" | undefined;
 }
 
 /** A bridge over a Redis, and before it a server that notes every request and hands it on. */
@@ -41,6 +46,8 @@ export async function startTappedBridge(redis: string): Promise<Tap> {
       );
       sent.push({ token: request.headers.authorization?.replace("Bearer ", "") ?? "", commands });
       await gate.promise;
+      const lost = tap.loses(commands);
+      if (lost === "early") response.destroy();
       const headers = Object.entries(request.headers).filter(
         ([name]) => !/^(host|connection|content-length)$/.test(name),
       );
@@ -49,6 +56,10 @@ export async function startTappedBridge(redis: string): Promise<Tap> {
         headers: Object.fromEntries(headers) as Record<string, string>,
         body,
       });
+      if (lost !== undefined) {
+        response.destroy();
+        return;
+      }
       response.writeHead(answer.status, {
         "content-type": answer.headers.get("content-type") ?? "",
         "upstash-sync-token": answer.headers.get("upstash-sync-token") ?? "",
@@ -59,9 +70,10 @@ export async function startTappedBridge(redis: string): Promise<Tap> {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  return {
+  const tap: Tap = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     sent,
+    loses: () => undefined,
     hold: () => void (gate = Promise.withResolvers<void>()),
     resume: () => gate.resolve(),
     async [Symbol.asyncDispose]() {
@@ -71,6 +83,7 @@ export async function startTappedBridge(redis: string): Promise<Tap> {
       await bridge.close();
     },
   };
+  return tap;
 }
 
 export interface Entry extends AsyncDisposable {

@@ -133,9 +133,12 @@ describe("in time", () => {
     [25_000, [0, 25_000, 50_000]],
     [59_999, [0, 59_999]],
     [60_000, [0]],
-  ])("every %i ms: at once, and the last leaves at most as much to the next minute", async (interval, expected) => {
-    expect((await times(interval)).at).toEqual(expected);
-  });
+  ])(
+    "every %i ms: at once, and the last leaves at most as much to the next minute",
+    async (interval, expected) => {
+      expect((await times(interval)).at).toEqual(expected);
+    },
+  );
 
   it("a sweep that takes long delays no other, and one that takes longer is followed at once", async () => {
     expect((await times(15_000, { took: 14_000 })).at).toEqual([0, 15_000, 30_000, 45_000]);

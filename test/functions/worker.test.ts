@@ -321,7 +321,8 @@ describe("scheduled", () => {
       await until("the first sweep", () => worker.logged.some((line) => line.includes("sweep")));
       await append(redis, { prefix, users: ["alice"], ttl });
       const [[appended]] = (await redis.xrange(records, "-", "+")) as [[string, string[]]];
-      const told = async () => (await redis.xrange(changes, "-", "+")).map(([id, fields]) => ({ id, fields }));
+      const told = async () =>
+        (await redis.xrange(changes, "-", "+")).map(([id, fields]) => ({ id, fields }));
       await until("online and offline are told", async () => (await told()).length === 2);
       const [, gone] = await told();
       expect(gone!.fields).toEqual(["cause", "reap", "offline", "alice"]);

@@ -1,16 +1,16 @@
 /**
  * A sweep: everything there is to do, in as few requests as a scheduled function may make.
  *
- * A shard with a backlog gets more and more steps a request. Each is a call of its own for Redis, which serves others in
- * between; only the request is shared. Steps that come after the work is done cost a few commands each, hence not all at
- * once. A shard with nothing to do costs a look.
+ * A shard with a backlog gets as many steps a request as its log seems to need. Each is a call of its own for Redis, which
+ * serves others in between; only the request is shared, and it is requests that cost a function its CPU. A shard with
+ * nothing to do costs a look.
  */
 import type { StepResult } from "./call.ts";
 import type { Seen } from "./look.ts";
 
 export interface SweepBudget {
   /**
-   * Most requests, over all shards; at least one. A request carries up to 32 calls of the script. The last step may take
+   * Most requests, over all shards; at least one. A request carries up to 256 calls of the script. The last step may take
    * a few more than are left, when the server did not know the script or the client asked twice. Default 1,000.
    */
   readonly requests?: number | undefined;
@@ -54,8 +54,9 @@ export interface SweepSummary {
 
 const REQUESTS = 1000;
 const MS = 30_000;
-/** Most steps in one request: some 150 ms of Redis at the default budget, well within any time-out. */
-const STEPS_MAX = 32;
+/** Most steps in one request, and about how long they may take, ms: well within any time-out. */
+const STEPS_MAX = 256;
+const REQUEST_MS = 1_500;
 
 const SUMMED = ["records", "operations", "fenced", "rejected", "reaped", "givenBack", "changes"] as const;
 
@@ -72,11 +73,24 @@ export interface Sweeper {
   look(shard: number): Promise<Looked>;
   /** Carries out up to `count` steps on a shard. */
   steps(shard: number, count: number): Promise<Steps>;
+  /** The clock of this machine, ms. */
+  clock(): number;
+}
+
+/** How many steps the next request is to carry, after one that took `ms` for these. */
+function next(results: readonly StepResult[], ms: number): number {
+  const count = results.length;
+  const records = results.reduce((sum, result) => sum + result.records + result.rejected, 0);
+  const left = results.at(-1)?.left ?? 0;
+  // One more, since records differ. Where users are given back nobody knows how many steps that takes.
+  const needed = left > 0 && records > 0 ? Math.ceil((left * count) / records) + 1 : 2 * count;
+  const fit = Math.floor((REQUEST_MS * count) / Math.max(ms, 1));
+  return Math.max(1, Math.min(needed, fit, STEPS_MAX));
 }
 
 export async function sweepShards(
   shards: number,
-  { look, steps }: Sweeper,
+  { look, steps, clock }: Sweeper,
   { budget: limit = {}, signal }: SweepOptions,
 ): Promise<SweepSummary> {
   const { requests: requestsMax = REQUESTS, ms: msMax = MS } = limit;
@@ -111,8 +125,10 @@ export async function sweepShards(
       }
     }
     let last: StepResult | undefined;
-    for (let count = 1; !isOver(); count = Math.min(count * 2, STEPS_MAX)) {
+    for (let count = 1; !isOver();) {
+      const sentAt = clock();
       const { results, requests } = await steps(shard, count);
+      count = next(results, clock() - sentAt);
       sum.requests += requests;
       sum.calls += results.length;
       for (const result of results) for (const name of SUMMED) sum[name] += result[name];

@@ -1,0 +1,109 @@
+/**
+ * What presence costs where each command is billed, beside Socket.IO's recipe for counting users doing the same work.
+ *
+ *   npm run cost
+ *   node bench/cost.ts --nodes 4
+ *
+ * bench/cost/meter.ts says what is counted. Sessions pass on a clock of ours over a real Redis, so many of them as stand in
+ * the table, and the figures are scaled to a million; heartbeats and folds of the time they take are in them, and the
+ * recipe's too. Prints the verdict on each target; the exit code is 1 when one fails.
+ */
+import { parseArgs } from "node:util";
+import { Redis } from "ioredis";
+import { keysOf } from "../src/core/keys.ts";
+import { encodeRecord } from "../src/core/record.ts";
+import { startRedis } from "../src/local/redis.ts";
+import { projectorOver } from "../src/projector.ts";
+import { readerOver } from "../src/reader.ts";
+import { ioredisPort } from "../src/redis/ioredis.ts";
+import { meterOver } from "./cost/meter.ts";
+import { minuteOf } from "./cost/minute.ts";
+import { idleCost, sessionsCost } from "./cost/ours.ts";
+import { recipeCost, recipeIdleCost } from "./cost/recipe.ts";
+import { sessionsOf } from "./cost/sessions.ts";
+
+const MILLION = 1_000_000;
+const HOUR_MS = 3_600_000;
+/** Sessions measured at each rate a second: a few minutes' worth, and enough for full records. */
+const MEASURED: readonly (readonly [rate: number, sessions: number])[] = [
+  [1, 1_000],
+  [10, 5_000],
+  [100, 10_000],
+  [1_000, 30_000],
+  [Infinity, 50_000],
+];
+const LINGER_MS = 1_000;
+
+const { values } = parseArgs({ options: { nodes: { type: "string", default: "1" } } });
+const nodes = Number(values.nodes);
+
+await using server = await startRedis();
+const redis = new Redis(server.url);
+const meter = meterOver(redis);
+const port = ioredisPort(redis);
+const whole = (n: number) => Math.round(n).toLocaleString("en");
+const verdicts: (readonly [target: string, holds: boolean])[] = [];
+const row = (...cells: readonly (string | number)[]) => console.log(`| ${cells.join(" | ")} |`);
+
+console.log(`commands of 1,000,000 connect/disconnect pairs, ${nodes} node(s) that project inline\n`);
+row("pairs a second", "pairs measured", "linger 0", `linger ${LINGER_MS}`, "the recipe");
+row("---", "---", "---", "---", "---");
+for (const [rate, count] of MEASURED) {
+  const sessions = sessionsOf(count, rate);
+  const scaled = async (cost: Promise<number>) => ((await cost) * MILLION) / count;
+  const ours = (linger: number) =>
+    scaled(sessionsCost({ redis, meter, nodes, linger, prefix: `p${rate}-${linger}` }, sessions));
+  const [atOnce, lingering] = [await ours(0), await ours(LINGER_MS)];
+  const recipe = await scaled(recipeCost(redis, meter, sessions));
+  const name = rate === Infinity ? "a storm" : whole(rate);
+  row(name, whole(count), whole(atOnce), whole(lingering), whole(recipe));
+  if (rate === Infinity) {
+    verdicts.push([
+      `pairs in a storm: at most 1/20 of the recipe's (1/${whole(recipe / Math.max(atOnce, lingering))})`,
+      Math.max(atOnce, lingering) * 20 <= recipe,
+    ]);
+  } else if (rate >= 10) {
+    verdicts.push([
+      `linger ${LINGER_MS}, ${name} pairs a second: not above the recipe's`,
+      lingering <= recipe,
+    ]);
+  }
+}
+
+console.log();
+row("what", "commands", "the recipe");
+row("---", "---", "---");
+const idle = await idleCost({ redis, meter, nodes, linger: 0, prefix: "idle" }, HOUR_MS);
+row(`${nodes} idle node(s), an hour`, whole(idle), whole(await recipeIdleCost(redis, meter, HOUR_MS)));
+
+const prefix = "bill";
+const projector = projectorOver(port, { prefix });
+const reader = readerOver(port, { prefix });
+// A process with a lease of an hour, and nothing to do until it ends.
+const record = encodeRecord({ process: "p", seq: 1, ttl: HOUR_MS, operations: [], sockets: 0 });
+await redis.call("XADD", keysOf(prefix, 0, 1).records, "*", ...record);
+await projector.sweep();
+await reader.counts();
+const read = await meter(() => reader.counts());
+row("a count read", read, await meter(() => redis.hlen("recipe:users")));
+verdicts.push([`a count read: at most 4 (${read})`, read <= 4]);
+row("a sweep with nothing to do", await meter(() => projector.sweep()), 2);
+row("a call of the projector with nothing to do", await meter(() => projector.step()), "");
+
+for (const [what, of] of [
+  ["some lease to come", prefix],
+  ["nobody", "nobody"],
+] as const) {
+  await projectorOver(port, { prefix: of }).step();
+  let sweeps = 0;
+  // As in a function that has just been started: it knows nothing yet.
+  const fresh = projectorOver(port, { prefix: of });
+  const minute = await meter(async () => (sweeps = await minuteOf(fresh)));
+  row(`an idle scheduled minute, ${sweeps} sweeps, ${what}`, minute, 24);
+  verdicts.push([`an idle scheduled minute, ${what}: at most 8 (${minute})`, sweeps === 4 && minute <= 8]);
+}
+
+console.log();
+for (const [target, holds] of verdicts) console.log(`${holds ? "holds" : "FAILS"}  ${target}`);
+process.exitCode = verdicts.every(([, holds]) => holds) ? 0 : 1;
+redis.disconnect();

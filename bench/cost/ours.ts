@@ -1,0 +1,140 @@
+/**
+ * The recorder itself, projecting inline, on a clock of ours: what it sends to a real Redis while sessions come and go.
+ * The clock of Redis is ours too, so leases and heartbeats are what they would be.
+ */
+import type { Redis } from "ioredis";
+import { resolveRecorderOptions } from "../../src/options.ts";
+import { Recorder } from "../../src/recorder.ts";
+import { ioredisPort } from "../../src/redis/ioredis.ts";
+import type { Command, PipelinePort, ReadPort } from "../../src/redis/port.ts";
+import { Clock } from "./clock.ts";
+import type { Meter } from "./meter.ts";
+import type { Session } from "./sessions.ts";
+
+/** Far enough from 0 to be a stream id. */
+const EPOCH_MS = 1_000_000_000_000;
+/** Where `now_ms` stands in a call of project.lua. */
+const CLOCK = 14;
+/** From a request to its reply, ms of our clock. */
+const ROUND_TRIP_MS = 1;
+const IDLE_FROM_MS = 60_000;
+
+export interface OursOptions {
+  readonly redis: Redis;
+  readonly meter: Meter;
+  readonly prefix: string;
+  readonly linger: number;
+  readonly nodes: number;
+}
+
+class World {
+  readonly clock: Clock;
+  readonly port: PipelinePort & ReadPort;
+  #underWay = 0;
+  #ids = 0;
+
+  constructor(redis: Redis, seed: string) {
+    this.clock = new Clock(seed);
+    const port = ioredisPort(redis);
+    this.port = {
+      read: port.read,
+      call: (command) => this.#send(() => port.call(this.#timed(command))),
+      pipeline: (commands) =>
+        this.#send(() => port.pipeline(commands.map((command) => this.#timed(command)))),
+    };
+  }
+
+  async #send<T>(request: () => Promise<T>): Promise<T> {
+    this.#underWay++;
+    const replies = await request().finally(() => this.#underWay--);
+    await new Promise<void>((resolve) => this.clock.after(ROUND_TRIP_MS, resolve));
+    return replies;
+  }
+
+  #timed(command: Command): Command {
+    const now = EPOCH_MS + Math.floor(this.clock.now());
+    if (command[0] === "XADD") {
+      const id = `${now}-${++this.#ids}`;
+      return command.map((part, i) => (i === command.indexOf("*") ? id : part)) as unknown as Command;
+    }
+    if (command[0] !== "EVALSHA" && command[0] !== "EVAL") return command;
+    return command.map((part, i) => (i === CLOCK ? String(now) : part)) as unknown as Command;
+  }
+
+  /** Everything that was set off has been done. */
+  readonly settled = async (): Promise<void> => {
+    do await new Promise(setImmediate);
+    while (this.#underWay > 0);
+    await new Promise(setImmediate);
+  };
+
+  start(options: OursOptions): Recorder {
+    return new Recorder({
+      connection: {
+        port: this.port,
+        ready: async () => {},
+        reconnectedAt: -Infinity,
+        onReconnect: undefined,
+      },
+      options: resolveRecorderOptions({ prefix: options.prefix, linger: options.linger }),
+      connections: () => 0,
+      onError(error) {
+        throw error;
+      },
+      runtime: this.clock,
+    });
+  }
+}
+
+async function started(options: OursOptions): Promise<{ world: World; recorders: Recorder[] }> {
+  const world = new World(options.redis, options.prefix);
+  const recorders = Array.from({ length: options.nodes }, () => world.start(options));
+  await world.clock.runUntil(1_000, world.settled);
+  await Promise.all(recorders.map((recorder) => recorder.ready()));
+  return { world, recorders };
+}
+
+async function stopped(world: World, recorders: readonly Recorder[]): Promise<void> {
+  const closed = recorders.map((recorder) => recorder.close(1_000));
+  await world.clock.runUntil(world.clock.now() + 2_000, world.settled);
+  await Promise.all(closed);
+}
+
+/** Commands for these sessions, with the heartbeats of the time they take. */
+export async function sessionsCost(options: OursOptions, sessions: readonly Session[]): Promise<number> {
+  const { world, recorders } = await started(options);
+  const end = sessions.at(-1)!.to + 5_000;
+  // Each arrival sets the next one off, so that few timers wait at once.
+  const chain = (moments: readonly { at: number; run: () => void }[], next = 0) => {
+    const now = world.clock.now();
+    while (next < moments.length && moments[next]!.at <= now) moments[next++]!.run();
+    if (next < moments.length) world.clock.after(moments[next]!.at - now, () => chain(moments, next));
+  };
+  const moments = (of: "from" | "to", run: (recorder: Recorder, user: string) => void) =>
+    sessions.map((session, i) => ({
+      at: session[of],
+      run: () => run(recorders[i % recorders.length]!, session.user),
+    }));
+  const cost = await options.meter(async () => {
+    chain(moments("from", (recorder, user) => recorder.connect(user)));
+    chain(moments("to", (recorder, user) => recorder.disconnect(user, "disconnect")));
+    await world.clock.runUntil(end, world.settled);
+  });
+  const { users, records } = await left(options);
+  if (users !== 0 || records > 8) throw new Error(`${users} users and ${records} records are left`);
+  await stopped(world, recorders);
+  return cost;
+}
+
+async function left({ redis, prefix }: OursOptions): Promise<{ users: number; records: number }> {
+  return { users: await redis.hlen(`{${prefix}}:users`), records: await redis.xlen(`{${prefix}}:records`) };
+}
+
+/** Commands of `ms` without a session. */
+export async function idleCost(options: OursOptions, ms: number): Promise<number> {
+  const { world, recorders } = await started(options);
+  await world.clock.runUntil(IDLE_FROM_MS, world.settled);
+  const cost = await options.meter(() => world.clock.runUntil(IDLE_FROM_MS + ms, world.settled));
+  await stopped(world, recorders);
+  return cost;
+}

@@ -1,0 +1,20 @@
+/** Users who come and go, each once: what both sides are to count. */
+import { Random } from "../../test/simulation/random.ts";
+
+export interface Session {
+  readonly user: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+export const STAY_MS = 30_000;
+
+/** `rate` a second, at random moments; Infinity: all at once, and all gone at once. */
+export function sessionsOf(count: number, rate: number): Session[] {
+  const random = new Random(`${count}/${rate}`);
+  let at = 1_000;
+  return Array.from({ length: count }, (_, i) => {
+    at += rate === Infinity ? 0 : (-Math.log(1 - random.next()) * 1_000) / rate;
+    return { user: `user-${i}`, from: at, to: at + STAY_MS };
+  });
+}

@@ -1,13 +1,13 @@
 /**
- * The API on Node: `node functions/node.ts`. Reads over REDIS_URL or over Upstash's variables (environment.ts names all
- * of them). SIGTERM and SIGINT let requests under way finish; a second one ends the process at once.
+ * The API on Node: `node functions/node.ts`. Reads over REDIS_URL or over Upstash's variables (lib/environment.ts
+ * names all of them). SIGTERM and SIGINT let requests under way finish; a second one ends the process at once.
  */
 import { createReader } from "../src/create.ts";
 import { createApp } from "../src/http/app.ts";
-import * as read from "./environment.ts";
-import { main } from "./main.ts";
-import { listen } from "./server.ts";
-import { upstashClient } from "./upstash.ts";
+import * as read from "./lib/environment.ts";
+import { main } from "./lib/main.ts";
+import { listen } from "./lib/server.ts";
+import { upstashClient } from "./lib/upstash.ts";
 
 await main(async (signal) => {
   const source = read.readSourceFrom(process.env);
@@ -15,7 +15,7 @@ await main(async (signal) => {
   const options = read.appOptionsFrom(process.env);
   const reader = createReader({ redis, ...read.readerOptionsFrom(process.env) });
   try {
-    const app = createApp({ reader, ...options, logger: console });
+    const app = createApp({ reader, ...options, signal, logger: console });
     await listen(app, read.listenOptionsFrom(process.env), signal, (url) =>
       console.info(`listening on ${url}`),
     );

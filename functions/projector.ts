@@ -3,8 +3,8 @@
  * may run beside each other and beside nodes that project inline. SIGTERM and SIGINT end it between two calls.
  */
 import { createProjector } from "../src/create.ts";
-import * as read from "./environment.ts";
-import { main } from "./main.ts";
+import * as read from "./lib/environment.ts";
+import { main } from "./lib/main.ts";
 
 await main(async (signal) => {
   const options = {

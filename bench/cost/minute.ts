@@ -1,7 +1,7 @@
 /** One invocation of the scheduled function, its minute passed in no time. */
 import { mock } from "node:test";
-import { sweepMinute } from "../../functions/sweep.ts";
-import { sweepSettingsFrom } from "../../functions/environment.ts";
+import { sweepMinute } from "../../functions/lib/minute.ts";
+import { sweepSettingsFrom } from "../../functions/lib/environment.ts";
 import type { Projector } from "../../src/projector.ts";
 
 const MINUTE_MS = 60_000;

@@ -42,7 +42,7 @@ export interface StreamLimits {
    * invocation may send. From 1, default no limit.
    */
   readonly requests?: number | undefined;
-  /** Most streams at once. 0 to 100,000, default 1,000. */
+  /** Most streams at once. 0 to 100,000, default 1,000; 0: none, for platforms that send answers whole. */
   readonly most?: number | undefined;
 }
 

@@ -41,6 +41,8 @@ export type ProblemCode =
   | "REDIS_UNAVAILABLE"
   /** 503: as many event streams are open as one process serves. */
   | "STREAMS_EXHAUSTED"
+  /** 406: this server sends none. */
+  | "STREAMS_OFF"
   /** 503, from /ready alone: Redis answers, but the projector is overdue. */
   | "PROJECTOR_STALE";
 
@@ -50,6 +52,7 @@ const TITLES = {
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
+  406: "Not Acceptable",
   413: "Content Too Large",
   414: "URI Too Long",
   415: "Unsupported Media Type",

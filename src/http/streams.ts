@@ -55,10 +55,13 @@ export class Streams {
 
   /**
    * A stream of these events, until they end, its life is over or the client goes away. Throws Problem 503
-   * STREAMS_EXHAUSTED. What `events` waits for then is let be, so it has to be bounded in time.
+   * STREAMS_EXHAUSTED, 406 STREAMS_OFF. What `events` waits for then is let be, so it has to be bounded in time.
    */
   respond(c: Context, events: AsyncGenerator<Event, void>): Response {
     const { most, signal } = this.#options;
+    if (most === 0) {
+      throw new Problem(406, "STREAMS_OFF", "this server sends no event streams: ask for application/json");
+    }
     if (this.#open >= most || signal?.aborted === true) {
       throw new Problem(503, "STREAMS_EXHAUSTED", `${most} event streams are open; come back in a moment`, {
         headers: retryAfter,

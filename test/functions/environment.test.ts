@@ -3,7 +3,7 @@
  * never so much as looks at write credentials (INV-8).
  */
 import { describe, expect, it } from "vitest";
-import * as read from "../../functions/environment.ts";
+import * as read from "../../functions/lib/environment.ts";
 import { PresenceError } from "../../src/core/errors.ts";
 
 function refusal(check: () => unknown): string {

@@ -6,7 +6,7 @@
  */
 import { randomInt } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { upstashClient } from "../../functions/upstash.ts";
+import { upstashClient } from "../../functions/lib/upstash.ts";
 import { PresenceError } from "../../src/core/errors.ts";
 import type { Operation } from "../../src/core/record.ts";
 import { startRedis, type RedisServer } from "../../src/local/redis.ts";

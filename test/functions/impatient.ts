@@ -1,7 +1,7 @@
 /** The Worker's `fetch` with less patience than the Redis client has. For tests; functions/worker.ts is the real one. */
 import type { Hono } from "hono";
-import { readCredentialsFrom, readerOptionsFrom, type Environment } from "../../functions/environment.ts";
-import { upstashClient } from "../../functions/upstash.ts";
+import { readCredentialsFrom, readerOptionsFrom, type Environment } from "../../functions/lib/environment.ts";
+import { upstashClient } from "../../functions/lib/upstash.ts";
 import { createApp } from "../../src/http/app.ts";
 import { readerOver } from "../../src/reader.ts";
 import { upstashReadPort } from "../../src/redis/upstash.ts";

@@ -5,7 +5,7 @@
  */
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { sweepMinute, type Sweeping } from "../../functions/sweep.ts";
+import { sweepMinute, type Sweeping } from "../../functions/lib/minute.ts";
 import { startRedis, type RedisServer } from "../../src/local/redis.ts";
 import { type Projector, projectorOver } from "../../src/projector.ts";
 import type { SweepBudget, SweepSummary } from "../../src/projector/sweep.ts";

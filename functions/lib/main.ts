@@ -1,5 +1,5 @@
 /** The life of a Node process: until its work ends, or a signal asks it to. */
-import { PresenceError } from "../src/core/errors.ts";
+import { PresenceError } from "../../src/core/errors.ts";
 
 /**
  * Runs `work` with a signal that fires at the first SIGTERM or SIGINT. The process ends by itself with code 0 once

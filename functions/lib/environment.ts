@@ -5,16 +5,16 @@
  * Every function throws PresenceError OPTIONS_INVALID with a message that begins with the variable's name. Values are
  * not quoted where a secret may have been put by mistake. An empty variable counts as one that is not set.
  */
-import { PresenceError } from "../src/core/errors.ts";
-import { checkTokens } from "../src/http/auth.ts";
-import { type AppOptions, checkOrigins } from "../src/http/options.ts";
+import { PresenceError } from "../../src/core/errors.ts";
+import { checkTokens } from "../../src/http/auth.ts";
+import { type AppOptions, checkOrigins } from "../../src/http/options.ts";
 import {
   type KeyOptions,
   type ProjectorOptions,
   type ReaderOptions,
   resolveKeyOptions,
   resolveReaderOptions,
-} from "../src/options.ts";
+} from "../../src/options.ts";
 
 export type Environment = Readonly<Record<string, unknown>>;
 
@@ -50,14 +50,27 @@ export function readerOptionsFrom(environment: Environment): ReaderOptions {
   return { ...keyOptionsFrom(environment), staleAfter };
 }
 
-/** ROLLCALL_TOKENS and ROLLCALL_ORIGINS, separated by commas, and ROLLCALL_COUNTS, `open` or `closed`. */
-export function appOptionsFrom(environment: Environment): Pick<AppOptions, "tokens" | "origins" | "counts"> {
+/**
+ * ROLLCALL_TOKENS, ROLLCALL_COUNTS_TOKENS and ROLLCALL_ORIGINS, separated by commas; ROLLCALL_COUNTS, `open` or `closed`;
+ * ROLLCALL_STREAMS, ROLLCALL_STREAM_LIFE (ms) and ROLLCALL_STREAM_REQUESTS.
+ */
+export function appOptionsFrom(
+  environment: Environment,
+): Pick<AppOptions, "tokens" | "countsTokens" | "origins" | "counts" | "streams"> {
   const counts = text(environment, "ROLLCALL_COUNTS") ?? "open";
   if (counts !== "open" && counts !== "closed") {
     throw new PresenceError("OPTIONS_INVALID", "ROLLCALL_COUNTS must be open or closed");
   }
   return {
     tokens: checked("ROLLCALL_TOKENS", () => checkTokens(list(environment, "ROLLCALL_TOKENS"))),
+    countsTokens: checked("ROLLCALL_COUNTS_TOKENS", () =>
+      checkTokens(list(environment, "ROLLCALL_COUNTS_TOKENS")),
+    ),
+    streams: {
+      most: within(environment, "ROLLCALL_STREAMS", 0, 100_000),
+      life: within(environment, "ROLLCALL_STREAM_LIFE", 1_000, 86_400_000, " ms"),
+      requests: within(environment, "ROLLCALL_STREAM_REQUESTS", 1, 1_000_000),
+    },
     origins: checked("ROLLCALL_ORIGINS", () => checkOrigins(list(environment, "ROLLCALL_ORIGINS"))),
     counts,
   };

@@ -4,7 +4,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Hono } from "hono";
-import { PresenceError } from "../src/core/errors.ts";
+import { PresenceError } from "../../src/core/errors.ts";
 
 /** How long requests under way may take to finish once the signal has fired. */
 const DRAIN_MS = 8_000;

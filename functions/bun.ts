@@ -1,0 +1,15 @@
+/** The API on Bun: `bun functions/bun.ts`, at PORT and HOST. */
+import { restApi } from "./lib/api.ts";
+import { listenOptionsFrom } from "./lib/environment.ts";
+
+const serve = restApi();
+const environment = { ...process.env };
+const { port, host } = listenOptionsFrom(environment);
+
+export default {
+  port,
+  hostname: host,
+  // s. Longer than a stream is without a sign of life: Bun's own 10 s would cut it.
+  idleTimeout: 60,
+  fetch: (request: Request): Promise<Response> => serve(request, environment),
+};

@@ -1,0 +1,8 @@
+/** The API on Deno: `deno serve --allow-net --allow-env functions/deno.ts`. */
+import process from "node:process";
+import { restApi } from "./lib/api.ts";
+
+const serve = restApi();
+const environment = { ...process.env };
+
+export default { fetch: (request: Request): Promise<Response> => serve(request, environment) };

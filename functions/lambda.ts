@@ -1,0 +1,16 @@
+/**
+ * AWS Lambda: `handler` for a function URL or an API Gateway serves the API; `sweep` for an EventBridge schedule projects.
+ * Answers go out whole, so there are no event streams: ROLLCALL_STREAMS is 0 here.
+ */
+import { Hono } from "hono";
+import { handle } from "hono/aws-lambda";
+import { restApi } from "./lib/api.ts";
+import { restProjection } from "./lib/projection.ts";
+
+const environment = { ...process.env, ROLLCALL_STREAMS: "0" };
+const serve = restApi();
+const project = restProjection();
+
+export const handler = handle(new Hono().all("*", (c) => serve(c.req.raw, environment)));
+
+export const sweep = (): Promise<void> => project(environment);

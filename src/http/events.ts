@@ -6,6 +6,7 @@
  * is as old as it was.
  */
 import { PresenceError } from "../core/errors.ts";
+import { pause } from "../pause.ts";
 import { Problem } from "./problem.ts";
 import type { ChangesAnswer, Counts } from "../reader.ts";
 import type { Ask, Feed } from "./feed.ts";
@@ -20,6 +21,9 @@ export interface Pace {
   readonly isSpent: () => boolean;
 }
 
+/** Fires when nobody takes events any more: a loop then ends with the wait it is in. */
+type Ended = AbortSignal;
+
 /**
  * `changes` → {changes, next}, of these users or, if there are none, of all; `gap` → {next}: some are lost, take a
  * snapshot. A first answer is passed in.
@@ -30,6 +34,7 @@ export async function* changesEvents(
   first: ChangesAnswer,
   users: readonly string[],
   { every, heartbeat, isSpent }: Pace,
+  ended: Ended,
 ): AsyncGenerator<Event, void> {
   const followed = new Set(users);
   let told = performance.now();
@@ -37,7 +42,7 @@ export async function* changesEvents(
   let cursor = first.next;
   // The client may know no id yet: it is told where it stands at once.
   let moved = true;
-  for (;;) {
+  while (!ended.aborted) {
     if (answer !== undefined) {
       const { changes, gap, next } = answer;
       const mine = followed.size === 0 ? changes : changes.filter(({ user }) => followed.has(user));
@@ -58,7 +63,7 @@ export async function* changesEvents(
     }
     if (answer?.more !== true) {
       if (isSpent()) return;
-      await feed.wait(every);
+      await feed.wait(every, ended);
     }
     answer = await orNothing(feed.since(cursor, ask));
   }
@@ -69,10 +74,11 @@ export async function* countsEvents(
   askCounts: () => Promise<Counts>,
   first: Counts,
   { every, heartbeat, isSpent }: Pace,
+  ended: Ended,
 ): AsyncGenerator<Event, void> {
   let told = -Infinity;
   let shown: string | undefined;
-  for (let counts: Counts | undefined = first; ; counts = await orNothing(askCounts())) {
+  for (let counts: Counts | undefined = first; !ended.aborted; counts = await orNothing(askCounts())) {
     if (counts !== undefined) {
       const { users, sockets, connections, asOf } = counts;
       const numbers = `${users} ${sockets} ${connections} ${asOf.stale}`;
@@ -87,7 +93,7 @@ export async function* countsEvents(
       told = performance.now();
     }
     if (isSpent()) return;
-    await new Promise((resolve) => setTimeout(resolve, every));
+    await pause(every, ended);
   }
 }
 

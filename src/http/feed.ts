@@ -67,9 +67,9 @@ export class Feed {
     );
   }
 
-  /** Resolves when something new was read for somebody, or after `ms`. */
-  async wait(ms: number): Promise<void> {
-    await wokenOr(this.#waiting, ms);
+  /** Resolves when something new was read for somebody, after `ms`, or when the signal fires. */
+  wait(ms: number, signal: AbortSignal): Promise<void> {
+    return wokenOr(this.#waiting, ms, signal);
   }
 
   async #latest(ask: Ask): Promise<Window> {

@@ -88,10 +88,8 @@ export function routesOf({ answers: answered, streams, options }: RouteParts) {
           const first = await answered.counts();
           if (wantsEvents(c)) {
             const pace = paceOf(options);
-            return streams.respond(
-              c,
-              countsEvents(() => answered.counts(pace.counting), first, pace),
-            ) as never;
+            const ask = () => answered.counts(pace.counting);
+            return streams.respond(c, (ended) => countsEvents(ask, first, pace, ended)) as never;
           }
           return c.json(first, 200, { "cache-control": countsCache });
         },
@@ -169,8 +167,10 @@ export function routesOf({ answers: answered, streams, options }: RouteParts) {
           }
           const pace = paceOf(options);
           const first = await answered.changes(lastEventId(c) ?? after, pace.counting);
-          const events = changesEvents(answered.feed, answered.askWith(pace.counting), first, followed, pace);
-          return streams.respond(c, events) as never;
+          const ask = answered.askWith(pace.counting);
+          return streams.respond(c, (ended) =>
+            changesEvents(answered.feed, ask, first, followed, pace, ended),
+          ) as never;
         },
       )
   );

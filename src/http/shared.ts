@@ -128,15 +128,18 @@ export class Shared {
 /** However short answers are reused, a request under way is waited for this long, ms. */
 const PATIENCE_MS_MIN = 1_000;
 
-/** Waits until woken, at most `ms`. Promise and timer are of whoever waits. */
-export function wokenOr(waiting: Set<() => void>, ms: number): Promise<void> {
+/** Waits until woken, at most `ms`, and no longer than the signal lets it. Promise and timer are of whoever waits. */
+export function wokenOr(waiting: Set<() => void>, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    if (signal?.aborted === true) return resolve();
     const done = () => {
       clearTimeout(timer);
       waiting.delete(done);
+      signal?.removeEventListener("abort", done);
       resolve();
     };
     const timer = setTimeout(done, ms);
     waiting.add(done);
+    signal?.addEventListener("abort", done);
   });
 }

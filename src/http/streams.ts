@@ -55,9 +55,9 @@ export class Streams {
 
   /**
    * A stream of these events, until they end, its life is over or the client goes away. Throws Problem 503
-   * STREAMS_EXHAUSTED, 406 STREAMS_OFF. What `events` waits for then is let be, so it has to be bounded in time.
+   * STREAMS_EXHAUSTED, 406 STREAMS_OFF. `make` is given a signal that fires when nobody takes events any more.
    */
-  respond(c: Context, events: AsyncGenerator<Event, void>): Response {
+  respond(c: Context, make: (ended: AbortSignal) => AsyncGenerator<Event, void>): Response {
     const { most, signal } = this.#options;
     if (most === 0) {
       throw new Problem(406, "STREAMS_OFF", "this server sends no event streams: ask for application/json");
@@ -72,6 +72,8 @@ export class Streams {
     }
     const response = streamSSE(c, async (stream) => {
       this.#open++;
+      const ended = new AbortController();
+      const events = make(ended.signal);
       const over = this.#over((end) => stream.onAbort(end));
       /** Resolves false when the stream was over before the client took it. */
       const send = async (text: string) =>
@@ -88,6 +90,7 @@ export class Streams {
       } finally {
         this.#open--;
         over.settle();
+        ended.abort();
         void events.return().catch(() => {});
       }
     });

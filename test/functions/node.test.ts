@@ -3,6 +3,7 @@
  * wrong environment in one line, and end with code 0 at SIGTERM and SIGINT, after what is under way.
  * Method: real child processes with an environment of exactly what each test names.
  */
+import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -43,6 +44,42 @@ describe("node.ts", () => {
     expect(page.users.length).toBeGreaterThan(0);
     expect(await problemIn(await fetch(`${url}/v1/users`))).toMatchObject({ code: "TOKEN_MISSING" });
     expect((await fetch(`${url}/ready`, { headers: { authorization } })).status).toBe(200);
+  });
+
+  it.each([1, 4])("the Redis user that docs/deploy.md makes suffices, over %i shard(s), and cannot write", async (shards) => {
+    const guide = await readFile("docs/deploy.md", "utf8");
+    const [, rules] = /`ACL SETUSER reader on >… ([^`]+)`/.exec(guide)!;
+    await redis.call("ACL", "SETUSER", "reader", "on", ">a-password-0123", ...rules!.split(" "));
+    // The prefix of the guide.
+    const prefix = "presence";
+    await populate(redis, { prefix, shards, users: ["alice"] });
+    const url = server.url.replace("redis://", "redis://reader:a-password-0123@");
+    await using entry = serving({ REDIS_URL: url, ROLLCALL_SHARDS: String(shards) });
+    const [, api] = await entry.prints(LISTENING);
+    for (const path of ["counts", "users", "users/alice", "processes", "changes"]) {
+      const response = await fetch(`${api}/v1/${path}`, { headers: { authorization } });
+      expect([path, response.status]).toEqual([path, 200]);
+    }
+    expect((await fetch(`${api}/metrics`, { headers: { authorization } })).status).toBe(200);
+    const reader = new Redis(url);
+    await expect(reader.hset(keysOf(prefix, 0, shards).users, "mallory", 1)).rejects.toThrow("NOPERM");
+    reader.disconnect();
+    const keys = await redis.keys("{presence*");
+    await redis.del(...keys);
+  });
+
+  it("ends event streams at SIGTERM, so that their clients come back elsewhere", async () => {
+    await using entry = serving({ ROLLCALL_PREFIX: newPrefix() });
+    const [, url] = await entry.prints(LISTENING);
+    const stream = await fetch(`${url}/v1/counts`, { headers: { accept: "text/event-stream" } });
+    expect(stream.headers.get("content-type")).toBe("text/event-stream");
+    const rest = stream.text();
+    entry.child.kill("SIGTERM");
+    const asked = performance.now();
+    expect(await rest).toContain("event: counts");
+    expect(await entry.ended).toBe(0);
+    // Nothing goes on asking for a stream that has ended: not until its next sign of life, after 15 s.
+    expect(performance.now() - asked).toBeLessThan(7_000);
   });
 
   it("serves it over Upstash's variables with the token that cannot write", async () => {

@@ -54,7 +54,7 @@ for (const [rate, count] of MEASURED) {
   const ours = (linger: number) =>
     scaled(sessionsCost({ redis, meter, nodes, linger, prefix: `p${rate}-${linger}` }, sessions));
   const [atOnce, lingering] = [await ours(0), await ours(LINGER_MS)];
-  const recipe = await scaled(recipeCost(redis, meter, sessions));
+  const recipe = await scaled(recipeCost(redis, meter, nodes, sessions));
   const name = rate === Infinity ? "a storm" : whole(rate);
   row(name, whole(count), whole(atOnce), whole(lingering), whole(recipe));
   if (rate === Infinity) {
@@ -74,7 +74,7 @@ console.log();
 row("what", "commands", "the recipe");
 row("---", "---", "---");
 const idle = await idleCost({ redis, meter, nodes, linger: 0, prefix: "idle" }, HOUR_MS);
-row(`${nodes} idle node(s), an hour`, whole(idle), whole(await recipeIdleCost(redis, meter, HOUR_MS)));
+row(`${nodes} idle node(s), an hour`, whole(idle), whole(await recipeIdleCost(redis, meter, nodes, HOUR_MS)));
 
 const prefix = "bill";
 const projector = projectorOver(port, { prefix });

@@ -19,7 +19,12 @@ const OWN_USERS = "recipe:p:users";
 const IS_UP = "recipe:p:is-up";
 const PROCESSES = "recipe:processes";
 
-export async function recipeCost(redis: Redis, meter: Meter, sessions: readonly Session[]): Promise<number> {
+export async function recipeCost(
+  redis: Redis,
+  meter: Meter,
+  nodes: number,
+  sessions: readonly Session[],
+): Promise<number> {
   const sha = (await redis.script("LOAD", DOWN)) as string;
   await redis.sadd(PROCESSES, "p");
   await redis.set(IS_UP, "1");
@@ -35,13 +40,14 @@ export async function recipeCost(redis: Redis, meter: Meter, sessions: readonly 
       );
     }
   });
-  return pairs + (await recipeIdleCost(redis, meter, sessions.at(-1)!.to));
+  return pairs + (await recipeIdleCost(redis, meter, nodes, sessions.at(-1)!.to));
 }
 
 /** Commands of `ms` without a session. */
-export async function recipeIdleCost(redis: Redis, meter: Meter, ms: number): Promise<number> {
+export async function recipeIdleCost(redis: Redis, meter: Meter, nodes: number, ms: number): Promise<number> {
   const once = await meter(async () => {
-    await redis.expire(IS_UP, 10);
+    for (let node = 0; node < nodes; node++) await redis.expire(IS_UP, 10);
+    // One of them looks after all.
     await redis.smembers(PROCESSES);
     await redis.mget(IS_UP);
   });

@@ -10,7 +10,7 @@ import type { Seen } from "./look.ts";
 
 export interface SweepBudget {
   /**
-   * Most requests, over all shards; at least one. A request carries up to 256 calls of the script. The last step may take
+   * Most requests, over all shards; at least one. A request carries up to 512 calls of the script. The last step may take
    * a few more than are left, when the server did not know the script or the client asked twice. Default 1,000.
    */
   readonly requests?: number | undefined;
@@ -55,8 +55,8 @@ export interface SweepSummary {
 const REQUESTS = 1000;
 const MS = 30_000;
 /** Most steps in one request, and about how long they may take, ms: well within any time-out. */
-const STEPS_MAX = 256;
-const REQUEST_MS = 1_500;
+const STEPS_MAX = 512;
+const REQUEST_MS = 2_000;
 
 const SUMMED = ["records", "operations", "fenced", "rejected", "reaped", "givenBack", "changes"] as const;
 

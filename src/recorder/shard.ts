@@ -38,7 +38,7 @@ const SPREAD_MS = 100;
 const LATEST_MS = 2 ** 31 - 1;
 /** Of `linger`: how long operations gather before they are appended, and how long at least and at most until the fold. */
 const GATHER = 0.4;
-const FOLD_LEAST = 0.3;
+const FOLD_LEAST = 0.4;
 const FOLD_MOST = 0.5;
 /** While full records follow each other, one fold serves so many of them: as many as the budget of one call takes. */
 const UNFOLDED_MAX = 20;

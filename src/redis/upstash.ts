@@ -15,6 +15,7 @@ import {
   type ReadPort,
   type Reply,
   ReplyError,
+  type ScriptCall,
   type WritePort,
 } from "./port.ts";
 
@@ -80,11 +81,22 @@ export function upstashWritePort(redis: Redis): WritePort {
     async pipeline(commands) {
       try {
         const pipeline = redis.pipeline();
+        // A sweep sends one call hundreds of times; it is taken apart once.
+        let call: ScriptCall | undefined;
+        let keys: string[] = [];
+        let args: string[] = [];
         for (const command of commands) {
-          if (command[0] === "EVALSHA") {
-            const [, sha1, count, ...rest] = command;
-            pipeline.evalsha(sha1, rest.slice(0, Number(count)), rest.slice(Number(count)));
-          } else add(pipeline, command);
+          if (command[0] !== "EVALSHA") {
+            add(pipeline, command);
+            continue;
+          }
+          if (command !== call) {
+            call = command;
+            const first = 3 + Number(call[2]);
+            keys = call.slice(3, first);
+            args = call.slice(first);
+          }
+          pipeline.evalsha(command[1], keys, args);
         }
         return toReplies(await pipeline.exec({ keepErrors: true }));
       } catch (error) {

@@ -10,14 +10,11 @@ const TICK_MS = 500;
 /** Resolves with the sweeps it made. */
 export async function minuteOf(projector: Projector): Promise<number> {
   let sweeps = 0;
-  let ended = false;
   const logger = { info: () => void sweeps++, warn() {}, error() {} };
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: Date.now() });
   try {
-    const minute = sweepMinute(() => ({ projector, ...sweepSettingsFrom({}) }), logger).finally(
-      () => (ended = true),
-    );
-    for (let ms = 0; !ended && ms < MINUTE_MS; ms += TICK_MS) {
+    const minute = sweepMinute(() => ({ projector, ...sweepSettingsFrom({}) }), logger);
+    for (let ms = 0; ms < MINUTE_MS; ms += TICK_MS) {
       // A sweep over a local Redis is done in a few turns of the loop.
       for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
       mock.timers.tick(TICK_MS);

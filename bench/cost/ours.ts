@@ -37,7 +37,7 @@ class World {
     this.clock = new Clock(seed);
     const port = ioredisPort(redis);
     this.port = {
-      read: port.read,
+      read: (commands) => port.read(commands),
       call: (command) => this.#send(() => port.call(this.#timed(command))),
       pipeline: (commands) =>
         this.#send(() => port.pipeline(commands.map((command) => this.#timed(command)))),

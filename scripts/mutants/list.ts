@@ -22,6 +22,7 @@ const MODEL = "test/model/model.test.ts";
 const TYPES = "test/hostile/types.test.ts";
 const JOURNAL = "test/core/journal.test.ts";
 const RECORDER = "test/recorder.test.ts";
+const SWEEP = "test/sweep.test.ts";
 
 function mutant(
   name: string,
@@ -249,16 +250,40 @@ export const MUTANTS: readonly Mutant[] = [
     [lua("turn"), "    if turn_ends > now and turn_ends <= now + TURN_MS then return false end\n", ""],
   ),
   mutant(
+    "a-call-that-ended-early-leaves-nothing-due",
+    "INV-5",
+    [SWEEP],
+    [lua("totals"), "decimal[idle and (due or -1) or now]", "decimal[due or -1]"],
+  ),
+  mutant(
+    "a-look-believes-any-clock",
+    "INV-5",
+    [SWEEP],
+    ["src/projector/look.ts", "Number(ran) <= now && ", ""],
+  ),
+  mutant(
+    "a-look-is-sure-of-a-clock-it-does-not-know",
+    "INV-5",
+    [SWEEP],
+    ["src/projector/look.ts", "now + UNSURE_MS : now", "now : now"],
+  ),
+  mutant(
+    "a-look-does-not-see-records",
+    "INV-5",
+    [SWEEP],
+    ["src/projector/look.ts", " || Number(length) !== 0", ""],
+  ),
+  mutant(
     "a-new-seq-on-retry",
     "INV-2",
     [RECORDER],
-    ["src/recorder.ts", "        failures++;\n", "        failures++;\n        record = undefined;\n"],
+    ["src/recorder/shard.ts", "        failures++;\n", "        failures++;\n        record = undefined;\n"],
   ),
   mutant(
     "never-registers-afresh",
     "INV-6",
     [RECORDER],
-    ["src/recorder.ts", "    this.journal.restate(this.#newId());\n", ""],
+    ["src/recorder/shard.ts", "    this.journal.restate(this.#newId());\n", ""],
   ),
   mutant(
     "disconnect-handler-after-the-await",

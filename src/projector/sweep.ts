@@ -70,11 +70,11 @@ export type Looked = Seen & { readonly requests: number };
 
 export interface Sweeper {
   /** Is there anything to do on a shard? */
-  look(shard: number): Promise<Looked>;
+  readonly look: (shard: number) => Promise<Looked>;
   /** Carries out up to `count` steps on a shard. */
-  steps(shard: number, count: number): Promise<Steps>;
+  readonly steps: (shard: number, count: number) => Promise<Steps>;
   /** The clock of this machine, ms. */
-  clock(): number;
+  readonly clock: () => number;
 }
 
 /** How many steps the next request is to carry, after one that took `ms` for these. */

@@ -127,7 +127,10 @@ export function readerOver(
     byShard.forEach((ids, shard) => {
       ids.forEach((id, i) => found.set(id, (replies[shard]![0] as Reply[])[i] ?? null));
     });
-    return { users: users.map((id) => presenceOf(id, found.get(id) ?? null)), asOf: combineAsOf(parts, staleAfter) };
+    return {
+      users: users.map((id) => presenceOf(id, found.get(id) ?? null)),
+      asOf: combineAsOf(parts, staleAfter),
+    };
   }
 
   async function user(id: string): Promise<UserAnswer> {
@@ -160,7 +163,11 @@ export function readerOver(
       // HSCAN may find nothing in a stretch of a table that has shrunk: an empty page is no page, for a while.
       if (users.length > 0 || next === null || scans === EMPTY_SCANS_MAX) {
         const parts = await withOthers(here, asOf);
-        return { users, next: next === null ? null : encodePageCursor(next), asOf: combineAsOf(parts, staleAfter) };
+        return {
+          users,
+          next: next === null ? null : encodePageCursor(next),
+          asOf: combineAsOf(parts, staleAfter),
+        };
       }
       at = next;
     }
@@ -192,7 +199,10 @@ export function readerOver(
         found.set(id, mergeProcess(found.get(id), process));
       });
     }
-    return { processes: [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), asOf: combineAsOf(parts, staleAfter) };
+    return {
+      processes: [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
+      asOf: combineAsOf(parts, staleAfter),
+    };
   }
 
   async function totals(): Promise<Totals> {
@@ -293,4 +303,3 @@ function checkLimit(limit: number, most: number): void {
 function presenceOf(id: string, sockets: Reply): UserPresence {
   return { id, online: sockets !== null, sockets: Number(sockets ?? 0) };
 }
-

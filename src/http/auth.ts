@@ -87,9 +87,16 @@ export function requireScope({ users, counts, scopeOf }: Guard): MiddlewareHandl
       });
     }
     if (!isOfUsers && scope === "users") {
-      throw new Problem(403, "SCOPE_MISSING", "this token is for the counts alone: use one of the scope `users`", {
-        headers: { "www-authenticate": 'Bearer realm="rollcall", error="insufficient_scope", scope="users"' },
-      });
+      throw new Problem(
+        403,
+        "SCOPE_MISSING",
+        "this token is for the counts alone: use one of the scope `users`",
+        {
+          headers: {
+            "www-authenticate": 'Bearer realm="rollcall", error="insufficient_scope", scope="users"',
+          },
+        },
+      );
     }
     return next();
   };

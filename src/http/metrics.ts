@@ -56,7 +56,9 @@ export function metricsOf(totals: Totals): string {
   for (const [name, type, help, valueOf] of METRICS) {
     const value = valueOf(totals);
     if (value === null) continue;
-    blocks.push(`# HELP rollcall_${name} ${help}\n# TYPE rollcall_${name} ${type}\nrollcall_${name} ${value}\n`);
+    blocks.push(
+      `# HELP rollcall_${name} ${help}\n# TYPE rollcall_${name} ${type}\nrollcall_${name} ${value}\n`,
+    );
   }
   return blocks.join("");
 }

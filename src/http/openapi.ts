@@ -32,7 +32,10 @@ const TITLES = {
 const BEARER = "bearer";
 
 export function about({ id, summary, answer, scope, events, problems = [] }: About) {
-  const failing: (keyof typeof TITLES)[] = [...(scope === undefined ? [] : ([401, 403] as const)), ...problems];
+  const failing: (keyof typeof TITLES)[] = [
+    ...(scope === undefined ? [] : ([401, 403] as const)),
+    ...problems,
+  ];
   return describeRoute({
     operationId: id,
     summary,

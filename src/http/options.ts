@@ -87,7 +87,8 @@ export function resolveAppOptions(options: AppOptions) {
     streams: {
       life,
       heartbeat,
-      requests: streams.requests === undefined ? Infinity : whole("streams.requests", streams.requests, 1, 1e9),
+      requests:
+        streams.requests === undefined ? Infinity : whole("streams.requests", streams.requests, 1, 1e9),
       most: whole("streams.most", streams.most ?? STREAMS_MAX, 0, 100_000),
     },
     signal: options.signal,

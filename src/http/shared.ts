@@ -63,10 +63,10 @@ export class Shared {
   }
 
   /** The last answer to `key`, if it is recent. */
-  recent<T>(key: string): T | undefined {
+  recent(key: string): unknown {
     const answer = this.#questions.get(key)?.answer;
     if (answer === undefined || this.#options.now() - answer.at > this.#options.keep) return undefined;
-    return answer.value as T;
+    return answer.value;
   }
 
   /** Questions known at the moment, for tests of the bound. */

@@ -82,7 +82,7 @@ export class Answers {
     try {
       return await this.#shared.get(key, () => wrap(this.#ask)(question));
     } catch (error) {
-      const last = this.#shared.recent<T>(key);
+      const last = this.#shared.recent(key) as T | undefined;
       const isAway = error instanceof PresenceError && error.code === "REDIS_UNAVAILABLE";
       if (!isAway || last === undefined) throw error;
       throw new Problem(503, "REDIS_UNAVAILABLE", "Redis does not answer; `last` is the answer before", {

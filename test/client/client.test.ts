@@ -70,7 +70,9 @@ describe("questions", () => {
 
   it("no answer is waited for no longer than its time", async () => {
     const never: typeof fetch = (_input, init) =>
-      new Promise((_, reject) => init!.signal!.addEventListener("abort", () => reject(init!.signal!.reason as Error)));
+      new Promise((_, reject) =>
+        init!.signal!.addEventListener("abort", () => reject(init!.signal!.reason as Error)),
+      );
     const client = createClient("http://api.example", { fetch: never, timeout: 50 });
     await expect(client.counts()).rejects.toThrow("no answer within 50 ms");
   });
@@ -150,7 +152,9 @@ describe("follow", () => {
     await using api = await start();
     const wrong = createClient(api.url, { token: "a-token-of-somebody-else" });
     await expect(gather(wrong.follow()).done).rejects.toMatchObject({ code: "TOKEN_INVALID" });
-    await expect(gather(api.client.follow({ after: "x" })).done).rejects.toMatchObject({ code: "CURSOR_INVALID" });
+    await expect(gather(api.client.follow({ after: "x" })).done).rejects.toMatchObject({
+      code: "CURSOR_INVALID",
+    });
   });
 
   it("a caller who leaves the loop leaves no stream behind", async () => {
@@ -159,7 +163,8 @@ describe("follow", () => {
     await come(api.prefix, ["alice"]);
     for (let i = 0; i < 3; i++) {
       await until("there is room for the next", async () => {
-        for await (const { changes } of api.client.follow({ after: next })) return changes[0]?.user === "alice";
+        for await (const { changes } of api.client.follow({ after: next }))
+          return changes[0]?.user === "alice";
         return false;
       });
     }
@@ -181,13 +186,23 @@ it("runs with nothing but what browsers have", async () => {
   expect(text.length).toBeLessThan(20_000);
   await using api = await start();
   await come(api.prefix, ["alice"]);
-  const { AbortController, AbortSignal, DOMException, Headers, TextDecoderStream, TransformStream, URL, URLSearchParams } =
-    globalThis;
+  const {
+    AbortController,
+    AbortSignal,
+    DOMException,
+    Headers,
+    TextDecoderStream,
+    TransformStream,
+    URL,
+    URLSearchParams,
+  } = globalThis;
   const context = createContext({
     fetch, setTimeout, clearTimeout, AbortController, AbortSignal, DOMException, Headers, TextDecoderStream,
     TransformStream, URL, URLSearchParams,
   }); // prettier-ignore
-  const { createClient: create } = runInContext(`${text};rollcall`, context) as { createClient: typeof createClient };
+  const { createClient: create } = runInContext(`${text};rollcall`, context) as {
+    createClient: typeof createClient;
+  };
   const client = create(api.url, { token: TOKEN });
   expect(await client.user("alice")).toMatchObject({ online: true });
   const { next } = await client.changes();

@@ -269,7 +269,12 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     const { cursor } = (await reader.counts()).asOf;
     for (let shard = 0; shard < shards; shard++)
       await client.redis.call("XTRIM", keysOf(prefix, shard, shards).changes, "MAXLEN", "0");
-    expect(await reader.changes({ after: cursor })).toEqual({ changes: [], next: cursor, gap: true, more: false });
+    expect(await reader.changes({ after: cursor })).toEqual({
+      changes: [],
+      next: cursor,
+      gap: true,
+      more: false,
+    });
     await append(operations("+after"));
     await projector.sweep();
     const { next } = await reader.changes({ after: cursor });
@@ -282,7 +287,14 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     await client.redis.call("XADD", keysOf(prefix, 0, shards).records, "*", "garbage", "in");
     await projector.sweep();
     const totals = await reader.totals();
-    expect(totals).toMatchObject({ users: 1, records: shards, rejected: 1, fenced: 0, reaped: 0, processes: 1 });
+    expect(totals).toMatchObject({
+      users: 1,
+      records: shards,
+      rejected: 1,
+      fenced: 0,
+      reaped: 0,
+      processes: 1,
+    });
     const { left, age } = totals.oldestLease!;
     expect(left).toBeGreaterThan(20_000);
     expect(left + age!).toBe(30_000);

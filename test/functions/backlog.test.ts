@@ -4,8 +4,8 @@
  */
 import { Redis } from "ioredis";
 import { expect, it } from "vitest";
-import { sweepMinute } from "../../functions/sweep.ts";
-import { upstashClient } from "../../functions/upstash.ts";
+import { sweepMinute } from "../../functions/lib/minute.ts";
+import { upstashClient } from "../../functions/lib/upstash.ts";
 import { appendBacklog } from "../../bench/backlog/append.ts";
 import { keysOf } from "../../src/core/keys.ts";
 import { startRedis } from "../../src/local/redis.ts";

@@ -77,7 +77,11 @@ const entries: Record<string, () => Promise<Serve>> = {
         requestContext: { domainName: "api.example", http: { method: request.method, path: pathname } },
       } as unknown as LambdaEvent;
       const result = await handler(event, {} as LambdaContext);
-      const { body, statusCode, headers = {} } = result as { body: string; statusCode: number; headers?: Record<string, string> };
+      const {
+        body,
+        statusCode,
+        headers = {},
+      } = result as { body: string; statusCode: number; headers?: Record<string, string> };
       return new Response(statusCode === 304 ? null : body, { status: statusCode, headers });
     };
   },
@@ -119,7 +123,7 @@ describe.each(Object.keys(entries))("functions/%s", (name) => {
       return;
     }
     expect(response.headers.get("content-type")).toBe("text/event-stream");
-    const reader = response.body!.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).getReader();
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
     expect((await reader.read()).value).toContain("retry: ");
     await reader.cancel();
   });

@@ -46,27 +46,30 @@ describe("node.ts", () => {
     expect((await fetch(`${url}/ready`, { headers: { authorization } })).status).toBe(200);
   });
 
-  it.each([1, 4])("the Redis user that docs/deploy.md makes suffices, over %i shard(s), and cannot write", async (shards) => {
-    const guide = await readFile("docs/deploy.md", "utf8");
-    const [, rules] = /`ACL SETUSER reader on >… ([^`]+)`/.exec(guide)!;
-    await redis.call("ACL", "SETUSER", "reader", "on", ">a-password-0123", ...rules!.split(" "));
-    // The prefix of the guide.
-    const prefix = "presence";
-    await populate(redis, { prefix, shards, users: ["alice"] });
-    const url = server.url.replace("redis://", "redis://reader:a-password-0123@");
-    await using entry = serving({ REDIS_URL: url, ROLLCALL_SHARDS: String(shards) });
-    const [, api] = await entry.prints(LISTENING);
-    for (const path of ["counts", "users", "users/alice", "processes", "changes"]) {
-      const response = await fetch(`${api}/v1/${path}`, { headers: { authorization } });
-      expect([path, response.status]).toEqual([path, 200]);
-    }
-    expect((await fetch(`${api}/metrics`, { headers: { authorization } })).status).toBe(200);
-    const reader = new Redis(url);
-    await expect(reader.hset(keysOf(prefix, 0, shards).users, "mallory", 1)).rejects.toThrow("NOPERM");
-    reader.disconnect();
-    const keys = await redis.keys("{presence*");
-    await redis.del(...keys);
-  });
+  it.each([1, 4])(
+    "the Redis user that docs/deploy.md makes suffices, over %i shard(s), and cannot write",
+    async (shards) => {
+      const guide = await readFile("docs/deploy.md", "utf8");
+      const [, rules] = /`ACL SETUSER reader on >… ([^`]+)`/.exec(guide)!;
+      await redis.call("ACL", "SETUSER", "reader", "on", ">a-password-0123", ...rules!.split(" "));
+      // The prefix of the guide.
+      const prefix = "presence";
+      await populate(redis, { prefix, shards, users: ["alice"] });
+      const url = server.url.replace("redis://", "redis://reader:a-password-0123@");
+      await using entry = serving({ REDIS_URL: url, ROLLCALL_SHARDS: String(shards) });
+      const [, api] = await entry.prints(LISTENING);
+      for (const path of ["counts", "users", "users/alice", "processes", "changes"]) {
+        const response = await fetch(`${api}/v1/${path}`, { headers: { authorization } });
+        expect([path, response.status]).toEqual([path, 200]);
+      }
+      expect((await fetch(`${api}/metrics`, { headers: { authorization } })).status).toBe(200);
+      const reader = new Redis(url);
+      await expect(reader.hset(keysOf(prefix, 0, shards).users, "mallory", 1)).rejects.toThrow("NOPERM");
+      reader.disconnect();
+      const keys = await redis.keys("{presence*");
+      await redis.del(...keys);
+    },
+  );
 
   it("ends event streams at SIGTERM, so that their clients come back elsewhere", async () => {
     await using entry = serving({ ROLLCALL_PREFIX: newPrefix() });

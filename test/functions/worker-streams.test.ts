@@ -55,7 +55,11 @@ async function start(prefix: string) {
     },
   });
   await worker.ready;
-  return { url: String(await worker.url).replace(/\/$/, ""), logged, [Symbol.asyncDispose]: () => worker.dispose() };
+  return {
+    url: String(await worker.url).replace(/\/$/, ""),
+    logged,
+    [Symbol.asyncDispose]: () => worker.dispose(),
+  };
 }
 
 let processes = 0;

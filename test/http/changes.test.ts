@@ -97,7 +97,8 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     const { api, prefix } = start();
     const places: { cursor: string; after: number }[] = [];
     const expected: string[] = [];
-    const place = async () => places.push({ cursor: (await api.get<Told>("/v1/changes")).next, after: expected.length });
+    const place = async () =>
+      places.push({ cursor: (await api.get<Told>("/v1/changes")).next, after: expected.length });
     await place();
     for (let round = 0; round < 6; round++) {
       const users = Array.from({ length: 7 }, (_, i) => `u${round}-${i}`);
@@ -134,9 +135,17 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
   it("tells of a gap, again and again until the caller goes on from somewhere else", async () => {
     const { api, prefix } = start();
     const { next: before } = await api.get<Told>("/v1/changes");
-    await come(prefix, shards, Array.from({ length: 50 }, (_, i) => `u${i}`));
+    await come(
+      prefix,
+      shards,
+      Array.from({ length: 50 }, (_, i) => `u${i}`),
+    );
     const { next: known } = await changesSince(api, before);
-    await come(prefix, shards, Array.from({ length: 50 }, (_, i) => `v${i}`));
+    await come(
+      prefix,
+      shards,
+      Array.from({ length: 50 }, (_, i) => `v${i}`),
+    );
     for (let shard = 0; shard < shards; shard++) {
       const { changes } = keysOf(prefix, shard, shards);
       const last = (await test.redis.xrevrange(changes, "+", "-", "COUNT", 1))[0]![0];
@@ -153,11 +162,19 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
 
   it("a flushed Redis is a gap as well", async () => {
     const { api, prefix } = start();
-    await come(prefix, shards, Array.from({ length: 50 }, (_, i) => `u${i}`));
+    await come(
+      prefix,
+      shards,
+      Array.from({ length: 50 }, (_, i) => `u${i}`),
+    );
     const { next: before } = await api.get<Told>("/v1/changes");
     await test.redis.flushall();
     expect(await changesSince(api, before)).toMatchObject({ changes: [], gap: true });
-    await come(prefix, shards, Array.from({ length: 50 }, (_, i) => `u${i}`));
+    await come(
+      prefix,
+      shards,
+      Array.from({ length: 50 }, (_, i) => `u${i}`),
+    );
     expect(await changesSince(api, before)).toMatchObject({ changes: [], gap: true });
   });
 

@@ -28,10 +28,7 @@ async function start(options: Partial<AppOptions> = {}): Promise<Setup> {
   const prefix = newPrefix();
   const own = ioredisPort(test.redis);
   let requests = 0;
-  const reader = readerOver(
-    { read: (commands) => (requests++, own.read(commands)) },
-    { prefix },
-  );
+  const reader = readerOver({ read: (commands) => (requests++, own.read(commands)) }, { prefix });
   const { app } = appOver(test.redis, { prefix }, { reader, reuse: 1_000, ...options });
   return { ...(await serve(app)), prefix, asked: () => requests };
 }
@@ -118,17 +115,17 @@ describe("GET /v1/changes as events", () => {
     const found: string[] = [];
     let last: string | undefined;
     let streams = 0;
-    const STREAMS = 4;
+    const enough = () => streams >= 4;
     const writing = (async () => {
       await until("the first stream is open", () => streams > 0);
       // Each as soon as the one before it has been told, whichever stream told it.
-      while (streams < STREAMS) {
+      while (!enough()) {
         expected.push(`u${expected.length}`);
         await come(api.prefix, expected.slice(-1));
         await until("it is told", () => found.length === expected.length);
       }
     })();
-    while (streams < STREAMS || found.length < expected.length) {
+    while (!enough() || found.length < expected.length) {
       await using events = await readEvents(`${api.url}/v1/changes`, {
         headers: last === undefined ? {} : { "last-event-id": last },
       });
@@ -191,7 +188,7 @@ describe("GET /v1/changes as events", () => {
         const client = new (await import("ioredis")).Redis(again.url);
         await populate(client, { prefix, users: [`u${processes}`], process: `p${++processes}` });
         client.disconnect();
-        return Promise.race([told, false]);
+        return Promise.race([told, Promise.resolve(false)]);
       },
       { every: 200 },
     );
@@ -205,7 +202,9 @@ describe("GET /v1/changes as events", () => {
         headers: { accept: "text/event-stream", authorization: `Bearer ${TOKEN}`, ...headers },
       });
     expect(await problemIn(await open("/v1/changes?after=x"))).toMatchObject({ code: "CURSOR_INVALID" });
-    expect(await problemIn(await open("/v1/changes", { "last-event-id": "x" }))).toMatchObject({ status: 400 });
+    expect(await problemIn(await open("/v1/changes", { "last-event-id": "x" }))).toMatchObject({
+      status: 400,
+    });
     expect(await problemIn(await open("/v1/changes", { authorization: "" }))).toMatchObject({ status: 401 });
     {
       await using events = await readEvents(`${api.url}/v1/changes`);

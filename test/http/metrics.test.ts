@@ -42,7 +42,9 @@ it("tells counts, lag, staleness, totals and the oldest lease", async () => {
   const alone = projectQuietly(prefix);
   await alone();
   // Its lease of 1 ms runs out; the call after that reaps it.
-  await expect.poll(async () => (await alone(), (await metrics(prefix)).get("rollcall_reaped_processes_total"))).toBe(1);
+  await expect
+    .poll(async () => (await alone(), (await metrics(prefix)).get("rollcall_reaped_processes_total")))
+    .toBe(1);
   await append(test.redis, { prefix, users: ["dave"], process: "later", ttl: 600_000 });
 
   const values = await metrics(prefix);

@@ -55,7 +55,9 @@ describe("Shared", () => {
   it("a failure is everybody's, and is not asked about again within the second", async () => {
     const { asked, ask } = question();
     const one = shared();
-    const answers = Array.from({ length: 10 }, () => one.get("k", ask).catch((error: Error) => error.message));
+    const answers = Array.from({ length: 10 }, () =>
+      one.get("k", ask).catch((error: Error) => error.message),
+    );
     await vi.advanceTimersByTimeAsync(1);
     asked[0]!.reject(new Error("away"));
     expect(new Set(await Promise.all(answers))).toEqual(new Set(["away"]));
@@ -101,12 +103,11 @@ describe("Shared", () => {
     await one.get("a", list(4));
     expect(one.recent("b")).toBeDefined();
     await one.get("c", list(4));
-    expect([one.recent("a"), one.recent("b"), one.recent("c")].map((answer) => answer !== undefined)).toEqual([
-      true,
-      false,
-      true,
-    ]);
-    for (let i = 0; i < 100; i++) await one.get(`f${i}`, () => Promise.reject(new Error("no"))).catch(() => {});
+    expect([one.recent("a"), one.recent("b"), one.recent("c")].map((answer) => answer !== undefined)).toEqual(
+      [true, false, true],
+    );
+    for (let i = 0; i < 100; i++)
+      await one.get(`f${i}`, () => Promise.reject(new Error("no"))).catch(() => {});
     expect(one.size).toBeLessThanOrEqual(10);
     await one.get("c", list(1));
     await vi.advanceTimersByTimeAsync(60_001);
@@ -167,7 +168,10 @@ it("one who asks something else is not told somebody else's answer", async () =>
   await populate(test.redis, { prefix, users: ["a", "b", "a b", "1 a"] });
   const api = appOver(test.redis, { prefix }, { reuse: 60_000 });
   for (const id of ["a", "b", "a b", "1 a", "nobody"])
-    expect(await api.get(`/v1/users/${encodeURIComponent(id)}`)).toMatchObject({ id, online: id !== "nobody" });
+    expect(await api.get(`/v1/users/${encodeURIComponent(id)}`)).toMatchObject({
+      id,
+      online: id !== "nobody",
+    });
   for (const ids of [["a", "b"], ["b", "a"], ["a b"], ["a,b"]]) {
     const { users } = (await (await api.lookup({ ids })).json()) as { users: { id: string }[] };
     expect(users.map(({ id }) => id)).toEqual(ids);
@@ -204,7 +208,8 @@ it("other errors show no answer of before", async () => {
   const own = readerOver(ioredisPort(test.redis), { prefix });
   const reader = {
     ...own,
-    counts: () => (fails ? Promise.reject(new PresenceError("REDIS_TYPE", "x holds another type")) : own.counts()),
+    counts: () =>
+      fails ? Promise.reject(new PresenceError("REDIS_TYPE", "x holds another type")) : own.counts(),
   };
   const api = appOver(test.redis, { prefix }, { reader });
   await api.get("/v1/counts");

@@ -6,7 +6,7 @@
  * not quoted where a secret may have been put by mistake. An empty variable counts as one that is not set.
  */
 import { PresenceError } from "../../src/core/errors.ts";
-import { checkTokens } from "../../src/http/auth.ts";
+import { checkScopes, checkTokens } from "../../src/http/auth.ts";
 import { type AppOptions, checkOrigins } from "../../src/http/options.ts";
 import {
   type KeyOptions,
@@ -61,11 +61,15 @@ export function appOptionsFrom(
   if (counts !== "open" && counts !== "closed") {
     throw new PresenceError("OPTIONS_INVALID", "ROLLCALL_COUNTS must be open or closed");
   }
+  const tokens = checked("ROLLCALL_TOKENS", () => checkTokens(list(environment, "ROLLCALL_TOKENS")));
+  const countsTokens = checked("ROLLCALL_COUNTS_TOKENS", () => {
+    const given = checkTokens(list(environment, "ROLLCALL_COUNTS_TOKENS"));
+    checkScopes(tokens, given);
+    return given;
+  });
   return {
-    tokens: checked("ROLLCALL_TOKENS", () => checkTokens(list(environment, "ROLLCALL_TOKENS"))),
-    countsTokens: checked("ROLLCALL_COUNTS_TOKENS", () =>
-      checkTokens(list(environment, "ROLLCALL_COUNTS_TOKENS")),
-    ),
+    tokens,
+    countsTokens,
     streams: {
       most: within(environment, "ROLLCALL_STREAMS", 0, 100_000),
       life: within(environment, "ROLLCALL_STREAM_LIFE", 1_000, 86_400_000, " ms"),

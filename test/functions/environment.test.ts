@@ -31,10 +31,16 @@ describe("what is set", () => {
       UPSTASH_REDIS_REST_URL: "https://name.example",
       UPSTASH_REDIS_REST_READONLY_TOKEN: "r",
       UPSTASH_REDIS_REST_TOKEN: "w",
+      ROLLCALL_COUNTS_TOKENS: "abcdef0123456789",
+      ROLLCALL_STREAMS: "0",
+      ROLLCALL_STREAM_LIFE: "20000",
+      ROLLCALL_STREAM_REQUESTS: "7",
     };
     expect(read.readerOptionsFrom(environment)).toEqual({ prefix: "chat", shards: 8, staleAfter: 90_000 });
     expect(read.appOptionsFrom(environment)).toEqual({
       tokens: ["0123456789abcdef", "fedcba9876543210"],
+      countsTokens: ["abcdef0123456789"],
+      streams: { most: 0, life: 20_000, requests: 7 },
       origins: ["https://app.example", "http://localhost:5173"],
       counts: "closed",
     });
@@ -51,7 +57,11 @@ describe("what is set", () => {
         "ROLLCALL_SHARDS",
         "ROLLCALL_STALE_AFTER",
         "ROLLCALL_TOKENS",
+        "ROLLCALL_COUNTS_TOKENS",
         "ROLLCALL_ORIGINS",
+        "ROLLCALL_STREAMS",
+        "ROLLCALL_STREAM_LIFE",
+        "ROLLCALL_STREAM_REQUESTS",
         "ROLLCALL_READ",
         "SWEEP_INTERVAL",
         "SWEEP_REQUESTS",
@@ -62,7 +72,13 @@ describe("what is set", () => {
         shards: undefined,
         staleAfter: undefined,
       });
-      expect(read.appOptionsFrom(environment)).toEqual({ tokens: [], origins: [], counts: "open" });
+      expect(read.appOptionsFrom(environment)).toEqual({
+        tokens: [],
+        countsTokens: [],
+        origins: [],
+        counts: "open",
+        streams: { most: undefined, life: undefined, requests: undefined },
+      });
       expect(read.projectorOptionsFrom(environment).read).toBeUndefined();
       expect(read.sweepSettingsFrom(environment)).toEqual({ interval: 15_000, requests: 45 });
       expect(read.listenOptionsFrom(environment)).toEqual({ port: 3000, host: "127.0.0.1" });
@@ -81,6 +97,10 @@ describe("what is wrong", () => {
     ["ROLLCALL_STALE_AFTER", "86400001", read.readerOptionsFrom],
     ["ROLLCALL_TOKENS", "s3cr3t", read.appOptionsFrom],
     ["ROLLCALL_TOKENS", "0123456789abcdef,s3cr3t", read.appOptionsFrom],
+    ["ROLLCALL_COUNTS_TOKENS", "s3cr3t", read.appOptionsFrom],
+    ["ROLLCALL_STREAMS", "-1", read.appOptionsFrom],
+    ["ROLLCALL_STREAM_LIFE", "999", read.appOptionsFrom],
+    ["ROLLCALL_STREAM_REQUESTS", "s3cr3t", read.appOptionsFrom],
     ["ROLLCALL_ORIGINS", "s3cr3t", read.appOptionsFrom],
     ["ROLLCALL_COUNTS", "s3cr3t", read.appOptionsFrom],
     ["ROLLCALL_READ", "s3cr3t", read.projectorOptionsFrom],

@@ -221,7 +221,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     });
   });
 
-  it("from a snapshot's cursor the changes go on without a gap, each of them once", async () => {
+  it("INV-11: from a snapshot's cursor the changes go on without a gap, each of them once", async () => {
     await append(operations("+alice", "+bob"));
     await projector.sweep();
     const { asOf } = await reader.lookup(["alice", "bob", "carol"]);
@@ -246,7 +246,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     expect(after).toBe((await reader.counts()).asOf.cursor);
   });
 
-  it("from the beginning, and across a gap", async () => {
+  it("INV-11: from the beginning, and across a gap", async () => {
     const start = (await reader.counts()).asOf.cursor;
     const ids = Array.from({ length: 300 }, (_, i) => `u${i}`);
     // Entries of one change each.

@@ -49,7 +49,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     return { api: appOver(test.redis, { prefix }, { reader, reuse }), prefix, asked: () => requests };
   }
 
-  it("a snapshot's cursor goes on where the snapshot ends", async () => {
+  it("INV-11: a snapshot's cursor goes on where the snapshot ends", async () => {
     const { api, prefix } = start();
     await come(prefix, shards, ["alice"]);
     const snapshot = (await (await api.lookup({ ids: ["alice", "bob"] })).json()) as UsersAnswer;
@@ -160,7 +160,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(await changesSince(other, now)).toMatchObject({ changes: [], gap: false });
   });
 
-  it("a flushed Redis is a gap as well", async () => {
+  it("INV-11: a flushed Redis is a gap as well", async () => {
     const { api, prefix } = start();
     await come(
       prefix,
@@ -216,7 +216,7 @@ describe("refusals", () => {
   });
 });
 
-it("what is kept in memory agrees with Redis after any history (random)", async () => {
+it("INV-11: what is kept in memory agrees with Redis after any history (random)", async () => {
   const seed = Number(process.env["CHANGES_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   const again = `CHANGES_SEED=${seed} npx vitest run test/http/changes.test.ts`;
   let state = seed;

@@ -109,7 +109,7 @@ describe("GET /v1/changes as events", () => {
     expect(events.comments.length).toBeGreaterThan(0);
   });
 
-  it("ends after its life, and a client that comes back misses nothing and gets nothing twice", async () => {
+  it("INV-11: ends after its life, and a client that comes back misses nothing and gets nothing twice", async () => {
     await using api = await start({ streams: { life: 1_000 } });
     const expected: string[] = [];
     const found: string[] = [];

@@ -35,6 +35,9 @@ interface Snapshot {
   readonly tombstones: ReadonlyMap<string, number>;
 }
 
+const isCall = (part: Part): part is Command =>
+  isCommand(part) && (part[0] === "EVALSHA" || part[0] === "EVAL");
+
 export class Server {
   readonly keys: ShardKeys;
   readonly #world: World;
@@ -89,6 +92,18 @@ export class Server {
   /** Carries out a request. From its part `refusedFrom` on, a refusing server refuses. */
   async run(request: Request, refusedFrom = 0): Promise<(Reply | ReplyError)[]> {
     await this.#forgetTombstones();
+    const replies: (Reply | ReplyError)[] = [];
+    // A call is checked against what the one before it left, so each goes with what comes before the next.
+    const calls = request.flatMap((part, i) => (isCall(part) ? [i] : []));
+    const ends = [...calls.slice(1), request.length];
+    for (const [i, end] of ends.entries()) {
+      const first = i === 0 ? 0 : calls[i]!;
+      replies.push(...(await this.#carryOut(request.slice(first, end), Math.max(0, refusedFrom - first))));
+    }
+    return replies;
+  }
+
+  async #carryOut(request: Request, refusedFrom: number): Promise<(Reply | ReplyError)[]> {
     const tasks = request.map((part, i) => this.#task(part, i >= refusedFrom ? this.refusal : undefined));
     // One round trip for all of it: half of the simulation's time is spent there.
     const replies = await this.#send(tasks.flatMap((task) => task.commands));
@@ -102,7 +117,7 @@ export class Server {
   #task(part: Part, refusal: Refusal | undefined): Task {
     const refuse = (text: string): Task => ({ commands: [], finish: () => new ReplyError(text) });
     if (refusal === "LOADING") return refuse("LOADING Redis is loading the dataset in memory");
-    const evaluates = isCommand(part) && (part[0] === "EVALSHA" || part[0] === "EVAL");
+    const evaluates = isCall(part);
     const appended = fieldsOf(part);
     const writes = evaluates || appended !== undefined || (isCommand(part) && part[0] === "XREADGROUP");
     if (refusal === "READONLY" && writes) return refuse("READONLY You can't write here.");
@@ -111,7 +126,7 @@ export class Server {
     if (appended !== undefined) return this.#append(appended, recordOf(part) ?? null);
     if (!isCommand(part)) throw new Error("a part that appends nothing is a command");
     if (part[0] === "EVALSHA" && !this.#knowsScript) return refuse("NOSCRIPT No matching script.");
-    if (evaluates) return this.#project(part);
+    if (isCall(part)) return this.#project(part);
     return { commands: [part], finish: ([reply]) => reply! };
   }
 

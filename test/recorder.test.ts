@@ -95,6 +95,21 @@ it("connect to visible in users takes one round trip on an idle system", async (
   proxy.cut();
 });
 
+it("INV-2: a record of which nobody knows whether it arrived is sent again as it was", async () => {
+  const { recorder } = await start({ url: proxy.url, project: false });
+  const withAlice = async () =>
+    (await redis.xrange(keys().records, "-", "+"))
+      .map(([, fields]) => fields)
+      .filter((fields) => fields.includes("alice"));
+  proxy.swallow = true;
+  recorder.connect("alice");
+  await until("it was appended", async () => (await withAlice()).length > 0);
+  proxy.swallow = false;
+  await until("it was appended again", async () => (await withAlice()).length > 1);
+  const [first, again] = await withAlice();
+  expect(again).toEqual(first);
+});
+
 it("INV-6: an idle process keeps its lease for as long as it lives", async () => {
   const { recorder } = await start();
   recorder.connect("alice");

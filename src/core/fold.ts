@@ -138,13 +138,13 @@ interface ReadEntry {
 
 /**
  * Takes slices off the log until it is drained or half the budget is in hand. A slice is so small that even records full
- * to the brim stay within the budget (INV-7): what a record holds is not known before it is read.
+ * to the brim stay within what is left of the budget (INV-7): what a record holds is not known before it is read.
  */
 function read(step: Step): { entries: ReadEntry[]; drained: boolean } {
   const { log, budget } = step.call;
-  const slice = Math.max(1, Math.floor(budget / 2 / (OPERATIONS_MAX + 1)));
   const entries: ReadEntry[] = [];
   do {
+    const slice = Math.floor((budget - step.work) / (OPERATIONS_MAX + 1));
     const some = log.slice(entries.length, entries.length + slice);
     for (const entry of some) {
       const record = parseRecord(entry.fields);

@@ -79,6 +79,7 @@ local find, sub, match, format = string.find, string.sub, string.match, string.f
 -- include parts/parse.lua
 -- include parts/read.lua
 -- include parts/change.lua
+-- include parts/counts.lua
 -- include parts/fold.lua
 -- include parts/reap.lua
 -- include parts/clock.lua

@@ -46,17 +46,19 @@ local function new_plan()
 end
 
 -- Adds to a plan what a list of deltas does, and gathers the transitions; writes nothing yet.
---   user[i], delta[i]     for i in 1..count, each user once; nil or 0: nothing happens to that user
+--   which[1..count]       the users' indexes in the other lists, each once
+--   user[i], delta[i]     0: nothing happens to that user
 --   cause_at[i]           what makes user i offline when the last socket goes
 --   keep_at[i]            until when, in ms, grace keeps user i present then; nil or false: not at all
 --   old[i]                the count in `users` now; false: absent
-local function plan_users(plan, user, delta, count, cause_at, keep_at, old)
+local function plan_users(plan, which, count, user, delta, cause_at, keep_at, old)
   local set, gone, enter, back = plan.set, plan.gone, plan.enter, plan.back
   local sets, goes, enters, backs = plan.sets, 0, 0, 0
   local n_values, came, went = values, 0, 0
-  for i = 1, count do
+  for k = 1, count do
+    local i = which[k]
     local step = delta[i]
-    if step and step ~= 0 then
+    if step ~= 0 then
       local id, was = user[i], old[i]
       if not was then
         -- Absent: nothing can be taken away from who is not there, and what comes is the first socket.

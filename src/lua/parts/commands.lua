@@ -34,11 +34,11 @@ local function checked(reply, key)
   return reply
 end
 
--- `command key values…` for `values[1..count]`, in chunks of an even length (pairs stay together).
-local function variadic(command, key, values, count)
-  for first = 1, count, VALUES_MAX do
+-- `command key values…` for `values[from..to]`, from 1 on by default, in chunks of an even length (pairs stay together).
+local function variadic(command, key, values, to, from)
+  for first = from or 1, to, VALUES_MAX do
     local last = first + VALUES_MAX - 1
-    if last > count then last = count end
+    if last > to then last = to end
     checked(pcall(command, key, unpack(values, first, last)), key)
   end
 end

@@ -8,62 +8,112 @@ local function is_process_id(id)
   return id ~= '' and #id <= ID_BYTES_MAX and sub(id, -6) ~= ':users'
 end
 
--- Every user the records of this call name has a position: 1, 2, 3 … in the order met. `owner` is the process that named
--- the user first; nearly every user is on that process only. A user whom other processes name as well is their guest:
--- a guest has a number of its own, and lists of its own below.
-local position, positions, user_at, owner = { [''] = 0 }, 0, {}, {}
-local guests, guest_at, guest_process, has_guests = 0, {}, {}, {}
+-- Every user the records of this call name has a position: 1, 2, 3 … in the order met. The record that names a user first
+-- has the position in its range, from `first` to `last`, and its process owns the user; nearly every user is on that process
+-- only. A user whom other processes name as well is their guest.
+local position, positions, user_at = { [''] = 0 }, 0, {}
 
--- The operations of all records, one after the other: the position of the user (0: anonymous), or the number of the
--- guest, negated. A record holds the indexes of its first and last.
-local op_at, op_step, ops = {}, {}, 0
+-- A place is where one process counts one user: of its owner the position, of a guest's process a number of its own, negated.
+local guests, guest_at, has_guests = 0, {}, {}
 
--- The number, negated, of a user who has another owner.
-local function guest(process, at)
+-- What the operations of all records add up to, as if all of them were believed: by place, the sum and the lowest sum on the
+-- way. Most users are named once, by a connect, and have neither: nil is 1 in `net` (of an owner), and 0 in `low`.
+local net, low = {}, {}
+
+-- By position: the operation that took a socket of the user away last, and the record it is in.
+local cause_at, fell_in = {}, {}
+
+-- Is every record so far what its process should send next? Then they can be applied all at once, see parts/fold.lua.
+local ordinary = true
+
+local todo = {}                 -- parsed records, in log order, each with its time `at` in ms
+
+-- Who owns the user at a position: found by the range it is in. Nil: a record that was none.
+local function owner_of(at)
+  local low, high = 1, #todo
+  while low < high do
+    local middle = floor((low + high + 1) / 2)
+    if todo[middle].first <= at then low = middle else high = middle - 1 end
+  end
+  local record = todo[low]
+  return record and record.first <= at and record.last >= at and record.of or nil
+end
+
+-- The place of a user met before.
+local function place_of(process, at)
   local number = process.guests[at]
   if not number then
+    if owner_of(at) == process then return at end
     number = guests + 1
     guests = number
-    guest_at[number], guest_process[number] = at, process
-    process.guests[at], has_guests[at] = number, true
+    guest_at[number], has_guests[at] = at, true
+    process.guests[at] = number
+    -- Its owner's count has to be looked at, too.
+    net[at] = net[at] or 1
+    net[-number] = 0
   end
   return -number
 end
 
--- Reads the operations from fields[i] on into op_at and op_step. Returns the index after them, or nil and the reason.
--- (The busiest loop of all: what it uses is held in locals, and nothing is called for a user seen for the first time.)
-local function parse_operations(process, fields, i)
-  local n, at_last, step_of, position, owner = ops, positions, STEP, position, owner
-  local ats, steps, users, own, count = op_at, op_step, user_at, process.own, process.count
-  local step, most = step_of[fields[i]], n + OPERATIONS_MAX
+-- Adds the step of an operation whose user was met before.
+local function add(place, step)
+  local n = (net[place] or 1) + step
+  net[place] = n
+  if n < (low[place] or 0) then low[place] = n end
+end
+
+-- Reads the operations from fields[i] on. Returns the index after them, what they add up to, and what those of anonymous
+-- sockets add up to; or nil and the reason.
+-- (The busiest loop of all: what it uses is held in locals, and nothing is called for who comes and is met for the first time.)
+local function parse_operations(record, fields, i)
+  local process, first, at_last = record.of, positions + 1, positions
+  local step_of, position, users = STEP, position, user_at
+  local sum, anonymous, most = 0, 0, i + 2 * OPERATIONS_MAX
+  local name = fields[i]
+  local step = step_of[name]
   while step do
     local id = fields[i + 1]
     local at = position[id]
-    if n == most then
-      positions, process.count = at_last, count
+    if i == most then
+      positions = at_last
       return nil, 'too many operations'
     end
-    n = n + 1
-    steps[n] = step
     if not at then
       if #id > ID_BYTES_MAX then
-        positions, process.count = at_last, count
+        positions = at_last
         return nil, 'a user id is too long'
       end
       at_last = at_last + 1
-      count = count + 1
-      position[id], users[at_last], owner[at_last], own[count], ats[n] = at_last, id, process, at_last, at_last
-    elseif owner[at] == process or at == 0 then
-      ats[n] = at
+      position[id], users[at_last] = at_last, id
+      if step < 0 then
+        net[at_last], low[at_last], cause_at[at_last], fell_in[at_last] = -1, -1, name, record
+      end
+    elseif at == 0 then
+      anonymous = anonymous + step
     else
-      ats[n] = guest(process, at)
+      add(at >= first and at or place_of(process, at), step)
+      if step < 0 then cause_at[at], fell_in[at] = name, record end
     end
+    sum = sum + step
     i = i + 2
-    step = step_of[fields[i]]
+    name = fields[i]
+    step = step_of[name]
   end
-  positions, process.count = at_last, count
-  ops = n
-  return i
+  positions = at_last
+  record.first, record.last = first, at_last
+  return i, sum, anonymous
+end
+
+-- Goes on being ordinary as long as each record follows the one before it, adds up, and ends nobody.
+local function compare(record)
+  local process = record.of
+  local sockets, anonymous = process.sockets_read + record.sum, process.anonymous_read + record.anonymous
+  ordinary = ordinary
+    and (process.state == 'live' or not process.state and process.seq == 0)
+    and record.seq == process.seq_read + 1
+    and sockets == record.sockets and anonymous >= 0
+    and not record.bye and not record.replaces
+  process.seq_read, process.sockets_read, process.anonymous_read = record.seq, sockets, anonymous
 end
 
 -- What the first record of a process says about it: fields from i on. Returns the index after it and a table or nil,
@@ -81,10 +131,10 @@ local function parse_about(fields, i)
   return i, about
 end
 
--- fields: the entry's flat list of names and values.
--- Returns a record { of, fields, seq, ttl, about, from, first, last, sockets, connections, bye, replaces } or nil and
--- the reason. Its operations are op_at and op_step from `first` to `last`; fields[from] names the first of them.
-local function parse(fields)
+-- fields: the entry's flat list of names and values. at: its time, ms.
+-- Returns a record { of, fields, at, seq, ttl, about, from, to, first, last, sum, anonymous, sockets, connections, bye,
+-- replaces } or nil and the reason. Its operations are fields[from] to fields[to].
+local function parse(fields, at)
   local count = #fields
   if fields[1] ~= 'process' or fields[3] ~= 'seq' or fields[5] ~= 'ttl' then
     return nil, 'a record starts with process, seq, ttl'
@@ -96,9 +146,14 @@ local function parse(fields)
 
   local i, about = parse_about(fields, 7)
   if not i then return nil, about end
-  local process, from, first, reason = process_of(id), i, ops + 1, nil
-  i, reason = parse_operations(process, fields, i)
-  if not i then return nil, reason end
+  local record = {
+    of = process_of(id), fields = fields, at = at, seq = seq, ttl = ttl, about = about, from = i, to = 0, first = 0, last = 0,
+    sum = 0, anonymous = 0, sockets = 0, connections = false, bye = false, replaces = false,
+  }
+  local sum, anonymous
+  i, sum, anonymous = parse_operations(record, fields, i)
+  if not i then return nil, sum end
+  record.to, record.sum, record.anonymous = i - 1, sum, anonymous
 
   -- `scope` is kept for counts inside namespaces and rooms: what follows it, up to the check digits, is not ours.
   if fields[i] == 'scope' then
@@ -126,8 +181,7 @@ local function parse(fields)
     i = i + 2
   end
   if not sockets then return nil, 'sockets is missing' end
-  return {
-    of = process, fields = fields, seq = seq, ttl = ttl, about = about, from = from, first = first, last = ops,
-    sockets = sockets, connections = connections, bye = bye, replaces = replaces, at = 0,
-  }
+  record.sockets, record.connections, record.bye, record.replaces = sockets, connections, bye, replaces
+  compare(record)
+  return record
 end

@@ -23,11 +23,15 @@ local function process_of(id)
     ended = tonumber(values[7] or 0),
     cause = values[8] or nil,
     cursor = values[9] or '0',
-    own = {}, count = 0,        -- positions of the users it named first
+    records = {},               -- the records of this call
     guests = {},                -- position -> number, of the users another process named first
+    seq_read = 0,               -- these three: where the records read so far say it is
+    sockets_read = 0,
+    anonymous_read = 0,
     lease = nil,                -- the deadline to write; 0 hands the process to the reaper
     fields = {},                -- further fields to write
   }
+  process.seq_read, process.sockets_read, process.anonymous_read = process.seq, process.sockets, process.anonymous
   processes[id] = process
   met[#met + 1] = process
   return process

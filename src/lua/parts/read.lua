@@ -1,6 +1,5 @@
 -- read: the records this call will fold, from the log to memory.
 
-local todo = {}                 -- parsed records, in log order, each with its time `at` in ms
 local spoiled = {}              -- { id, fields, reason } of the entries that are none
 
 -- Fails the call as `checked` does; an engine that refuses the command itself is told apart.
@@ -73,31 +72,34 @@ local function is_drained(taken)
   return checked(pcall('XLEN', RECORDS), RECORDS) == taken
 end
 
--- Reads until the log is drained or half the budget is in hand. A slice is small enough that even records full to
--- the brim stay within the whole budget (INV-7): what a record holds is not known before it is read.
+-- One entry in hand: a record to fold, or one to set aside.
+local function take(id, fields)
+  local at = tonumber(sub(id, 1, find(id, '-', 1, true) - 1))
+  -- An id can be ahead of the clock: ids never go back, clocks do.
+  local record, reason = parse(fields, at < now and at or now)
+  if record then
+    todo[#todo + 1] = record
+    local records = record.of.records
+    records[#records + 1] = record
+    work = work + 1 + (record.to + 1 - record.from) / 2
+  else
+    spoiled[#spoiled + 1] = { id, fields, reason }
+    ordinary = false
+    work = work + 1
+  end
+end
+
+-- Reads until the log is drained or half the budget is in hand. A slice is so small that even records full to the brim stay
+-- within the whole budget (INV-7): what a record holds is not known before it is read.
 -- Returns whether the log is drained, and the id of the last entry read (nil: there was none).
 local function read()
-  local slice = floor(BUDGET / 2 / (OPERATIONS_MAX + 1))
-  if slice < 1 then slice = 1 end
   local last_id
   if ARGV[given_at] and not are_head(given_ids()) then return false end
   repeat
+    local slice = floor((BUDGET - work) / (OPERATIONS_MAX + 1))
     local entries = read_slice(slice)
     local count = #entries
-    for i = 1, count do
-      local id, fields = entries[i][1], entries[i][2]
-      local record, reason = parse(fields)
-      if record then
-        local at = tonumber(sub(id, 1, find(id, '-', 1, true) - 1))
-        -- An id can be ahead of the clock: ids never go back, clocks do.
-        record.at = at < now and at or now
-        todo[#todo + 1] = record
-        work = work + 1 + record.last - record.first + 1
-      else
-        spoiled[#spoiled + 1] = { id, fields, reason }
-        work = work + 1
-      end
-    end
+    for i = 1, count do take(entries[i][1], entries[i][2]) end
     if count > 0 then last_id = entries[count][1] end
     if count < slice then return is_drained(#todo + #spoiled), last_id end
   until work >= BUDGET / 2

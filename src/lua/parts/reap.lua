@@ -7,18 +7,18 @@ local function give_back(process, limit)
   local page = checked(pcall('HSCAN', key, process.cursor, 'COUNT', limit), key)
   local pairs_found = page[2]
   local keep = process.cause ~= 'reap' and process.grace > 0 and process.ended + process.grace
-  local user, delta, cause_at, keep_at, seen, count, sockets = {}, {}, {}, {}, {}, 0, 0
+  local which, user, delta, cause_at, keep_at, seen, count, sockets = {}, {}, {}, {}, {}, {}, 0, 0
   for i = 1, #pairs_found, 2 do
     local id = pairs_found[i]
     if not seen[id] then
       seen[id] = true
       count = count + 1
       local n = tonumber(pairs_found[i + 1])
-      user[count], delta[count], cause_at[count], keep_at[count] = id, -n, process.cause, keep
+      which[count], user[count], delta[count], cause_at[count], keep_at[count] = count, id, -n, process.cause, keep
       sockets = sockets + n
     end
   end
-  local plan = plan_users(new_plan(), user, delta, count, cause_at, keep_at, hmget(USERS, user, count))
+  local plan = plan_users(new_plan(), which, count, user, delta, cause_at, keep_at, hmget(USERS, user, count))
   write_plan_ahead(plan)
   variadic('HDEL', key, user, count)
   write_plan(plan)

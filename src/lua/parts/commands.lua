@@ -58,8 +58,15 @@ local function hmget(key, fields, count)
   return values
 end
 
+local wholes = {}               -- those seen before: records repeat them
+
 -- A whole number of at most 15 digits, or nil. tonumber() alone takes '1e5', '0x10' and ' 7 '.
 local function whole(text)
-  if text and text ~= '' and #text <= 15 and not find(text, '%D') then return tonumber(text) end
-  return nil
+  if not text then return nil end
+  local number = wholes[text]
+  if not number and text ~= '' and #text <= 15 and not find(text, '%D') then
+    number = tonumber(text)
+    wholes[text] = number
+  end
+  return number
 end

@@ -15,7 +15,7 @@ local delta, changed, changes
 -- Returns the places of all others, and how they are called.
 local function sort_out(process)
   local present, net, users, same, told = present, net, user_at, same, entry
-  local n, n_told, odd, ask, odds = sames, values, {}, {}, 0
+  local n, ahead, odd, ask, odds = sames, values - sames, {}, {}, 0
   local records = process.records
   for r = 1, #records do
     for at = records[r].first, records[r].last do
@@ -24,13 +24,16 @@ local function sort_out(process)
         odd[odds], ask[odds] = at, users[at]
       else
         local id = users[at]
-        same[n + 1], same[n + 2] = id, '1'
-        told[n_told + 1], told[n_told + 2] = 'online', id
-        n, n_told = n + 2, n_told + 2
+        n = n + 1
+        same[n] = id
+        told[n + ahead] = 'online'
+        n = n + 1
+        same[n] = '1'
+        told[n + ahead] = id
       end
     end
   end
-  sames, values = n, n_told
+  sames, values = n, n + ahead
   for at, number in pairs(process.guests) do
     odds = odds + 1
     odd[odds], ask[odds] = -number, users[at]

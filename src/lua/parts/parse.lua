@@ -62,46 +62,58 @@ local function add(place, step)
   if n < (low[place] or 0) then low[place] = n end
 end
 
--- Reads the operations from fields[i] on. Returns the index after them, what they add up to, and what those of anonymous
+-- Reads the operations from fields[from] on. Returns the index after them, what they add up to, and what those of anonymous
 -- sockets add up to; or nil and the reason.
--- (The busiest loop of all: what it uses is held in locals, and nothing is called for who comes and is met for the first time.)
-local function parse_operations(record, fields, i)
-  local process, first, at_last = record.of, positions + 1, positions
-  local step_of, position, users = STEP, position, user_at
-  local sum, anonymous, most = 0, 0, i + 2 * OPERATIONS_MAX
-  local name = fields[i]
-  local step = step_of[name]
-  while step do
+-- (The busiest loop of all: what it uses is held in locals, and nothing is called for a user met for the first time.)
+local function parse_operations(record, fields, from)
+  local process, position, users, id_bytes_max = record.of, position, user_at, ID_BYTES_MAX
+  local at_last, first, falls, anonymous, to = positions, positions + 1, 0, 0, from + 2 * OPERATIONS_MAX
+  for i = from, to - 2, 2 do
+    local name = fields[i]
     local id = fields[i + 1]
-    local at = position[id]
-    if i == most then
-      positions = at_last
-      return nil, 'too many operations'
-    end
-    if not at then
-      if #id > ID_BYTES_MAX then
-        positions = at_last
-        return nil, 'a user id is too long'
+    if name == 'connect' then
+      local at = position[id]
+      if not at then
+        if #id > id_bytes_max then
+          positions = at_last
+          return nil, 'a user id is too long'
+        end
+        at_last = at_last + 1
+        position[id] = at_last
+        users[at_last] = id
+      elseif at == 0 then
+        anonymous = anonymous + 1
+      else
+        add(at >= first and at or place_of(process, at), 1)
       end
-      at_last = at_last + 1
-      position[id], users[at_last] = at_last, id
-      if step < 0 then
-        net[at_last], low[at_last], cause_at[at_last], fell_in[at_last] = -1, -1, name, record
+    elseif name == 'disconnect' or name == 'leave' then
+      local at = position[id]
+      falls = falls + 1
+      if at == 0 then
+        anonymous = anonymous - 1
+      else
+        if not at then
+          if #id > id_bytes_max then
+            positions = at_last
+            return nil, 'a user id is too long'
+          end
+          at_last = at_last + 1
+          at = at_last
+          position[id], users[at], net[at], low[at] = at, id, -1, -1
+        else
+          add(at >= first and at or place_of(process, at), -1)
+        end
+        cause_at[at], fell_in[at] = name, record
       end
-    elseif at == 0 then
-      anonymous = anonymous + step
     else
-      add(at >= first and at or place_of(process, at), step)
-      if step < 0 then cause_at[at], fell_in[at] = name, record end
+      to = i
+      break
     end
-    sum = sum + step
-    i = i + 2
-    name = fields[i]
-    step = step_of[name]
   end
   positions = at_last
+  if STEP[fields[to]] then return nil, 'too many operations' end
   record.first, record.last = first, at_last
-  return i, sum, anonymous
+  return to, (to - from) / 2 - 2 * falls, anonymous
 end
 
 -- Goes on being ordinary as long as each record follows the one before it, adds up, and ends nobody.
@@ -140,7 +152,7 @@ local function parse(fields, at)
     return nil, 'a record starts with process, seq, ttl'
   end
   local id, seq, ttl = fields[2], whole(fields[4]), whole(fields[6])
-  if not is_process_id(id) then return nil, 'process is empty, too long or ends in :users' end
+  if not processes[id] and not is_process_id(id) then return nil, 'process is empty, too long or ends in :users' end
   if not seq or seq < 1 then return nil, 'seq is not a whole number from 1' end
   if not ttl or ttl < 1 or ttl > TTL_MS_MAX then return nil, 'ttl is out of range' end
 

@@ -31,15 +31,15 @@ local function undo(record, to)
 end
 
 -- Keeps what took users' sockets away: the last word decides between grace and going at once.
-local function note_falls(record)
+local function note_falls(record, number)
   for i = record.from, record.to, 2 do
     local name, place, step, at = operation(record, i)
-    if place and step < 0 then cause_at[at], fell_in[at] = name, record end
+    if place and step < 0 then cause_at[at], fell_in[at] = name, number end
   end
 end
 
--- All of the record or nothing of it. Returns nil, or why the process has to be fenced.
-local function apply_one_by_one(record)
+-- All of the record, `number` of those in hand, or nothing of it. Returns nil, or why the process has to be fenced.
+local function apply(record, number)
   for i = record.from, record.to, 2 do
     local _, place, step = operation(record, i)
     if place then
@@ -56,8 +56,14 @@ local function apply_one_by_one(record)
     undo(record, record.to)
     return 'check digit: sockets ' .. decimal[record.sockets] .. ' declared, ' .. decimal[sockets] .. ' counted'
   end
-  note_falls(record)
-  believe(record, sockets, anonymous)
+  note_falls(record, number)
+  total_sockets = total_sockets + sockets - process.sockets
+  process.sockets, process.anonymous, process.seq = sockets, anonymous, record.seq
+  if record.connections then
+    total_connections = total_connections + record.connections - process.connections
+    process.connections = record.connections
+  end
+  did.operations = did.operations + (record.to + 1 - record.from) / 2
   return nil
 end
 

@@ -58,15 +58,12 @@ local function hmget(key, fields, count)
   return values
 end
 
-local wholes = {}               -- those seen before: records repeat them
-
 -- A whole number of at most 15 digits, or nil. tonumber() alone takes '1e5', '0x10' and ' 7 '.
-local function whole(text)
-  if not text then return nil end
-  local number = wholes[text]
-  if not number and text ~= '' and #text <= 15 and not find(text, '%D') then
-    number = tonumber(text)
-    wholes[text] = number
-  end
-  return number
-end
+local whole = setmetatable({}, {
+  __index = function(cache, text)
+    if not text or text == '' or #text > 15 or find(text, '%D') then return nil end
+    local number = tonumber(text)
+    cache[text] = number
+    return number
+  end,
+})

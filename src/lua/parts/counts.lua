@@ -112,7 +112,8 @@ end
 local function graces()
   local keep_at = {}
   if longest_grace == 0 then return keep_at end
-  for at, record in pairs(fell_in) do
+  for at, number in pairs(fell_in) do
+    local record = todo[number]
     local grace = record.of.grace
     keep_at[at] = grace > 0 and cause_at[at] == 'disconnect' and record.at + grace
   end

@@ -3,25 +3,6 @@
 -- Nearly always every record can be believed, and then only their sums matter, which are made while they are parsed. Whether
 -- it is so is known once the counts have been read; if it is not, they are applied one by one.
 
--- Takes the totals of a record that is believed.
-local function believe(record, sockets, anonymous)
-  local process = record.of
-  total_sockets = total_sockets + sockets - process.sockets
-  process.sockets, process.anonymous, process.seq = sockets, anonymous, record.seq
-  if record.connections then
-    total_connections = total_connections + record.connections - process.connections
-    process.connections = record.connections
-  end
-  did.operations = did.operations + (record.to + 1 - record.from) / 2
-end
-
--- Applies a record whose operations are in `net` already, and known to be right.
-local function apply_at_once(record)
-  believe(record, record.sockets, record.of.anonymous + record.anonymous)
-end
-
--- include parts/careful.lua
-
 local function register(process, record)
   process.state = 'live'
   remember(process, 'state', 'live')
@@ -37,8 +18,27 @@ local function register(process, record)
   end
 end
 
--- apply: adds the record's operations to `net`, or says why the process has to be fenced.
-local function fold_record(record, apply)
+-- Applies all records of a process, whose operations are in `net` already and known to be right.
+local function apply_at_once(process)
+  local records, connections, lease = process.records, process.connections, 0
+  if not process.state then register(process, records[1]) end
+  for r = 1, #records do
+    local record = records[r]
+    local deadline = record.at + record.ttl
+    if deadline > lease then lease = deadline end
+    connections = record.connections or connections
+  end
+  process.lease = lease
+  total_sockets = total_sockets + process.sockets_read - process.sockets
+  total_connections = total_connections + connections - process.connections
+  process.seq, process.sockets, process.anonymous = process.seq_read, process.sockets_read, process.anonymous_read
+  process.connections = connections
+end
+
+-- include parts/careful.lua
+
+-- The rules of docs/protocol.md, one after the other.
+local function fold_record(record, number)
   local process, seq = record.of, record.seq
   did.records = did.records + 1
   -- An ended process is a tombstone: a late copy of its first record must not bring it back.
@@ -61,7 +61,7 @@ local function fold_record(record, apply)
   end
 
   if process.state == 'live' then
-    local reason = apply(record)
+    local reason = apply(record, number)
     if reason then
       fence(process, reason)
     elseif record.replaces then
@@ -100,10 +100,11 @@ local function fold()
   end
   load_counts()
   if ordinary and not falls_short() then
-    for i = 1, #todo do fold_record(todo[i], apply_at_once) end
+    for m = 1, #met do apply_at_once(met[m]) end
+    did.records, did.operations = #todo, work - #todo
   else
     start_over()
-    for i = 1, #todo do fold_record(todo[i], apply_one_by_one) end
+    for i = 1, #todo do fold_record(todo[i], i) end
     settle_all()
   end
   local plan = plan_counts()

@@ -20,7 +20,7 @@ local guests, guest_at, has_guests = 0, {}, {}
 -- way. Most users are named once, by a connect, and have neither: nil is 1 in `net` (of an owner), and 0 in `low`.
 local net, low = {}, {}
 
--- By position: the operation that took a socket of the user away last, and the record it is in.
+-- By position: the operation that took a socket of the user away last, and the number of the record it is in.
 local cause_at, fell_in = {}, {}
 
 -- Is every record so far what its process should send next? Then they can be applied all at once, see parts/fold.lua.
@@ -65,8 +65,8 @@ end
 -- Reads the operations from fields[from] on. Returns the index after them, what they add up to, and what those of anonymous
 -- sockets add up to; or nil and the reason.
 -- (The busiest loop of all: what it uses is held in locals, and nothing is called for a user met for the first time.)
-local function parse_operations(record, fields, from)
-  local process, position, users, id_bytes_max = record.of, position, user_at, ID_BYTES_MAX
+local function parse_operations(process, fields, from)
+  local position, users, id_bytes_max, number = position, user_at, ID_BYTES_MAX, #todo + 1
   local at_last, first, falls, anonymous, to = positions, positions + 1, 0, 0, from + 2 * OPERATIONS_MAX
   for i = from, to - 2, 2 do
     local name = fields[i]
@@ -103,7 +103,7 @@ local function parse_operations(record, fields, from)
         else
           add(at >= first and at or place_of(process, at), -1)
         end
-        cause_at[at], fell_in[at] = name, record
+        cause_at[at], fell_in[at] = name, number
       end
     else
       to = i
@@ -112,20 +112,7 @@ local function parse_operations(record, fields, from)
   end
   positions = at_last
   if STEP[fields[to]] then return nil, 'too many operations' end
-  record.first, record.last = first, at_last
   return to, (to - from) / 2 - 2 * falls, anonymous
-end
-
--- Goes on being ordinary as long as each record follows the one before it, adds up, and ends nobody.
-local function compare(record)
-  local process = record.of
-  local sockets, anonymous = process.sockets_read + record.sum, process.anonymous_read + record.anonymous
-  ordinary = ordinary
-    and (process.state == 'live' or not process.state and process.seq == 0)
-    and record.seq == process.seq_read + 1
-    and sockets == record.sockets and anonymous >= 0
-    and not record.bye and not record.replaces
-  process.seq_read, process.sockets_read, process.anonymous_read = record.seq, sockets, anonymous
 end
 
 -- What the first record of a process says about it: fields from i on. Returns the index after it and a table or nil,
@@ -135,7 +122,7 @@ local function parse_about(fields, i)
   while ABOUT[fields[i]] do
     local name, value = fields[i], fields[i + 1]
     if #value > ID_BYTES_MAX then return nil, name .. ' is too long' end
-    if name == 'grace' and (whole(value) or TTL_MS_MAX + 1) > TTL_MS_MAX then return nil, 'grace is out of range' end
+    if name == 'grace' and (whole[value] or TTL_MS_MAX + 1) > TTL_MS_MAX then return nil, 'grace is out of range' end
     about = about or {}
     about[name] = value
     i = i + 2
@@ -151,21 +138,21 @@ local function parse(fields, at)
   if fields[1] ~= 'process' or fields[3] ~= 'seq' or fields[5] ~= 'ttl' then
     return nil, 'a record starts with process, seq, ttl'
   end
-  local id, seq, ttl = fields[2], whole(fields[4]), whole(fields[6])
+  local id, seq, ttl = fields[2], whole[fields[4]], whole[fields[6]]
   if not processes[id] and not is_process_id(id) then return nil, 'process is empty, too long or ends in :users' end
   if not seq or seq < 1 then return nil, 'seq is not a whole number from 1' end
   if not ttl or ttl < 1 or ttl > TTL_MS_MAX then return nil, 'ttl is out of range' end
 
-  local i, about = parse_about(fields, 7)
-  if not i then return nil, about end
-  local record = {
-    of = process_of(id), fields = fields, at = at, seq = seq, ttl = ttl, about = about, from = i, to = 0, first = 0, last = 0,
-    sum = 0, anonymous = 0, sockets = 0, connections = false, bye = false, replaces = false,
-  }
-  local sum, anonymous
-  i, sum, anonymous = parse_operations(record, fields, i)
+  local from, about = 7, nil
+  if ABOUT[fields[from]] then
+    from, about = parse_about(fields, from)
+    if not from then return nil, about end
+  end
+  local process = processes[id] or process_of(id)
+  local first = positions + 1
+  local i, sum, anonymous = parse_operations(process, fields, from)
   if not i then return nil, sum end
-  record.to, record.sum, record.anonymous = i - 1, sum, anonymous
+  local to = i - 1
 
   -- `scope` is kept for counts inside namespaces and rooms: what follows it, up to the check digits, is not ours.
   if fields[i] == 'scope' then
@@ -176,10 +163,10 @@ local function parse(fields, at)
   while i < count do
     local name, value = fields[i], fields[i + 1]
     if name == 'sockets' and not sockets then
-      sockets = whole(value)
+      sockets = whole[value]
       if not sockets then return nil, 'sockets is not a whole number' end
     elseif name == 'connections' and not connections then
-      connections = whole(value)
+      connections = whole[value]
       if not connections then return nil, 'connections is not a whole number' end
     elseif name == 'bye' and not bye then
       bye = true
@@ -193,7 +180,14 @@ local function parse(fields, at)
     i = i + 2
   end
   if not sockets then return nil, 'sockets is missing' end
-  record.sockets, record.connections, record.bye, record.replaces = sockets, connections, bye, replaces
-  compare(record)
-  return record
+  -- Is it what its process should send next, and does it add up, and end nobody?
+  local sockets_now, anonymous_now = process.sockets_read + sum, process.anonymous_read + anonymous
+  if seq ~= process.seq_read + 1 or sockets ~= sockets_now or anonymous_now < 0 or bye or replaces
+    or not process.believed then ordinary = false end
+  process.seq_read, process.sockets_read, process.anonymous_read = seq, sockets_now, anonymous_now
+  return {
+    of = process, fields = fields, at = at, seq = seq, ttl = ttl, about = about, from = from, to = to,
+    first = first, last = positions, sum = sum, anonymous = anonymous, sockets = sockets, connections = connections,
+    bye = bye, replaces = replaces,
+  }
 end

@@ -25,12 +25,14 @@ local function process_of(id)
     cursor = values[9] or '0',
     records = {},               -- the records of this call
     guests = {},                -- position -> number, of the users another process named first
+    believed = false,           -- may its next record be applied?
     seq_read = 0,               -- these three: where the records read so far say it is
     sockets_read = 0,
     anonymous_read = 0,
     lease = nil,                -- the deadline to write; 0 hands the process to the reaper
     fields = {},                -- further fields to write
   }
+  process.believed = process.state == 'live' or not process.state and process.seq == 0
   process.seq_read, process.sockets_read, process.anonymous_read = process.seq, process.sockets, process.anonymous
   processes[id] = process
   met[#met + 1] = process

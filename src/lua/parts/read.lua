@@ -74,7 +74,7 @@ end
 
 -- One entry in hand: a record to fold, or one to set aside.
 local function take(id, fields)
-  local at = tonumber(sub(id, 1, find(id, '-', 1, true) - 1))
+  local at = integer[match(id, '^%d+')]
   -- An id can be ahead of the clock: ids never go back, clocks do.
   local record, reason = parse(fields, at < now and at or now)
   if record then

@@ -61,8 +61,8 @@ export const MUTANTS: readonly Mutant[] = [
     [FOLD, MODEL],
     [
       lua("fold"),
-      "    local reason = apply(record)\n",
-      "    local reason = apply(record) or apply(record)\n",
+      "    local reason = apply(record, number)\n",
+      "    local reason = apply(record, number) or apply(record, number)\n",
     ],
   ),
   mutant(
@@ -103,23 +103,53 @@ export const MUTANTS: readonly Mutant[] = [
     "no-check-digit",
     "INV-3",
     [FOLD, MODEL],
-    [lua("fold"), "if anonymous < 0 or sockets ~= record.sockets then", "if anonymous < 0 then"],
+    [lua("careful"), "if anonymous < 0 or sockets ~= record.sockets then", "if anonymous < 0 then"],
   ),
   mutant(
     "negative-counts",
     "INV-1",
     [FOLD, MODEL],
+    [lua("careful"), "      if (before[place] or 0) + net[place] < 0 then\n", "      if false then\n"],
+  ),
+  mutant(
+    "a-count-below-zero-goes-unnoticed",
+    "INV-1",
+    [FOLD, MODEL],
+    [lua("fold"), "  if ordinary and not falls_short() then\n", "  if ordinary then\n"],
+  ),
+  mutant(
+    "sums-are-believed-whatever-the-check-digit",
+    "INV-3",
+    [FOLD, MODEL],
+    [lua("parse"), "sockets ~= sockets_now or ", ""],
+  ),
+  mutant(
+    "sums-are-believed-after-a-gap",
+    "INV-3",
+    [FOLD, MODEL],
+    [lua("parse"), "seq ~= process.seq_read + 1 or ", ""],
+  ),
+  mutant(
+    "sums-are-kept-when-starting-over",
+    "INV-2",
+    [FOLD, MODEL],
     [
-      lua("fold"),
-      "        n = (after[at] or 0) + step\n        if n >= 0 then after[at] = n end\n",
-      "        n = (after[at] or 0) + step\n        after[at] = n\n        n = 0\n",
+      lua("careful"),
+      "  for at = 1, positions do net[at] = 0 end\n",
+      "  for at = 1, positions do net[at] = net[at] or 1 end\n",
     ],
+  ),
+  mutant(
+    "guests-taken-for-owners",
+    "INV-1",
+    [FOLD, MODEL],
+    [lua("parse"), "    if owner_of(at) == process then return at end\n", "    do return at end\n"],
   ),
   mutant(
     "zero-counts-kept",
     "INV-1",
     [FOLD, MODEL],
-    [lua("fold"), "    variadic('HDEL', write.key, write.gone, write.goes)\n", ""],
+    [lua("counts"), "    variadic('HDEL', share.key, share.gone, share.goes)\n", ""],
   ),
   mutant(
     "told-twice",
@@ -143,7 +173,7 @@ export const MUTANTS: readonly Mutant[] = [
     "ids-not-clamped-to-the-clock",
     "INV-5",
     [REAP, MODEL],
-    [lua("read"), "record.at = at < now and at or now", "record.at = at"],
+    [lua("read"), "parse(fields, at < now and at or now)", "parse(fields, at)"],
   ),
   mutant(
     "grace-for-the-reaped",
@@ -196,6 +226,12 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-7",
     [FOLD, MODEL],
     [lua("read"), "  until work >= BUDGET / 2\n", "  until false\n"],
+  ),
+  mutant(
+    "slices-of-the-whole-budget",
+    "INV-7",
+    [FOLD, MODEL],
+    [lua("read"), "floor((BUDGET - work) / (OPERATIONS_MAX + 1))", "floor(BUDGET / (OPERATIONS_MAX + 1))"],
   ),
   mutant(
     "reader-that-writes",

@@ -144,7 +144,7 @@ function read(step: Step): { entries: ReadEntry[]; drained: boolean } {
   const { log, budget } = step.call;
   const entries: ReadEntry[] = [];
   do {
-    const slice = Math.floor((budget - step.work) / (OPERATIONS_MAX + 1));
+    const slice = Math.max(1, Math.floor((budget - step.work) / (OPERATIONS_MAX + 1)));
     const some = log.slice(entries.length, entries.length + slice);
     for (const entry of some) {
       const record = parseRecord(entry.fields);

@@ -411,3 +411,90 @@ it("INV-7: never does more than its budget in one call, and at least half of it 
   await small.check();
   await small.close();
 });
+
+it("INV-7: stays within its budget when small records come first and full ones after them", async () => {
+  const small = new TestShard(server.url, { budget: 500 });
+  const sizes = [0, 0, 0, 0, 50, 50, 50, 50, 100, 100, 100, 100, 100];
+  let sockets = 0;
+  for (const [i, size] of sizes.entries()) {
+    sockets += size;
+    await small.record({
+      process: "p",
+      seq: i + 1,
+      operations: Array.from({ length: size }, (_, n) => ({ op: "connect", user: `u${i}-${n}` })),
+      sockets,
+    });
+  }
+  for (const { operations: done, records } of await small.drain())
+    expect(done + records).toBeLessThanOrEqual(500);
+  expect(Object.keys(await small.users()).length).toBe(700);
+  await small.check();
+  await small.close();
+});
+
+describe("records are applied one by one where their sums cannot be believed", () => {
+  /** A record nobody can read makes the whole call go carefully; what the others say has to count all the same. */
+  async function carefully(): Promise<void> {
+    await shard.append("garbage", "1");
+  }
+
+  it("counts users of one process and of several, who stay, come and go, as at once", async () => {
+    for (const care of [false, true]) {
+      const [p, q] = care ? ["p2", "q2"] : ["p", "q"];
+      const name = (user: string) => `${user}-${care}`;
+      if (care) await carefully();
+      await shard.record({
+        process: p,
+        seq: 1,
+        operations: operations(`+${name("a")}`, `+${name("b")}`),
+        sockets: 2,
+      });
+      await shard.record({
+        process: q,
+        seq: 1,
+        operations: operations(`+${name("b")}`, `+${name("c")}`),
+        sockets: 2,
+      });
+      await shard.step();
+      if (care) await carefully();
+      await shard.record({
+        process: p,
+        seq: 2,
+        operations: operations(`~${name("b")}`, `+${name("a")}`),
+        sockets: 2,
+      });
+      await shard.record({
+        process: q,
+        seq: 2,
+        operations: operations(`-${name("c")}`, `+${name("d")}`),
+        sockets: 2,
+      });
+      await shard.step();
+      expect(await shard.usersOf(p)).toEqual({ [name("a")]: 2 });
+      expect(await shard.usersOf(q)).toEqual({ [name("b")]: 1, [name("d")]: 1 });
+    }
+    expect(await shard.users()).toEqual({
+      "a-false": 2,
+      "b-false": 1,
+      "d-false": 1,
+      "a-true": 2,
+      "b-true": 1,
+      "d-true": 1,
+    });
+  });
+
+  it("a count that dips below zero on the way fences, although the sum is right", async () => {
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.step();
+    await shard.record({
+      process: "p",
+      seq: 2,
+      operations: operations("-bob", "+bob", "+carol"),
+      sockets: 2,
+    });
+    await shard.record({ process: "q", seq: 1, operations: operations("+dora"), sockets: 1 });
+    expect(await shard.step()).toMatchObject({ fenced: 1 });
+    expect(await shard.users()).toEqual({ alice: 1, dora: 1 });
+    expect((await shard.process("p"))["reason"]).toMatch(/negative/);
+  });
+});

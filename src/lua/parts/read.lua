@@ -97,6 +97,7 @@ local function read()
   if ARGV[given_at] and not are_head(given_ids()) then return false end
   repeat
     local slice = floor((BUDGET - work) / (OPERATIONS_MAX + 1))
+    if slice < 1 then slice = 1 end
     local entries = read_slice(slice)
     local count = #entries
     for i = 1, count do take(entries[i][1], entries[i][2]) end

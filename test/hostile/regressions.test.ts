@@ -95,13 +95,13 @@ it("INV-7: a call that has used up its budget lets nobody else out", async () =>
   for (let i = 0; i < 30; i++) await hundred(`u${i}`, "-");
   late.now += 20_000;
   for (let i = 30; i < 36; i++) await hundred(`u${i}`, "-");
-  for (let i = 0; i < 17; i++) await hundred(`v${i}`, "+");
-  // Two calls leave 17 records in the log; then the clock goes back.
+  for (let i = 0; i < 20; i++) await hundred(`v${i}`, "+");
+  // Two calls leave 18 records in the log; then the clock goes back.
   await late.step();
   await late.step();
   late.now -= 10_000;
   const { records, operations: done, changes } = await late.step();
   await late.close();
-  expect(records).toBe(17);
+  expect(records).toBe(18);
   expect(records + done + (changes - done)).toBeLessThanOrEqual(budget);
 });

@@ -1,4 +1,5 @@
--- careful: records applied one by one, where the quick way would believe too much.
+-- careful: records applied one by one, where the quick way would believe too much. It is rare (see `ordinary`), reads the
+-- counts a second time, and passes over each operation a few times more: bounded as the quick way is (INV-7).
 
 -- Would any count have been negative on the way?
 local function falls_short()
@@ -8,7 +9,7 @@ local function falls_short()
   return false
 end
 
--- Forgets the sums, and looks at everybody's counts.
+-- Forgets the sums and sets every user's to 0, which also makes all of them odd: each one's count is looked at.
 local function start_over()
   for at = 1, positions do net[at] = 0 end
   for number = 1, guests do net[-number] = 0 end

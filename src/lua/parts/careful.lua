@@ -20,7 +20,9 @@ end
 -- The operations of a record, first to last: name, place (nil: anonymous), step, position.
 local function operation(record, i)
   local name, at = record.fields[i], position[record.fields[i + 1]]
-  return name, at ~= 0 and place_of(record.of, at) or nil, STEP[name], at
+  local place = at
+  if at == 0 then place = nil elseif at < record.first or at > record.last then place = place_of(record.of, at) end
+  return name, place, STEP[name], at
 end
 
 -- Takes back the operations of a record up to fields[to]. The sums of its process are as they were before it.
@@ -57,14 +59,15 @@ local function apply(record, number)
     undo(record, record.to)
     return 'check digit: sockets ' .. decimal[record.sockets] .. ' declared, ' .. decimal[sockets] .. ' counted'
   end
-  note_falls(record, number)
+  local operations = (record.to + 1 - record.from) / 2
+  if record.sum < operations then note_falls(record, number) end
   total_sockets = total_sockets + sockets - process.sockets
   process.sockets, process.anonymous, process.seq = sockets, anonymous, record.seq
   if record.connections then
     total_connections = total_connections + record.connections - process.connections
     process.connections = record.connections
   end
-  did.operations = did.operations + (record.to + 1 - record.from) / 2
+  did.operations = did.operations + operations
   return nil
 end
 

@@ -118,7 +118,7 @@ export interface Totals extends Counts {
 }
 
 export interface Lease {
-  /** How long ago a record renewed it, ms; null where the process has not told its ttl. */
+  /** How long ago a record renewed it, ms, by the `ttl` of the process's first; null for one registered by an older version. */
   readonly age: number | null;
   /** How long until it runs out, ms; negative once it has and nobody has reaped the process. */
   readonly left: number;

@@ -60,8 +60,9 @@ function unknownProcess(): ProcessModel {
   };
 }
 
-function register(state: Projection, process: ProcessModel, { about }: ParsedRecord, at: number): void {
+function register(state: Projection, process: ProcessModel, { about, ttl }: ParsedRecord, at: number): void {
   process.about.started = at;
+  process.about.ttl = ttl;
   for (const [field, name] of [
     ["hello", "host"],
     ["pid", "pid"],

@@ -16,7 +16,7 @@ export interface ProcessModel {
   /** How long its users stay present after a dropped transport, ms. */
   grace: number;
   /** What its first record said, and when; absent in one that never registered properly. */
-  about: { host?: string; pid?: string; version?: string; grace?: string; started?: number };
+  about: { host?: string; pid?: string; version?: string; grace?: string; started?: number; ttl?: number };
   /** Why it was fenced. */
   reason?: string;
   /** Why and when it ended. */

@@ -7,6 +7,7 @@ local function register(process, record)
   process.state = 'live'
   remember(process, 'state', 'live')
   remember(process, 'started', decimal[record.at])
+  remember(process, 'ttl', decimal[record.ttl])
   local about = record.about or {}
   if about.hello then remember(process, 'host', about.hello) end
   if about.pid then remember(process, 'pid', about.pid) end

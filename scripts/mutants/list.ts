@@ -10,7 +10,7 @@ export interface Edit {
 
 export interface Mutant {
   readonly name: string;
-  readonly breaks: `INV-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10}`;
+  readonly breaks: `INV-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11}`;
   readonly edits: readonly Edit[];
   readonly tests: readonly string[];
 }
@@ -21,6 +21,9 @@ const TURNS = "test/lua/turns.test.ts";
 const MODEL = "test/model/model.test.ts";
 const TYPES = "test/hostile/types.test.ts";
 const JOURNAL = "test/core/journal.test.ts";
+const CONFORMANCE = "test/conformance/clients.test.ts";
+const CHANGES = "test/http/changes.test.ts";
+const EVENTS = "test/http/events.test.ts";
 const RECORDER = "test/recorder.test.ts";
 const SWEEP = "test/sweep.test.ts";
 
@@ -335,6 +338,48 @@ export const MUTANTS: readonly Mutant[] = [
       "src/socket-io.ts",
       "      settle(entry, answer);\n",
       `      socket.once("disconnect", entry.onDisconnect);\n      settle(entry, answer);\n`,
+    ],
+  ),
+  mutant(
+    "gap-not-seen",
+    "INV-11",
+    [CONFORMANCE, CHANGES],
+    ["src/reader/changes.ts", "entries.shift()?.[0] !== at", "entries.shift() === undefined"],
+  ),
+  mutant(
+    "limit-cuts-an-entry",
+    "INV-11",
+    [CONFORMANCE, CHANGES],
+    ["src/reader/changes.ts", "      at = id;\n", "      at = entries.at(-1)![0];\n"],
+  ),
+  mutant(
+    "between-two-ids-is-known",
+    "INV-11",
+    [CHANGES],
+    [
+      "src/http/feed.ts",
+      "    return unknown.size === 0;",
+      "    return isBefore(decodeChangesCursor(end, this.#shards)[0]!, ids[0]!) === false;",
+    ],
+  ),
+  mutant(
+    "followers-share-a-place",
+    "INV-11",
+    [CHANGES],
+    [
+      "src/http/feed.ts",
+      "if (isBefore(ids[shardOf(change.user, this.#shards)]!, change.id)) changes.push(change);",
+      "changes.push(change);",
+    ],
+  ),
+  mutant(
+    "stream-begins-anew",
+    "INV-11",
+    [EVENTS],
+    [
+      "src/http/routes.ts",
+      "answered.changes(lastEventId(c) ?? after, pace.counting)",
+      "answered.changes(after, pace.counting)",
     ],
   ),
 ];

@@ -20,7 +20,7 @@ import { startRedis } from "../src/local/redis.ts";
 import type { SweepSummary } from "../src/projector/sweep.ts";
 import { appendBacklog } from "./backlog/append.ts";
 import { startBridgeProcess } from "./backlog/bridge.ts";
-import { startWorkerd } from "./backlog/workerd.ts";
+import { startMeasured } from "./backlog/workerd.ts";
 import { median } from "./support.ts";
 
 const REQUESTS_MAX = 45;
@@ -43,7 +43,7 @@ await using bridge = await startBridgeProcess(server.url);
 /** One backlog, drained by one invocation: the CPU it took, ms, without what an idle one takes. */
 async function round(size: number, prefix: string): Promise<number> {
   const keys = keysOf(prefix, 0, 1);
-  await using worker = await startWorkerd({
+  await using worker = await startMeasured({
     ...bridge.environment,
     ROLLCALL_PREFIX: prefix,
     SWEEP_INTERVAL: "60000",

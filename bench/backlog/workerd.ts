@@ -1,10 +1,6 @@
 /** The Worker as wrangler runs it, and the CPU its processes use. */
 import { readdirSync, readFileSync } from "node:fs";
-import { unstable_startWorker } from "wrangler";
-
-// No look-ups on the network.
-process.env["WRANGLER_SEND_METRICS"] = "false";
-process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
+import { startWorkerd } from "../../test/support/workerd.ts";
 
 export interface Invocation {
   /** Of the thread that runs the function, ms: its JavaScript, and what the platform does for it there, such as HTTP. */
@@ -19,42 +15,30 @@ export interface Workerd extends AsyncDisposable {
   schedule(): Promise<Invocation>;
 }
 
-export async function startWorkerd(variables: Record<string, string>): Promise<Workerd> {
-  let logged: string[] = [];
-  const worker = await unstable_startWorker({
-    config: "wrangler.toml",
-    envFiles: ["bench/no-such-file.env"],
-    bindings: Object.fromEntries(
-      Object.entries(variables).map(([name, value]) => [name, { type: "plain_text", value }] as const),
-    ),
-    dev: {
-      server: { hostname: "127.0.0.1", port: 0 },
-      inspector: false,
-      persist: false,
-      watch: false,
-      logLevel: "none",
-      structuredLogsHandler: ({ message }: { message: string }) => void logged.push(message),
-    },
-  });
-  await worker.ready;
-  const url = new URL("/cdn-cgi/handler/scheduled", await worker.url);
+export async function startMeasured(variables: Record<string, string>): Promise<Workerd> {
+  const worker = await startWorkerd(variables);
   return {
     async schedule() {
-      logged = [];
+      worker.logged.length = 0;
       const before = cpuOfThreads();
-      const answer = await fetch(url);
+      const answer = await worker.schedule();
       const used = [...cpuOfThreads()].map(([thread, { pid, ms }]) => ({
         pid,
         isMain: thread === pid,
         ms: ms - (before.get(thread)?.ms ?? 0),
       }));
-      if (!answer.ok) throw new Error(`the invocation failed: ${await answer.text()} ${logged.join()}`);
+      if (!answer.ok)
+        throw new Error(`the invocation failed: ${await answer.text()} ${worker.logged.join()}`);
       // Of wrangler's two processes the other one is a proxy, which does less.
       const function_ = used.filter(({ isMain }) => isMain).sort((a, b) => b.ms - a.ms)[0]!;
       const beside = used.filter(({ pid, isMain }) => pid === function_.pid && !isMain);
-      return { cpu: function_.ms, beside: beside.reduce((sum, { ms }) => sum + ms, 0), logged };
+      return {
+        cpu: function_.ms,
+        beside: beside.reduce((sum, { ms }) => sum + ms, 0),
+        logged: [...worker.logged],
+      };
     },
-    [Symbol.asyncDispose]: () => worker.dispose(),
+    [Symbol.asyncDispose]: () => worker[Symbol.asyncDispose](),
   };
 }
 

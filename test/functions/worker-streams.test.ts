@@ -5,15 +5,12 @@
  */
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { unstable_startWorker } from "wrangler";
 import { startRedis, type RedisServer } from "../../src/local/redis.ts";
 import { newPrefix, populate, TOKEN } from "../http/support.ts";
 import { readEvents, type EventReader } from "../http/serve.ts";
 import { until } from "../support/until.ts";
+import { startWorkerd } from "../support/workerd.ts";
 import { READ_ONLY_TOKEN, startTappedBridge, type Tap } from "./support.ts";
-
-process.env["WRANGLER_SEND_METRICS"] = "false";
-process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
 
 let server: RedisServer;
 let redis: Redis;
@@ -32,35 +29,13 @@ beforeEach(() => {
   tap.sent.length = 0;
 });
 
-async function start(prefix: string) {
-  const logged: string[] = [];
-  const worker = await unstable_startWorker({
-    config: "wrangler.toml",
-    envFiles: ["test/functions/no-such-file.env"],
-    bindings: Object.fromEntries(
-      Object.entries({
-        UPSTASH_REDIS_REST_URL: tap.url,
-        UPSTASH_REDIS_REST_READONLY_TOKEN: READ_ONLY_TOKEN,
-        ROLLCALL_TOKENS: TOKEN,
-        ROLLCALL_PREFIX: prefix,
-      }).map(([name, value]) => [name, { type: "plain_text", value }] as const),
-    ),
-    dev: {
-      server: { hostname: "127.0.0.1", port: 0 },
-      inspector: false,
-      persist: false,
-      watch: false,
-      logLevel: "none",
-      structuredLogsHandler: ({ message }: { message: string }) => void logged.push(message),
-    },
+const start = (prefix: string) =>
+  startWorkerd({
+    UPSTASH_REDIS_REST_URL: tap.url,
+    UPSTASH_REDIS_REST_READONLY_TOKEN: READ_ONLY_TOKEN,
+    ROLLCALL_TOKENS: TOKEN,
+    ROLLCALL_PREFIX: prefix,
   });
-  await worker.ready;
-  return {
-    url: String(await worker.url).replace(/\/$/, ""),
-    logged,
-    [Symbol.asyncDispose]: () => worker.dispose(),
-  };
-}
 
 let processes = 0;
 const come = (prefix: string, users: readonly string[]) =>

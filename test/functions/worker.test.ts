@@ -6,17 +6,13 @@
  */
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { unstable_startWorker } from "wrangler";
 import { keysOf } from "../../src/core/keys.ts";
 import { startRedis, type RedisServer } from "../../src/local/redis.ts";
 import type { Counts, ProcessesAnswer, UsersAnswer, UsersPage } from "../../src/reader.ts";
 import { append, HOSTILE_IDS, newPrefix, populate, problemIn, project } from "../http/support.ts";
 import { until, untilEqual } from "../support/until.ts";
+import { startWorkerd, type StartedWorker, type WorkerOptions } from "../support/workerd.ts";
 import { READ_ONLY_TOKEN, startTappedBridge, TOKEN, WRITE_TOKEN, type Tap } from "./support.ts";
-
-// No look-ups on the network, neither for metrics nor for what request.cf would be.
-process.env["WRANGLER_SEND_METRICS"] = "false";
-process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
 
 let server: RedisServer;
 let redis: Redis;
@@ -35,43 +31,15 @@ beforeEach(() => {
   tap.sent.length = 0;
 });
 
-interface TestWorker extends AsyncDisposable {
+interface TestWorker extends StartedWorker {
+  /** With the token, unless `init` says otherwise. */
   readonly get: (path: string, init?: RequestInit) => Promise<Response>;
-  readonly schedule: () => Promise<Response>;
-  /** What it printed. */
-  readonly logged: string[];
 }
 
-/** The Worker of wrangler.toml with these variables; "" leaves one of the file's out. */
-async function startWorker(variables: Record<string, string>, entrypoint?: string): Promise<TestWorker> {
-  const logged: string[] = [];
-  const worker = await unstable_startWorker({
-    config: "wrangler.toml",
-    ...(entrypoint !== undefined && { entrypoint }),
-    // A .dev.vars of somebody who works here would bring the very credentials that have to be absent.
-    envFiles: ["test/functions/no-such-file.env"],
-    bindings: Object.fromEntries(
-      Object.entries(variables).map(([name, value]) => [name, { type: "plain_text", value }] as const),
-    ),
-    dev: {
-      server: { hostname: "127.0.0.1", port: 0 },
-      inspector: false,
-      persist: false,
-      watch: false,
-      logLevel: "none",
-      structuredLogsHandler: ({ message }: { message: string }) => void logged.push(message),
-    },
-  });
-  await worker.ready;
-  const url = await worker.url;
-  const get: TestWorker["get"] = (path, init = {}) =>
-    fetch(new URL(path, url), { headers: { authorization: `Bearer ${TOKEN}` }, ...init });
-  return {
-    get,
-    schedule: () => get("/cdn-cgi/handler/scheduled"),
-    logged,
-    [Symbol.asyncDispose]: () => worker.dispose(),
-  };
+async function startWorker(variables: Record<string, string>, options?: WorkerOptions): Promise<TestWorker> {
+  const worker = await startWorkerd(variables, options);
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  return { ...worker, get: (path, init = {}) => fetch(worker.url + path, { headers, ...init }) };
 }
 
 /** SWEEP_INTERVAL for one sweep a minute. */
@@ -195,7 +163,7 @@ describe("fetch, while Redis hesitates", () => {
   it("nor does a request that was answered before Redis did: workerd cancels what it had under way", async () => {
     const prefix = newPrefix();
     await populate(redis, { prefix, users: ["alice"] });
-    await using worker = await startWorker(reading(prefix), "test/functions/impatient.ts");
+    await using worker = await startWorker(reading(prefix), { entrypoint: "test/functions/impatient.ts" });
     tap.hold();
     expect((await worker.get("/v1/counts")).status).toBe(503);
     tap.resume();
@@ -353,5 +321,25 @@ describe("scheduled", () => {
     expect((await worker.schedule()).status).toBe(500);
     expect(worker.logged.join()).toContain("UPSTASH_REDIS_REST_TOKEN is not set");
     expect(tap.sent).toEqual([]);
+  });
+
+  it("in two Workers: one serves and is given nothing that could write, the other projects and answers nobody", async () => {
+    const prefix = newPrefix();
+    await append(redis, { prefix, users: ["alice"] });
+    await using sweep = await startWorker(
+      {
+        UPSTASH_REDIS_REST_URL: tap.url,
+        UPSTASH_REDIS_REST_TOKEN: WRITE_TOKEN,
+        ROLLCALL_PREFIX: prefix,
+        SWEEP_INTERVAL: ONCE,
+      },
+      { config: "functions/sweep.toml" },
+    );
+    await using edge = await startWorker(reading(prefix), { config: "functions/edge.toml" });
+    expect((await sweep.schedule()).status).toBe(200);
+    expect(await (await edge.get("/v1/users/alice")).json()).toMatchObject({ online: true });
+    expect(new Set(tap.sent.map(({ token }) => token))).toEqual(new Set([WRITE_TOKEN, READ_ONLY_TOKEN]));
+    expect((await sweep.get("/v1/counts")).status).toBe(500);
+    expect((await edge.schedule()).status).toBe(500);
   });
 });

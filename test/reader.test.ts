@@ -28,6 +28,9 @@ it("INV-8: a reader sends nothing but commands of Redis's category @read, none o
   await reader.lookup(["alice", "carol"]);
   await reader.page();
   await reader.processes();
+  await reader.totals();
+  await reader.changes();
+  await reader.changes({ after: "0-0" });
   let listed = 0;
   for await (const { online } of reader.users()) listed += Number(online);
   expect(listed).toBe(2);

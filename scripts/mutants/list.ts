@@ -241,7 +241,7 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-8",
     ["test/reader.test.ts"],
     [
-      "src/reader.ts",
+      "src/reader/as-of.ts",
       `    ["XLEN", keys.records],\n`,
       `    ["XTRIM", keys.records, "MAXLEN", "1000"] as never,\n`,
     ],

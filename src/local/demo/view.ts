@@ -16,7 +16,13 @@ export interface View {
 
 /** How a person can ask the edge, in lines that fit a narrow window and can be pasted. */
 export function trialOf({ edge }: World): string[] {
-  return [`curl -H 'Authorization: Bearer ${edge.token}' \\`, `  ${edge.url}/v1/users`];
+  return [
+    `curl -H 'Authorization: Bearer ${edge.token}' \\`,
+    `  ${edge.url}/v1/users`,
+    `curl -NH 'Accept: text/event-stream' \\`,
+    `  -H 'Authorization: Bearer ${edge.token}' \\`,
+    `  ${edge.url}/v1/changes`,
+  ];
 }
 
 export function openView(world: World): View {

@@ -6,6 +6,8 @@
 import { describe, expect, it } from "vitest";
 import { keysOf } from "../../src/core/keys.ts";
 import { type Change, decodeChanges } from "../../src/core/change.ts";
+import { type Ask, Feed } from "../../src/http/feed.ts";
+import { Shared } from "../../src/http/shared.ts";
 import { type ChangesAnswer, readerOver, type UsersAnswer } from "../../src/reader.ts";
 import type { ReadPort } from "../../src/redis/port.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
@@ -188,6 +190,72 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(answers.every(({ changes, gap }) => changes.length === 0 && !gap)).toBe(true);
     expect(asked() - before).toBeLessThanOrEqual(shards);
     expect(prefix).not.toBe("");
+  });
+});
+
+describe("what is kept in memory", () => {
+  /** A feed on a clock of the test's own. */
+  function start(shards = 1) {
+    const prefix = newPrefix();
+    const reader = readerOver(ioredisPort(test.redis), { prefix, shards });
+    let now = 0;
+    const clock = () => now;
+    const feed = new Feed(
+      shards,
+      new Shared({ reuse: 1_000, keep: 60_000, most: 20_000, now: clock }),
+      clock,
+    );
+    let asked = 0;
+    const ask: Ask = (question) => (asked++, question(reader));
+    return {
+      prefix,
+      pass: (ms: number) => void (now += ms),
+      asked: () => asked,
+      since: (cursor?: string) => feed.since(cursor, ask),
+    };
+  }
+
+  it("INV-11: is forgotten when nobody has asked for a while, and a follower from before goes on all the same", async () => {
+    const { prefix, pass, since, asked } = start();
+    const { next } = await since();
+    await come(prefix, 1, ["alice"]);
+    pass(60_000);
+    const after = await since(next);
+    expect(after).toMatchObject({ changes: [{ user: "alice" }], gap: false });
+    await come(prefix, 1, ["bob"]);
+    pass(1_001);
+    const before = asked();
+    expect(await since(after.next)).toMatchObject({ changes: [{ user: "bob" }], gap: false });
+    // From the one read on, which others share as well.
+    expect(asked() - before).toBe(1);
+  });
+
+  it("INV-11: is bounded: who is further behind reads Redis until it has caught up", async () => {
+    const { prefix, pass, since } = start();
+    const { next: first } = await since();
+    const users = Array.from({ length: 12_000 }, (_, i) => `u${i}`);
+    // Who keeps up makes the memory grow; who does not is left behind by it.
+    const all = async (cursor: string) => {
+      const found: string[] = [];
+      for (let after = cursor; ;) {
+        const { changes, next, more, gap } = await since(after);
+        expect(gap).toBe(false);
+        found.push(...changes.map(({ user }) => user));
+        after = next;
+        if (!more) return { found, next };
+      }
+    };
+    let at = first;
+    const told: string[] = [];
+    for (let i = 0; i < users.length; i += 1_000) {
+      await come(prefix, 1, users.slice(i, i + 1_000));
+      pass(1_001);
+      const { found, next } = await all(at);
+      told.push(...found);
+      at = next;
+    }
+    expect(told.sort()).toEqual([...users].sort());
+    expect((await all(first)).found.sort()).toEqual([...users].sort());
   });
 });
 

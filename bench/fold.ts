@@ -16,6 +16,7 @@
  *   append   records of 10 operations, pipelined
  *   fold     project.lua until the log is drained
  *   both     append and fold at once on two connections: the figure the ratios are of
+ *   bare     the same with a script that does the least any fold has to and checks nothing (fold/bare.ts)
  */
 import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
@@ -25,6 +26,7 @@ import { startRedis } from "../src/local/redis.ts";
 import { project } from "../src/lua/generated.ts";
 import { BUDGET } from "../src/options.ts";
 import { SCRIPT_READS } from "../src/projector/call.ts";
+import { BARE } from "./fold/bare.ts";
 import { median } from "./support.ts";
 
 const { values } = parseArgs({
@@ -211,6 +213,9 @@ async function append(): Promise<void> {
 
 const projectArguments = [...keys.list, keys.process(""), "1", String(BUDGET), "1", "", ...SCRIPT_READS];
 
+/** One call. Returns whether there is more. */
+type Step = (client: Redis) => Promise<boolean>;
+
 async function step(client: Redis): Promise<boolean> {
   const reply = (await client.evalsha(project.sha1, keys.list.length, ...projectArguments)) as number[];
   if (reply[8] !== 0 || reply[7] !== 0) throw new Error(`fenced or rejected: ${String(reply)}`);
@@ -218,11 +223,11 @@ async function step(client: Redis): Promise<boolean> {
 }
 
 /** Folds with AHEAD calls in flight, as several nodes would, until the log is drained and `mayEnd`. */
-async function foldOn(client: Redis, mayEnd: () => boolean): Promise<void> {
+async function foldOn(client: Redis, mayEnd: () => boolean, once: Step = step): Promise<void> {
   await redis.script("LOAD", project.text);
   await Promise.all(
     Array.from({ length: AHEAD }, async () => {
-      while ((await step(client)) || !mayEnd());
+      while ((await once(client)) || !mayEnd());
     }),
   );
 }
@@ -230,13 +235,22 @@ async function foldOn(client: Redis, mayEnd: () => boolean): Promise<void> {
 const fold = () => foldOn(redis, () => true);
 
 /** Both at once on two connections, as in a running system: appends go on while the projector folds. */
-async function both(): Promise<void> {
+async function both(once: Step = step): Promise<void> {
   let appended = false;
-  const folding = foldOn(projector, () => appended);
+  const folding = foldOn(projector, () => appended, once);
   await append();
   appended = true;
   await folding;
-  await fold();
+  await foldOn(redis, () => true, once);
+}
+
+async function bare(): Promise<void> {
+  const sha = (await redis.script("LOAD", BARE)) as string;
+  await redis.xgroup("CREATE", keys.records, "bare", "0", "MKSTREAM");
+  // As many operations a call as the projector takes.
+  const records = String(Math.ceil(BUDGET / 2 / (size + 1)));
+  const bareKeys = [keys.records, keys.users, keys.changes];
+  await both(async (client) => (await client.evalsha(sha, 3, ...bareKeys, records, keys.process(""))) === 1);
 }
 
 /** How long each call of the projector held Redis, in ms, from its own slow log. */
@@ -251,10 +265,18 @@ async function holds(): Promise<number[]> {
   return slow.filter((entry) => entry[3][0]?.toLowerCase() === "evalsha").map((entry) => entry[2] / 1000);
 }
 
-const order = ["floor", "loop", "recipe", "append", "fold", "both"] as const;
-const sides = { floor, loop, recipe, append, fold, both };
+const order = ["floor", "loop", "recipe", "append", "fold", "both", "bare"] as const;
+const sides = { floor, loop, recipe, append, fold, both: () => both(), bare };
 type Side = (typeof order)[number];
-const figures: Record<Side, Figure[]> = { floor: [], loop: [], recipe: [], append: [], fold: [], both: [] };
+const figures: Record<Side, Figure[]> = {
+  floor: [],
+  loop: [],
+  recipe: [],
+  append: [],
+  fold: [],
+  both: [],
+  bare: [],
+};
 
 for (let round = -1; round < rounds; round++) {
   for (const side of order) {
@@ -291,6 +313,9 @@ console.log(
 );
 console.log(
   `both / loop, operations a second:      ${ratio((f) => f.operationsPerSecond, "both", "loop").toFixed(2)}`,
+);
+console.log(
+  `bare / floor, operations a second:     ${ratio((f) => f.operationsPerSecond, "bare", "floor").toFixed(2)}: what no fold can exceed`,
 );
 const busy = (side: Side) =>
   median(figures[side].map((f) => (f.cpuPerOperation * f.operationsPerSecond) / 1e6)).toFixed(2);

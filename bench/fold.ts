@@ -315,7 +315,7 @@ console.log(
   `both / loop, operations a second:      ${ratio((f) => f.operationsPerSecond, "both", "loop").toFixed(2)}`,
 );
 console.log(
-  `bare / floor, operations a second:     ${ratio((f) => f.operationsPerSecond, "bare", "floor").toFixed(2)}: what no fold can exceed`,
+  `bare / floor, operations a second:     ${ratio((f) => f.operationsPerSecond, "bare", "floor").toFixed(2)}: with nothing checked`,
 );
 const busy = (side: Side) =>
   median(figures[side].map((f) => (f.cpuPerOperation * f.operationsPerSecond) / 1e6)).toFixed(2);

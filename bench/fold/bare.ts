@@ -1,5 +1,5 @@
 /**
- * The least that any fold of this data model has to do, in Lua: read the log, look the users up, write their counts in both
+ * The least that a fold of this data model has to do, in Lua, as far as we know: read the log, look the users up, write their counts in both
  * hashes, tell who came and went, take what was read off the log. It checks nothing, keeps neither leases nor totals, and
  * counts a user who is named twice in one call wrongly: what it takes is a lower bound, and no projector.
  *

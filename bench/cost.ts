@@ -19,11 +19,12 @@ import { ioredisPort } from "../src/redis/ioredis.ts";
 import { meterOver } from "./cost/meter.ts";
 import { minuteOf } from "./cost/minute.ts";
 import { idleCost, sessionsCost } from "./cost/ours.ts";
-import { recipeCost, recipeIdleCost } from "./cost/recipe.ts";
+import { recipeCost, recipeIdleCost, recipeSweepCost } from "./cost/recipe.ts";
 import { sessionsOf } from "./cost/sessions.ts";
 
 const MILLION = 1_000_000;
 const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
 /** Sessions measured at each rate a second: a few minutes' worth, and enough for full records. */
 const MEASURED: readonly (readonly [rate: number, sessions: number])[] = [
   [1, 1_000],
@@ -87,7 +88,8 @@ await reader.counts();
 const read = await meter(() => reader.counts());
 row("a count read", read, await meter(() => redis.hlen("recipe:users")));
 verdicts.push([`a count read: at most 4 (${read})`, read <= 4]);
-row("a sweep with nothing to do", await meter(() => projector.sweep()), 2);
+const sweep = await meter(() => projector.sweep());
+row("a sweep with nothing to do", sweep, await recipeSweepCost(redis, meter));
 row("a call of the projector with nothing to do", await meter(() => projector.step()), "");
 
 for (const [what, of] of [
@@ -99,7 +101,8 @@ for (const [what, of] of [
   // As in a function that has just been started: it knows nothing yet.
   const fresh = projectorOver(port, { prefix: of });
   const minute = await meter(async () => (sweeps = await minuteOf(fresh)));
-  row(`an idle scheduled minute, ${sweeps} sweeps, ${what}`, minute, 24);
+  const recipe = await recipeSweepCost(redis, meter, MINUTE_MS);
+  row(`an idle scheduled minute, ${sweeps} sweeps, ${what}`, minute, recipe);
   verdicts.push([`an idle scheduled minute, ${what}: at most 8 (${minute})`, sweeps === 4 && minute <= 8]);
 }
 

@@ -43,11 +43,17 @@ export async function recipeCost(
   return pairs + (await recipeIdleCost(redis, meter, nodes, sessions.at(-1)!.to));
 }
 
-/** Commands of `ms` without a session. */
+/** Commands of `ms` without a session: of the heartbeats, and of looking who is up. */
 export async function recipeIdleCost(redis: Redis, meter: Meter, nodes: number, ms: number): Promise<number> {
-  const once = await meter(async () => {
+  const beats = await meter(async () => {
     for (let node = 0; node < nodes; node++) await redis.expire(IS_UP, 10);
-    // One of them looks after all.
+  });
+  return beats * Math.floor(ms / EVERY_MS) + (await recipeSweepCost(redis, meter, ms));
+}
+
+/** Commands of looking who is up, which one process does for all, in `ms`; by default once. */
+export async function recipeSweepCost(redis: Redis, meter: Meter, ms = EVERY_MS): Promise<number> {
+  const once = await meter(async () => {
     await redis.smembers(PROCESSES);
     await redis.mget(IS_UP);
   });

@@ -1,7 +1,7 @@
 /**
- * The least that a fold of this data model has to do, in Lua, as far as we know: read the log, look the users up, write their counts in both
- * hashes, tell who came and went, take what was read off the log. It checks nothing, keeps neither leases nor totals, and
- * counts a user who is named twice in one call wrongly: what it takes is a lower bound, and no projector.
+ * The least that a fold of this data model has to do, in Lua, as far as we know: read the log, look the users up, write
+ * their counts in both hashes, tell who came and went, take what was read off the log. It checks nothing, keeps neither
+ * leases nor totals, and counts a user who is named twice in one call wrongly: a measure, and no projector.
  *
  *   KEYS[1] the log   KEYS[2] users   KEYS[3] changes   ARGV[1] records a call   ARGV[2] prefix of the processes' hashes
  */

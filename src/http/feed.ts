@@ -94,11 +94,14 @@ export class Feed {
   }
 
   async #advance(ask: Ask): Promise<Window> {
-    const before = this.#now() - this.#readAt > IDLE_MS ? undefined : this.#window;
+    const known = this.#window;
+    const before = this.#now() - this.#readAt > IDLE_MS ? undefined : known;
     const window =
       before === undefined
         ? { batches: [], end: (await ask((reader) => reader.changes())).next, more: false }
         : await this.#readOn(before, ask);
+    // Who was given up as too slow comes late: what another has read meanwhile stays.
+    if (this.#window !== undefined && this.#window !== known) return this.#window;
     this.#readAt = this.#now();
     this.#window = window;
     if (window.end !== before?.end) for (const wake of this.#waiting) wake();

@@ -3,8 +3,8 @@
  *
  * Whoever comes first asks, the others wait for the outcome, failures included. In a Worker the request that asked can
  * be cancelled with its caller, and its promise then never settles: so nobody waits on another's promise but on one of
- * its own, and after `reuse` ms the first of those who wait asks again. Either way Redis gets at most one request a
- * question in `reuse` ms.
+ * its own, and after a second the first of those who wait asks again. So Redis gets one request a question in
+ * `reuse` ms, and while it is slow one a second.
  *
  * Bounded: at most `most` answers are kept, the least recently used go first, none older than `keep` is told.
  */
@@ -22,9 +22,12 @@ export interface SharedOptions {
 interface Question {
   /** When the request under way began, ms; undefined: none is. */
   askedAt: number | undefined;
-  /** Which of them it is: one that was given up may still end. */
+  /** How many have asked; one that was given up may still end. */
   turn: number;
-  outcome: { readonly at: number; readonly settled: PromiseSettledResult<unknown> } | undefined;
+  /** Of whom it is, when it came, and what. */
+  outcome:
+    | { readonly turn: number; readonly at: number; readonly settled: PromiseSettledResult<unknown> }
+    | undefined;
   answer: { readonly at: number; readonly value: unknown; readonly weight: number } | undefined;
   readonly waiting: Set<() => void>;
 }
@@ -48,17 +51,16 @@ export class Shared {
   async get<T>(key: string, ask: () => Promise<T>): Promise<T> {
     const { reuse, now } = this.#options;
     const question = this.#questionOf(key);
-    for (let waited = false; ; waited = true) {
+    const before = question.outcome;
+    for (;;) {
       const { outcome, askedAt } = question;
-      // What ended while we waited is for us, however short `reuse` is.
-      const isForUs = waited && askedAt === undefined;
-      if (outcome !== undefined && (isForUs || now() - outcome.at < reuse)) {
+      // What came while we waited is for us, however short `reuse` is and whoever asks again by now.
+      if (outcome !== undefined && (outcome !== before || now() - outcome.at < reuse)) {
         if (outcome.settled.status === "fulfilled") return outcome.settled.value as T;
         throw outcome.settled.reason;
       }
-      const patience = Math.max(reuse, PATIENCE_MS_MIN);
-      if (askedAt === undefined || now() - askedAt >= patience) return this.#ask(key, question, ask);
-      await wokenOr(question.waiting, askedAt + patience - now());
+      if (askedAt === undefined || now() - askedAt >= PATIENCE_MS) return this.#ask(key, question, ask);
+      await wokenOr(question.waiting, askedAt + PATIENCE_MS - now());
     }
   }
 
@@ -79,10 +81,11 @@ export class Shared {
     const turn = ++question.turn;
     question.askedAt = now();
     const [settled] = await Promise.allSettled([ask()]);
-    // Another has taken over meanwhile and will tell; our own caller gets what it asked for.
-    if (turn === question.turn) {
-      question.askedAt = undefined;
-      question.outcome = { at: now(), settled };
+    if (turn === question.turn) question.askedAt = undefined;
+    // Also when another has taken over meanwhile: Redis may be slower than we are patient, or hang, and those who wait are
+    // to hear of either. Not when the other was faster: what it was told is newer.
+    if (turn > (question.outcome?.turn ?? 0)) {
+      question.outcome = { turn, at: now(), settled };
       if (settled.status === "fulfilled") this.#keep(key, question, settled.value);
       for (const wake of question.waiting) wake();
       this.#bound();
@@ -114,19 +117,20 @@ export class Shared {
   }
 
   #bound(): void {
-    const { most } = this.#options;
+    const { most, now } = this.#options;
     for (const [key, question] of this.#questions) {
       // A question without an answer weighs one, so that failures are bounded as well.
       if (this.#weight <= most && this.#questions.size <= most) return;
-      if (question.askedAt !== undefined) continue;
+      // One that was cancelled looks as if it were under way for ever.
+      if (question.askedAt !== undefined && now() - question.askedAt < PATIENCE_MS) continue;
       this.#questions.delete(key);
       this.#weight -= question.answer?.weight ?? 0;
     }
   }
 }
 
-/** However short answers are reused, a request under way is waited for this long, ms. */
-const PATIENCE_MS_MIN = 1_000;
+/** How long a request under way is waited for before another is made, ms: it may have been cancelled. */
+const PATIENCE_MS = 1_000;
 
 /** Waits until woken, at most `ms`, and no longer than the signal lets it. Promise and timer are of whoever waits. */
 export function wokenOr(waiting: Set<() => void>, ms: number, signal?: AbortSignal): Promise<void> {

@@ -181,7 +181,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
   });
 
   it("1,000 pollers from wherever they stand cost Redis one read a shard in the time answers are reused", async () => {
-    const { api, prefix, asked } = start(60_000);
+    const { api, asked } = start(60_000);
     const { next } = await api.get<Told>("/v1/changes");
     const before = asked();
     const answers = await Promise.all(
@@ -189,7 +189,6 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     );
     expect(answers.every(({ changes, gap }) => changes.length === 0 && !gap)).toBe(true);
     expect(asked() - before).toBeLessThanOrEqual(shards);
-    expect(prefix).not.toBe("");
   });
 });
 

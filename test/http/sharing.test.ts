@@ -84,6 +84,43 @@ describe("Shared", () => {
     expect(await one.get("k", ask)).toBe("yes");
   });
 
+  it("an answer that takes longer than that reaches all who wait, whoever has asked since", async () => {
+    const { asked, ask } = question();
+    const one = shared();
+    const told: string[] = [];
+    for (let i = 0; i < 10; i++) void one.get("k", ask).then((answer) => told.push(answer));
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(asked).toHaveLength(2);
+    asked[0]!.resolve("the first");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(told).toHaveLength(9);
+    asked[1]!.resolve("the second");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(told).toHaveLength(10);
+    expect(await one.get("k", ask)).toBe("the second");
+  });
+
+  it("a Redis that hangs is everybody's failure once the first has given up: nobody waits for ever", async () => {
+    const one = shared();
+    const givesUp = () =>
+      new Promise<string>((_, reject) => setTimeout(() => reject(new Error("late")), 5_000));
+    const failed: string[] = [];
+    for (let i = 0; i < 100; i++) one.get("k", givesUp).catch((error: Error) => failed.push(error.message));
+    await vi.advanceTimersByTimeAsync(5_001);
+    // Those who took over meanwhile wait for what they asked themselves.
+    expect(failed.length).toBeGreaterThanOrEqual(95);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(failed).toHaveLength(100);
+  });
+
+  it("those who were cancelled are forgotten too", async () => {
+    const one = shared({ most: 10 });
+    for (let i = 0; i < 100; i++) void one.get(`k${i}`, () => new Promise(() => {}));
+    await vi.advanceTimersByTimeAsync(1_000);
+    await one.get("another", async () => "yes");
+    expect(one.size).toBeLessThanOrEqual(10);
+  });
+
   it("reuse 0: who comes later asks anew, who asks at the same time shares all the same", async () => {
     const { asked, ask } = question();
     const one = shared({ reuse: 0 });

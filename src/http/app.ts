@@ -15,7 +15,7 @@
  *
  * The middle column is the scope of the token that is needed.
  */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { matchedRoutes } from "hono/route";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { PresenceError } from "../core/errors.ts";
@@ -48,7 +48,16 @@ export function createApp(input: AppOptions): Hono {
   app.use(requireScope({ users: tokens, counts: countsTokens, scopeOf: scopesOf(options) }));
   app.use(entityTags());
 
-  const streams = new Streams({ ...options.streams, signal: options.signal });
+  /** Answers below 500 are the caller's business. */
+  function report(problem: Problem, c: Context): void {
+    if (problem.status < 500) return;
+    // Guards match as well, with a pattern for everything.
+    const route = matchedRoutes(c).findLast(({ path }) => !path.endsWith("*"))?.path ?? "*";
+    logger[problem.status === 503 ? "warn" : "error"](describeFailure(c.req.method, route, problem));
+  }
+
+  const onError = (error: unknown, c: Context) => report(problemOf(error), c);
+  const streams = new Streams({ ...options.streams, signal: options.signal, onError });
   app.route("/", routesOf({ answers: new Answers(options), streams, options }));
   const document = documentOf(app);
   app.get("/openapi.json", async (c) =>
@@ -63,11 +72,7 @@ export function createApp(input: AppOptions): Hono {
       return new Problem(400, "BODY_INVALID", "the request ended before its body did").toResponse();
     }
     const problem = problemOf(error);
-    if (problem.status >= 500) {
-      // Guards match as well, with a pattern for everything.
-      const route = matchedRoutes(c).findLast(({ path }) => !path.endsWith("*"))?.path ?? "*";
-      logger[problem.status === 503 ? "warn" : "error"](describeFailure(c.req.method, route, problem));
-    }
+    report(problem, c);
     return problem.toResponse();
   });
   return app;

@@ -23,6 +23,8 @@ export interface StreamOptions {
   readonly most: number;
   /** Ends all of them. */
   readonly signal: AbortSignal | undefined;
+  /** Told of what ended a stream before its time. Must not throw. */
+  readonly onError: (error: unknown, c: Context) => void;
 }
 
 /** When a client is to come back, ms. */
@@ -58,7 +60,7 @@ export class Streams {
    * STREAMS_EXHAUSTED, 406 STREAMS_OFF. `make` is given a signal that fires when nobody takes events any more.
    */
   respond(c: Context, make: (ended: AbortSignal) => AsyncGenerator<Event, void>): Response {
-    const { most, signal } = this.#options;
+    const { most, signal, onError } = this.#options;
     if (most === 0) {
       throw new Problem(406, "STREAMS_OFF", "this server sends no event streams: ask for application/json");
     }
@@ -87,6 +89,8 @@ export class Streams {
         }
         // A client that takes nothing would keep the end waiting as well.
         stream.abort();
+      } catch (error) {
+        onError(error, c);
       } finally {
         this.#open--;
         over.settle();

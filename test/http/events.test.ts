@@ -4,7 +4,7 @@
  * Method: the app behind a real HTTP server, over a real Redis; clients that read streams as browsers do.
  */
 import { Redis } from "ioredis";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { keysOf } from "../../src/core/keys.ts";
 import { createReader } from "../../src/create.ts";
 import type { AppOptions } from "../../src/http/app.ts";
@@ -221,6 +221,24 @@ describe("GET /v1/changes as events", () => {
       await response.body!.cancel();
       return response.status === 200;
     });
+  });
+
+  it("a bug ends the stream, and the log has its kind and place and no word of it", async () => {
+    const printed = vi.spyOn(console, "error").mockImplementation(() => {});
+    onTestFinished(() => printed.mockRestore());
+    const prefix = newPrefix();
+    const own = readerOver(ioredisPort(test.redis), { prefix });
+    let asked = 0;
+    const counts: typeof own.counts = () =>
+      asked++ === 0 ? own.counts() : Promise.reject(new TypeError("mallory was here"));
+    const { app, logged } = appOver(test.redis, { prefix }, { reader: { ...own, counts } });
+    await using api = await serve(app);
+    await using events = await readEvents(`${api.url}/v1/counts`);
+    expect((await events.next())!.event).toBe("counts");
+    expect(await events.next()).toBeUndefined();
+    expect(logged).toEqual([expect.stringMatching(/^GET \/v1\/counts: 500 INTERNAL \(TypeError\)/)]);
+    expect(logged.join()).not.toContain("mallory");
+    expect(printed).not.toHaveBeenCalled();
   });
 
   it("HEAD opens no stream", async () => {

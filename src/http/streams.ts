@@ -64,10 +64,10 @@ export class Streams {
     if (most === 0) {
       throw new Problem(406, "STREAMS_OFF", "this server sends no event streams: ask for application/json");
     }
-    if (this.#open >= most || signal?.aborted === true) {
-      throw new Problem(503, "STREAMS_EXHAUSTED", `${most} event streams are open; come back in a moment`, {
-        headers: retryAfter,
-      });
+    const isClosing = signal?.aborted === true;
+    if (isClosing || this.#open >= most) {
+      const why = isClosing ? "the server is closing" : `${most} event streams are open`;
+      throw new Problem(503, "STREAMS_EXHAUSTED", `${why}: come back in a moment`, { headers: retryAfter });
     }
     if (c.req.method === "HEAD") {
       return c.body(null, 200, { "content-type": "text/event-stream", "cache-control": "no-store" });

@@ -6,6 +6,8 @@ export interface Proxy {
   readonly url: string;
   /** While true, what the server says is thrown away: requests are carried out and their replies lost. */
   swallow: boolean;
+  /** Bytes thrown away so far. */
+  swallowed: number;
   /** While true, new connections are closed at once. */
   refuse: boolean;
   /** Cuts every connection. */
@@ -32,7 +34,8 @@ export async function startProxy(target: { port: number }): Promise<Proxy> {
     }
     client.on("data", (data) => upstream.write(data));
     upstream.on("data", (data) => {
-      if (!proxy.swallow) client.write(data);
+      if (proxy.swallow) proxy.swallowed += data.byteLength;
+      else client.write(data);
     });
   });
   server.listen(0, "127.0.0.1");
@@ -40,6 +43,7 @@ export async function startProxy(target: { port: number }): Promise<Proxy> {
   const proxy: Proxy = {
     url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
     swallow: false,
+    swallowed: 0,
     refuse: false,
     cut() {
       for (const socket of sockets) socket.destroy();

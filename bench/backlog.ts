@@ -16,7 +16,7 @@
 import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
 import { keysOf } from "../src/core/keys.ts";
-import { startRedis } from "../src/local/redis.ts";
+import { startRedis } from "../packages/local-redis/src/index.ts";
 import type { SweepSummary } from "../src/projector/sweep.ts";
 import { appendBacklog } from "./backlog/append.ts";
 import { startBridgeProcess } from "./backlog/bridge.ts";

@@ -10,8 +10,8 @@ import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
 import { keysOf } from "../src/core/keys.ts";
 import { encodeRecord } from "../src/core/record.ts";
-import { startRedis } from "../src/local/redis.ts";
-import { projectorOver } from "../src/projector.ts";
+import { startRedis } from "../packages/local-redis/src/index.ts";
+import { projectorOver } from "../src/projector/projector.ts";
 import { ioredisPort } from "../src/redis/ioredis.ts";
 import { median } from "./support.ts";
 

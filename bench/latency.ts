@@ -13,9 +13,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
 import { keysOf } from "../src/core/keys.ts";
-import { startRedis } from "../src/local/redis.ts";
-import { resolveRecorderOptions } from "../src/options.ts";
-import { Recorder } from "../src/recorder.ts";
+import { startRedis } from "../packages/local-redis/src/index.ts";
+import { resolveRecorderOptions } from "../src/core/options.ts";
+import { Recorder } from "../src/recorder/recorder.ts";
 import { connect } from "../src/redis/connect.ts";
 import { median } from "./support.ts";
 

@@ -9,7 +9,7 @@
 import { createServer } from "node:http";
 import { Server } from "socket.io";
 import { createPresence } from "../src/index.ts";
-import { provideRedis } from "../src/local/redis.ts";
+import { provideRedis } from "../packages/local-redis/src/index.ts";
 
 const redis = await provideRedis();
 const httpServer = createServer();

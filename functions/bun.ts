@@ -1,6 +1,6 @@
 /** The API on Bun: `bun functions/bun.ts`, at PORT and HOST. */
-import { restApi } from "./lib/api.ts";
-import { listenOptionsFrom } from "./lib/environment.ts";
+import { restApi } from "../src/edge/api.ts";
+import { listenOptionsFrom } from "../src/edge/environment.ts";
 
 const serve = restApi();
 const environment = { ...process.env };

@@ -1,6 +1,6 @@
 /** The API on Deno: `deno serve --allow-net --allow-env functions/deno.ts`. */
 import process from "node:process";
-import { restApi } from "./lib/api.ts";
+import { restApi } from "../src/edge/api.ts";
 
 const serve = restApi();
 const environment = { ...process.env };

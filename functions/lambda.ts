@@ -4,8 +4,8 @@
  */
 import { Hono } from "hono";
 import { handle } from "hono/aws-lambda";
-import { restApi } from "./lib/api.ts";
-import { restProjection } from "./lib/projection.ts";
+import { restApi } from "../src/edge/api.ts";
+import { restProjection } from "../src/edge/projection.ts";
 
 const environment = { ...process.env, ROLLCALL_STREAMS: "0" };
 const serve = restApi();

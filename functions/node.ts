@@ -2,12 +2,12 @@
  * The API on Node: `node functions/node.ts`. Reads over REDIS_URL or over Upstash's variables (lib/environment.ts
  * names all of them). SIGTERM and SIGINT let requests under way finish; a second one ends the process at once.
  */
-import { createReader } from "../src/create.ts";
+import { createReader } from "../src/reader/create.ts";
 import { createApp } from "../src/http/app.ts";
-import * as read from "./lib/environment.ts";
+import * as read from "../src/edge/environment.ts";
 import { main } from "./lib/main.ts";
 import { listen } from "./lib/server.ts";
-import { upstashClient } from "./lib/upstash.ts";
+import { upstashClient } from "../src/edge/upstash.ts";
 
 await main(async (signal) => {
   const source = read.readSourceFrom(process.env);

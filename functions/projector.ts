@@ -2,8 +2,8 @@
  * The projector as a process of its own: `node functions/projector.ts`. Needs REDIS_URL, with write access. Any number
  * may run beside each other and beside nodes that project inline. SIGTERM and SIGINT end it between two calls.
  */
-import { createProjector } from "../src/create.ts";
-import * as read from "./lib/environment.ts";
+import { createProjector } from "../src/projector/create.ts";
+import * as read from "../src/edge/environment.ts";
 import { main } from "./lib/main.ts";
 
 await main(async (signal) => {

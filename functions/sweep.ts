@@ -1,6 +1,6 @@
 /** The scheduled projector alone as a Cloudflare Worker, with the token that can write. It answers no requests. */
-import type { Environment } from "./lib/environment.ts";
-import { restProjection } from "./lib/projection.ts";
+import type { Environment } from "../src/edge/environment.ts";
+import { restProjection } from "../src/edge/projection.ts";
 
 const sweep = restProjection();
 

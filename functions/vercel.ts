@@ -2,7 +2,7 @@
  * The API on Vercel: copy or re-export this as `api/index.ts`, and let vercel.json send every path there
  * (docs/deploy.md). A function may live 60 s on the free plan: set ROLLCALL_STREAM_LIFE below what yours allows.
  */
-import { restApi } from "./lib/api.ts";
+import { restApi } from "../src/edge/api.ts";
 
 const serve = restApi();
 

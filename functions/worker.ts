@@ -3,9 +3,9 @@
  * with those that can. wrangler.toml and .dev.vars.example name the variables. Two Workers of one thing each are edge.ts
  * and sweep.ts: then the one that is open to the world has no token that can write.
  */
-import { restApi } from "./lib/api.ts";
-import type { Environment } from "./lib/environment.ts";
-import { restProjection } from "./lib/projection.ts";
+import { restApi } from "../src/edge/api.ts";
+import type { Environment } from "../src/edge/environment.ts";
+import { restProjection } from "../src/edge/projection.ts";
 
 const serve = restApi();
 const sweep = restProjection();

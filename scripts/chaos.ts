@@ -6,7 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
-import { killEveryGroup } from "../src/local/demo/child.ts";
+import { killEveryGroup } from "../rig/child.ts";
 import { FAULTS, faultNamed } from "../test/chaos/faults.ts";
 import { tableOf } from "../test/chaos/ledger.ts";
 import { runChaos } from "../test/chaos/run.ts";

@@ -3,16 +3,16 @@
  */
 export type { Change, ChangeCause } from "./core/change.ts";
 export { PresenceError, type PresenceErrorCode } from "./core/errors.ts";
+export { createProjector, type ProjectorInput } from "./projector/create.ts";
+export { type ClosableReader, createReader, type ReaderInput } from "./reader/create.ts";
+export type { Logger, ProjectorOptions, ReaderOptions, ReadMode, RecorderOptions } from "./core/options.ts";
 export {
-  type ClosableReader,
-  createProjector,
-  createReader,
-  type ProjectorInput,
-  type ReaderInput,
-} from "./create.ts";
-export type { Logger, ProjectorOptions, ReaderOptions, ReadMode, RecorderOptions } from "./options.ts";
-export { createPresence, type Presence, type PresenceEvents, type PresenceOptions } from "./presence.ts";
-export type { Projector, StepResult } from "./projector.ts";
+  createPresence,
+  type Presence,
+  type PresenceEvents,
+  type PresenceOptions,
+} from "./presence/presence.ts";
+export type { Projector, StepResult } from "./projector/projector.ts";
 export type { SweepBudget, SweepLeft, SweepOptions, SweepSummary } from "./projector/sweep.ts";
 export type {
   AsOf,
@@ -30,7 +30,7 @@ export type {
   UserPresence,
   UsersAnswer,
   UsersPage,
-} from "./reader.ts";
-export type { LoopProjector, RunOptions } from "./run.ts";
-export type { NamespaceMatcher, UserFunction } from "./socket-io.ts";
-export type { Difference, VerifyOptions, VerifyReport } from "./verify.ts";
+} from "./reader/reader.ts";
+export type { LoopProjector, RunOptions } from "./projector/loop.ts";
+export type { NamespaceMatcher, UserFunction } from "./recorder/socket-io.ts";
+export type { Difference, VerifyOptions, VerifyReport } from "./projector/verify.ts";

@@ -9,7 +9,7 @@ export interface BridgeProcess extends AsyncDisposable {
 }
 
 export async function startBridgeProcess(redis: string): Promise<BridgeProcess> {
-  const child = spawn(process.execPath, ["src/local/bridge/main.ts", "--redis", redis], {
+  const child = spawn(process.execPath, ["packages/upstash-bridge/src/main.ts", "--redis", redis], {
     env: { ...process.env, UPSTASH_REDIS_REST_TOKEN: TOKEN },
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -1,6 +1,6 @@
 /** The Worker as wrangler runs it, and the CPU its processes use. */
 import { readdirSync, readFileSync } from "node:fs";
-import { startWorkerd } from "../../test/support/workerd.ts";
+import { startWorkerd } from "../../rig/workerd.ts";
 
 export interface Invocation {
   /** Of the thread that runs the function, ms: its JavaScript, and what the platform does for it there, such as HTTP. */

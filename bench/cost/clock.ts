@@ -1,6 +1,6 @@
 /** Time that jumps from one thing that happens to the next: hours of an idle process are measured in a second. */
-import { Random } from "../../test/simulation/random.ts";
-import type { Runtime } from "../../src/recorder/runtime.ts";
+import { Random } from "../../rig/random.ts";
+import type { Runtime } from "../../src/time/runtime.ts";
 
 interface Timer {
   readonly at: number;

@@ -1,8 +1,8 @@
 /** One invocation of the scheduled function, its minute passed in no time. */
 import { mock } from "node:test";
-import { sweepMinute } from "../../functions/lib/minute.ts";
-import { sweepSettingsFrom } from "../../functions/lib/environment.ts";
-import type { Projector } from "../../src/projector.ts";
+import { sweepMinute } from "../../src/edge/minute.ts";
+import { sweepSettingsFrom } from "../../src/edge/environment.ts";
+import type { Projector } from "../../src/projector/projector.ts";
 
 const MINUTE_MS = 60_000;
 const TICK_MS = 500;

@@ -3,8 +3,8 @@
  * The clock of Redis is ours too, so leases and heartbeats are what they would be.
  */
 import type { Redis } from "ioredis";
-import { resolveRecorderOptions } from "../../src/options.ts";
-import { Recorder } from "../../src/recorder.ts";
+import { resolveRecorderOptions } from "../../src/core/options.ts";
+import { Recorder } from "../../src/recorder/recorder.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
 import type { Command, PipelinePort, ReadPort } from "../../src/redis/port.ts";
 import { Clock } from "./clock.ts";

@@ -1,5 +1,5 @@
 /** Users who come and go, each once: what both sides are to count. */
-import { Random } from "../../test/simulation/random.ts";
+import { Random } from "../../rig/random.ts";
 
 export interface Session {
   readonly user: string;

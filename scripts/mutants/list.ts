@@ -15,17 +15,17 @@ export interface Mutant {
   readonly tests: readonly string[];
 }
 
-const FOLD = "test/lua/fold.test.ts";
-const REAP = "test/lua/reap.test.ts";
-const TURNS = "test/lua/turns.test.ts";
+const FOLD = "test/unit/lua/fold.test.ts";
+const REAP = "test/unit/lua/reap.test.ts";
+const TURNS = "test/unit/lua/turns.test.ts";
 const MODEL = "test/model/model.test.ts";
 const TYPES = "test/hostile/types.test.ts";
-const JOURNAL = "test/core/journal.test.ts";
-const CONFORMANCE = "test/conformance/clients.test.ts";
-const CHANGES = "test/http/changes.test.ts";
-const EVENTS = "test/http/events.test.ts";
-const RECORDER = "test/recorder.test.ts";
-const SWEEP = "test/sweep.test.ts";
+const JOURNAL = "test/unit/core/journal.test.ts";
+const CONFORMANCE = "test/unit/redis/ports.test.ts";
+const CHANGES = "test/unit/http/changes.test.ts";
+const EVENTS = "test/unit/http/events.test.ts";
+const RECORDER = "test/unit/recorder/recorder.test.ts";
+const SWEEP = "test/unit/projector/sweep.test.ts";
 
 function mutant(
   name: string,
@@ -239,7 +239,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     "reader-that-writes",
     "INV-8",
-    ["test/reader.test.ts"],
+    ["test/unit/reader/reader.test.ts"],
     [
       "src/reader/as-of.ts",
       `    ["XLEN", keys.records],\n`,
@@ -327,15 +327,15 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     "disconnect-handler-after-the-await",
     "INV-3",
-    ["test/socket-io.test.ts"],
-    ["src/socket-io.ts", `    socket.once("disconnect", entry.onDisconnect);\n`, ""],
+    ["test/unit/recorder/socket-io.test.ts"],
+    ["src/recorder/socket-io.ts", `    socket.once("disconnect", entry.onDisconnect);\n`, ""],
     [
-      "src/socket-io.ts",
+      "src/recorder/socket-io.ts",
       "      (id) => settle(entry, id),\n",
       `      (id) => (socket.once("disconnect", entry.onDisconnect), settle(entry, id)),\n`,
     ],
     [
-      "src/socket-io.ts",
+      "src/recorder/socket-io.ts",
       "      settle(entry, answer);\n",
       `      socket.once("disconnect", entry.onDisconnect);\n      settle(entry, answer);\n`,
     ],

@@ -5,8 +5,8 @@
  */
 import { type EventSourceMessage, EventSourceParserStream } from "eventsource-parser/stream";
 import { backoff } from "../core/backoff.ts";
-import type { Changes } from "../client.ts";
-import { pause } from "../pause.ts";
+import type { Changes } from "./client.ts";
+import { pause } from "../time/pause.ts";
 import { ProblemError } from "./problem.ts";
 import type { Request } from "./request.ts";
 

@@ -6,9 +6,9 @@
  * is as old as it was.
  */
 import { PresenceError } from "../core/errors.ts";
-import { pause } from "../pause.ts";
+import { pause } from "../time/pause.ts";
 import { Problem } from "./problem.ts";
-import type { ChangesAnswer, Counts } from "../reader.ts";
+import type { ChangesAnswer, Counts } from "../reader/reader.ts";
 import type { Ask, Feed } from "./feed.ts";
 import type { Event } from "./streams.ts";
 

@@ -9,7 +9,7 @@ import type { Change } from "../core/change.ts";
 import { decodeChangesCursor, encodeChangesCursor } from "../core/cursor.ts";
 import { shardOf } from "../core/shard.ts";
 import { isBefore } from "../core/stream-id.ts";
-import type { ChangesAnswer, Reader } from "../reader.ts";
+import type { ChangesAnswer, Reader } from "../reader/reader.ts";
 import { type Shared, wokenOr } from "./shared.ts";
 
 /** Asks the reader, within the time that a request has. */

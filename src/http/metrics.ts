@@ -3,7 +3,7 @@
  * (https://prometheus.io/docs/instrumenting/exposition_formats/). By hand, since what gathers metrics inside a process
  * has no place here: all of these are read from Redis when they are asked for.
  */
-import type { Totals } from "../reader.ts";
+import type { Totals } from "../reader/reader.ts";
 
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 

@@ -2,7 +2,7 @@
 import type { Hono } from "hono";
 import { describeRoute, generateSpecs, resolver } from "hono-openapi";
 import type { GenericSchema } from "valibot";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../core/version.ts";
 import { problem } from "./answers.ts";
 import type { Scope } from "./auth.ts";
 

@@ -1,9 +1,9 @@
 /** What createApp is given, and the checks that make a wrong value fail there and not in a request. */
 import { PresenceError } from "../core/errors.ts";
-import type { Logger } from "../options.ts";
-import type { Reader } from "../reader.ts";
+import type { Logger } from "../core/options.ts";
+import type { Reader } from "../reader/reader.ts";
 import { checkScopes, checkTokens } from "./auth.ts";
-import { TIMEOUT_MS } from "./deadline.ts";
+import { TIMEOUT_MS } from "../time/deadline.ts";
 
 export interface AppOptions {
   readonly reader: Reader;

@@ -7,7 +7,7 @@
  * the log: a problem names neither keys nor hosts nor users.
  */
 import { PresenceError } from "../core/errors.ts";
-import type { Logger } from "../options.ts";
+import type { Logger } from "../core/options.ts";
 
 export type ProblemCode =
   /** 400: a query parameter that the route does not take, or a value that is out of range. */

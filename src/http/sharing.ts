@@ -14,8 +14,8 @@ import type {
   UserAnswer,
   UsersAnswer,
   UsersPage,
-} from "../reader.ts";
-import { within } from "./deadline.ts";
+} from "../reader/reader.ts";
+import { within } from "../time/deadline.ts";
 import { type Ask, Feed } from "./feed.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 import { Problem, retryAfter } from "./problem.ts";

@@ -7,14 +7,14 @@ import { type Fall, Journal } from "../core/journal.ts";
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { encodeRecord, type RecordEntry } from "../core/record.ts";
 import { isBefore } from "../core/stream-id.ts";
-import type { ResolvedRecorderOptions } from "../options.ts";
-import type { Projector, StepResult } from "../projector.ts";
+import type { ResolvedRecorderOptions } from "../core/options.ts";
+import type { Projector, StepResult } from "../projector/projector.ts";
 import type { Connection } from "../redis/connect.ts";
 import { redisError } from "../redis/errors.ts";
 import { type Command, type Reply, ReplyError } from "../redis/port.ts";
 import { checkShards } from "../redis/shards.ts";
-import { VERSION } from "../version.ts";
-import { processRuntime, type Runtime } from "./runtime.ts";
+import { VERSION } from "../core/version.ts";
+import { processRuntime, type Runtime } from "../time/runtime.ts";
 
 export interface RecorderContext {
   readonly connection: Pick<Connection, "port" | "ready" | "reconnectedAt" | "onReconnect">;

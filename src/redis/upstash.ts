@@ -19,6 +19,11 @@ import {
   type WritePort,
 } from "./port.ts";
 
+/** Whether a client is one of @upstash/redis, of any version and of any copy of it. */
+export function isUpstash(redis: unknown): redis is Redis {
+  return typeof redis === "object" && redis !== null && "exec" in redis && !("duplicate" in redis);
+}
+
 type Pipeline = ReturnType<Redis["multi"]>;
 
 /** The client has no way to put a raw command into a pipeline, so each read command is spelled out. */

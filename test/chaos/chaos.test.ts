@@ -4,7 +4,7 @@
  * Method: the judging parts as pure functions; with CHAOS=1, a short run on real processes. `npm run chaos` runs longer.
  */
 import { describe, expect, it } from "vitest";
-import { Random } from "../simulation/random.ts";
+import { Random } from "../../rig/random.ts";
 import { FAULTS } from "./faults.ts";
 import { History, isFair, type Told } from "./history.ts";
 import { Ledger, tableOf } from "./ledger.ts";

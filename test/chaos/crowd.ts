@@ -5,8 +5,8 @@
  * Half of the users are steady: they never close a tab, they only lose connections, so nobody may ever be told that
  * they went. The others open and close tabs all the time.
  */
-import { pause } from "../../src/local/demo/pace.ts";
-import type { Random } from "../simulation/random.ts";
+import { pause } from "../../rig/pace.ts";
+import type { Random } from "../../rig/random.ts";
 import type { Member } from "./fleet.ts";
 import { History } from "./history.ts";
 import { SLACK_MS } from "./settings.ts";

@@ -1,12 +1,12 @@
 /** The nodes and projectors of a run: processes that are started, killed, stopped, woken and drained. */
 import { fileURLToPath } from "node:url";
-import { Child } from "../../src/local/demo/child.ts";
-import { orAborted } from "../../src/local/demo/pace.ts";
+import { Child } from "../../rig/child.ts";
+import { orAborted } from "../../rig/pace.ts";
 import { Gate } from "./gate.ts";
 import type { Told } from "./history.ts";
 import type { NodeMessage, NodeSettings } from "./messages.ts";
 
-const NODE_FILE = fileURLToPath(new URL("node.ts", import.meta.url));
+const NODE_FILE = fileURLToPath(new URL("./node.ts", import.meta.url));
 const PROJECTOR_FILE = fileURLToPath(new URL("../../functions/projector.ts", import.meta.url));
 const NODES = ["node-a", "node-b", "node-c"];
 const PROJECTORS = ["projector-1", "projector-2"];

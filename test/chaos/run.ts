@@ -2,8 +2,8 @@
  * One run of chaos: opens a world, injects one fault after another while users come and go, and writes down what
  * presence said meanwhile. The seed repeats the faults, their order and what they hit; the moments are the machine's.
  */
-import { until } from "../../src/local/demo/pace.ts";
-import { Random } from "../simulation/random.ts";
+import { until } from "../../rig/pace.ts";
+import { Random } from "../../rig/random.ts";
 import { faultNamed, FAULTS } from "./faults.ts";
 import { healing } from "./healing.ts";
 import { Judge, type Stage, stageOf, WAIT_MS } from "./judge.ts";
@@ -12,7 +12,7 @@ import type { NodeSettings } from "./messages.ts";
 import type { Scene } from "./scene.ts";
 import { scheduleOf } from "./schedule.ts";
 import { GRACE_MS, PREFIX, PROMPT_BOUND_MS, REDIS_BOUND_MS, TTL_MS } from "./settings.ts";
-import { pause } from "../../src/local/demo/pace.ts";
+import { pause } from "../../rig/pace.ts";
 import { openWorld } from "./world.ts";
 
 /** Between two faults: calm enough to see whose `offline` is whose, ms. */

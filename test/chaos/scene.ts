@@ -1,5 +1,5 @@
 /** What a fault is, and what it is given to work with. */
-import type { Random } from "../simulation/random.ts";
+import type { Random } from "../../rig/random.ts";
 import type { Crowd } from "./crowd.ts";
 import type { Fleet, Member } from "./fleet.ts";
 import type { NodeSettings } from "./messages.ts";

@@ -1,5 +1,5 @@
 /** The order of the faults, from the seed alone: rounds in which each comes once, shuffled anew for each round. */
-import type { Random } from "../simulation/random.ts";
+import type { Random } from "../../rig/random.ts";
 
 export function* scheduleOf(names: readonly string[], random: Random): Generator<string, never> {
   for (let round = 0; ; round++) {

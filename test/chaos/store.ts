@@ -5,8 +5,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { type RedisServer, startRedis } from "../../src/local/redis.ts";
-import { pause, until } from "../../src/local/demo/pace.ts";
+import { type RedisServer, startRedis } from "../../packages/local-redis/src/index.ts";
+import { pause, until } from "../../rig/pace.ts";
 
 const SYNC_TIMEOUT_MS = 10_000;
 

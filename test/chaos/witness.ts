@@ -3,9 +3,9 @@
  * seen is the state of presence and not of the way there.
  */
 import { Redis } from "ioredis";
-import { readerOver } from "../../src/reader.ts";
+import { readerOver } from "../../src/reader/reader.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
-import { pause } from "../../src/local/demo/pace.ts";
+import { pause } from "../../rig/pace.ts";
 import type { Crowd } from "./crowd.ts";
 import type { Fleet } from "./fleet.ts";
 import { Gate } from "./gate.ts";

@@ -7,7 +7,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { PresenceError } from "../../src/core/errors.ts";
-import { type Reader, readerOver } from "../../src/reader.ts";
+import { type Reader, readerOver } from "../../src/reader/reader.ts";
 import { type ReadCommand, type ReadPort, type Reply, ReplyError } from "../../src/redis/port.ts";
 import { REPEAT, SEED, TIMEOUT_MS, TIMES } from "./support.ts";
 

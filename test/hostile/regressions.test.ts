@@ -3,8 +3,8 @@
  * Method: the smallest history that showed each.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../src/local/redis.ts";
-import { operations, TestShard } from "../support/shard.ts";
+import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
+import { operations, TestShard } from "../../rig/shard.ts";
 
 let server: RedisServer;
 let shard: TestShard;

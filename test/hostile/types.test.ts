@@ -5,8 +5,8 @@
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../src/local/redis.ts";
-import { operations, TestShard } from "../support/shard.ts";
+import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
+import { operations, TestShard } from "../../rig/shard.ts";
 import { REPEAT, SEED, TIMEOUT_MS, TIMES } from "./support.ts";
 
 let server: RedisServer;

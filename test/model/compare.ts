@@ -1,7 +1,7 @@
 /** The whole projection of a shard, read in one round trip, and the model's, in the same plain form. */
 import type { Redis } from "ioredis";
 import { decodeChanges } from "../../src/core/change.ts";
-import { type Outcome, type Projection, sumsOf } from "../../src/core/fold.ts";
+import { type Outcome, type Projection, sumsOf } from "../../model/fold.ts";
 import type { ShardKeys } from "../../src/core/keys.ts";
 
 type Pairs = [string, string][];

@@ -1,14 +1,14 @@
 /**
  * Goal: project.lua does what docs/protocol.md says, whatever the log holds and however it is cut into calls (INV-1, INV-2,
  * INV-4, INV-5, INV-6).
- * Method: random histories on a real Redis and on the reference model (src/core/fold.ts); after every call everything
+ * Method: random histories on a real Redis and on the reference model (model/fold.ts); after every call everything
  * has to be equal: what is kept, what is told, what is set aside, what is returned. A failure prints how to repeat it.
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../src/local/redis.ts";
-import type { ReadMode } from "../../src/options.ts";
-import { TestShard } from "../support/shard.ts";
+import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
+import type { ReadMode } from "../../src/core/options.ts";
+import { TestShard } from "../../rig/shard.ts";
 import { crowd, event } from "./events.ts";
 import { World } from "./world.ts";
 

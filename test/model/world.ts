@@ -3,19 +3,13 @@
  * call everything the projection holds, everything told and everything returned has to be equal.
  */
 import { deepStrictEqual } from "node:assert/strict";
-import {
-  emptyProjection,
-  type LogEntry,
-  type Outcome,
-  project,
-  type Projection,
-} from "../../src/core/fold.ts";
+import { emptyProjection, type LogEntry, type Outcome, project, type Projection } from "../../model/fold.ts";
 import { type Operation, OPERATIONS_MAX } from "../../src/core/record.ts";
-import type { ReadMode } from "../../src/options.ts";
-import { type Projector, projectorOver } from "../../src/projector.ts";
+import type { ReadMode } from "../../src/core/options.ts";
+import { type Projector, projectorOver } from "../../src/projector/projector.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
 import { Source } from "./source.ts";
-import type { TestShard } from "../support/shard.ts";
+import type { TestShard } from "../../rig/shard.ts";
 import { expectedAdded, expectedSnapshot, readAdded, readSnapshot } from "./compare.ts";
 import { type CrowdEvent, type Event, type Mangling, PROCESSES, type RecordEvent } from "./events.ts";
 

@@ -2,19 +2,19 @@
  * Everybody who takes part in one history, and what the events of its plan do to them.
  */
 import type { Fault, FaultCounts } from "./faults.ts";
-import type { ReadMode } from "../../src/options.ts";
+import type { ReadMode } from "../../src/core/options.ts";
 import { Host } from "./host.ts";
 import { Link } from "./link.ts";
 import { Node } from "./node.ts";
 import type { Plan, Planned } from "./plan.ts";
 import { Loop, sweepEvery } from "./projectors.ts";
-import { at, Random } from "./random.ts";
+import { at, Random } from "../../rig/random.ts";
 import { Recorder } from "./recorder.ts";
 import { RedisStrikes } from "./redis-strikes.ts";
 import type { Server } from "./server.ts";
 import type { World } from "./world.ts";
 
-/** As src/presence.ts: a longer silence than this is a lost connection, ms. */
+/** As src/presence/presence.ts: a longer silence than this is a lost connection, ms. */
 const SILENCE_MS = 5_000;
 const CLOSE_MS = 5_000;
 

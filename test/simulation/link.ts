@@ -15,7 +15,7 @@ import {
 } from "../../src/redis/port.ts";
 import type { Fault, FaultCounts, LinkFault } from "./faults.ts";
 import type { Host } from "./host.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../rig/random.ts";
 import type { Request } from "./request.ts";
 import type { Server } from "./server.ts";
 

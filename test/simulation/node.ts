@@ -4,7 +4,7 @@
 import { hold, Violation } from "./faults.ts";
 import type { Host } from "./host.ts";
 import type { Link } from "./link.ts";
-import { at } from "./random.ts";
+import { at } from "../../rig/random.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** Few, so that users meet on several nodes. Some have names that trip up careless code; "" is an anonymous socket. */
@@ -48,7 +48,7 @@ export class Node {
     this.#bounded();
   }
 
-  /** A socket becomes somebody else's, as attach() in src/socket-io.ts does it. */
+  /** A socket becomes somebody else's, as attach() in src/recorder/socket-io.ts does it. */
   identify(fraction: number): void {
     if (this.sockets.length === 0) return;
     this.disconnect(fraction, "leave");

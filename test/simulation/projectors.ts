@@ -1,12 +1,12 @@
 /**
- * Projectors that are no recorder, in virtual time: the loop of src/run.ts, woken by the log and by deadlines, and the
+ * Projectors that are no recorder, in virtual time: the loop of src/projector/loop.ts, woken by the log and by deadlines, and the
  * sweep that a scheduler starts now and then.
  */
-import type { ReadMode } from "../../src/options.ts";
-import { projectorOver } from "../../src/projector.ts";
+import type { ReadMode } from "../../src/core/options.ts";
+import { projectorOver } from "../../src/projector/projector.ts";
 import type { Host } from "./host.ts";
 import type { Link } from "./link.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../rig/random.ts";
 import { backoff } from "../../src/core/backoff.ts";
 import { mustBeRedis } from "./recorder.ts";
 import { EPOCH_MS } from "./server.ts";

@@ -1,14 +1,14 @@
 /**
- * The recorder itself (src/recorder.ts), on the clock, the connection and the random numbers of the simulation.
+ * The recorder itself (src/recorder/recorder.ts), on the clock, the connection and the random numbers of the simulation.
  */
 import { PresenceError } from "../../src/core/errors.ts";
 import type { Fall, Journal } from "../../src/core/journal.ts";
-import { type ReadMode, resolveRecorderOptions } from "../../src/options.ts";
-import { Recorder as Real } from "../../src/recorder.ts";
+import { type ReadMode, resolveRecorderOptions } from "../../src/core/options.ts";
+import { Recorder as Real } from "../../src/recorder/recorder.ts";
 import { ReplyError } from "../../src/redis/port.ts";
 import type { Host } from "./host.ts";
 import type { Link } from "./link.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../rig/random.ts";
 
 export interface RecorderOptions {
   readonly host: Host;

@@ -4,7 +4,7 @@
 import type { Journal } from "../../src/core/journal.ts";
 import type { RedisFault } from "./faults.ts";
 import type { Planned } from "./plan.ts";
-import { at } from "./random.ts";
+import { at } from "../../rig/random.ts";
 import type { Part, Refusal } from "./request.ts";
 import type { Server } from "./server.ts";
 import type { World } from "./world.ts";

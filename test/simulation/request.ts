@@ -1,5 +1,5 @@
 /** What a process sends to Redis in one go, before it is commands: a record gets its id, and the oracle its copy, on arrival. */
-import { parseRecord } from "../../src/core/fold/parse.ts";
+import { parseRecord } from "../../model/fold/parse.ts";
 import { encodeRecord, type RecordEntry } from "../../src/core/record.ts";
 import type { Command } from "../../src/redis/port.ts";
 

@@ -2,7 +2,7 @@
  * Many histories, one seed after the other, a few at a time on one connection: while one waits for Redis, another
  * computes. They share nothing but the server, and each has a prefix of its own, so side by side or alone they are the same.
  */
-import { startRedis } from "../../src/local/redis.ts";
+import { startRedis } from "../../packages/local-redis/src/index.ts";
 import { project } from "../../src/lua/generated.ts";
 import { connect } from "../../src/redis/connect.ts";
 import type { Command, PipelinePort } from "../../src/redis/port.ts";

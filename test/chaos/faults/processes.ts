@@ -1,6 +1,6 @@
 /** Faults of the processes: killed, stopped, restarted, or distrusted by the projector. */
 import { keysOf } from "../../../src/core/keys.ts";
-import { until } from "../../../src/local/demo/pace.ts";
+import { until } from "../../../rig/pace.ts";
 import type { Fault, Scene } from "../scene.ts";
 import { LEASE_BOUND_MS, PREFIX, PROMPT_BOUND_MS, REDIS_BOUND_MS, TTL_MS } from "../settings.ts";
 

@@ -1,0 +1,180 @@
+/**
+ * The demo: `npm start`, or `npm start -- --once` to have it checked.
+ *
+ * Ctrl-C (SIGINT), SIGTERM and SIGHUP end it in order; a second one, or an end that takes too long, kills what is left.
+ */
+import { BridgeError } from "../../packages/upstash-bridge/src/index.ts";
+import { LocalRedisError } from "../../packages/local-redis/src/index.ts";
+import { type DemoOptions, HELP, readArguments } from "./arguments.ts";
+import { Latest, Tally } from "./changes.ts";
+import { ChildError, killEveryGroup } from "../../rig/child.ts";
+import { DemoError } from "./errors.ts";
+import { playLive } from "./live.ts";
+import { playOnce } from "./once.ts";
+import { seconds } from "../../rig/pace.ts";
+import { CHANGES_MAX } from "./table.ts";
+import { openView, trialOf } from "./view.ts";
+import { GRACE_MS, openWorld, type World, type WorldOptions } from "./world.ts";
+
+/** The exit code of a command that was called wrongly, as shells have it. */
+const EXIT_USAGE = 2;
+/** What a shell adds to the number of the signal that ended a command. */
+const EXIT_SIGNALLED = 128;
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+/** npm passes Ctrl-C on although the terminal has sent it already: the second of a pair is not a second Ctrl-C. */
+const PAIR_MS = 500;
+/** How long an end in order may take, ms. */
+const CLOSE_TIMEOUT_MS = 12_000;
+/** `--once` has to end within a minute, its end in order included. */
+const ONCE_TIMEOUT_MS = 45_000;
+
+/** Not an error of the demo: somebody had enough of it. */
+class Interrupted extends Error {
+  readonly signal: keyof typeof SIGNALS;
+  readonly exitCode: number;
+  constructor(signal: keyof typeof SIGNALS) {
+    super(`ended by ${signal}`);
+    this.signal = signal;
+    this.exitCode = EXIT_SIGNALLED + SIGNALS[signal];
+  }
+}
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  let options: DemoOptions | "help";
+  try {
+    options = readArguments(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    return EXIT_USAGE;
+  }
+  if (options === "help") {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const stop = new AbortController();
+  listenForSignals(stop);
+  try {
+    await (options.once ? once(options, stop) : live(options, stop));
+    return 0;
+  } catch (error) {
+    if (error instanceof Interrupted) {
+      print(`Ended by ${error.signal}; nothing is left behind.`);
+      // Without --once, that is how it ends.
+      return options.once ? error.exitCode : 0;
+    }
+    if (
+      error instanceof DemoError ||
+      error instanceof ChildError ||
+      error instanceof LocalRedisError ||
+      error instanceof BridgeError
+    ) {
+      process.stderr.write(`${error.message}\n`);
+      return 1;
+    }
+    throw error;
+  }
+}
+
+async function once(options: DemoOptions, stop: AbortController): Promise<void> {
+  const timer = setTimeout(() => {
+    stop.abort(new DemoError(`the story did not end within ${seconds(ONCE_TIMEOUT_MS)}`));
+  }, ONCE_TIMEOUT_MS);
+  const began = performance.now();
+  const tally = new Tally();
+  try {
+    await within(
+      options,
+      stop,
+      (node, change) => tally.hear(node, change),
+      (world) => playOnce(world, tally, stop.signal, print),
+    );
+  } finally {
+    clearTimeout(timer);
+  }
+  print(`ok  everything in ${seconds(performance.now() - began)}, and nothing is left behind`);
+}
+
+async function live(options: DemoOptions, stop: AbortController): Promise<void> {
+  const latest = new Latest(CHANGES_MAX);
+  await within(
+    options,
+    stop,
+    (_, change) => latest.hear(change),
+    async (world) => {
+      print(["Try it:", ...trialOf(world)].join("\n  "));
+      const view = openView(world);
+      try {
+        await playLive({
+          world,
+          signal: stop.signal,
+          changes: () => latest.list(),
+          show: (shot, caption) => view.show(shot, caption),
+        });
+      } finally {
+        view.close();
+        print("Ending: users leave, nodes say goodbye …");
+      }
+    },
+  );
+}
+
+/** Opens a world, lets something happen in it, and ends it in order, or by force when that takes too long. */
+async function within(
+  options: DemoOptions,
+  stop: AbortController,
+  onChange: WorldOptions["onChange"],
+  happen: (world: World) => Promise<void>,
+): Promise<void> {
+  const { ttl, users } = options;
+  const began = performance.now();
+  print(`Rollcall demo: ${users} users, 3 nodes, lease ${ttl} ms, grace ${GRACE_MS} ms. Starting …`);
+  const closing = () =>
+    setTimeout(() => giveUp("the demo did not end in order in time", 1), CLOSE_TIMEOUT_MS);
+  let timer: NodeJS.Timeout | undefined;
+  stop.signal.addEventListener("abort", () => (timer ??= closing()), { once: true });
+  try {
+    const onFailure = (error: DemoError) => stop.abort(error);
+    const world = await openWorld({ options, signal: stop.signal, onChange, onFailure });
+    try {
+      print(`Started in ${seconds(performance.now() - began)}: ${world.engine}, 3 nodes, workerd.`);
+      print(`pids ${world.pids.join(" ")}`);
+      await happen(world);
+    } finally {
+      timer ??= closing();
+      await world[Symbol.asyncDispose]();
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function listenForSignals(stop: AbortController): void {
+  process.once("exit", killEveryGroup);
+  let first = Number.NaN;
+  for (const name of Object.keys(SIGNALS) as (keyof typeof SIGNALS)[]) {
+    process.on(name, () => {
+      if (Number.isNaN(first)) {
+        first = performance.now();
+        stop.abort(new Interrupted(name));
+      } else if (performance.now() - first > PAIR_MS) {
+        giveUp("ended by force", EXIT_SIGNALLED + SIGNALS[name]);
+      }
+    });
+  }
+  // Whoever read us has gone (`npm start | head`, a closed window): there is nobody left to play for.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", () => stop.abort(new Interrupted("SIGHUP")));
+  }
+}
+
+/** Waits for nothing: the children's groups are killed on "exit", and Redis by its watchdog. */
+function giveUp(reason: string, exitCode: number): never {
+  process.stderr.write(`${reason}\n`);
+  process.exit(exitCode);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

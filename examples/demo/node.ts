@@ -1,0 +1,62 @@
+/**
+ * One Socket.IO process of the demo, written as an application would be: it counts its sockets with Rollcall, tells
+ * its clients who came and went, and says goodbye on SIGTERM. Besides, it tells the demo what it heard.
+ *
+ * Started by cluster.ts with REDIS_URL, ROLLCALL_PREFIX, DEMO_TTL and DEMO_GRACE (ms) in its environment.
+ */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Server } from "socket.io";
+import { type Change, createPresence } from "../../src/index.ts";
+import type { NodeMessage } from "./messages.ts";
+
+const HOST = "127.0.0.1";
+/** Redis is near: if it does not answer by then, the lease has to run out by itself. */
+const CLOSE_TIMEOUT_MS = 2_000;
+
+const { REDIS_URL, ROLLCALL_PREFIX, DEMO_TTL, DEMO_GRACE } = process.env;
+if (REDIS_URL === undefined) throw new Error("REDIS_URL is not set: this file is started by the demo");
+
+const httpServer = createServer();
+const io = new Server(httpServer, { transports: ["websocket"] });
+const presence = createPresence(io, {
+  redis: REDIS_URL,
+  prefix: ROLLCALL_PREFIX,
+  ttl: Number(DEMO_TTL),
+  grace: Number(DEMO_GRACE),
+  // A real application verifies a session or a token here.
+  user: (socket) =>
+    typeof socket.handshake.auth["user"] === "string" ? socket.handshake.auth["user"] : null,
+});
+
+presence.on("online", (user, change) => {
+  io.local.emit("user has connected", user);
+  tellChange(change);
+});
+presence.on("offline", (user, change) => {
+  io.local.emit("user has disconnected", user);
+  tellChange(change);
+});
+
+process.once("SIGTERM", () => {
+  // Goodbye first: the sockets that io.close() then closes have been given back already.
+  void presence
+    .close({ timeout: CLOSE_TIMEOUT_MS })
+    .then(() => io.close())
+    .finally(() => process.disconnect());
+});
+
+httpServer.listen(0, HOST);
+await once(httpServer, "listening");
+await presence.ready;
+const { port } = httpServer.address() as AddressInfo;
+tell({ type: "ready", url: `http://${HOST}:${port}`, processIds: presence.processIds });
+
+function tellChange({ at, ...change }: Change): void {
+  tell({ type: "change", change: { ...change, at: at.getTime() } });
+}
+
+function tell(message: NodeMessage): void {
+  if (process.connected) process.send?.(message);
+}

@@ -1,0 +1,132 @@
+/** The story once: stage by stage, each checked before the next begins. */
+import { type Difference, difference, exactlyOnceProblem, type Tally } from "./changes.ts";
+import { settle } from "./checks.ts";
+import { type Incarnation, pidsOf } from "./cluster.ts";
+import { DemoError } from "./errors.ts";
+import { seconds, until } from "../../rig/pace.ts";
+import { type Stage, stagesOf } from "./stages.ts";
+import type { Connection } from "./tab.ts";
+import { GRACE_MS, type World } from "./world.ts";
+
+/** For the slowest part of a stage that is not waiting for a lease or a grace, ms. */
+const SETTLE_TIMEOUT_MS = 10_000;
+const EVENTS_TIMEOUT_MS = 5_000;
+
+/** Plays and prints the stages. Rejects with DemoError at the first check that does not hold. */
+export async function playOnce(
+  world: World,
+  tally: Tally,
+  signal: AbortSignal,
+  print: (line: string) => void,
+): Promise<void> {
+  const totals = { online: 0, offline: 0 };
+  const known = new Set(world.cluster.up);
+  for (const stage of stagesOf(world, signal)) {
+    const { figures, changes } = await play(stage, world, tally, signal);
+    totals.online += changes.online.size;
+    totals.offline += changes.offline.size;
+    print(
+      [
+        `ok  ${stage.name.padEnd(22)}`,
+        `users ${pad(figures.users)}`,
+        `sockets ${pad(figures.sockets)}`,
+        `connections ${pad(figures.connections)}`,
+        `online ${pad(changes.online.size)}`,
+        `offline ${pad(changes.offline.size)}`,
+        seconds(figures.ms).padStart(7),
+      ].join("  "),
+    );
+    const started = world.cluster.up.filter((node) => !known.has(node));
+    if (started.length > 0) print(`pids ${pidsOf(started).join(" ")}`);
+    for (const node of started) known.add(node);
+  }
+  const problem = tally.alternationProblem();
+  if (problem !== null) throw new DemoError(problem);
+  print(
+    `In every stage the reader and the edge gave the figures that the clients gave, and every node heard of every ` +
+      `change exactly once: ${totals.online} online, ${totals.offline} offline.`,
+  );
+}
+
+const pad = (n: number) => String(n).padStart(4);
+
+async function play(stage: Stage, world: World, tally: Tally, signal: AbortSignal) {
+  const { population, cluster, options } = world;
+  const before = population.truth().users;
+  const marks = new Map(cluster.up.map((node) => [node, tally.heard(node).length]));
+  const told = new Map<Connection, Connection["heard"]>();
+  for (const { connection } of population.tabs)
+    if (connection !== undefined) told.set(connection, { ...connection.heard });
+  try {
+    const since = await stage.act();
+    const timeout = SETTLE_TIMEOUT_MS + options.ttl + GRACE_MS;
+    const figures = await settle(world, { since, timeout, signal });
+    const { within = Infinity, offlineCause } = stage;
+    if (figures.ms > within)
+      throw new DemoError(`it took ${seconds(figures.ms)} and may take ${seconds(within)}`);
+    const changes = difference(before, population.truth().users);
+    let problem: string | null = null;
+    const isHeard = () => {
+      problem = nodesProblem(cluster.up, marks, tally, changes) ?? clientsProblem(world, told, changes);
+      return problem === null;
+    };
+    if (!(await until(isHeard, { timeout: EVENTS_TIMEOUT_MS, signal }))) throw new DemoError(problem!);
+    checkCauses(cluster.up, marks, tally, offlineCause);
+    return { figures, changes };
+  } catch (error) {
+    if (error instanceof DemoError)
+      throw new DemoError(`stage "${stage.name}": ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+/** Every node that is up heard of every change exactly once since its mark, or since it started. */
+function nodesProblem(
+  up: readonly Incarnation[],
+  marks: Map<Incarnation, number>,
+  tally: Tally,
+  changes: Difference,
+) {
+  for (const node of up) {
+    const problem = exactlyOnceProblem(tally.heard(node, marks.get(node)), changes);
+    if (problem !== null) return `${node.name}: ${problem}`;
+  }
+  return null;
+}
+
+/** Every client that was connected all the while was told as often as somebody came or went. */
+function clientsProblem(
+  { population }: World,
+  told: Map<Connection, Connection["heard"]>,
+  changes: Difference,
+) {
+  for (const { connection } of population.tabs) {
+    const earlier = connection === undefined ? undefined : told.get(connection);
+    if (connection === undefined || earlier === undefined) continue;
+    for (const type of ["online", "offline"] as const) {
+      const times = connection.heard[type] - earlier[type];
+      const expected = changes[type].size;
+      if (times !== expected)
+        return `a client on ${connection.node.name} was told ${times} × ${type}, not ${expected}`;
+    }
+  }
+  return null;
+}
+
+function checkCauses(
+  up: readonly Incarnation[],
+  marks: Map<Incarnation, number>,
+  tally: Tally,
+  cause?: string,
+): void {
+  if (cause === undefined) return;
+  for (const node of up) {
+    for (const change of tally.heard(node, marks.get(node))) {
+      if (change.type === "offline" && change.cause !== cause) {
+        throw new DemoError(
+          `${node.name} heard of an offline caused by "${change.cause}", not by "${cause}"`,
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Everything the demo consists of, started in order and stopped in the opposite one:
+ * Redis, the bridge, three nodes and the edge beside each other, the users' tabs.
+ */
+import { randomBytes } from "node:crypto";
+import { Redis } from "ioredis";
+import { type ClosableReader, createReader } from "../../src/index.ts";
+import { startBridge } from "../../packages/upstash-bridge/src/index.ts";
+import { type ProvidedRedis, provideRedis } from "../../packages/local-redis/src/index.ts";
+import type { DemoOptions } from "./arguments.ts";
+import { Cluster, type Incarnation, pidsOf } from "./cluster.ts";
+import { type Edge, startEdge } from "./edge.ts";
+import { DemoError } from "./errors.ts";
+import type { Told } from "./messages.ts";
+import { Population } from "./population.ts";
+
+export const NODES = ["node-a", "node-b", "node-c"] as const;
+
+/** How long users stay present after a dropped transport or a node's goodbye, ms: time to find another node. */
+export const GRACE_MS = 2_000;
+
+/** Keys looked at in one call when a Redis that is not ours is tidied up. */
+const SCAN_COUNT = 1_000;
+
+export interface World extends AsyncDisposable {
+  readonly options: DemoOptions;
+  readonly engine: string;
+  readonly cluster: Cluster;
+  readonly population: Population;
+  readonly reader: ClosableReader;
+  readonly edge: Edge;
+  /** Process groups that have to be gone at the end, as `name=id`. */
+  readonly pids: readonly string[];
+}
+
+export interface WorldOptions {
+  readonly options: DemoOptions;
+  readonly signal: AbortSignal;
+  readonly onChange: (node: Incarnation, change: Told) => void;
+  /** A part of the world ended that should not have. */
+  readonly onFailure: (error: DemoError) => void;
+}
+
+/**
+ * Rejects with DemoError, LocalRedisError or BridgeError when a part does not start, with the signal's reason when that
+ * fires; what had been started is stopped by then.
+ */
+export async function openWorld({ options, signal, onChange, onFailure }: WorldOptions): Promise<World> {
+  const stack = new AsyncDisposableStack();
+  try {
+    const prefix = `rollcall-demo-${randomBytes(6).toString("hex")}`;
+
+    const redis = stack.use(await provideRedisUnless(signal));
+    stack.defer(() => tidyUp(redis, prefix));
+    const tokens = { token: newToken(), readOnlyToken: newToken() };
+    const bridge = stack.use(await startBridge({ redis: redis.url, ...tokens }));
+    const reader = createReader({ redis: redis.url, prefix });
+    stack.defer(() => reader.close());
+    signal.throwIfAborted();
+
+    const cluster = new Cluster({
+      redis: redis.url,
+      prefix,
+      ttl: options.ttl,
+      grace: GRACE_MS,
+      onChange,
+      onFailure,
+    });
+    stack.defer(() => cluster.stop());
+    const starting = startEdge(
+      { restUrl: bridge.url, readOnlyToken: tokens.readOnlyToken, prefix, onFailure },
+      signal,
+    );
+    // All of them have started or failed before the first failure is told: nothing starts behind our back.
+    const results = await Promise.allSettled([starting, ...NODES.map((name) => cluster.start(name, signal))]);
+    const [edgeResult] = results;
+    if (edgeResult.status === "fulfilled") stack.defer(() => edgeResult.value.stop());
+    const failure = results.find((result) => result.status === "rejected");
+    if (failure !== undefined) throw failure.reason;
+    const edge = await starting;
+
+    const population = new Population(options.users, () => cluster.up);
+    stack.defer(() => population.leave());
+    const pids = [...pidsOf(cluster.nodes), `edge=${edge.pid}`];
+    if ("pid" in redis) pids.unshift(`redis=${String(redis.pid)}`);
+    const dispose = () => stack.disposeAsync();
+    return {
+      options,
+      engine: redis.engine,
+      cluster,
+      population,
+      reader,
+      edge,
+      pids,
+      [Symbol.asyncDispose]: dispose,
+    };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+/** The signal ends the start alone: a Redis that runs is needed for the goodbyes, and ends last. */
+async function provideRedisUnless(signal: AbortSignal): Promise<ProvidedRedis> {
+  signal.throwIfAborted();
+  const starting = new AbortController();
+  const onAbort = () => starting.abort(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await provideRedis({ signal: starting.signal });
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function newToken(): string {
+  return randomBytes(24).toString("hex");
+}
+
+/** A Redis of our own is thrown away; in somebody else's our keys are deleted. */
+async function tidyUp(provided: ProvidedRedis, prefix: string): Promise<void> {
+  if ("pid" in provided) return;
+  const redis = new Redis(provided.url, { maxRetriesPerRequest: 1 });
+  // A failed command tells as much.
+  redis.on("error", () => {});
+  try {
+    for await (const keys of redis.scanStream({ match: `{${prefix}}:*`, count: SCAN_COUNT })) {
+      if ((keys as string[]).length > 0) await redis.unlink(...(keys as string[]));
+    }
+  } catch (cause) {
+    throw new DemoError(`the keys under {${prefix}} could not be deleted: ${String(cause)}`, { cause });
+  } finally {
+    redis.disconnect();
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * A Redis for Debian and Ubuntu without installing anything: apt downloads the distribution's own signed
+ * packages, `dpkg -x` unpacks them into this user's cache, and the server runs from there.
+ *
+ * Nothing is half made: a tree is built in a directory of its own, tried, and only then renamed into place.
+ * So any number of processes may race for it, the first rename wins, and a process that stops half-way
+ * leaves a directory that the next extraction sweeps up.
+ */
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import { LocalRedisError } from "./error.ts";
+
+const run = promisify(execFile);
+
+const COMMAND_TIMEOUT_MS = 120_000;
+const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
+const LOCK_WAIT_MS = 60_000;
+const LOCK_POLL_MS = 250;
+const ABANDONED_AFTER_MS = 3_600_000;
+
+/** What the server needs on a machine that has the rest already; used when apt cannot work it out itself. */
+const LEAST_PACKAGES = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1"];
+
+/** An unpacked tree: the server, and the environment in which it finds its libraries. */
+export interface ExtractedRedis {
+  readonly path: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Runs the server of a tree and says whether it works; the caller's, so that one check serves every source. */
+export type TryServer = (server: ExtractedRedis) => Promise<boolean>;
+
+export interface ExtractOptions {
+  /** Where trees are kept. */
+  readonly cache: string;
+  /** Where apt-get and dpkg are looked for, as in PATH. */
+  readonly path: string;
+}
+
+/** Where trees are kept: XDG_CACHE_HOME when set to an absolute path, as its specification asks, or ~/.cache. */
+export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  const xdg = environment["XDG_CACHE_HOME"];
+  return join(xdg !== undefined && isAbsolute(xdg) ? xdg : join(homedir(), ".cache"), "rollcall");
+}
+
+/**
+ * The cached tree, made first when there is none or when it no longer runs.
+ * Rejects with LocalRedisError when apt cannot bring the packages or what they hold does not run here.
+ */
+export async function extractRedis(
+  works: TryServer,
+  { cache, path }: ExtractOptions,
+): Promise<ExtractedRedis> {
+  const home = join(cache, `redis-${await platformName()}`);
+  const cached = await findServer(home);
+  if (cached !== undefined && (await works(cached))) return cached;
+
+  const partial = await makePartial(cache);
+  try {
+    await download(partial, path);
+    const fresh = await findServer(partial);
+    if (fresh === undefined || !(await works(fresh))) {
+      throw new LocalRedisError("the Redis that apt downloaded does not run on this machine");
+    }
+    return await publish(partial, home, works);
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+}
+
+/** Moves a finished tree into place. Whoever was faster has won: a tree that works is never replaced. */
+async function publish(partial: string, home: string, works: TryServer): Promise<ExtractedRedis> {
+  for (let attempt = 0; attempt < 5; attempt++) {
+    try {
+      await rename(partial, home);
+    } catch (error) {
+      if (!isCode(error, "ENOTEMPTY") && !isCode(error, "EEXIST")) throw error;
+    }
+    const server = await findServer(home);
+    if (server !== undefined && (await works(server))) return server;
+    // What stands there is broken. It is renamed first, so that nobody ever sees a half-removed tree.
+    const broken = `${partial}-broken`;
+    await rename(home, broken).catch(ignoreMissing);
+    await rm(broken, { recursive: true, force: true });
+  }
+  throw new LocalRedisError(`${home} keeps being replaced by a Redis that does not run; remove it`);
+}
+
+async function makePartial(cache: string): Promise<string> {
+  try {
+    await mkdir(cache, { recursive: true });
+    await sweepAbandoned(cache);
+    return await mkdtemp(join(cache, "partial-"));
+  } catch (error) {
+    throw new LocalRedisError(`${cache} cannot be written; set XDG_CACHE_HOME to a directory that can`, {
+      cause: error,
+    });
+  }
+}
+
+async function sweepAbandoned(cache: string): Promise<void> {
+  for (const name of await readdir(cache)) {
+    if (!name.startsWith("partial-")) continue;
+    const path = join(cache, name);
+    const age = Date.now() - (await stat(path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs;
+    if (age > ABANDONED_AFTER_MS) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Packages and their unpacked files into `directory`. */
+async function download(directory: string, path: string): Promise<void> {
+  const settings = {
+    cwd: directory,
+    timeout: COMMAND_TIMEOUT_MS,
+    env: { ...process.env, PATH: path, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
+    maxBuffer: OUTPUT_BYTES_MAX,
+  };
+  // The directory is ours alone, so apt's own unprivileged user could not write to it.
+  const aptGet = (...args: string[]) =>
+    run("apt-get", ["-q", "-o", "APT::Sandbox::User=root", ...args], settings);
+  const fetchAll = async () => aptGet("download", ...(await missingPackages(aptGet)));
+  try {
+    await fetchAll();
+  } catch (error) {
+    // Only root may refresh the lists; they are empty in most container images.
+    if (process.getuid?.() !== 0) throw aptFailed(error);
+    try {
+      await update(aptGet);
+      await fetchAll();
+    } catch (again) {
+      throw aptFailed(again);
+    }
+  }
+  for (const file of await readdir(directory)) {
+    if (!file.endsWith(".deb")) continue;
+    await run("dpkg", ["-x", join(directory, file), directory], settings);
+    await rm(join(directory, file));
+  }
+}
+
+type AptGet = (...args: string[]) => Promise<{ stdout: string }>;
+
+/** Which packages an installation would add: a slim image lacks more libraries than a full one. */
+async function missingPackages(aptGet: AptGet): Promise<string[]> {
+  try {
+    const { stdout } = await aptGet("--simulate", "--no-install-recommends", "install", "redis-server");
+    const added = [...stdout.matchAll(/^Inst (\S+)/gm)].map((match) => match[1]!);
+    if (added.includes("redis-server")) return added;
+  } catch {
+    // A machine with broken dependencies cannot simulate; the download itself will tell what is wrong.
+  }
+  return LEAST_PACKAGES;
+}
+
+/** Refreshes the lists. They have one lock for the whole machine, and another process may be holding it. */
+async function update(aptGet: AptGet): Promise<void> {
+  const until = Date.now() + LOCK_WAIT_MS;
+  for (;;) {
+    try {
+      await aptGet("update");
+      return;
+    } catch (error) {
+      if (!/Could not get lock/.test(String(error)) || Date.now() > until) throw error;
+      await delay(LOCK_POLL_MS);
+    }
+  }
+}
+
+/** The server inside a tree, whatever its engine and the machine's library directory are called. */
+async function findServer(root: string): Promise<ExtractedRedis | undefined> {
+  const bin = join(root, "usr", "bin");
+  const names = await readdir(bin).catch((): string[] => []);
+  const name = ["redis-server", "valkey-server"].find((candidate) => names.includes(candidate));
+  if (name === undefined) return undefined;
+  const libraries: string[] = [];
+  for (const parent of [join(root, "usr", "lib"), join(root, "lib")]) {
+    for (const entry of await readdir(parent).catch((): string[] => [])) {
+      if (entry.includes("-linux-")) libraries.push(join(parent, entry));
+    }
+  }
+  return { path: join(bin, name), env: { LD_LIBRARY_PATH: libraries.join(":") } };
+}
+
+/** Names the distribution too: a home directory may be shared by containers of different releases. */
+async function platformName(): Promise<string> {
+  const release = await readFile("/etc/os-release", "utf8").catch(() => "");
+  const value = (key: string) => new RegExp(`^${key}="?([^"\n]*)`, "m").exec(release)?.[1] ?? "unknown";
+  return `${value("ID")}-${value("VERSION_ID")}-${process.arch}`.replaceAll(/[^\w.-]/g, "_");
+}
+
+function aptFailed(error: unknown): LocalRedisError {
+  const stderr = (error as { stderr?: string }).stderr ?? String(error);
+  const lines = stderr.split("\n").filter((line) => line.startsWith("E:"));
+  return new LocalRedisError(`apt-get could not download Redis: ${lines.join(" ") || stderr.trim()}`, {
+    cause: error,
+  });
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException).code === code;
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!isCode(error, "ENOENT")) throw error;
+}

@@ -1,0 +1,235 @@
+/**
+ * A real Redis on a fresh machine, for development and tests.
+ *
+ * A server started here keeps nothing: it has a temporary directory of its own, no snapshots and no append-only
+ * file, and it ends with its owner. An owner that stops without a word (a crash, SIGKILL) cannot leave it
+ * behind either: a shell waits on a pipe that only the owner holds open, and when the pipe closes it kills the
+ * server. The server has a process group of its own, so Ctrl-C reaches the application alone, which may
+ * still say goodbye to Redis before it stops it.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { createServer, type AddressInfo, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { findRedisBinary, type FindRedisOptions, type RedisBinary } from "./binary.ts";
+import { LocalRedisError } from "./error.ts";
+import { askRedis } from "./ask.ts";
+
+export { findRedisBinary, LocalRedisError, type FindRedisOptions, type RedisBinary };
+
+const START_TIMEOUT_MS = 10_000;
+const POLL_MS = 20;
+/** Redis without persistence ends within milliseconds; the bound is for one that is stuck in a script. */
+const TERMINATE_TIMEOUT_MS = 3_000;
+const PORT_ATTEMPTS = 5;
+/** How much of a failed server's log an error quotes. */
+const LOG_LINES = 8;
+
+/** A Redis that somebody else runs, or one of our own: what both have in common. */
+export interface ProvidedRedis extends AsyncDisposable {
+  readonly url: string;
+  /** Name and version, e.g. "redis 7.0.15" or "valkey 8.0.1". */
+  readonly engine: string;
+  /** Ends the server if it was started here, and leaves it alone if not. May be called more than once. */
+  stop(): Promise<void>;
+}
+
+export interface RedisServer extends ProvidedRedis {
+  readonly port: number;
+  readonly pid: number;
+}
+
+export interface RedisServerOptions {
+  /** TCP port on 127.0.0.1; a free one by default. */
+  readonly port?: number;
+  /** More arguments for redis-server, e.g. `["--maxmemory", "64mb"]`. They must not change where it listens or who may connect. */
+  readonly args?: readonly string[];
+  /** Gives up starting when it aborts; a server that runs already is stopped. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Starts a Redis server of our own on 127.0.0.1 and resolves once it answers.
+ * Rejects with LocalRedisError when there is no Redis to start, the given port is taken, or the server refuses its
+ * arguments (the message ends with its log); with the signal's reason when it aborts.
+ */
+export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const { port, args = [], signal } = options;
+  signal?.throwIfAborted();
+  const binary = await findRedisBinary();
+  for (let attempt = 1; ; attempt++) {
+    const launched = await launch(binary, port ?? (await freePort()), args, signal);
+    if (typeof launched !== "string") return launched;
+    // Between finding a free port and binding it, somebody else may have taken it: only then is another port a cure.
+    const taken = /Address already in use/i.test(launched);
+    if (!taken || port !== undefined || attempt === PORT_ATTEMPTS) {
+      const advice = taken
+        ? `port ${port ?? "(any)"} is taken; choose another or leave it out`
+        : "see its log";
+      throw new LocalRedisError(`${binary.path} did not start: ${advice}\n${launched}`);
+    }
+  }
+}
+
+/**
+ * The Redis at REDIS_URL when that is set (stop() leaves it running), else one that startRedis starts.
+ * Rejects with LocalRedisError when REDIS_URL cannot be reached.
+ */
+export async function provideRedis(
+  options: RedisServerOptions & { readonly environment?: NodeJS.ProcessEnv } = {},
+): Promise<ProvidedRedis> {
+  const url = (options.environment ?? process.env)["REDIS_URL"];
+  if (url === undefined || url === "") return startRedis(options);
+  try {
+    const { engine } = await askRedis(url);
+    const stop = async () => {};
+    return { url, engine, stop, [Symbol.asyncDispose]: stop };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new LocalRedisError(
+      `REDIS_URL is set but does not answer (${reason}). Start that Redis, or unset REDIS_URL to have one started.`,
+      { cause: error },
+    );
+  }
+}
+
+/** One attempt. Resolves with the running server, or with the log of one that ended instead of listening. */
+async function launch(
+  binary: RedisBinary,
+  port: number,
+  args: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<RedisServer | string> {
+  const directory = await mkdtemp(join(tmpdir(), "rollcall-redis-"));
+  const removeDirectory = () => rm(directory, { recursive: true, force: true });
+  const logPath = join(directory, "redis.log");
+  const spawned = await spawnServer(binary, port, args, directory, logPath).catch(async (error: unknown) => {
+    await removeDirectory();
+    throw new LocalRedisError(`${binary.path} cannot be run: ${String(error)}`, { cause: error });
+  });
+  const { child, pid, exited } = spawned;
+
+  let stopping: Promise<void> | undefined;
+  const stop = () => (stopping ??= end());
+  async function end(): Promise<void> {
+    signal?.removeEventListener("abort", onAbort);
+    await terminate(child, exited);
+    await removeDirectory();
+  }
+  // Nobody awaits this stop; one who calls stop() themselves is told why it failed.
+  const onAbort = () => void stop().catch(() => {});
+  signal?.addEventListener("abort", onAbort, { once: true });
+
+  const url = `redis://127.0.0.1:${port}`;
+  try {
+    const engine = await untilAnswers(child, url, signal);
+    if (engine !== undefined) return { url, port, pid, engine, stop, [Symbol.asyncDispose]: stop };
+    const log = await readFile(logPath, "utf8").catch(() => "");
+    await stop();
+    return log.trim().split("\n").slice(-LOG_LINES).join("\n");
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface Spawned {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly exited: Promise<void>;
+}
+
+async function spawnServer(
+  binary: RedisBinary,
+  port: number,
+  args: readonly string[],
+  directory: string,
+  logPath: string,
+): Promise<Spawned> {
+  const ours = { port: String(port), bind: "127.0.0.1", save: "", appendonly: "no", dir: directory };
+  const flags = Object.entries(ours).flatMap(([name, value]) => [`--${name}`, value]);
+  // Redis logs to its output unless told otherwise, so one file holds its log and its complaints about arguments.
+  const log = await open(logPath, "a");
+  try {
+    const child = spawn(binary.path, [...flags, ...args], {
+      cwd: directory,
+      env: { ...process.env, ...binary.env },
+      stdio: ["ignore", log.fd, log.fd],
+      detached: true,
+    });
+    // Listened for from the first moment: a server that does not like its arguments ends within milliseconds.
+    const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    await once(child, "spawn");
+    watchOver(child.pid!, directory, exited);
+    return { child, pid: child.pid!, exited };
+  } finally {
+    await log.close();
+  }
+}
+
+/** A shell that waits for our end of the pipe to close, which the kernel sees to however we die, and then cleans up. */
+function watchOver(pid: number, directory: string, exited: Promise<void>): void {
+  const script = 'read -r _; kill -KILL "$1" 2>/dev/null; rm -rf "$2"';
+  const watchdog = spawn("/bin/sh", ["-c", script, "rollcall-watchdog", String(pid), directory], {
+    stdio: ["pipe", "ignore", "ignore"],
+    cwd: "/",
+    detached: true,
+  });
+  // Without a shell the server merely outlives a crash; that is no reason to refuse to start it.
+  watchdog.on("error", () => {});
+  watchdog.stdin.on("error", () => {});
+  // Only the server itself keeps its owner's event loop going.
+  watchdog.unref();
+  (watchdog.stdin as Socket).unref();
+  // It goes with the server: later, the process id it would kill may be somebody else's.
+  void exited.then(() => watchdog.kill("SIGKILL"));
+}
+
+/** The engine once the server answers, undefined when it has ended instead. Rejects when neither happens in time. */
+async function untilAnswers(
+  child: ChildProcess,
+  url: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const deadline = performance.now() + START_TIMEOUT_MS;
+  while (child.exitCode === null && child.signalCode === null) {
+    signal?.throwIfAborted();
+    const answer = await askRedis(url).catch(() => undefined);
+    // Somebody else's Redis may answer on a port that ours has just failed to bind, hence the comparison.
+    if (answer?.pid === child.pid) return answer!.engine;
+    if (performance.now() > deadline) {
+      throw new LocalRedisError(
+        answer === undefined
+          ? `Redis did not answer PING at ${url} within ${START_TIMEOUT_MS} ms`
+          : `another Redis (process ${answer.pid}) answers at ${url}; choose another port`,
+      );
+    }
+    await delay(POLL_MS);
+  }
+  signal?.throwIfAborted();
+  return undefined;
+}
+
+async function terminate(child: ChildProcess, exited: Promise<void>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), TERMINATE_TIMEOUT_MS);
+  try {
+    await exited;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,0 +1,121 @@
+/**
+ * The bridge as a command: `npm run bridge -- --redis redis://127.0.0.1:6379 --port 8079`.
+ * Prints the environment that makes @upstash/redis use it, and runs until SIGINT or SIGTERM.
+ */
+import { randomBytes } from "node:crypto";
+import { parseArgs } from "node:util";
+import { provideRedis, LocalRedisError, type ProvidedRedis } from "../../local-redis/src/index.ts";
+import { BridgeError, startBridge, type Bridge } from "./index.ts";
+
+const HELP = `Usage: npm run bridge -- [--redis URL] [--port PORT]
+
+Serves Upstash's REST protocol on 127.0.0.1 over a plain Redis, for development and tests.
+
+  --redis URL   the Redis behind it; REDIS_URL by default, or a Redis of its own that ends with it
+  --port PORT   TCP port; a free one by default
+  --help        this text
+
+Tokens come from UPSTASH_REDIS_REST_TOKEN and UPSTASH_REDIS_REST_READONLY_TOKEN, each made and printed when not set.
+`;
+
+/** The exit code of a command that was called wrongly, as shells have it. */
+const EXIT_USAGE = 2;
+const PORT_MAX = 65_535;
+/** How long the bridge may outlive the npm that started it. */
+const PARENT_POLL_MS = 200;
+const TOKEN = "UPSTASH_REDIS_REST_TOKEN";
+const READ_ONLY_TOKEN = "UPSTASH_REDIS_REST_READONLY_TOKEN";
+
+interface Arguments {
+  readonly redis: string | undefined;
+  readonly port: number;
+}
+
+async function main(): Promise<number> {
+  const given = readArguments(process.argv.slice(2));
+  if (typeof given === "number") return given;
+  const stopped = signalled();
+  let redis: ProvidedRedis | undefined;
+  let bridge: Bridge | undefined;
+  try {
+    redis = given.redis === undefined ? await provideRedis() : undefined;
+    bridge = await startWithTokens(given.redis ?? redis!.url, given.port);
+    await stopped;
+    return 0;
+  } catch (error) {
+    if (!(error instanceof BridgeError) && !(error instanceof LocalRedisError)) throw error;
+    process.stderr.write(`${inWordsOfTheCommand(error.message)}\n`);
+    return 1;
+  } finally {
+    await bridge?.close();
+    await redis?.stop();
+  }
+}
+
+/** The arguments, or the exit code when there is nothing to run. */
+function readArguments(args: string[]): Arguments | number {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: { redis: { type: "string" }, port: { type: "string" }, help: { type: "boolean" } },
+    });
+    if (values.help === true) {
+      process.stdout.write(HELP);
+      return 0;
+    }
+    if (values.port !== undefined && (!/^\d+$/.test(values.port) || Number(values.port) > PORT_MAX)) {
+      throw new TypeError(`--port is ${values.port || "empty"}; give a number from 0 to ${PORT_MAX}`);
+    }
+    return { redis: values.redis, port: Number(values.port ?? 0) };
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    return EXIT_USAGE;
+  }
+}
+
+async function startWithTokens(redis: string, port: number): Promise<Bridge> {
+  const token = tokenFrom(TOKEN);
+  const readOnlyToken = tokenFrom(READ_ONLY_TOKEN);
+  const logger = { warn: (message: string) => void process.stderr.write(`${message}\n`) };
+  const bridge = await startBridge({
+    redis,
+    port,
+    token: token.value,
+    readOnlyToken: readOnlyToken.value,
+    logger,
+  });
+  const lines = [`UPSTASH_REDIS_REST_URL=${bridge.url}`];
+  // A token that was given is known to whoever gave it; only a new one has to be shown.
+  for (const { name, value, made } of [token, readOnlyToken]) if (made) lines.push(`${name}=${value}`);
+  process.stdout.write(`${lines.join("\n")}\n`);
+  return bridge;
+}
+
+function tokenFrom(name: string): { name: string; value: string; made: boolean } {
+  const given = process.env[name];
+  const made = given === undefined || given === "";
+  return { name, value: made ? randomBytes(24).toString("hex") : given, made };
+}
+
+/** Options of startBridge as whoever runs the command gave them. */
+function inWordsOfTheCommand(message: string): string {
+  return message
+    .replace(/^redis (?=must|names)/, "--redis ")
+    .replace("the option redis", "--redis")
+    .replaceAll(/\breadOnlyToken\b/g, READ_ONLY_TOKEN)
+    .replaceAll(/\btoken\b/g, TOKEN);
+}
+
+/** The first SIGINT or SIGTERM; a second one finds no handler and ends the process at once. */
+async function signalled(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    process.once("SIGINT", () => resolve());
+    process.once("SIGTERM", () => resolve());
+    // npm passes a signal on to the shell between, which ends without a word: then its end is the signal.
+    const shell = process.ppid;
+    if (process.env["npm_lifecycle_event"] === undefined) return;
+    setInterval(() => process.ppid !== shell && resolve(), PARENT_POLL_MS).unref();
+  });
+}
+
+process.exitCode = await main();

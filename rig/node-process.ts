@@ -1,0 +1,36 @@
+/**
+ * A Socket.IO node as a process of its own, for tests that kill, stop and drain one. Talks over IPC:
+ * out `{ ready: url }`, `{ change: "+alice connect" }`, `{ error: code }`; in `"drain"`.
+ */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Server } from "socket.io";
+import { createPresence } from "../src/index.ts";
+
+const options = JSON.parse(process.env["NODE_OPTIONS_JSON"]!) as { redis: string };
+const http = createServer();
+const io = new Server(http);
+const presence = createPresence(io, {
+  ...options,
+  user: (socket) => (socket.handshake.auth["user"] as string | undefined) ?? null,
+  logger: { info() {}, warn() {}, error() {} },
+});
+presence.on("online", (user, { cause }) => process.send!({ change: `+${user} ${cause}` }));
+presence.on("offline", (user, { cause }) => process.send!({ change: `-${user} ${cause}` }));
+presence.on("error", ({ code }) => process.send!({ error: code }));
+
+process.on("message", (message) => {
+  if (message !== "drain") return;
+  void (async () => {
+    await presence.close();
+    await io.close();
+    process.disconnect();
+  })();
+});
+process.on("disconnect", () => process.exit(0));
+
+await new Promise<void>((resolve) => {
+  http.listen(0, "127.0.0.1", resolve);
+});
+await presence.ready;
+process.send!({ ready: `http://127.0.0.1:${(http.address() as AddressInfo).port}` });

@@ -1,0 +1,26 @@
+/** The projector for platforms that run functions on a schedule, over Upstash's REST with the token that can write. */
+import { projectorOver } from "../projector/projector.ts";
+import { upstashWritePort } from "../redis/upstash.ts";
+import * as read from "./environment.ts";
+import { type Sweeping, sweepMinute } from "./minute.ts";
+import { upstashClient } from "./upstash.ts";
+
+/** Sweeps for one invocation (minute.ts). Rejects when there is nothing to sweep with, or a sweep fails. */
+export function restProjection(): (environment: read.Environment) => Promise<void> {
+  /** Kept, so that what it has found out (ROLLCALL_READ=auto, the clock of Redis) serves later invocations. */
+  let sweeping: (Sweeping & { readonly environment: read.Environment }) | undefined;
+
+  function prepare(environment: read.Environment): Sweeping {
+    if (sweeping?.environment === environment) return sweeping;
+    let repeats = 0;
+    const client = upstashClient(read.writeCredentialsFrom(environment), () => repeats++);
+    const projector = projectorOver(upstashWritePort(client), {
+      ...read.projectorOptionsFrom(environment),
+      repeated: () => repeats,
+    });
+    sweeping = { environment, projector, ...read.sweepSettingsFrom(environment) };
+    return sweeping;
+  }
+
+  return (environment) => sweepMinute(() => prepare(environment), console);
+}

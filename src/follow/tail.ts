@@ -1,0 +1,107 @@
+/**
+ * Follows streams with XREAD BLOCK on a connection of its own, from one id to the next, without polling.
+ *
+ * A lost connection is made again with jittered back-off and reading goes on after the last entry delivered: an entry
+ * is delivered once, unless it was trimmed before it could be read.
+ */
+import { redisError } from "../redis/errors.ts";
+import { type Connection, connect, isStandalone, type RedisInput } from "../redis/connect.ts";
+import { backoff } from "../core/backoff.ts";
+import { isBefore } from "../core/stream-id.ts";
+import { type StreamEntry, streamsOf } from "../redis/entries.ts";
+import { pause } from "../time/pause.ts";
+import type { Reply } from "../redis/port.ts";
+
+export interface TailOptions {
+  readonly redis: RedisInput;
+  readonly streams: readonly string[];
+  /** Where to start: after this id, stream by stream; `undefined` for what comes from now on. */
+  readonly from?: readonly (string | undefined)[] | undefined;
+  /** Given the place of the stream in `streams`. Must not throw. */
+  readonly onEntries: (stream: number, entries: readonly StreamEntry[]) => void;
+  /** Told once when reading begins to fail and once when it works again. */
+  readonly onState?: ((error: Error | null) => void) | undefined;
+}
+
+export interface Tail {
+  /** Resolves when every stream's starting place is known: what is appended later will be delivered. */
+  readonly ready: Promise<void>;
+  /** Stops reading and closes the connections. Idempotent; nothing is delivered after it was called. */
+  close(): Promise<void>;
+}
+
+/** How long one XREAD blocks, ms: how late a connection that died silently is noticed. */
+const BLOCK_MS = 5_000;
+const COUNT = 100;
+
+export function tail({ redis, streams, from = [], onEntries, onState = () => {} }: TailOptions): Tail {
+  const closing = new AbortController();
+  const probe = connect(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail" });
+  // On a Cluster one call names keys of one slot only: a reader for each stream.
+  const groups = isStandalone(probe.client) ? [streams.map((_, i) => i)] : streams.map((_, i) => [i]);
+  const connections = groups.map((_, i) =>
+    i === 0 ? probe : connect(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail" }),
+  );
+  const at = streams.map((_, i) => from[i]);
+
+  /**
+   * A stream that ends before the place we read from was made anew (FLUSHALL, a failover) while the clock was behind:
+   * what comes next is read from its end.
+   */
+  async function stepBack(port: Connection["port"], group: readonly number[]): Promise<void> {
+    for (const i of group) {
+      const end = await endOf(port, streams[i]!);
+      if (end !== "0-0" && isBefore(end, at[i]!)) at[i] = end;
+    }
+  }
+
+  async function follow(group: readonly number[], { port }: Connection, started: () => void) {
+    let failures = 0;
+    while (!closing.signal.aborted) {
+      try {
+        for (const i of group) {
+          if (at[i] !== undefined) continue;
+          at[i] = await endOf(port, streams[i]!);
+        }
+        started();
+        const keys = group.map((i) => streams[i]!);
+        const ids = group.map((i) => at[i]!);
+        const reply = await port.call([
+          "XREAD", "COUNT", String(COUNT), "BLOCK", String(BLOCK_MS), "STREAMS", ...keys, ...ids,
+        ]); // prettier-ignore
+        if (closing.signal.aborted) return;
+        if (failures > 0) onState(null);
+        failures = 0;
+        if (reply === null) await stepBack(port, group);
+        for (const [key, entries] of streamsOf(reply)) {
+          const i = group[keys.indexOf(key)]!;
+          at[i] = entries.at(-1)?.id ?? at[i];
+          onEntries(i, entries);
+        }
+      } catch (error) {
+        if (closing.signal.aborted) return;
+        if (failures === 0) onState(redisError(error));
+        failures++;
+        await pause(backoff(failures), closing.signal);
+      }
+    }
+  }
+
+  const starts = groups.map(() => Promise.withResolvers<void>());
+  const loops = groups.map((group, i) => follow(group, connections[i]!, starts[i]!.resolve));
+  return {
+    ready: Promise.all(starts.map((start) => start.promise)).then(() => {}),
+    async close() {
+      closing.abort();
+      for (const start of starts) start.resolve();
+      for (const connection of connections) connection.close();
+      await Promise.all(loops);
+    },
+  };
+}
+
+/** The id of a stream's last entry; "0-0" if it has none. */
+async function endOf(port: Connection["port"], stream: string): Promise<string> {
+  const newest = (await port.call(["XREVRANGE", stream, "+", "-", "COUNT", "1"])) as Reply[][];
+  return (newest[0]?.[0] as string | undefined) ?? "0-0";
+}

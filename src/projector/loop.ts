@@ -1,0 +1,164 @@
+/**
+ * The projector as a loop: woken by the log and by the next deadline, never by polling.
+ *
+ * A loop sleeps until a record arrives or a deadline comes. Any number of loops may run, in as many processes: the
+ * first that wakes does the work, the others find nothing left.
+ */
+import { backoff } from "../core/backoff.ts";
+import { PresenceError } from "../core/errors.ts";
+import { keysOf } from "../core/keys.ts";
+import { type ProjectorOptions, resolveProjectorOptions } from "../core/options.ts";
+import { type Projector, projectorOver, type StepResult } from "./projector.ts";
+import { connect, type RedisInput } from "../redis/connect.ts";
+import { redisError } from "../redis/errors.ts";
+import { pause } from "../time/pause.ts";
+import { tail } from "../follow/tail.ts";
+
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each step that did something, for logs and metrics. Must not throw. */
+  readonly onStep?: ((result: StepResult, shard: number) => void) | undefined;
+}
+
+export interface LoopProjector extends Projector {
+  /**
+   * Projects until the signal fires or close() is called; then resolves. A lost Redis is waited for, for as long as it
+   * takes; SHARDS_MISMATCH rejects, since waiting does not mend it.
+   */
+  run(options?: RunOptions): Promise<void>;
+  /** Ends run() and closes the connections. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A connection that says nothing for this long while an answer is due is given up, ms. */
+const TIMEOUT_MS = 5_000;
+
+/** A deadline can be told a moment early by another clock: look again after this long, ms, rather than at once. */
+const SOONEST_MS = 5;
+const LATEST_MS = 2 ** 31 - 1;
+
+/** Sleeps that end early when woken; a wake while awake counts for the next sleep. */
+class Bell {
+  #rung = false;
+  #sleeper: (() => void) | undefined;
+
+  ring(): void {
+    this.#rung = true;
+    this.#sleeper?.();
+  }
+
+  async sleep(ms: number): Promise<void> {
+    if (!this.#rung) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        this.#sleeper = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#sleeper = undefined;
+    this.#rung = false;
+  }
+}
+
+/**
+ * A projector with connections of its own, after a redis:// URL, an ioredis client or Cluster.
+ * Throws PresenceError OPTIONS_INVALID.
+ */
+export function loopProjector(options: ProjectorOptions & { readonly redis: RedisInput }): LoopProjector {
+  const { prefix, shards, hold, logger } = resolveProjectorOptions(options);
+  const connection = connect(options.redis, { timeout: TIMEOUT_MS, name: "rollcall-projector" });
+  const projector = projectorOver(connection.port, options);
+  const closing = new AbortController();
+  const running = new Set<Promise<void>>();
+
+  async function loop(
+    shard: number,
+    bell: Bell,
+    signal: AbortSignal,
+    onStep: RunOptions["onStep"],
+  ): Promise<void> {
+    let failures = 0;
+    let failedAt = -Infinity;
+    while (!signal.aborted) {
+      try {
+        // Decided once Redis is there: a wait for it would make what was decided before out of date.
+        await connection.ready();
+        // Processes that lost Redis when we did get a moment to renew their leases.
+        const held = Math.max(0, Math.max(failedAt, connection.reconnectedAt) + hold - performance.now());
+        const result = await projector.step(shard, { reap: held === 0 });
+        if (failures > 0) logger.info(`shard ${shard}: projecting again after ${failures} failed calls`);
+        failures = 0;
+        if (result.records + result.givenBack + result.changes > 0) onStep?.(result, shard);
+        if (result.more) continue;
+        const wait = result.due === null ? LATEST_MS : Math.max(result.due - result.now, held, SOONEST_MS);
+        await bell.sleep(Math.min(wait, LATEST_MS));
+      } catch (error) {
+        if (signal.aborted) return;
+        const failure = redisError(error);
+        if (failure.code === "SHARDS_MISMATCH") throw failure;
+        if (failures === 0) logger.warn(`shard ${shard}: cannot project: ${failure.message}`);
+        failures++;
+        await pause(backoff(failures), signal);
+        failedAt = performance.now();
+      }
+    }
+  }
+
+  async function project({ signal: outer, onStep }: RunOptions): Promise<void> {
+    const failed = new AbortController();
+    const signal = AbortSignal.any([closing.signal, failed.signal, ...(outer === undefined ? [] : [outer])]);
+    const bells = Array.from({ length: shards }, () => new Bell());
+    const ringAll = () => bells.forEach((bell) => bell.ring());
+    signal.addEventListener("abort", ringAll);
+    // Redis may be back with leases it had forgotten, and nobody left to append.
+    connection.onReconnect = ringAll;
+    // From now on: the first step of each loop folds what is there already.
+    const records = tail({
+      redis: options.redis,
+      streams: bells.map((_, shard) => keysOf(prefix, shard, shards).records),
+      onEntries: (shard) => bells[shard]!.ring(),
+    });
+    try {
+      const loops = bells.map(async (bell, shard) => {
+        try {
+          await loop(shard, bell, signal, onStep);
+        } finally {
+          failed.abort();
+        }
+      });
+      // Entries between a loop's first step and the tail's start would wake nobody.
+      void records.ready.then(ringAll);
+      const results = await Promise.allSettled(loops);
+      const failure = results.find((result) => result.status === "rejected");
+      if (failure !== undefined) throw failure.reason;
+    } finally {
+      signal.removeEventListener("abort", ringAll);
+      connection.onReconnect = undefined;
+      await records.close();
+    }
+  }
+
+  async function close(): Promise<void> {
+    closing.abort();
+    await Promise.allSettled(running);
+    connection.close();
+  }
+
+  return {
+    ...projector,
+    run(runOptions = {}) {
+      if (closing.signal.aborted)
+        return Promise.reject(new PresenceError("CLOSED", "this projector has been closed"));
+      const promise = project(runOptions);
+      running.add(promise);
+      const settled = () => running.delete(promise);
+      promise.then(settled, settled);
+      return promise;
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,182 @@
+/**
+ * The projector: the only writer of the projection.
+ *
+ * One `step()` is one bounded, atomic script call a shard. It keeps nothing in memory that matters, so a caller may die
+ * between any two steps, and any number of callers may step at once: whoever calls, the log is folded in order and
+ * exactly once. Hence the same function serves a Socket.IO process after it appended, a long-running worker (run.ts),
+ * and a scheduled function with a budget.
+ *
+ * Steps are idempotent: one that is carried out twice, because its answer was lost, finds nothing left the second time.
+ */
+import { keysOf, type ShardKeys } from "../core/keys.ts";
+import { project } from "../lua/generated.ts";
+import { type ProjectorOptions, resolveProjectorOptions } from "../core/options.ts";
+import { type CallResult, parseReply, SCRIPT_READS, type StepResult, turnArguments } from "./call.ts";
+import { Look } from "./look.ts";
+import { type Looked, type Steps, type SweepOptions, type SweepSummary, sweepShards } from "./sweep.ts";
+import { Turns } from "./turns.ts";
+import { redisError } from "../redis/errors.ts";
+import { type Reply, ReplyError, type ScriptCall, type WritePort } from "../redis/port.ts";
+import { evaluate, evalsha } from "../redis/scripts.ts";
+import { checkShards } from "../redis/shards.ts";
+import { verifyShards, type VerifyOptions, type VerifyReport } from "./verify.ts";
+
+export type { StepResult };
+
+export interface StepOptions {
+  /** May expired leases be reaped? Default true. */
+  readonly reap?: boolean | undefined;
+}
+
+export interface Projector {
+  readonly shards: number;
+  /**
+   * One bounded call on one shard (default 0); in client-read mode with a read and a call before it. Rejects with
+   * PresenceError: REDIS_UNAVAILABLE (whether the call was carried out is then unknown, and does not matter: call again),
+   * REDIS_TYPE, SHARDS_MISMATCH, READ_REFUSED (this engine wants client-read mode).
+   */
+  step(shard?: number, options?: StepOptions): Promise<StepResult>;
+  /** The same call as a command, for a pipeline; read its reply with `settle`. In client-read mode it does not fold yet. */
+  command(shard: number, options?: StepOptions): ScriptCall;
+  /** The result of `command`'s reply; steps anew if the server did not know the script. */
+  settle(shard: number, reply: Reply | ReplyError, options?: StepOptions): Promise<StepResult>;
+  /** Drains, reaps and expires shard by shard, until all are idle or the budget ends. Rejects as step() does. */
+  sweep(options?: SweepOptions): Promise<SweepSummary>;
+  /** Audits the projection, and mends it if asked, in bounded steps while everything goes on. Rejects as step() does. */
+  verify(options?: VerifyOptions): Promise<VerifyReport>;
+}
+
+/** For tests, and `repeated` for functions. */
+export interface ProjectorInternals {
+  /** How many requests the client has sent again so far: those that a sweep may make are counted with them. */
+  readonly repeated?: (() => number) | undefined;
+  /** The clock of this machine, ms. */
+  readonly clock?: (() => number) | undefined;
+  /** The clock to go by instead of that of Redis, ms. */
+  readonly now?: (() => number) | undefined;
+  /** Entries of one read in client-read mode, 1 to 1,000; undefined: as many as prove to fit the budget. */
+  readonly batch?: number | undefined;
+  /** Whose turns ours are in client-read mode. Two of one name share their turns. */
+  readonly name?: string | undefined;
+}
+
+/** A projector over a port. Throws PresenceError OPTIONS_INVALID. */
+export function projectorOver(
+  own: WritePort,
+  options: ProjectorOptions & ProjectorInternals = {},
+): Projector {
+  const { prefix, shards, budget, read } = resolveProjectorOptions(options);
+  const { now, batch, name = crypto.randomUUID(), repeated = () => 0, clock = now ?? Date.now } = options;
+  const keys: ShardKeys[] = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
+  /** Made so far: a sweep has a budget of them. */
+  let made = 0;
+  const port: WritePort = {
+    call: (command) => (made++, own.call(command)),
+    pipeline: (calls) => (made++, own.pipeline(calls)),
+  };
+  const requests = () => made + repeated();
+  const looks = keys.map((shardKeys) => new Look(shardKeys, shards, clock));
+  /** `auto` has found out, or did not have to. Remembered as long as the projector. */
+  let byClient = read === "client";
+
+  function argumentsOf(
+    shard: number,
+    { reap = true }: StepOptions,
+    reading: readonly string[] = byClient ? turnArguments(name, undefined, []) : SCRIPT_READS,
+  ): string[] {
+    const time = now === undefined ? "" : String(now());
+    return [keys[shard]!.process(""), String(shards), String(budget), reap ? "1" : "0", time, ...reading];
+  }
+
+  function heard(shard: number, called: CallResult): CallResult {
+    looks[shard]!.heard(called.result);
+    return called;
+  }
+
+  async function call(
+    shard: number,
+    stepOptions: StepOptions,
+    reading?: readonly string[],
+  ): Promise<CallResult> {
+    const reply = await evaluate(port, project, keys[shard]!.list, argumentsOf(shard, stepOptions, reading));
+    return heard(shard, parseReply(reply));
+  }
+
+  const turns = keys.map((shardKeys) => new Turns({ port, keys: shardKeys, budget, batch }));
+
+  /** The outcome, not a promise of it: in a Worker, a promise dies unsettled with the request that began it. */
+  let checked = false;
+  async function opened(): Promise<void> {
+    if (checked) return;
+    await checkShards((command) => port.call(command), prefix, shards);
+    checked = true;
+  }
+
+  async function step(shard = 0, stepOptions: StepOptions = {}): Promise<StepResult> {
+    await opened();
+    try {
+      if (!byClient) return (await call(shard, stepOptions)).result;
+    } catch (error) {
+      const failure = redisError(error);
+      if (read !== "auto" || failure.code !== "READ_REFUSED") throw failure;
+      byClient = true;
+    }
+    return turns[shard]!.step((token, entries) =>
+      call(shard, stepOptions, turnArguments(name, token, entries)),
+    );
+  }
+
+  function resultOf(shard: number, reply: Reply): StepResult {
+    const called = heard(shard, parseReply(reply));
+    return byClient ? turns[shard]!.heard(called) : called.result;
+  }
+
+  async function settle(
+    shard: number,
+    reply: Reply | ReplyError,
+    stepOptions: StepOptions = {},
+  ): Promise<StepResult> {
+    if (!(reply instanceof ReplyError)) return resultOf(shard, reply);
+    const failure = redisError(reply);
+    const again =
+      reply.message.startsWith("NOSCRIPT") || (read === "auto" && failure.code === "READ_REFUSED");
+    if (again) return step(shard, stepOptions);
+    throw failure;
+  }
+
+  async function steps(shard: number, count: number): Promise<Steps> {
+    const before = requests();
+    if (count === 1 || byClient) return { results: [await step(shard)], requests: requests() - before };
+    // One call, many times over; and nothing is awaited reply by reply. A function has little CPU to spend on either.
+    const one = evalsha(project, keys[shard]!.list, argumentsOf(shard, {}));
+    const results: StepResult[] = [];
+    for (const reply of await port.pipeline(Array<ScriptCall>(count).fill(one))) {
+      if (!(reply instanceof ReplyError)) results.push(resultOf(shard, reply));
+      else {
+        results.push(await settle(shard, reply));
+        // Those after a call that failed did too, and one request for each of them is not what was asked for.
+        break;
+      }
+    }
+    return { results, requests: requests() - before };
+  }
+
+  async function look(shard: number): Promise<Looked> {
+    const before = requests();
+    const seen = looks[shard]!.see(await port.pipeline(looks[shard]!.commands));
+    return { ...seen, requests: requests() - before };
+  }
+
+  return {
+    shards,
+    step,
+    settle,
+    sweep: (sweepOptions = {}) => sweepShards(shards, { look, steps, clock }, sweepOptions),
+    async verify(verifyOptions) {
+      await opened();
+      return verifyShards(port, keys, verifyOptions);
+    },
+    command: (shard, stepOptions = {}) =>
+      evalsha(project, keys[shard]!.list, argumentsOf(shard, stepOptions)),
+  };
+}

@@ -1,0 +1,138 @@
+/**
+ * verify: an operator's audit of the projection, in bounded steps while the system runs.
+ *
+ * Folding keeps `users` and the totals equal to the per-process counts by construction. What can break that is a hand at
+ * the keys, or an engine that lost writes halfway. This says where, and mends it: from the per-process counts, which are
+ * what the processes said.
+ */
+import { PresenceError } from "../core/errors.ts";
+import type { ShardKeys } from "../core/keys.ts";
+import { verify as script } from "../lua/generated.ts";
+import type { Reply, WritePort } from "../redis/port.ts";
+import { evaluate } from "../redis/scripts.ts";
+
+export interface Difference {
+  /** A user id, or `users`, `sockets`, `connections` for a total. */
+  readonly name: string;
+  readonly of: "user" | "total";
+  readonly shard: number;
+  /** The count found; null: none. */
+  readonly found: number | null;
+  readonly expected: number;
+}
+
+export interface VerifyOptions {
+  /** Mend what differs. A user who thereby comes or goes is told in `changes`, with the cause `repair`. Default false. */
+  readonly repair?: boolean | undefined;
+  /** Ends it between two calls; what was found until then is returned. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface VerifyReport {
+  /** Users looked at, over all shards; one on several processes is looked at again for each. */
+  readonly checked: number;
+  /** How many differences there were. */
+  readonly differences: number;
+  /** The first of them, at most 1,000. */
+  readonly examples: readonly Difference[];
+  /** Whether they were mended. */
+  readonly repaired: boolean;
+  /** False: the signal fired first. */
+  readonly complete: boolean;
+}
+
+/** Most lookups of one call: users times processes. */
+const BUDGET = 4000;
+const EXAMPLES_MAX = 1000;
+
+interface Part {
+  readonly cursor: string;
+  readonly checked: number;
+  readonly differences: number;
+  readonly processes: string[];
+  readonly found: [name: string, found: string, expected: string][];
+}
+
+function parse(reply: Reply): Part {
+  if (!Array.isArray(reply) || reply.length < 4) {
+    throw new PresenceError(
+      "REDIS_UNAVAILABLE",
+      "the script gave an answer of another version; update all processes",
+    );
+  }
+  const [cursor, checked, differences, count, ...rest] = reply.map(String) as [
+    string,
+    string,
+    string,
+    string,
+    ...string[],
+  ];
+  const processes = rest.slice(0, Number(count));
+  const triples = rest.slice(Number(count));
+  const found: Part["found"] = [];
+  for (let i = 0; i + 2 < triples.length; i += 3) found.push([triples[i]!, triples[i + 1]!, triples[i + 2]!]);
+  return { cursor, checked: Number(checked), differences: Number(differences), processes, found };
+}
+
+/** Rejects with PresenceError as a projector's step does. */
+export async function verifyShards(
+  port: WritePort,
+  shards: readonly ShardKeys[],
+  { repair = false, signal }: VerifyOptions = {},
+): Promise<VerifyReport> {
+  let checked = 0;
+  let differences = 0;
+  const examples: Difference[] = [];
+
+  async function part(shard: number, name: "users" | "process" | "totals", process: string, cursor: string) {
+    const keys = shards[shard]!;
+    const args = [keys.process(""), name, process, cursor, String(BUDGET), repair ? "1" : "0"];
+    const result = parse(await evaluate(port, script, keys.list, args));
+    if (name !== "totals") checked += result.checked;
+    differences += result.differences;
+    for (const [subject, found, expected] of result.found) {
+      if (examples.length === EXAMPLES_MAX) break;
+      examples.push({
+        name: subject,
+        of: name === "totals" ? "total" : "user",
+        shard,
+        found: found === "" ? null : Number(found),
+        expected: Number(expected),
+      });
+    }
+    return result;
+  }
+
+  async function pages(shard: number, name: "users" | "process", process: string): Promise<void> {
+    let cursor = "0";
+    do {
+      if (signal?.aborted === true) return;
+      ({ cursor } = await part(shard, name, process, cursor));
+    } while (cursor !== "0");
+  }
+
+  for (const shard of shards.keys()) {
+    if (signal?.aborted === true) break;
+    // The totals last: mending users changes them.
+    await pages(shard, "users", "");
+    const { processes } = parse(
+      await evaluate(port, script, shards[shard]!.list, [
+        shards[shard]!.process(""),
+        "totals",
+        "",
+        "0",
+        "1",
+        "0",
+      ]),
+    );
+    for (const process of processes) await pages(shard, "process", process);
+    await part(shard, "totals", "", "0");
+  }
+  return {
+    checked,
+    differences,
+    examples,
+    repaired: repair && differences > 0,
+    complete: signal?.aborted !== true,
+  };
+}

@@ -1,0 +1,160 @@
+/**
+ * Attaches a recorder to a Socket.IO server: which sockets are counted, as whom, and how they go.
+ */
+import type { Namespace, Server, Socket } from "socket.io";
+import { PresenceError } from "../core/errors.ts";
+import { checkUser } from "../core/user.ts";
+import type { Fall } from "../core/journal.ts";
+
+/** The user of a socket: its id, or null for an anonymous socket. */
+export type UserFunction = (socket: Socket) => string | null | Promise<string | null>;
+
+/** A name, a pattern of names, or a function of the name. */
+export type NamespaceMatcher = string | RegExp | ((name: string) => boolean);
+
+export interface AttachOptions {
+  readonly io: Server;
+  readonly user: UserFunction;
+  readonly namespaces: readonly NamespaceMatcher[];
+  readonly connect: (user: string) => void;
+  readonly disconnect: (user: string, fall: Fall) => void;
+  /** Must not throw. */
+  readonly onError: (error: PresenceError) => void;
+}
+
+export interface Attachment {
+  /** See Presence.identify. */
+  identify(socket: Socket, user: string | null): void;
+  /** Stops listening; sockets stay open. */
+  detach(): void;
+}
+
+/** Anonymous sockets are counted under the empty id. */
+const ANONYMOUS = "";
+
+interface Tracked {
+  /** The user counted for this socket; null while the application has not said who it is. */
+  user: string | null;
+  gone: boolean;
+  readonly onDisconnect: (reason: string) => void;
+}
+
+/** The reasons of Socket.IO with which one side said goodbye; every other one is a dropped transport. */
+const GOODBYES = new Set(["client namespace disconnect", "server namespace disconnect"]);
+
+function matches(matcher: NamespaceMatcher, name: string): boolean {
+  if (typeof matcher === "string") return matcher === name;
+  if (typeof matcher === "function") return matcher(name);
+  matcher.lastIndex = 0;
+  return matcher.test(name);
+}
+
+export function attach({ io, user, namespaces, connect, disconnect, onError }: AttachOptions): Attachment {
+  // By object, not by id: connection state recovery brings an id back, possibly on another node.
+  const tracked = new Map<Socket, Tracked>();
+  const attached = new Set<Namespace>();
+
+  function onSocket(socket: Socket): void {
+    if (tracked.has(socket)) return;
+    const entry: Tracked = {
+      user: null,
+      gone: false,
+      onDisconnect(reason) {
+        entry.gone = true;
+        tracked.delete(socket);
+        if (entry.user !== null) disconnect(entry.user, GOODBYES.has(reason) ? "leave" : "disconnect");
+      },
+    };
+    tracked.set(socket, entry);
+    // Before anything is awaited: a socket that leaves meanwhile would be counted for ever.
+    socket.once("disconnect", entry.onDisconnect);
+    if (!socket.connected) {
+      socket.off("disconnect", entry.onDisconnect);
+      tracked.delete(socket);
+      return;
+    }
+    resolveUser(socket, entry);
+  }
+
+  function resolveUser(socket: Socket, entry: Tracked): void {
+    let answer: string | null | Promise<string | null>;
+    try {
+      answer = user(socket);
+    } catch (error) {
+      settle(entry, failed(error));
+      return;
+    }
+    // Without a promise the socket is counted in this very turn.
+    if (typeof answer !== "object" || answer === null) {
+      settle(entry, answer);
+      return;
+    }
+    Promise.resolve(answer).then(
+      (id) => settle(entry, id),
+      (error: unknown) => settle(entry, failed(error)),
+    );
+  }
+
+  function failed(cause: unknown): null {
+    onError(
+      new PresenceError(
+        "USER_FUNCTION_FAILED",
+        "the `user` function failed; its socket is counted as anonymous",
+        { cause },
+      ),
+    );
+    return null;
+  }
+
+  function settle(entry: Tracked, id: string | null): void {
+    if (entry.gone || entry.user !== null) return;
+    let valid = ANONYMOUS;
+    if (id !== null) {
+      try {
+        valid = checkUser(id);
+      } catch (error) {
+        onError(error as PresenceError);
+      }
+    }
+    entry.user = valid;
+    connect(valid);
+  }
+
+  function attachTo(namespace: Namespace): void {
+    if (attached.has(namespace) || !namespaces.some((matcher) => matches(matcher, namespace.name))) return;
+    attached.add(namespace);
+    namespace.on("connection", onSocket);
+    for (const socket of namespace.sockets.values()) onSocket(socket);
+  }
+
+  io.on("new_namespace", attachTo);
+  for (const namespace of io._nsps.values()) attachTo(namespace);
+
+  return {
+    identify(socket, id) {
+      const valid = id === null ? ANONYMOUS : checkUser(id);
+      const entry = tracked.get(socket);
+      if (entry === undefined) {
+        if (!socket.connected) return;
+        throw new PresenceError(
+          "OPTIONS_INVALID",
+          `identify: the namespace ${socket.nsp.name} of this socket is not among \`namespaces\``,
+        );
+      }
+      if (entry.user === valid) return;
+      const before = entry.user;
+      entry.user = valid;
+      if (before !== null) disconnect(before, "leave");
+      connect(valid);
+    },
+    detach() {
+      io.off("new_namespace", attachTo);
+      for (const namespace of attached) namespace.off("connection", onSocket);
+      for (const [socket, entry] of tracked) {
+        entry.gone = true;
+        socket.off("disconnect", entry.onDisconnect);
+      }
+      tracked.clear();
+    },
+  };
+}

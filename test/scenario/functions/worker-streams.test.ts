@@ -1,0 +1,107 @@
+/**
+ * Goal: in workerd, where requests must not wait on each other's promises and each may be cancelled, event streams and
+ * shared answers work as they do on Node: one request to Redis a second for all, whoever goes away.
+ * Method: the Worker as wrangler bundles it, over REST to a real Redis; a tap counts what it sends.
+ */
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { newPrefix, populate, TOKEN } from "../../unit/http/support.ts";
+import { readEvents, type EventReader } from "../../unit/http/serve.ts";
+import { until } from "../../../rig/until.ts";
+import { startWorkerd } from "../../../rig/workerd.ts";
+import { READ_ONLY_TOKEN, startTappedBridge, type Tap } from "./support.ts";
+
+let server: RedisServer;
+let redis: Redis;
+let tap: Tap;
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+  tap = await startTappedBridge(server.url);
+});
+afterAll(async () => {
+  await tap[Symbol.asyncDispose]();
+  redis.disconnect();
+  await server.stop();
+});
+beforeEach(() => {
+  tap.sent.length = 0;
+});
+
+const start = (prefix: string) =>
+  startWorkerd({
+    UPSTASH_REDIS_REST_URL: tap.url,
+    UPSTASH_REDIS_REST_READONLY_TOKEN: READ_ONLY_TOKEN,
+    ROLLCALL_TOKENS: TOKEN,
+    ROLLCALL_PREFIX: prefix,
+  });
+
+let processes = 0;
+const come = (prefix: string, users: readonly string[]) =>
+  populate(redis, { prefix, users, process: `p${++processes}` });
+
+const usersOf = (json: Record<string, unknown>) =>
+  (json["changes"] as { user: string }[]).map(({ user }) => user);
+
+it("subscribers share one poll, also when the one who polls goes away", async () => {
+  const prefix = newPrefix();
+  await populate(redis, { prefix, users: ["alice"] });
+  await using worker = await start(prefix);
+  const all: EventReader[] = [];
+  for (let i = 0; i < 8; i++) all.push(await readEvents(`${worker.url}/v1/changes`));
+  const told = all.map((): string[] => []);
+  const reading = all.map(async (events, i) => {
+    for (;;) {
+      const event = await events.next().catch(() => undefined);
+      if (event === undefined) return;
+      told[i]!.push(...usersOf(event.json));
+    }
+  });
+  const began = performance.now();
+  const before = tap.sent.length;
+  await come(prefix, ["bob"]);
+  await until("all are told of bob", () => told.every((users) => users.includes("bob")));
+  // The first four go away, one of them may have been asking for the others.
+  for (const events of all.slice(0, 4)) await events[Symbol.asyncDispose]();
+  await come(prefix, ["carol"]);
+  await until("the others are told of carol", () => told.slice(4).every((users) => users.includes("carol")));
+  const seconds = (performance.now() - began) / 1000;
+  expect(tap.sent.length - before).toBeLessThanOrEqual(Math.ceil(seconds) + 2);
+  for (const users of told.slice(4)) expect(users).toEqual(["bob", "carol"]);
+  for (const events of all) await events[Symbol.asyncDispose]();
+  await Promise.all(reading);
+  expect(worker.logged).toEqual([]);
+});
+
+it("counts as events, a changed number at a time", async () => {
+  const prefix = newPrefix();
+  await populate(redis, { prefix, users: ["alice"] });
+  await using worker = await start(prefix);
+  await using events = await readEvents(`${worker.url}/v1/counts`);
+  expect((await events.next())!.json).toMatchObject({ users: 1 });
+  await come(prefix, ["bob"]);
+  expect((await events.next())!.json).toMatchObject({ users: 2 });
+});
+
+it("1,000 requests at once cost one, and the document is there", async () => {
+  const prefix = newPrefix();
+  await populate(redis, { prefix, users: ["alice"] });
+  await using worker = await start(prefix);
+  expect((await fetch(`${worker.url}/v1/counts`)).status).toBe(200);
+  tap.sent.length = 0;
+  const began = performance.now();
+  const answers = await Promise.all(
+    Array.from({ length: 1_000 }, async () => {
+      const response = await fetch(`${worker.url}/v1/counts`);
+      await response.text();
+      return response.status;
+    }),
+  );
+  expect(new Set(answers)).toEqual(new Set([200]));
+  expect(tap.sent.length).toBeLessThanOrEqual(Math.ceil((performance.now() - began) / 1000) + 1);
+  const document = (await (await fetch(`${worker.url}/openapi.json`)).json()) as { openapi: string };
+  expect(document.openapi).toBe("3.1.0");
+  const metrics = await fetch(`${worker.url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
+  expect(await metrics.text()).toContain("rollcall_users 1\n");
+});

@@ -1,0 +1,347 @@
+/**
+ * Goal: the Worker serves the API with credentials that cannot write and has no others at hand (INV-8), and its cron
+ * projects: it folds what has been appended and reaps who is gone.
+ * Method: the Worker as wrangler bundles it, in workerd, over REST to a real Redis; a tap before the bridge notes every
+ * command with the credentials it came with.
+ */
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { keysOf } from "../../../src/core/keys.ts";
+import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import type { Counts, ProcessesAnswer, UsersAnswer, UsersPage } from "../../../src/reader/reader.ts";
+import { append, HOSTILE_IDS, newPrefix, populate, problemIn, project } from "../../unit/http/support.ts";
+import { until, untilEqual } from "../../../rig/until.ts";
+import { startWorkerd, type StartedWorker, type WorkerOptions } from "../../../rig/workerd.ts";
+import { READ_ONLY_TOKEN, startTappedBridge, TOKEN, WRITE_TOKEN, type Tap } from "./support.ts";
+
+let server: RedisServer;
+let redis: Redis;
+let tap: Tap;
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+  tap = await startTappedBridge(server.url);
+});
+afterAll(async () => {
+  await tap[Symbol.asyncDispose]();
+  redis.disconnect();
+  await server.stop();
+});
+beforeEach(() => {
+  tap.sent.length = 0;
+});
+
+interface TestWorker extends StartedWorker {
+  /** With the token, unless `init` says otherwise. */
+  readonly get: (path: string, init?: RequestInit) => Promise<Response>;
+}
+
+async function startWorker(variables: Record<string, string>, options?: WorkerOptions): Promise<TestWorker> {
+  const worker = await startWorkerd(variables, options);
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  return { ...worker, get: (path, init = {}) => fetch(worker.url + path, { headers, ...init }) };
+}
+
+/** SWEEP_INTERVAL for one sweep a minute. */
+const ONCE = "60000";
+
+/** Everything fetch needs and no more: in particular nothing that could write. */
+const reading = (prefix: string, shards = 1) => ({
+  UPSTASH_REDIS_REST_URL: tap.url,
+  UPSTASH_REDIS_REST_READONLY_TOKEN: READ_ONLY_TOKEN,
+  ROLLCALL_TOKENS: `${TOKEN}, another-token-0123456789`,
+  ROLLCALL_PREFIX: prefix,
+  ROLLCALL_SHARDS: String(shards),
+});
+
+describe.each([1, 4])("fetch, over %i shard(s)", (shards) => {
+  let worker: TestWorker;
+  const users = [...HOSTILE_IDS, ...Array.from({ length: 1_500 }, (_, i) => `user-${i}`)];
+  beforeAll(async () => {
+    const prefix = newPrefix();
+    await populate(redis, { prefix, shards, users });
+    worker = await startWorker(reading(prefix, shards));
+  });
+  afterAll(() => worker[Symbol.asyncDispose]());
+
+  it("answers every route with the read-only credentials, and sends nothing but reads", async () => {
+    const json = async <T>(path: string) => {
+      const response = await worker.get(path);
+      expect([path, response.status]).toEqual([path, 200]);
+      return (await response.json()) as T;
+    };
+    expect(await json("/health")).toEqual({ status: "ok" });
+    expect(tap.sent).toEqual([]);
+
+    const counts = await json<Counts>("/v1/counts");
+    expect(counts).toMatchObject({ users: users.length, sockets: users.length, asOf: { stale: false } });
+    expect(await json("/ready")).toMatchObject({ status: "ready" });
+    expect((await json<ProcessesAnswer>("/v1/processes")).processes).toMatchObject([
+      { id: "web-1", state: "live" },
+    ]);
+    for (const id of HOSTILE_IDS) {
+      const answer = await json(`/v1/users/${encodeURIComponent(id)}`);
+      expect(answer).toMatchObject({ id, online: true, sockets: 1 });
+    }
+    const found: string[] = [];
+    for (let next: string | null = ""; next !== null;) {
+      const page: UsersPage = await json<UsersPage>(
+        `/v1/users?limit=500${next === "" ? "" : `&cursor=${next}`}`,
+      );
+      found.push(...page.users.map(({ id }) => id));
+      next = page.next;
+    }
+    expect(found.sort()).toEqual([...users].sort());
+    const lookup = await worker.get("/v1/users/lookup", {
+      method: "POST",
+      body: JSON.stringify({ ids: [...HOSTILE_IDS, "nobody"] }),
+      headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" },
+    });
+    const expected = [...HOSTILE_IDS, "nobody"].map((id) => ({
+      id,
+      online: id !== "nobody",
+      sockets: id === "nobody" ? 0 : 1,
+    }));
+    expect(((await lookup.json()) as UsersAnswer).users).toEqual(expected);
+
+    expect((await json<{ gap: boolean }>("/v1/changes")).gap).toBe(false);
+    await json(`/v1/changes?after=${counts.asOf.cursor}`);
+    expect(await (await worker.get("/metrics")).text()).toContain(`rollcall_users ${users.length}\n`);
+    await json("/openapi.json");
+
+    // Whatever is asked of it: these commands and no others, with the token that can only read.
+    const allowed = ["HGETALL", "HMGET", "HSCAN", "XLEN", "XRANGE", "ZRANGE"];
+    expect([...new Set(tap.sent.flatMap(({ commands }) => commands))].sort()).toEqual(allowed);
+    expect(new Set(tap.sent.map(({ token }) => token))).toEqual(new Set([READ_ONLY_TOKEN]));
+    for (const name of new Set(tap.sent.flatMap(({ commands }) => commands))) {
+      const [[, , flags]] = (await redis.call("COMMAND", "INFO", name)) as [[string, number, string[]]];
+      expect([name, flags.includes("write")]).toEqual([name, false]);
+    }
+    expect(worker.logged).toEqual([]);
+  });
+
+  it("keeps the API's rules: tokens, problems, security headers", async () => {
+    const anonymous = { headers: {} };
+    expect((await worker.get("/v1/counts", anonymous)).status).toBe(200);
+    expect(await problemIn(await worker.get("/v1/users", anonymous))).toMatchObject({
+      code: "TOKEN_MISSING",
+    });
+    const wrong = { headers: { authorization: `Bearer ${TOKEN}x` } };
+    expect(await problemIn(await worker.get("/v1/users", wrong))).toMatchObject({ code: "TOKEN_INVALID" });
+    const rotated = { headers: { authorization: "Bearer another-token-0123456789" } };
+    expect((await worker.get("/v1/users", rotated)).status).toBe(200);
+    expect(await problemIn(await worker.get("/v1/users?limit=0"))).toMatchObject({ code: "QUERY_INVALID" });
+    expect(await problemIn(await worker.get("/v1/users?cursor=x"))).toMatchObject({ code: "CURSOR_INVALID" });
+    expect(await problemIn(await worker.get("/v1/users/%ff"))).toMatchObject({ code: "USER_INVALID" });
+    expect(await problemIn(await worker.get("/nothing"))).toMatchObject({ code: "NOT_FOUND" });
+    const { headers } = await worker.get("/v1/users", {
+      method: "HEAD",
+      headers: { authorization: `Bearer ${TOKEN}` },
+    });
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    expect(headers.get("cache-control")).toBe("private, max-age=1");
+  });
+});
+
+describe("fetch, while Redis hesitates", () => {
+  it("a caller who goes away does not spoil the answers of those who come later", async () => {
+    const prefix = newPrefix();
+    await populate(redis, { prefix, users: ["alice"] });
+    await using worker = await startWorker(reading(prefix));
+    tap.hold();
+    const leaving = new AbortController();
+    const gone = worker.get("/v1/counts", { signal: leaving.signal }).catch(() => "gone");
+    await until("the first request is under way", () => tap.sent.length > 0);
+    leaving.abort();
+    expect(await gone).toBe("gone");
+    tap.resume();
+    const answers = await Promise.all([1, 2, 3].map(() => worker.get("/v1/counts")));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect(worker.logged).toEqual([]);
+  });
+
+  it("nor does a request that was answered before Redis did: workerd cancels what it had under way", async () => {
+    const prefix = newPrefix();
+    await populate(redis, { prefix, users: ["alice"] });
+    await using worker = await startWorker(reading(prefix), {
+      entrypoint: "test/scenario/functions/impatient.ts",
+    });
+    tap.hold();
+    expect((await worker.get("/v1/counts")).status).toBe(503);
+    tap.resume();
+    await untilEqual(async () => (await worker.get("/v1/counts")).status, 200, { timeout: 5_000 });
+  });
+
+  it("many at once are each answered", async () => {
+    const prefix = newPrefix();
+    await populate(redis, { prefix, users: ["alice"] });
+    await using worker = await startWorker(reading(prefix));
+    tap.hold();
+    const pending = Array.from({ length: 20 }, () => worker.get("/v1/users/alice"));
+    await until("one of them is under way", () => tap.sent.length > 0);
+    tap.resume();
+    expect((await Promise.all(pending)).map(({ status }) => status)).toEqual(pending.map(() => 200));
+    expect(worker.logged).toEqual([]);
+  });
+});
+
+describe("fetch, set up wrongly", () => {
+  it.each([
+    ["UPSTASH_REDIS_REST_URL", ""],
+    ["UPSTASH_REDIS_REST_READONLY_TOKEN", ""],
+    ["UPSTASH_REDIS_REST_URL", "redis://127.0.0.1"],
+    ["ROLLCALL_TOKENS", "a-token-that-is-long-enough,sh0rt"],
+    ["ROLLCALL_SHARDS", "many"],
+  ])("says that it is %s (%j), and shows no value", async (name, value) => {
+    await using worker = await startWorker({
+      ...reading(newPrefix()),
+      // Not taken instead of the read-only token, whatever is missing.
+      UPSTASH_REDIS_REST_TOKEN: WRITE_TOKEN,
+      [name]: value,
+    });
+    const response = await worker.get("/v1/counts");
+    const text = await response.clone().text();
+    expect(await problemIn(response)).toMatchObject({ status: 500, code: "OPTIONS_INVALID" });
+    expect(text).toContain(name);
+    for (const secret of ["sh0rt", WRITE_TOKEN, READ_ONLY_TOKEN, TOKEN])
+      expect(text + worker.logged.join()).not.toContain(secret);
+    expect(worker.logged).toEqual([expect.stringContaining(name)]);
+    expect(tap.sent).toEqual([]);
+  });
+
+  it("without tokens everything but health and counts is closed", async () => {
+    await using worker = await startWorker({ ...reading(newPrefix()), ROLLCALL_TOKENS: "" });
+    expect((await worker.get("/health")).status).toBe(200);
+    expect((await worker.get("/v1/counts")).status).toBe(200);
+    expect(await problemIn(await worker.get("/v1/users"))).toMatchObject({
+      status: 403,
+      code: "TOKENS_NOT_SET",
+    });
+  });
+
+  it("a Redis that refuses the credentials, or is not there, is a 503", async () => {
+    await using refused = await startWorker({
+      ...reading(newPrefix()),
+      UPSTASH_REDIS_REST_READONLY_TOKEN: "wrong-credentials",
+    });
+    expect(await problemIn(await refused.get("/v1/counts"))).toMatchObject({
+      status: 503,
+      code: "REDIS_UNAVAILABLE",
+    });
+    expect(refused.logged).toEqual([expect.stringMatching(/^GET \/v1\/counts: 503 REDIS_UNAVAILABLE/)]);
+    expect(refused.logged.join()).not.toContain("wrong-credentials");
+    await using absent = await startWorker({
+      ...reading(newPrefix()),
+      UPSTASH_REDIS_REST_URL: "http://127.0.0.1:1",
+    });
+    const response = await absent.get("/v1/users/somebody");
+    expect(response.headers.get("retry-after")).toMatch(/^\d+$/);
+    expect(await problemIn(response)).toMatchObject({ status: 503, code: "REDIS_UNAVAILABLE" });
+    expect(absent.logged.join()).not.toContain("somebody");
+  });
+});
+
+describe("scheduled", () => {
+  it.each([1, 4])("folds what was appended and reaps who is gone, over %i shard(s)", async (shards) => {
+    const prefix = newPrefix();
+    // Once upon a time there was a process whose lease has long run out.
+    const past = () => Date.now() - 3_600_000;
+    await append(redis, { prefix, shards, process: "gone", users: ["alice", "bob"], ttl: 1_000 });
+    await project(redis, { prefix, shards, now: past });
+    await append(redis, { prefix, shards, process: "new", users: ["carol", "bob", "dave"] });
+    await using worker = await startWorker({
+      ...reading(prefix, shards),
+      UPSTASH_REDIS_REST_TOKEN: WRITE_TOKEN,
+      SWEEP_INTERVAL: ONCE,
+    });
+    const counts = async () => (await (await worker.get("/v1/counts")).json()) as Counts;
+    expect(await counts()).toMatchObject({ users: 2, sockets: 2, asOf: { lag: { records: shards } } });
+    expect(new Set(tap.sent.map(({ token }) => token))).toEqual(new Set([READ_ONLY_TOKEN]));
+
+    tap.sent.length = 0;
+    const response = await worker.schedule();
+    expect([response.status, await response.text()]).toEqual([200, "ok"]);
+    expect(new Set(tap.sent.map(({ token }) => token))).toEqual(new Set([WRITE_TOKEN]));
+
+    // An answer is reused for a second.
+    await expect.poll(counts, { timeout: 5_000 }).toMatchObject({
+      users: 3,
+      sockets: 3,
+      asOf: { stale: false, lag: { records: 0 } },
+    });
+    expect(await redis.hgetall(keysOf(prefix, 0, shards).process("gone"))).toMatchObject({ state: "ended" });
+    expect(worker.logged.join()).toMatch(/sweep/);
+    expect(worker.logged.join()).not.toMatch(/alice|bob|carol|dave/);
+  });
+
+  it.each(["script", "client", "auto"])(
+    "INV-5: a crashed node is gone within its ttl and an interval, read by %s, with nothing else running",
+    async (read) => {
+      const prefix = newPrefix();
+      const { records, changes } = keysOf(prefix, 0, 1);
+      const [ttl, interval] = [1_500, 1_000];
+      await using worker = await startWorker({
+        ...reading(prefix),
+        UPSTASH_REDIS_REST_TOKEN: WRITE_TOKEN,
+        SWEEP_INTERVAL: String(interval),
+        ROLLCALL_READ: read,
+      });
+      // Its minute goes on while we look; the worker's end is its end.
+      const minute = worker.schedule().catch(() => "cut short");
+      await until("the first sweep", () => worker.logged.some((line) => line.includes("sweep")));
+      await append(redis, { prefix, users: ["alice"], ttl });
+      const [[appended]] = (await redis.xrange(records, "-", "+")) as [[string, string[]]];
+      const told = async () =>
+        (await redis.xrange(changes, "-", "+")).map(([id, fields]) => ({ id, fields }));
+      await until("online and offline are told", async () => (await told()).length === 2);
+      const [, gone] = await told();
+      expect(gone!.fields).toEqual(["cause", "reap", "offline", "alice"]);
+      // Both on the clock of Redis. Besides, as much as a machine that is busy may be late.
+      const after = Number.parseInt(gone!.id) - Number.parseInt(appended);
+      expect(after).toBeGreaterThanOrEqual(ttl);
+      expect(after).toBeLessThan(ttl + interval + 1_000);
+      expect(await redis.exists(keysOf(prefix, 0, 1).users)).toBe(0);
+      await worker[Symbol.asyncDispose]();
+      await minute;
+    },
+  );
+
+  it("an idle invocation sends a look a sweep, two commands each", async () => {
+    const prefix = newPrefix();
+    await populate(redis, { prefix, users: ["alice"] });
+    await using worker = await startWorker({
+      ...reading(prefix),
+      UPSTASH_REDIS_REST_TOKEN: WRITE_TOKEN,
+      SWEEP_INTERVAL: ONCE,
+    });
+    expect((await worker.schedule()).status).toBe(200);
+    expect(tap.sent).toEqual([{ token: WRITE_TOKEN, commands: ["HMGET", "XLEN"] }]);
+  });
+
+  it("fails, and says why, without the credentials it needs: it does not take the others", async () => {
+    await using worker = await startWorker(reading(newPrefix()));
+    expect((await worker.schedule()).status).toBe(500);
+    expect(worker.logged.join()).toContain("UPSTASH_REDIS_REST_TOKEN is not set");
+    expect(tap.sent).toEqual([]);
+  });
+
+  it("in two Workers: one serves and is given nothing that could write, the other projects and answers nobody", async () => {
+    const prefix = newPrefix();
+    await append(redis, { prefix, users: ["alice"] });
+    await using sweep = await startWorker(
+      {
+        UPSTASH_REDIS_REST_URL: tap.url,
+        UPSTASH_REDIS_REST_TOKEN: WRITE_TOKEN,
+        ROLLCALL_PREFIX: prefix,
+        SWEEP_INTERVAL: ONCE,
+      },
+      { config: "functions/sweep.toml" },
+    );
+    await using edge = await startWorker(reading(prefix), { config: "functions/edge.toml" });
+    expect((await sweep.schedule()).status).toBe(200);
+    expect(await (await edge.get("/v1/users/alice")).json()).toMatchObject({ online: true });
+    expect(new Set(tap.sent.map(({ token }) => token))).toEqual(new Set([WRITE_TOKEN, READ_ONLY_TOKEN]));
+    expect((await sweep.get("/v1/counts")).status).toBe(500);
+    expect((await edge.schedule()).status).toBe(500);
+  });
+});

@@ -1,0 +1,103 @@
+/**
+ * Goal: ten minutes without Redis under churn cost nothing but the ten minutes (INV-3, INV-9).
+ * Method: a recorder on a real Redis whose way there is barred, on timers of the test's own, so that ten minutes pass in a
+ * moment; then the way is opened and the real projection is read.
+ */
+import { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
+import { PresenceError } from "../../src/core/errors.ts";
+import { keysOf } from "../../src/core/keys.ts";
+import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
+import { resolveRecorderOptions } from "../../src/core/options.ts";
+import { Recorder } from "../../src/recorder/recorder.ts";
+import { connect } from "../../src/redis/connect.ts";
+import { until } from "../../rig/until.ts";
+
+const HEARTBEAT_MS = 3_333;
+const OPEN = 500;
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+it("INV-3, INV-9: after ten minutes away under churn the counts are exact within one heartbeat; memory and log stayed small", async () => {
+  const rejections: unknown[] = [];
+  const onRejection = (reason: unknown) => rejections.push(reason);
+  process.on("unhandledRejection", onRejection);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"], shouldAdvanceTime: true });
+
+  const connection = connect(server.url, { timeout: 5_000, name: "outage" });
+  let away = false;
+  let attempts = 0;
+  const lines: string[] = [];
+  const errors: string[] = [];
+  const say = (line: string) => lines.push(line);
+  const recorder = new Recorder({
+    connection: {
+      get port() {
+        return connection.port;
+      },
+      get reconnectedAt() {
+        return connection.reconnectedAt;
+      },
+      onReconnect: undefined,
+      ready() {
+        if (!away) return connection.ready();
+        attempts++;
+        return Promise.reject(new PresenceError("REDIS_UNAVAILABLE", "Redis cannot be reached"));
+      },
+    },
+    options: resolveRecorderOptions({ prefix: "outage", logger: { info: say, warn: say, error: say } }),
+    connections: () => 0,
+    onError: (error) => errors.push(error.message),
+  });
+  await recorder.ready();
+  const redis = new Redis(server.url);
+  const { users } = keysOf("outage", 0, 1);
+  const open = new Set<string>();
+  const come = (user: string) => {
+    open.add(user);
+    recorder.connect(user);
+  };
+  const go = (user: string) => {
+    open.delete(user);
+    recorder.disconnect(user, "disconnect");
+  };
+  for (let i = 0; i < OPEN; i++) come(`u${i}`);
+  await until("all counted", async () => (await redis.hlen(users)) === OPEN);
+
+  away = true;
+  let largest = 0;
+  // A fifth of the sockets is replaced every second, by users never seen before.
+  for (let second = 0; second < 600; second++) {
+    const leaving = [...open].slice(0, OPEN / 5);
+    for (const user of leaving) go(user);
+    for (let i = 0; i < OPEN / 5; i++) come(`s${second}-${i}`);
+    await vi.advanceTimersByTimeAsync(1_000);
+    largest = Math.max(largest, recorder.size);
+  }
+  expect(attempts).toBeGreaterThan(200);
+  // What is open, what was open when Redis was last heard, and what is new since: three times the sockets at most.
+  expect(largest).toBeLessThanOrEqual(3 * OPEN);
+  expect(errors.length).toBe(1);
+  expect(lines.filter((line) => /cannot/.test(line)).length).toBe(1);
+
+  away = false;
+  const began = performance.now();
+  await until("exact again", async () => {
+    const counted = await redis.hkeys(users);
+    return counted.length === open.size && counted.every((user) => open.has(user));
+  });
+  expect(performance.now() - began).toBeLessThan(HEARTBEAT_MS);
+  expect(errors.length).toBe(1);
+  expect(rejections).toEqual([]);
+  await recorder.close(1_000);
+  connection.close();
+  await redis.quit();
+  process.off("unhandledRejection", onRejection);
+});

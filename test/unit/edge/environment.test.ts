@@ -1,0 +1,171 @@
+/**
+ * Goal: an environment is taken or refused as a whole, by name and without showing values; and what serves requests
+ * never so much as looks at write credentials (INV-8).
+ */
+import { describe, expect, it } from "vitest";
+import * as read from "../../../src/edge/environment.ts";
+import { PresenceError } from "../../../src/core/errors.ts";
+
+function refusal(check: () => unknown): string {
+  try {
+    check();
+  } catch (error) {
+    if (error instanceof PresenceError && error.code === "OPTIONS_INVALID") return error.message;
+    throw error;
+  }
+  throw new Error("it was taken");
+}
+
+describe("what is set", () => {
+  it("is read, trimmed and split", () => {
+    const environment = {
+      ROLLCALL_PREFIX: " chat ",
+      ROLLCALL_SHARDS: "8",
+      ROLLCALL_STALE_AFTER: "90000",
+      ROLLCALL_TOKENS: " 0123456789abcdef , fedcba9876543210,",
+      ROLLCALL_ORIGINS: "https://app.example,http://localhost:5173",
+      ROLLCALL_COUNTS: "closed",
+      ROLLCALL_READ: "auto",
+      SWEEP_INTERVAL: "10000",
+      SWEEP_REQUESTS: "900",
+      UPSTASH_REDIS_REST_URL: "https://name.example",
+      UPSTASH_REDIS_REST_READONLY_TOKEN: "r",
+      UPSTASH_REDIS_REST_TOKEN: "w",
+      ROLLCALL_COUNTS_TOKENS: "abcdef0123456789",
+      ROLLCALL_STREAMS: "0",
+      ROLLCALL_STREAM_LIFE: "20000",
+      ROLLCALL_STREAM_REQUESTS: "7",
+    };
+    expect(read.readerOptionsFrom(environment)).toEqual({ prefix: "chat", shards: 8, staleAfter: 90_000 });
+    expect(read.appOptionsFrom(environment)).toEqual({
+      tokens: ["0123456789abcdef", "fedcba9876543210"],
+      countsTokens: ["abcdef0123456789"],
+      streams: { most: 0, life: 20_000, requests: 7 },
+      origins: ["https://app.example", "http://localhost:5173"],
+      counts: "closed",
+    });
+    expect(read.projectorOptionsFrom(environment)).toEqual({ prefix: "chat", shards: 8, read: "auto" });
+    expect(read.sweepSettingsFrom(environment)).toEqual({ interval: 10_000, requests: 900 });
+    expect(read.readCredentialsFrom(environment)).toEqual({ url: "https://name.example", token: "r" });
+    expect(read.writeCredentialsFrom(environment)).toEqual({ url: "https://name.example", token: "w" });
+  });
+
+  it("may be nothing, or empty, where there is a default", () => {
+    for (const value of [undefined, "", "  "]) {
+      const names = [
+        "ROLLCALL_PREFIX",
+        "ROLLCALL_SHARDS",
+        "ROLLCALL_STALE_AFTER",
+        "ROLLCALL_TOKENS",
+        "ROLLCALL_COUNTS_TOKENS",
+        "ROLLCALL_ORIGINS",
+        "ROLLCALL_STREAMS",
+        "ROLLCALL_STREAM_LIFE",
+        "ROLLCALL_STREAM_REQUESTS",
+        "ROLLCALL_READ",
+        "SWEEP_INTERVAL",
+        "SWEEP_REQUESTS",
+      ];
+      const environment = Object.fromEntries(names.map((name) => [name, value]));
+      expect(read.readerOptionsFrom(environment)).toEqual({
+        prefix: undefined,
+        shards: undefined,
+        staleAfter: undefined,
+      });
+      expect(read.appOptionsFrom(environment)).toEqual({
+        tokens: [],
+        countsTokens: [],
+        origins: [],
+        counts: "open",
+        streams: { most: undefined, life: undefined, requests: undefined },
+      });
+      expect(read.projectorOptionsFrom(environment).read).toBeUndefined();
+      expect(read.sweepSettingsFrom(environment)).toEqual({ interval: 15_000, requests: 45 });
+      expect(read.listenOptionsFrom(environment)).toEqual({ port: 3000, host: "127.0.0.1" });
+    }
+  });
+});
+
+describe("what is wrong", () => {
+  it.each([
+    ["ROLLCALL_PREFIX", "{chat}", read.keyOptionsFrom],
+    ["ROLLCALL_SHARDS", "0", read.keyOptionsFrom],
+    ["ROLLCALL_SHARDS", "1025", read.keyOptionsFrom],
+    ["ROLLCALL_SHARDS", "1e1", read.keyOptionsFrom],
+    ["ROLLCALL_SHARDS", "-1", read.readerOptionsFrom],
+    ["ROLLCALL_STALE_AFTER", "5s", read.readerOptionsFrom],
+    ["ROLLCALL_STALE_AFTER", "86400001", read.readerOptionsFrom],
+    ["ROLLCALL_TOKENS", "s3cr3t", read.appOptionsFrom],
+    ["ROLLCALL_TOKENS", "0123456789abcdef,s3cr3t", read.appOptionsFrom],
+    ["ROLLCALL_COUNTS_TOKENS", "s3cr3t", read.appOptionsFrom],
+    ["ROLLCALL_STREAMS", "-1", read.appOptionsFrom],
+    ["ROLLCALL_STREAM_LIFE", "999", read.appOptionsFrom],
+    ["ROLLCALL_STREAM_REQUESTS", "s3cr3t", read.appOptionsFrom],
+    ["ROLLCALL_ORIGINS", "s3cr3t", read.appOptionsFrom],
+    ["ROLLCALL_COUNTS", "s3cr3t", read.appOptionsFrom],
+    ["ROLLCALL_READ", "s3cr3t", read.projectorOptionsFrom],
+    ["SWEEP_INTERVAL", "999", read.sweepSettingsFrom],
+    ["SWEEP_INTERVAL", "60001", read.sweepSettingsFrom],
+    ["SWEEP_INTERVAL", "15s", read.sweepSettingsFrom],
+    ["SWEEP_REQUESTS", "0", read.sweepSettingsFrom],
+    ["SWEEP_REQUESTS", "10001", read.sweepSettingsFrom],
+    ["PORT", "65536", read.listenOptionsFrom],
+    ["PORT", "s3cr3t", read.listenOptionsFrom],
+    ["REDIS_URL", "s3cr3t", read.redisUrlFrom],
+    ["REDIS_URL", "redis://s3cr3t host", read.redisUrlFrom],
+    ["UPSTASH_REDIS_REST_URL", "s3cr3t.example", read.readCredentialsFrom],
+    ["UPSTASH_REDIS_REST_URL", "https://s3cr3t example", read.writeCredentialsFrom],
+  ] as const)("%s=%s is refused by its name", (name, value, take) => {
+    const message = refusal(() => take({ [name]: value }));
+    expect(message.startsWith(name)).toBe(true);
+    expect(message).not.toContain("s3cr3t");
+  });
+
+  it.each([
+    ["UPSTASH_REDIS_REST_URL", read.readCredentialsFrom],
+    ["UPSTASH_REDIS_REST_READONLY_TOKEN", read.readCredentialsFrom],
+    ["UPSTASH_REDIS_REST_URL", read.writeCredentialsFrom],
+    ["UPSTASH_REDIS_REST_TOKEN", read.writeCredentialsFrom],
+    ["REDIS_URL", read.redisUrlFrom],
+  ] as const)("%s is missing", (name, take) => {
+    const all = {
+      REDIS_URL: "redis://localhost",
+      UPSTASH_REDIS_REST_URL: "https://name.example",
+      UPSTASH_REDIS_REST_READONLY_TOKEN: "r",
+      UPSTASH_REDIS_REST_TOKEN: "w",
+    };
+    expect(refusal(() => take({ ...all, [name]: "" }))).toBe(`${name} is not set`);
+  });
+
+  it("two sources, or none, are refused by both names", () => {
+    const rest = { UPSTASH_REDIS_REST_URL: "https://name.example", UPSTASH_REDIS_REST_READONLY_TOKEN: "r" };
+    const names = "REDIS_URL and UPSTASH_REDIS_REST_URL";
+    expect(refusal(() => read.readSourceFrom({}))).toBe(`${names} are both missing: set the one to read`);
+    const both = { ...rest, REDIS_URL: "redis://localhost" };
+    expect(refusal(() => read.readSourceFrom(both))).toBe(`${names} are both set: keep the one to read`);
+    expect(read.readSourceFrom(rest)).toEqual({ url: "https://name.example", token: "r" });
+    expect(read.readSourceFrom({ REDIS_URL: "redis://localhost" })).toBe("redis://localhost");
+  });
+});
+
+it("INV-8: what serves requests does not look at write credentials", () => {
+  const seen = new Set<PropertyKey>();
+  const values: Record<string, string> = {
+    UPSTASH_REDIS_REST_URL: "https://name.example",
+    UPSTASH_REDIS_REST_READONLY_TOKEN: "r",
+    UPSTASH_REDIS_REST_TOKEN: "w",
+  };
+  const environment = new Proxy(values, {
+    get(target, name) {
+      seen.add(name);
+      return Reflect.get(target, name) as unknown;
+    },
+  });
+  read.readSourceFrom(environment);
+  read.readCredentialsFrom(environment);
+  read.readerOptionsFrom(environment);
+  read.appOptionsFrom(environment);
+  read.listenOptionsFrom(environment);
+  expect(seen.has("UPSTASH_REDIS_REST_READONLY_TOKEN")).toBe(true);
+  expect(seen.has("UPSTASH_REDIS_REST_TOKEN")).toBe(false);
+});

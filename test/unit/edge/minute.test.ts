@@ -1,0 +1,157 @@
+/**
+ * Goal: a scheduled function sweeps again and again inside its minute, stays within the requests and the time its platform
+ * allows, and tells what it had to leave.
+ * Method: the sweep of the Worker over a real Redis; where only time matters, over a projector that notes when it is asked.
+ */
+import { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { sweepMinute, type Sweeping } from "../../../src/edge/minute.ts";
+import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { type Projector, projectorOver } from "../../../src/projector/projector.ts";
+import type { SweepBudget, SweepSummary } from "../../../src/projector/sweep.ts";
+import type { WritePort } from "../../../src/redis/port.ts";
+import { ioredisPort } from "../../../src/redis/ioredis.ts";
+import { append, newPrefix } from "../http/support.ts";
+
+const MINUTE_MS = 60_000;
+
+let server: RedisServer;
+let redis: Redis;
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+});
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** What one invocation logs, and how it ends. */
+async function invoke(sweeping: Sweeping) {
+  const summaries: SweepSummary[] = [];
+  const warnings: string[] = [];
+  const errors: string[] = [];
+  const logger = {
+    info: (text: string) => void summaries.push(JSON.parse(text.replace("sweep: ", "")) as SweepSummary),
+    warn: (text: string) => void warnings.push(text),
+    error: (text: string) => void errors.push(text),
+  };
+  const failure = await sweepMinute(() => sweeping, logger).catch((error: unknown) => error);
+  return { summaries, warnings, errors, failure };
+}
+
+interface Options {
+  readonly prefix: string;
+  readonly shards?: number;
+  readonly interval?: number;
+  readonly requests?: number;
+}
+
+const over = (port: WritePort, { interval = MINUTE_MS, requests = 45, ...options }: Options) =>
+  invoke({ projector: projectorOver(port, options), interval, requests });
+
+describe("over a real Redis", () => {
+  it("does what there is to do", async () => {
+    const prefix = newPrefix();
+    await append(redis, { prefix, users: ["alice", "bob"] });
+    const { summaries, errors, failure } = await over(ioredisPort(redis), { prefix });
+    expect(summaries).toMatchObject([{ calls: 1, records: 1, operations: 2, changes: 2, idle: true }]);
+    expect([errors, failure]).toEqual([[], undefined]);
+  });
+
+  it("again and again, folds what is appended in between, and says when its requests are used up", async () => {
+    const prefix = newPrefix();
+    const port = ioredisPort(redis);
+    let looks = 0;
+    // Between two of its looks somebody appends.
+    const busy: WritePort = {
+      call: (command) => port.call(command),
+      async pipeline(commands) {
+        if (commands[0]![0] === "HMGET" && ++looks === 5)
+          await append(redis, { prefix, shards: 2, users: ["alice", "bob"] });
+        return port.pipeline(commands);
+      },
+    };
+    const { summaries, warnings } = await over(busy, { prefix, shards: 2, interval: 1 });
+    const requests = summaries.reduce((sum, summary) => sum + summary.requests, 0);
+    expect(requests).toBeGreaterThanOrEqual(45);
+    expect(requests).toBeLessThanOrEqual(50);
+    expect(summaries.reduce((sum, { operations }) => sum + operations, 0)).toBe(2);
+    expect(warnings).toEqual([expect.stringMatching(/^sweep: 45 requests are used up, \d+ more sweeps/)]);
+  });
+
+  it("comes to every shard, sweep for sweep, where there are more than it may make requests", async () => {
+    const prefix = newPrefix();
+    const shards = 64;
+    await append(redis, { prefix, shards, users: [] });
+    const folded = async () => (await over(ioredisPort(redis), { prefix, shards })).summaries[0]!;
+    const first = await folded();
+    expect(first.requests).toBeLessThanOrEqual(47);
+    expect(first).toMatchObject({ idle: false, left: { shards: shards - first.records } });
+    let records = first.records;
+    while (records < shards) records += (await folded()).records;
+    expect(records).toBe(shards);
+  });
+
+  it("rejects when it cannot, and says why in one line", async () => {
+    const prefix = newPrefix();
+    await redis.set(`{${prefix}}:records`, "of somebody else");
+    const { errors, failure, summaries } = await over(ioredisPort(redis), { prefix });
+    expect(failure).toMatchObject({ code: "REDIS_TYPE" });
+    expect(errors).toEqual([expect.stringMatching(/^cannot sweep: REDIS_TYPE: /)]);
+    expect(summaries).toEqual([]);
+  });
+});
+
+describe("in time", () => {
+  /** One invocation in which a sweep takes this long and this many requests: when they began, and with what budget. */
+  async function times(interval: number, { took = 0, made = 1 } = {}) {
+    vi.useFakeTimers({ toFake: ["setTimeout", "Date"] });
+    const began = Date.now();
+    const at: number[] = [];
+    const budgets: SweepBudget[] = [];
+    const projector = {
+      shards: 1,
+      async sweep({ budget }: { budget: SweepBudget }) {
+        at.push(Date.now() - began);
+        budgets.push(budget);
+        await new Promise((resolve) => setTimeout(resolve, took));
+        return { requests: made };
+      },
+    };
+    const ended = invoke({ projector: projector as unknown as Projector, interval, requests: 45 });
+    await vi.advanceTimersByTimeAsync(2 * MINUTE_MS);
+    expect((await ended).failure).toBeUndefined();
+    return { at, budgets };
+  }
+
+  it.each([
+    [15_000, [0, 15_000, 30_000, 45_000]],
+    [25_000, [0, 25_000, 50_000]],
+    [59_999, [0, 59_999]],
+    [60_000, [0]],
+  ])(
+    "every %i ms: at once, and the last leaves at most as much to the next minute",
+    async (interval, expected) => {
+      expect((await times(interval)).at).toEqual(expected);
+    },
+  );
+
+  it("a sweep that takes long delays no other, and one that takes longer is followed at once", async () => {
+    expect((await times(15_000, { took: 14_000 })).at).toEqual([0, 15_000, 30_000, 45_000]);
+    expect((await times(15_000, { took: 20_000 })).at).toEqual([0, 20_000, 40_000]);
+  });
+
+  it("no request begins after its minute, and a backlog leaves later sweeps the requests they need", async () => {
+    const { budgets } = await times(15_000, { made: 39 });
+    expect(budgets).toEqual([
+      { requests: 39, ms: 60_000 },
+      { requests: 3, ms: 45_000 },
+    ]);
+    const quiet = await times(15_000);
+    expect(quiet.budgets.map(({ requests }) => requests)).toEqual([39, 40, 41, 42]);
+  });
+});

@@ -1,0 +1,110 @@
+/**
+ * Goal: /openapi.json is a valid OpenAPI 3.1 document of every route, and every answer and problem is what it says.
+ * Method: a validator of documents that is not ours; the schemas it is made from, held to real answers.
+ */
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { beforeAll, describe, expect, it } from "vitest";
+import * as v from "valibot";
+import * as answers from "../../../src/http/answers.ts";
+import { appOver, HOSTILE_IDS, newPrefix, populate, type TestApp, useRedis } from "./support.ts";
+
+const test = useRedis();
+let api: TestApp;
+beforeAll(async () => {
+  const prefix = newPrefix();
+  await populate(test.redis, { prefix, users: ["alice", ...HOSTILE_IDS] });
+  api = appOver(test.redis, { prefix }, { counts: "closed" });
+});
+
+interface Operation {
+  readonly operationId: string;
+  readonly security?: readonly object[];
+  readonly parameters?: readonly { name: string; in: string; required?: boolean }[];
+  readonly requestBody?: { content: Record<string, { schema: object }> };
+  readonly responses: Record<string, { content?: Record<string, { schema: object }> }>;
+}
+type Document = { openapi: string; paths: Record<string, Record<string, Operation>> };
+
+const document = () => api.get<Document>("/openapi.json");
+
+it("is a valid document, open to anybody", async () => {
+  const response = await api.request("/openapi.json", { headers: { authorization: "" } });
+  expect(response.status).toBe(200);
+  const found = (await response.json()) as Document;
+  expect(found.openapi).toBe("3.1.0");
+  const result = await new Validator().validate(found);
+  expect(result).toEqual({ valid: true });
+});
+
+it("has every route there is, and no other", async () => {
+  const { paths } = await document();
+  const listed = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replace("{id}", ":id")}`),
+  );
+  const routes = api.app.routes
+    .filter(({ method }) => method !== "ALL")
+    .map(({ method, path }) => `${method} ${path}`);
+  // The document does not list itself.
+  expect(listed.sort()).toEqual([...new Set(routes)].filter((route) => !route.includes("openapi")).sort());
+});
+
+it("names the parameters that the routes take: any other is refused", async () => {
+  const { paths } = await document();
+  const queries = Object.entries(paths).flatMap(([path, { get }]) =>
+    (get?.parameters ?? [])
+      .filter((parameter) => parameter.in === "query")
+      .map(({ name }) => `${path} ${name}`),
+  );
+  expect(queries.sort()).toEqual([
+    "/v1/changes after",
+    "/v1/changes user",
+    "/v1/users cursor",
+    "/v1/users limit",
+  ]);
+  expect(paths["/v1/users/{id}"]!["get"]!.parameters).toMatchObject([
+    { name: "id", in: "path", required: true },
+  ]);
+  const body = paths["/v1/users/lookup"]!["post"]!.requestBody!.content["application/json"]!.schema;
+  expect(body).toMatchObject({
+    type: "object",
+    properties: { ids: { type: "array", maxItems: 1000 } },
+    required: ["ids"],
+    additionalProperties: false,
+  });
+});
+
+it("says which routes need a token", async () => {
+  const { paths } = await document();
+  const open = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.values(methods).flatMap(({ security }) => (security === undefined ? [path] : [])),
+  );
+  expect(open).toEqual(["/health"]);
+});
+
+describe("what is answered is what it says", () => {
+  it.each([
+    ["/health", answers.health],
+    ["/ready", answers.ready],
+    ["/v1/counts", answers.counts],
+    ["/v1/users", answers.usersPage],
+    ["/v1/users/alice", answers.user],
+    ["/v1/users/nobody", answers.user],
+    ["/v1/processes", answers.processesAnswer],
+    ["/v1/changes", answers.changesAnswer],
+    ["/v1/changes?after=0-0", answers.changesAnswer],
+  ])("%s", async (path, schema) => {
+    const answer = await api.get(path);
+    const { issues } = v.safeParse(schema, answer);
+    expect(issues).toBeUndefined();
+  });
+
+  it("a lookup", async () => {
+    const answer: unknown = await (await api.lookup({ ids: ["alice"] })).json();
+    expect(v.safeParse(answers.usersAnswer, answer).issues).toBeUndefined();
+  });
+
+  it.each(["/v1/users?x=1", "/nothing", "/v1/changes?after=x"])("the problem of %s", async (path) => {
+    const answer: unknown = await (await api.request(path)).json();
+    expect(v.safeParse(answers.problem, answer).issues).toBeUndefined();
+  });
+});

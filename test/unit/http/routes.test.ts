@@ -1,0 +1,145 @@
+/**
+ * Goal: every route answers what the projection holds, with the field names of the Reader, over one shard and over four.
+ * Method: records of two processes in a real Redis, folded by the real script; the app is called without a server.
+ */
+import { beforeAll, describe, expect, it } from "vitest";
+import type {
+  Counts,
+  ProcessesAnswer,
+  UserAnswer,
+  UsersAnswer,
+  UsersPage,
+} from "../../../src/reader/reader.ts";
+import { appOver, HOSTILE_IDS, newPrefix, populate, useRedis, type TestApp } from "./support.ts";
+
+const test = useRedis();
+
+/** What JSON makes of a Date. */
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const asOf = {
+  now: expect.stringMatching(ISO) as string,
+  projectedAt: expect.stringMatching(ISO) as string,
+  record: expect.stringMatching(/^\d+-\d+(_\d+-\d+)*$/) as string,
+  lag: { records: 0, ms: 0 },
+  stale: false,
+  cursor: expect.stringMatching(/^\d+-\d+(_\d+-\d+)*$/) as string,
+};
+
+describe.each([1, 4])("over %i shard(s)", (shards) => {
+  let api: TestApp;
+
+  beforeAll(async () => {
+    const prefix = newPrefix();
+    await populate(test.redis, {
+      prefix,
+      shards,
+      process: "web-1",
+      users: ["alice", "alice", "bob", ...HOSTILE_IDS],
+    });
+    await populate(test.redis, { prefix, shards, process: "web-2", users: ["alice"] });
+    api = appOver(test.redis, { prefix, shards });
+  });
+
+  it("GET /v1/counts tells users, sockets and connections, and how old that is", async () => {
+    const n = HOSTILE_IDS.length;
+    expect(await api.get<Counts>("/v1/counts")).toEqual({
+      users: n + 2,
+      sockets: n + 4,
+      connections: n + 6,
+      asOf,
+    });
+  });
+
+  it("GET /v1/users pages through everybody", async () => {
+    const found: string[] = [];
+    let path = "/v1/users?limit=10";
+    for (;;) {
+      const page = await api.get<UsersPage>(path);
+      expect(page).toEqual({ users: expect.any(Array) as unknown, next: page.next, asOf });
+      found.push(...page.users.map(({ id }) => id));
+      if (page.next === null) break;
+      path = `/v1/users?limit=10&cursor=${page.next}`;
+    }
+    expect(found.sort()).toEqual(["alice", "bob", ...HOSTILE_IDS].sort());
+  });
+
+  it("GET /v1/users/:id adds up the sockets of all processes", async () => {
+    expect(await api.get<UserAnswer>("/v1/users/alice")).toEqual({
+      id: "alice",
+      online: true,
+      sockets: 3,
+      asOf,
+    });
+  });
+
+  it("GET /v1/users/:id answers 200 for one who is absent", async () => {
+    expect(await api.get<UserAnswer>("/v1/users/nobody")).toEqual({
+      id: "nobody",
+      online: false,
+      sockets: 0,
+      asOf,
+    });
+  });
+
+  it.each(HOSTILE_IDS)("GET /v1/users/:id finds %j", async (id) => {
+    const answer = await api.get<UserAnswer>(`/v1/users/${encodeURIComponent(id)}`);
+    expect(answer).toEqual({ id, online: true, sockets: 1, asOf });
+  });
+
+  it("POST /v1/users/lookup answers in the order asked, repeats included", async () => {
+    const ids = ["nobody", ...HOSTILE_IDS, "alice", "bob", "alice", "absent/%2F"];
+    const response = await api.lookup({ ids });
+    expect(response.status).toBe(200);
+    const { users, asOf: age } = (await response.json()) as UsersAnswer;
+    expect(age).toEqual(asOf);
+    expect(users.map(({ id }) => id)).toEqual(ids);
+    const sockets = (id: string) => (id === "alice" ? 3 : ["nobody", "absent/%2F"].includes(id) ? 0 : 1);
+    expect(users).toEqual(ids.map((id) => ({ id, online: sockets(id) > 0, sockets: sockets(id) })));
+  });
+
+  it("POST /v1/users/lookup reaches the ids that no path can carry", async () => {
+    const response = await api.lookup({ ids: [".", ".."] });
+    expect(((await response.json()) as UsersAnswer).users).toEqual([
+      { id: ".", online: false, sockets: 0 },
+      { id: "..", online: false, sockets: 0 },
+    ]);
+  });
+
+  it("GET /v1/processes lists each process once, its shards added up", async () => {
+    const { processes, asOf: age } = await api.get<ProcessesAnswer>("/v1/processes");
+    expect(age).toEqual(asOf);
+    const n = HOSTILE_IDS.length;
+    const common = {
+      state: "live",
+      leaseUntil: expect.stringMatching(ISO) as string,
+      startedAt: expect.stringMatching(ISO) as string,
+      host: "host.example",
+      pid: 42,
+      version: "1.2.3",
+    };
+    expect(processes).toEqual([
+      { id: "web-1", sockets: n + 3, connections: n + 4, ...common },
+      { id: "web-2", sockets: 1, connections: 2, ...common },
+    ]);
+  });
+
+  it("GET /ready says so when the projector has run", async () => {
+    expect(await api.get("/ready")).toEqual({ status: "ready", asOf });
+  });
+
+  it("an empty lookup is answered too", async () => {
+    expect(await (await api.lookup({ ids: [] })).json()).toEqual({ users: [], asOf });
+  });
+});
+
+describe("an empty prefix", () => {
+  it("has nobody, says that no projector ever ran, and is not ready", async () => {
+    const api = appOver(test.redis, { prefix: newPrefix() });
+    const counts = await api.get<Counts>("/v1/counts");
+    expect(counts).toMatchObject({ users: 0, sockets: 0, connections: 0 });
+    expect(counts.asOf).toMatchObject({ projectedAt: null, record: "0-0", stale: true });
+    expect(await api.get("/v1/users")).toMatchObject({ users: [], next: null });
+    expect(await api.get("/v1/processes")).toMatchObject({ processes: [] });
+    expect((await api.request("/ready")).status).toBe(503);
+  });
+});

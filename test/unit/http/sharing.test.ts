@@ -1,0 +1,257 @@
+/**
+ * Goal: however many ask the same, Redis is asked once in the time an answer is reused; nobody's request hangs on
+ * another's; what is kept is bounded; and when Redis does not answer, the answer before is shown as what it is.
+ * Method: Shared on timers of the test's own, then the app over a real Redis with a port that counts.
+ */
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { PresenceError } from "../../../src/core/errors.ts";
+import { Shared } from "../../../src/http/shared.ts";
+import { createReader } from "../../../src/reader/create.ts";
+import { startRedis } from "../../../packages/local-redis/src/index.ts";
+import { type Counts, readerOver } from "../../../src/reader/reader.ts";
+import { ioredisPort } from "../../../src/redis/ioredis.ts";
+import { appOver, newPrefix, populate, type ProblemBody, TOKEN, useRedis } from "./support.ts";
+
+describe("Shared", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const shared = (options = {}) => new Shared({ reuse: 1_000, keep: 60_000, most: 100, ...options });
+
+  /** A question whose answers the test gives. */
+  function question() {
+    const asked: PromiseWithResolvers<string>[] = [];
+    const ask = () => {
+      const one = Promise.withResolvers<string>();
+      asked.push(one);
+      return one.promise;
+    };
+    return { asked, ask };
+  }
+
+  it("asks once for all who ask at the same time, and for who asks within the second after", async () => {
+    const { asked, ask } = question();
+    const one = shared();
+    const answers = Array.from({ length: 100 }, () => one.get("k", ask));
+    await vi.advanceTimersByTimeAsync(300);
+    asked[0]!.resolve("yes");
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(["yes"]));
+    await vi.advanceTimersByTimeAsync(999);
+    expect(await one.get("k", ask)).toBe("yes");
+    expect(asked).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    const later = one.get("k", ask);
+    expect(asked).toHaveLength(2);
+    asked[1]!.resolve("no");
+    expect(await later).toBe("no");
+    void one.get("another", ask);
+    expect(asked).toHaveLength(3);
+  });
+
+  it("a failure is everybody's, and is not asked about again within the second", async () => {
+    const { asked, ask } = question();
+    const one = shared();
+    const answers = Array.from({ length: 10 }, () =>
+      one.get("k", ask).catch((error: Error) => error.message),
+    );
+    await vi.advanceTimersByTimeAsync(1);
+    asked[0]!.reject(new Error("away"));
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(["away"]));
+    await expect(one.get("k", ask)).rejects.toThrow("away");
+    expect(asked).toHaveLength(1);
+  });
+
+  it("whoever waits for one who was cancelled asks instead, one of them a second", async () => {
+    const { asked, ask } = question();
+    const one = shared();
+    void one.get("k", ask);
+    const answers = Array.from({ length: 10 }, () => one.get("k", ask));
+    await vi.advanceTimersByTimeAsync(999);
+    expect(asked).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(asked).toHaveLength(2);
+    asked[1]!.resolve("yes");
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(["yes"]));
+    // The cancelled one comes late after all: it is not told to anybody.
+    asked[0]!.resolve("late");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await one.get("k", ask)).toBe("yes");
+  });
+
+  it("an answer that takes longer than that reaches all who wait, whoever has asked since", async () => {
+    const { asked, ask } = question();
+    const one = shared();
+    const told: string[] = [];
+    for (let i = 0; i < 10; i++) void one.get("k", ask).then((answer) => told.push(answer));
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(asked).toHaveLength(2);
+    asked[0]!.resolve("the first");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(told).toHaveLength(9);
+    asked[1]!.resolve("the second");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(told).toHaveLength(10);
+    expect(await one.get("k", ask)).toBe("the second");
+  });
+
+  it("a Redis that hangs is everybody's failure once the first has given up: nobody waits for ever", async () => {
+    const one = shared();
+    const givesUp = () =>
+      new Promise<string>((_, reject) => setTimeout(() => reject(new Error("late")), 5_000));
+    const failed: string[] = [];
+    for (let i = 0; i < 100; i++) one.get("k", givesUp).catch((error: Error) => failed.push(error.message));
+    await vi.advanceTimersByTimeAsync(5_001);
+    // Those who took over meanwhile wait for what they asked themselves.
+    expect(failed.length).toBeGreaterThanOrEqual(95);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(failed).toHaveLength(100);
+  });
+
+  it("those who were cancelled are forgotten too", async () => {
+    const one = shared({ most: 10 });
+    for (let i = 0; i < 100; i++) void one.get(`k${i}`, () => new Promise(() => {}));
+    await vi.advanceTimersByTimeAsync(1_000);
+    await one.get("another", async () => "yes");
+    expect(one.size).toBeLessThanOrEqual(10);
+  });
+
+  it("reuse 0: who comes later asks anew, who asks at the same time shares all the same", async () => {
+    const { asked, ask } = question();
+    const one = shared({ reuse: 0 });
+    const answers = [one.get("k", ask), one.get("k", ask)];
+    await vi.advanceTimersByTimeAsync(10);
+    asked[0]!.resolve("yes");
+    expect(await Promise.all(answers)).toEqual(["yes", "yes"]);
+    void one.get("k", ask);
+    expect(asked).toHaveLength(2);
+  });
+
+  it("keeps so many items, the least recently used go first, and forgets what is too old to be shown", async () => {
+    const one = shared({ most: 10 });
+    const list = (length: number) => async () => ({ users: Array.from({ length }, () => "u") });
+    await one.get("a", list(4));
+    await one.get("b", list(4));
+    await one.get("a", list(4));
+    expect(one.recent("b")).toBeDefined();
+    await one.get("c", list(4));
+    expect([one.recent("a"), one.recent("b"), one.recent("c")].map((answer) => answer !== undefined)).toEqual(
+      [true, false, true],
+    );
+    for (let i = 0; i < 100; i++)
+      await one.get(`f${i}`, () => Promise.reject(new Error("no"))).catch(() => {});
+    expect(one.size).toBeLessThanOrEqual(10);
+    await one.get("c", list(1));
+    await vi.advanceTimersByTimeAsync(60_001);
+    expect(one.recent("c")).toBeUndefined();
+  });
+});
+
+const test = useRedis();
+
+function counting(prefix: string) {
+  const own = ioredisPort(test.redis);
+  const asked: string[] = [];
+  const reader = readerOver(
+    { read: (commands) => (asked.push(commands.at(-1)![0]), own.read(commands)) },
+    { prefix },
+  );
+  return { reader, asked };
+}
+
+it("1,000 pollers of each route cost Redis one request a route", async () => {
+  const prefix = newPrefix();
+  await populate(test.redis, { prefix, users: ["alice", "bob"] });
+  const { reader, asked } = counting(prefix);
+  const api = appOver(test.redis, { prefix }, { reader, reuse: 60_000 });
+  // The first request of all also looks whether the prefix has another number of shards.
+  await reader.isOnline("nobody");
+  for (const path of ["/v1/counts", "/v1/users", "/v1/users/alice", "/v1/changes", "/ready"]) {
+    const before = asked.length;
+    const all = await Promise.all(Array.from({ length: 1_000 }, () => api.request(path)));
+    expect(new Set(all.map(({ status }) => status))).toEqual(new Set([200]));
+    const tags = new Set(all.map(({ headers }) => headers.get("etag")));
+    expect([path, asked.length - before, tags.size]).toEqual([path, path === "/ready" ? 0 : 1, 1]);
+  }
+  const before = asked.length;
+  await Promise.all(Array.from({ length: 100 }, () => api.lookup({ ids: ["alice", "bob"] })));
+  expect(asked.length - before).toBe(1);
+});
+
+it("pollers for some seconds cost one request a second", async () => {
+  const prefix = newPrefix();
+  await populate(test.redis, { prefix, users: ["alice"] });
+  const { reader, asked } = counting(prefix);
+  const api = appOver(test.redis, { prefix }, { reader, reuse: 1_000 });
+  await api.get("/v1/counts");
+  const began = performance.now();
+  const before = asked.length;
+  let polls = 0;
+  while (asked.length - before < 2) {
+    await Promise.all(Array.from({ length: 20 }, () => api.get("/v1/counts")));
+    polls += 20;
+  }
+  expect(performance.now() - began).toBeGreaterThan(1_000);
+  expect(polls).toBeGreaterThan(100);
+});
+
+it("one who asks something else is not told somebody else's answer", async () => {
+  const prefix = newPrefix();
+  await populate(test.redis, { prefix, users: ["a", "b", "a b", "1 a"] });
+  const api = appOver(test.redis, { prefix }, { reuse: 60_000 });
+  for (const id of ["a", "b", "a b", "1 a", "nobody"])
+    expect(await api.get(`/v1/users/${encodeURIComponent(id)}`)).toMatchObject({
+      id,
+      online: id !== "nobody",
+    });
+  for (const ids of [["a", "b"], ["b", "a"], ["a b"], ["a,b"]]) {
+    const { users } = (await (await api.lookup({ ids })).json()) as { users: { id: string }[] };
+    expect(users.map(({ id }) => id)).toEqual(ids);
+  }
+});
+
+it("Redis down: 503 with Retry-After, and the answer before, marked stale, only to who may see it", async () => {
+  const server = await startRedis();
+  const prefix = newPrefix();
+  const reader = createReader({ redis: server.url, prefix });
+  const api = appOver(test.redis, { prefix }, { reader, timeout: 500 });
+  const counts = await api.get<Counts>("/v1/counts");
+  await server.stop();
+  const response = await api.request("/v1/counts");
+  expect(response.status).toBe(503);
+  expect(response.headers.get("retry-after")).toMatch(/^\d+$/);
+  expect(response.headers.get("cache-control")).toBe("no-store");
+  const body = (await response.json()) as ProblemBody & { last: Counts };
+  expect(body).toMatchObject({ code: "REDIS_UNAVAILABLE", status: 503 });
+  expect(body.last).toEqual({ ...counts, asOf: { ...counts.asOf, stale: true } });
+  // Nobody has asked this before.
+  const other = (await (await api.request("/v1/users/alice")).json()) as object;
+  expect(other).toMatchObject({ code: "REDIS_UNAVAILABLE" });
+  expect(other).not.toHaveProperty("last");
+  const anonymous = await api.request("/v1/users/alice", { headers: { authorization: `Bearer ${TOKEN}x` } });
+  expect(anonymous.status).toBe(401);
+  reader.close();
+});
+
+it("other errors show no answer of before", async () => {
+  const prefix = newPrefix();
+  await populate(test.redis, { prefix, users: ["alice"] });
+  let fails = false;
+  const own = readerOver(ioredisPort(test.redis), { prefix });
+  const reader = {
+    ...own,
+    counts: () =>
+      fails ? Promise.reject(new PresenceError("REDIS_TYPE", "x holds another type")) : own.counts(),
+  };
+  const api = appOver(test.redis, { prefix }, { reader });
+  await api.get("/v1/counts");
+  fails = true;
+  const body = (await (await api.request("/v1/counts")).json()) as object;
+  expect(body).toMatchObject({ status: 500, code: "REDIS_TYPE" });
+  expect(body).not.toHaveProperty("last");
+});

@@ -1,0 +1,500 @@
+/**
+ * Goal: each rule of folding (docs/protocol.md, "Folding") holds, one test a rule.
+ * Method: records with chosen ids and a chosen clock against the real script; the invariants are checked at every end.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { operations, TestShard } from "../../../rig/shard.ts";
+
+let server: RedisServer;
+let shard: TestShard;
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+beforeEach(() => {
+  shard = new TestShard(server.url);
+});
+afterEach(async () => {
+  await shard.check();
+  await shard.close();
+});
+
+const about = { host: "h", pid: 1, version: "0", grace: 0 };
+
+describe("a record in sequence", () => {
+  it("registers a process, counts its sockets and tells who came", async () => {
+    await shard.record({
+      process: "p",
+      seq: 1,
+      about,
+      operations: operations("+alice", "+bob", "+alice", "+"),
+      sockets: 4,
+      connections: 3,
+    });
+    const result = await shard.step();
+    expect(await shard.users()).toEqual({ alice: 2, bob: 1 });
+    expect(await shard.usersOf("p")).toEqual({ alice: 2, bob: 1 });
+    expect((await shard.told()).sort()).toEqual(["+alice connect", "+bob connect"]);
+    expect(await shard.process("p")).toMatchObject({
+      state: "live",
+      seq: "1",
+      sockets: "4",
+      anonymous: "1",
+      host: "h",
+      pid: "1",
+    });
+    expect(await shard.totals()).toMatchObject({
+      users: "2",
+      sockets: "4",
+      connections: "3",
+      records: "1",
+      shards: "1",
+    });
+    expect(result).toMatchObject({
+      records: 1,
+      operations: 4,
+      changes: 2,
+      more: false,
+      due: shard.now + 10_000,
+    });
+  });
+
+  it("leaves the log when it is folded, so that the length of the log is the lag", async () => {
+    await shard.record({ process: "p", seq: 1, sockets: 0 });
+    await shard.record({ process: "p", seq: 2, sockets: 0 });
+    expect(await shard.redis.xlen(shard.keys.records)).toBe(2);
+    await shard.step();
+    expect(await shard.redis.xlen(shard.keys.records)).toBe(0);
+  });
+
+  it("tells an offline only with the last socket of all processes, and why", async () => {
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice", "+bob"), sockets: 2 });
+    await shard.record({ process: "q", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.step();
+    await shard.record({ process: "p", seq: 2, operations: operations("-alice", "~bob"), sockets: 0 });
+    await shard.step();
+    expect(await shard.users()).toEqual({ alice: 1 });
+    await shard.record({ process: "q", seq: 2, operations: operations("-alice"), sockets: 0 });
+    await shard.step();
+    expect(await shard.users()).toEqual({});
+    expect((await shard.told()).slice(2)).toEqual(["-bob leave", "-alice disconnect"]);
+  });
+
+  it("tells nothing of a user who moves from one process to another within one call", async () => {
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.step();
+    await shard.record({ process: "p", seq: 2, operations: operations("-alice"), sockets: 0 });
+    await shard.record({ process: "q", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.step();
+    expect(await shard.told()).toEqual(["+alice connect"]);
+    expect(await shard.usersOf("q")).toEqual({ alice: 1 });
+  });
+
+  it("takes user ids as they are", async () => {
+    const ids = [
+      "__proto__",
+      "1e5",
+      "null",
+      "true",
+      "{}",
+      ":",
+      "a b",
+      "line\nbreak",
+      "nul\0",
+      "😀",
+      "x".repeat(256),
+      "constructor",
+    ];
+    await shard.record({
+      process: "p",
+      seq: 1,
+      operations: operations(...ids.map((id) => `+${id}`)),
+      sockets: ids.length,
+    });
+    await shard.step();
+    expect((await shard.redis.hkeys(shard.keys.users)).sort()).toEqual([...ids].sort());
+    expect((await shard.changes()).map(({ user }) => user)).toEqual(ids);
+  });
+
+  it("skips operations inside a scope, which a later version counts", async () => {
+    await shard.append(
+      "process",
+      "p",
+      "seq",
+      "1",
+      "ttl",
+      "10000",
+      "connect",
+      "alice",
+      "scope",
+      "room",
+      "connect",
+      "alice",
+      "sockets",
+      "1",
+    );
+    await shard.step();
+    expect(await shard.users()).toEqual({ alice: 1 });
+  });
+});
+
+describe("a record folded before", () => {
+  it("INV-2: is skipped, and renews the lease all the same", async () => {
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    expect(await shard.step()).toMatchObject({ records: 2, operations: 1, skipped: 1 });
+    shard.now += 5000;
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    expect(await shard.step()).toMatchObject({ skipped: 1, due: shard.now + 10_000 });
+    expect(await shard.users()).toEqual({ alice: 1 });
+  });
+
+  it("INV-2: is skipped when the consumer group was lost and starts over", async () => {
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.step();
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.redis.xgroup("DESTROY", shard.keys.records, "projector");
+    await shard.record({ process: "p", seq: 2, operations: operations("+alice"), sockets: 2 });
+    expect(await shard.step()).toMatchObject({ skipped: 1, operations: 1 });
+    expect(await shard.users()).toEqual({ alice: 2 });
+  });
+
+  it("cannot bring back a process that has ended", async () => {
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.record({ process: "p", seq: 2, bye: true, sockets: 1 });
+    await shard.drain();
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.drain();
+    expect(await shard.users()).toEqual({});
+    expect(await shard.told()).toEqual(["+alice connect", "-alice bye"]);
+  });
+});
+
+describe("a process that cannot be believed is fenced", () => {
+  async function fenced(reason: RegExp): Promise<void> {
+    expect(await shard.process("p")).toMatchObject({ state: "fenced" });
+    expect((await shard.process("p"))["reason"]).toMatch(reason);
+  }
+
+  it("after a gap", async () => {
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.record({ process: "p", seq: 3, operations: operations("+bob"), sockets: 2 });
+    expect(await shard.step()).toMatchObject({ fenced: 1 });
+    await fenced(/seq 3 after 1/);
+    expect(await shard.users()).toEqual({ alice: 1 });
+  });
+
+  it("when it is unknown and does not begin with 1", async () => {
+    await shard.record({ process: "p", seq: 7, operations: operations("+alice"), sockets: 1 });
+    expect(await shard.step()).toMatchObject({ fenced: 1 });
+    await fenced(/unknown process with seq 7/);
+    expect(await shard.users()).toEqual({});
+  });
+
+  it("when its check digit differs", async () => {
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.record({ process: "p", seq: 2, operations: operations("+bob", "+alice"), sockets: 4 });
+    await shard.step();
+    await fenced(/4 declared, 3 counted/);
+    expect(await shard.users()).toEqual({ alice: 1 });
+  });
+
+  it("when a count would go negative, of a user or of the anonymous sockets", async () => {
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.record({
+      process: "p",
+      seq: 2,
+      operations: operations("+bob", "-carol", "+carol"),
+      sockets: 2,
+    });
+    await shard.record({ process: "q", seq: 1, operations: operations("+alice", "-"), sockets: 0 });
+    await shard.step();
+    await fenced(/negative/);
+    expect(await shard.users()).toEqual({ alice: 1 });
+    expect(await shard.process("q")).toMatchObject({ state: "fenced" });
+  });
+
+  it("keeps its counts and renews its lease, and nothing else of its records is folded", async () => {
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.record({ process: "p", seq: 5, sockets: 9 });
+    await shard.step();
+    shard.now += 9000;
+    await shard.record({ process: "p", seq: 6, operations: operations("~alice"), sockets: 0 });
+    expect(await shard.step()).toMatchObject({ due: shard.now + 10_000 });
+    expect(await shard.users()).toEqual({ alice: 1 });
+  });
+
+  it("until another incarnation has stated all it has and replaces it; nobody flickers", async () => {
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice", "+bob"), sockets: 2 });
+    await shard.record({ process: "p", seq: 9, sockets: 2 });
+    await shard.step();
+    await shard.record({ process: "p2", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.step();
+    expect(await shard.users()).toEqual({ alice: 2, bob: 1 });
+    await shard.record({
+      process: "p2",
+      seq: 2,
+      operations: operations("+carol"),
+      replaces: ["p"],
+      sockets: 2,
+    });
+    await shard.drain();
+    expect(await shard.users()).toEqual({ alice: 1, carol: 1 });
+    expect(await shard.told()).toEqual(["+alice connect", "+bob connect", "+carol connect", "-bob replace"]);
+    expect(await shard.process("p")).toMatchObject({ state: "ended", cause: "replace" });
+  });
+
+  it("does not take another one with it when its own snapshot is not believed", async () => {
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.record({
+      process: "p2",
+      seq: 1,
+      operations: operations("+alice"),
+      replaces: ["p"],
+      sockets: 7,
+    });
+    await shard.drain();
+    expect(await shard.users()).toEqual({ alice: 1 });
+    expect(await shard.process("p")).toMatchObject({ state: "live" });
+  });
+});
+
+describe("a malformed record", () => {
+  it.each([
+    ["no record at all", ["hello", "world"], /starts with process/],
+    ["seq no number", ["process", "p", "seq", "1e3", "ttl", "1", "sockets", "0"], /seq/],
+    ["seq zero", ["process", "p", "seq", "0", "ttl", "1", "sockets", "0"], /seq/],
+    ["ttl too long", ["process", "p", "seq", "1", "ttl", "3600001", "sockets", "0"], /ttl/],
+    ["empty process", ["process", "", "seq", "1", "ttl", "1", "sockets", "0"], /process is empty/],
+    [
+      "long user",
+      ["process", "p", "seq", "1", "ttl", "1", "connect", "x".repeat(257), "sockets", "1"],
+      /user id is too long/,
+    ],
+    ["no check digit", ["process", "p", "seq", "1", "ttl", "1", "connect", "a"], /sockets is missing/],
+    [
+      "unknown field",
+      ["process", "p", "seq", "1", "ttl", "1", "conect", "a", "sockets", "1"],
+      /unexpected conect/,
+    ],
+    [
+      "operation after the check digits",
+      ["process", "p", "seq", "1", "ttl", "1", "sockets", "0", "connect", "a"],
+      /unexpected connect/,
+    ],
+    [
+      "itself replaced",
+      ["process", "p", "seq", "1", "ttl", "1", "replaces", "p", "sockets", "0"],
+      /unexpected replaces/,
+    ],
+    [
+      "101 operations",
+      [
+        "process",
+        "p",
+        "seq",
+        "1",
+        "ttl",
+        "1",
+        ...Array.from({ length: 101 }, () => ["connect", "a"]).flat(),
+        "sockets",
+        "101",
+      ],
+      /too many/,
+    ],
+    [
+      "negative grace",
+      ["process", "p", "seq", "1", "ttl", "1", "hello", "h", "grace", "-1", "sockets", "0"],
+      /grace/,
+    ],
+  ])("is set aside with its reason and stops nothing: %s", async (_, fields, reason) => {
+    const id = await shard.append(...fields);
+    await shard.record({ process: "good", seq: 1, operations: operations("+alice"), sockets: 1 });
+    expect(await shard.step()).toMatchObject({ rejected: 1, records: 1 });
+    const [entry] = await shard.redis.xrange(shard.keys.rejected, "-", "+");
+    expect(entry![1][1]).toMatch(reason);
+    expect(entry![1][3]).toBe(id);
+    expect(await shard.users()).toEqual({ alice: 1 });
+  });
+
+  it("is kept cut to a bounded size", async () => {
+    await shard.append(...Array.from({ length: 400 }, () => "y".repeat(1000)));
+    await shard.step();
+    const [entry] = await shard.redis.xrange(shard.keys.rejected, "-", "+");
+    expect(entry![1].length).toBe(4 + 64);
+    expect(Math.max(...entry![1].map((value) => value.length))).toBe(256);
+  });
+});
+
+describe("a key of another type", () => {
+  it.each(["records", "users", "totals", "processes", "changes", "rejected"] as const)(
+    "%s: an error names it and no record is lost",
+    async (name) => {
+      const lost = new TestShard(server.url);
+      await lost.redis.set(lost.keys[name], "not ours");
+      if (name !== "records") {
+        await lost.append("garbage", "1");
+        await lost.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+      }
+      await expect(lost.step()).rejects.toMatchObject({
+        code: "REDIS_TYPE",
+        message: expect.stringContaining(lost.keys[name]),
+      });
+      await lost.redis.del(lost.keys[name]);
+      if (name === "records")
+        await lost.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+      await lost.drain();
+      expect(await lost.users()).toEqual({ alice: 1 });
+      await lost.check();
+      await lost.close();
+    },
+  );
+
+  it("leaving and a process's users: an error names them and no record is lost", async () => {
+    await shard.record({
+      process: "p",
+      seq: 1,
+      about: { ...about, grace: 1000 },
+      operations: operations("+alice"),
+      sockets: 1,
+    });
+    await shard.step();
+    await shard.record({ process: "p", seq: 2, operations: operations("-alice"), sockets: 0 });
+    await shard.redis.set(shard.keys.leaving, "not ours");
+    await expect(shard.step()).rejects.toMatchObject({
+      code: "REDIS_TYPE",
+      message: expect.stringContaining(shard.keys.leaving),
+    });
+    await shard.redis.del(shard.keys.leaving);
+    await shard.redis.rename(shard.keys.processUsers("p"), "kept");
+    await shard.redis.set(shard.keys.processUsers("p"), "not ours");
+    await expect(shard.step()).rejects.toMatchObject({
+      code: "REDIS_TYPE",
+      message: expect.stringContaining(shard.keys.processUsers("p")),
+    });
+    await shard.redis.rename("kept", shard.keys.processUsers("p"));
+    await shard.drain();
+    expect(await shard.users()).toEqual({ alice: 0 });
+  });
+});
+
+it("refuses a prefix opened with another number of shards, on the same keys", async () => {
+  await shard.step();
+  await shard.redis.hset(shard.keys.totals, "shards", "4");
+  await expect(shard.step()).rejects.toMatchObject({
+    code: "SHARDS_MISMATCH",
+    message: expect.stringMatching(/4 shard\(s\), not 1/),
+  });
+  await shard.redis.hset(shard.keys.totals, "shards", "1");
+});
+
+it("INV-7: never does more than its budget in one call, and at least half of it while there is work", async () => {
+  const small = new TestShard(server.url, { budget: 500 });
+  let sockets = 0;
+  for (let seq = 1; seq <= 60; seq++) {
+    sockets += 100;
+    await small.record({
+      process: "p",
+      seq,
+      operations: Array.from({ length: 100 }, (_, i) => ({ op: "connect", user: `u${seq}-${i}` })),
+      sockets,
+    });
+  }
+  const results = await small.drain();
+  for (const { operations: done, records, more } of results) {
+    expect(done + records).toBeLessThanOrEqual(500);
+    if (more) expect(done + records).toBeGreaterThanOrEqual(250);
+  }
+  expect(Object.keys(await small.users()).length).toBe(6000);
+  await small.check();
+  await small.close();
+});
+
+it("INV-7: stays within its budget when small records come first and full ones after them", async () => {
+  const small = new TestShard(server.url, { budget: 500 });
+  const sizes = [0, 0, 0, 0, 50, 50, 50, 50, 100, 100, 100, 100, 100];
+  let sockets = 0;
+  for (const [i, size] of sizes.entries()) {
+    sockets += size;
+    await small.record({
+      process: "p",
+      seq: i + 1,
+      operations: Array.from({ length: size }, (_, n) => ({ op: "connect", user: `u${i}-${n}` })),
+      sockets,
+    });
+  }
+  for (const { operations: done, records } of await small.drain())
+    expect(done + records).toBeLessThanOrEqual(500);
+  expect(Object.keys(await small.users()).length).toBe(700);
+  await small.check();
+  await small.close();
+});
+
+describe("records are applied one by one where their sums cannot be believed", () => {
+  /** A record nobody can read makes the whole call go carefully; what the others say has to count all the same. */
+  async function carefully(): Promise<void> {
+    await shard.append("garbage", "1");
+  }
+
+  it("counts users of one process and of several, who stay, come and go, as at once", async () => {
+    for (const care of [false, true]) {
+      const [p, q] = care ? ["p2", "q2"] : ["p", "q"];
+      const name = (user: string) => `${user}-${care}`;
+      if (care) await carefully();
+      await shard.record({
+        process: p,
+        seq: 1,
+        operations: operations(`+${name("a")}`, `+${name("b")}`),
+        sockets: 2,
+      });
+      await shard.record({
+        process: q,
+        seq: 1,
+        operations: operations(`+${name("b")}`, `+${name("c")}`),
+        sockets: 2,
+      });
+      await shard.step();
+      if (care) await carefully();
+      await shard.record({
+        process: p,
+        seq: 2,
+        operations: operations(`~${name("b")}`, `+${name("a")}`),
+        sockets: 2,
+      });
+      await shard.record({
+        process: q,
+        seq: 2,
+        operations: operations(`-${name("c")}`, `+${name("d")}`),
+        sockets: 2,
+      });
+      await shard.step();
+      expect(await shard.usersOf(p)).toEqual({ [name("a")]: 2 });
+      expect(await shard.usersOf(q)).toEqual({ [name("b")]: 1, [name("d")]: 1 });
+    }
+    expect(await shard.users()).toEqual({
+      "a-false": 2,
+      "b-false": 1,
+      "d-false": 1,
+      "a-true": 2,
+      "b-true": 1,
+      "d-true": 1,
+    });
+  });
+
+  it("a count that dips below zero on the way fences, although the sum is right", async () => {
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.step();
+    await shard.record({
+      process: "p",
+      seq: 2,
+      operations: operations("-bob", "+bob", "+carol"),
+      sockets: 2,
+    });
+    await shard.record({ process: "q", seq: 1, operations: operations("+dora"), sockets: 1 });
+    expect(await shard.step()).toMatchObject({ fenced: 1 });
+    expect(await shard.users()).toEqual({ alice: 1, dora: 1 });
+    expect((await shard.process("p"))["reason"]).toMatch(/negative/);
+  });
+});

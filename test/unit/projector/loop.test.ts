@@ -1,0 +1,150 @@
+/**
+ * Goal: the projector as a loop is woken by the log and by deadlines, survives its Redis, and ends when told.
+ * Method: real loops on a real Redis; records appended as a recorder would.
+ */
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { keysOf } from "../../../src/core/keys.ts";
+import { encodeRecord } from "../../../src/core/record.ts";
+import { createProjector } from "../../../src/index.ts";
+import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { operations } from "../../../rig/shard.ts";
+import { startProxy } from "../../../rig/proxy.ts";
+import { until, untilEqual } from "../../../rig/until.ts";
+
+let server: RedisServer;
+let redis: Redis;
+let prefix: string;
+let prefixes = 0;
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+});
+afterAll(async () => {
+  await redis.quit();
+  await server.stop();
+});
+beforeEach(() => {
+  prefix = `run${prefixes++}`;
+});
+
+const keys = () => keysOf(prefix, 0, 1);
+async function append(seq: number, ttl: number, ...short: string[]): Promise<void> {
+  await redis.call(
+    "XADD",
+    keys().records,
+    "*",
+    ...encodeRecord({ process: "p", seq, ttl, operations: operations(...short), sockets: 1 }),
+  );
+}
+
+it("folds what is there, what comes, and reaps when the lease runs out, without polling", async () => {
+  await append(1, 400, "+alice");
+  await using projector = createProjector({ redis: server.url, prefix });
+  const stop = new AbortController();
+  let steps = 0;
+  const running = projector.run({ signal: stop.signal, onStep: () => steps++ });
+  await untilEqual(() => redis.hgetall(keys().users), { alice: "1" });
+  await append(2, 400, "+bob", "~bob");
+  await until("folded", async () => (await redis.hget(keys().process("p"), "seq")) === "2");
+  await untilEqual(() => redis.hgetall(keys().users), {});
+  expect(await redis.hget(keys().totals, "reaped")).toBe("1");
+  // Two records and one reaping: three steps with something in them. More calls than a few would be polling.
+  expect(steps).toBe(3);
+  const before = Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1]);
+  expect(before).toBeLessThan(12);
+  stop.abort();
+  await running;
+});
+
+it("waits for a Redis that is away and goes on when it is back", async () => {
+  const proxy = await startProxy(server);
+  const lines: string[] = [];
+  const say = (line: string) => lines.push(line);
+  const projector = createProjector({
+    redis: proxy.url,
+    prefix,
+    logger: { info: say, warn: say, error: say },
+  });
+  const running = projector.run();
+  await append(1, 60_000, "+alice");
+  await untilEqual(() => redis.hgetall(keys().users), { alice: "1" });
+  proxy.refuse = true;
+  proxy.cut();
+  await append(2, 60_000, "+bob", "~alice");
+  // The loop sleeps until a record or a deadline wakes it; the tail notices the loss and comes back by itself.
+  proxy.refuse = false;
+  await untilEqual(() => redis.hgetall(keys().users), { bob: "1" });
+  await projector.close();
+  await running;
+  await expect(projector.run()).rejects.toMatchObject({ code: "CLOSED" });
+  await proxy.close();
+});
+
+it("ends with SHARDS_MISMATCH, since waiting would not mend it", async () => {
+  await append(1, 60_000);
+  const one = createProjector({ redis: server.url, prefix });
+  await one.sweep();
+  const four = createProjector({ redis: server.url, prefix, shards: 4 });
+  await expect(four.run()).rejects.toMatchObject({ code: "SHARDS_MISMATCH" });
+  await Promise.all([one.close(), four.close()]);
+});
+
+it("close() leaves no connection behind, running or not", async () => {
+  const projector = createProjector({ redis: server.url, prefix });
+  const running = projector.run();
+  await append(1, 60_000, "+alice");
+  await untilEqual(() => redis.hgetall(keys().users), { alice: "1" });
+  await projector.close();
+  await projector.close();
+  await running;
+  await until(
+    "no connection of ours is left",
+    async () => !String(await redis.client("LIST")).includes("name=rollcall"),
+  );
+});
+
+it("steps again when its connection was made again: Redis may be back with what it had forgotten", async () => {
+  await append(1, 500, "+alice");
+  await using projector = createProjector({ redis: server.url, prefix, hold: 0 });
+  const running = projector.run();
+  await untilEqual(() => redis.hgetall(keys().users), { alice: "1" });
+  // A failover to an older state, played by hand: what there was is put back after the lease ran out.
+  const all = await redis.keys(`${keys().tag}:*`);
+  for (const key of all) await redis.copy(key, `kept:${key}`);
+  await untilEqual(async () => redis.hget(keys().totals, "due"), "-1");
+  // At once, as a failover is: a call in between would reap a process half of which is not back yet.
+  const failover = redis.multi();
+  for (const key of all) failover.rename(`kept:${key}`, key);
+  await failover.exec();
+  const killer = new Redis(server.url);
+  await killer.call("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES");
+  await untilEqual(() => killer.hgetall(keys().users), {});
+  await killer.quit();
+  await projector.close();
+  await running;
+});
+
+it("INV-6: a loop that slept while Redis was away reaps nobody the moment it is back", async () => {
+  const proxy = await startProxy(server);
+  await append(1, 600, "+alice");
+  await using projector = createProjector({ redis: proxy.url, prefix, hold: 60_000 });
+  const running = projector.run();
+  await untilEqual(() => redis.hgetall(keys().users), { alice: "1" });
+  proxy.refuse = true;
+  proxy.cut();
+  const began = Date.now();
+  await until("the lease ran out and the loop woke for it", () => Date.now() - began > 1_000);
+  const ran = await redis.hget(keys().totals, "ran");
+  proxy.refuse = false;
+  await until("it projects again", async () => (await redis.hget(keys().totals, "ran")) !== ran);
+  expect(await redis.hgetall(keys().users)).toEqual({ alice: "1" });
+  // The process is back as well, and renews its lease.
+  await append(2, 60_000);
+  await until("folded", async () => (await redis.hget(keys().process("p"), "seq")) === "2");
+  expect(await redis.hget(keys().totals, "reaped")).toBe("0");
+  await projector.close();
+  await running;
+  await proxy.close();
+});

@@ -1,0 +1,52 @@
+/**
+ * Goal: a reader can write nothing (INV-8).
+ * Method: every method of a reader on a port that notes what it sends; Redis's own table says what is a read. That its
+ * token cannot write either is shown where the bridge is tested, and that a read-only token suffices in conformance.
+ */
+import { Redis } from "ioredis";
+import { expect, it } from "vitest";
+import { startRedis } from "../../../packages/local-redis/src/index.ts";
+import { readerOver } from "../../../src/reader/reader.ts";
+import { ioredisPort } from "../../../src/redis/ioredis.ts";
+import { operations, TestShard } from "../../../rig/shard.ts";
+
+it("INV-8: a reader sends nothing but commands of Redis's category @read, none of them dangerous", async () => {
+  await using server = await startRedis();
+  const shard = new TestShard(server.url);
+  await shard.record({ process: "p", seq: 1, operations: operations("+alice", "+bob"), sockets: 2 });
+  await shard.step();
+
+  const redis = new Redis(server.url);
+  const port = ioredisPort(redis);
+  const sent = new Set<string>();
+  const reader = readerOver(
+    { read: (commands) => (commands.forEach(([name]) => sent.add(name.toLowerCase())), port.read(commands)) },
+    { prefix: shard.prefix },
+  );
+  await reader.counts();
+  await reader.user("alice");
+  await reader.lookup(["alice", "carol"]);
+  await reader.page();
+  await reader.processes();
+  await reader.totals();
+  await reader.changes();
+  await reader.changes({ after: "0-0" });
+  let listed = 0;
+  for await (const { online } of reader.users()) listed += Number(online);
+  expect(listed).toBe(2);
+
+  const category = async (name: string) =>
+    new Set((await redis.call("COMMAND", "LIST", "FILTERBY", "ACLCAT", name)) as string[]);
+  const [read, write, dangerous] = [
+    await category("read"),
+    await category("write"),
+    await category("dangerous"),
+  ];
+  expect(sent.size).toBeGreaterThanOrEqual(6);
+  for (const name of sent) {
+    expect(read.has(name), name).toBe(true);
+    expect(write.has(name) || dangerous.has(name), name).toBe(false);
+  }
+  await redis.quit();
+  await shard.close();
+});

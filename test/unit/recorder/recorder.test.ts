@@ -1,0 +1,259 @@
+/**
+ * Goal: whatever Redis or the way to it does, the counts become what is open, by themselves (INV-3, INV-6, INV-9).
+ * Method: recorders without sockets, on a Redis and behind a proxy that the test breaks; the projection is read directly.
+ */
+import { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { keysOf } from "../../../src/core/keys.ts";
+import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { type RecorderOptions, resolveRecorderOptions } from "../../../src/core/options.ts";
+import { Recorder } from "../../../src/recorder/recorder.ts";
+import { connect, type Connection } from "../../../src/redis/connect.ts";
+import { startProxy, type Proxy } from "../../../rig/proxy.ts";
+import { until, untilEqual } from "../../../rig/until.ts";
+
+const TTL_MS = 900;
+const HEARTBEAT_MS = 100;
+
+let server: RedisServer;
+let redis: Redis;
+let proxy: Proxy;
+let prefix: string;
+let prefixes = 0;
+const opened: { recorder: Recorder; connection: Connection }[] = [];
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+  redis.on("error", () => {});
+  proxy = await startProxy(server);
+});
+afterAll(async () => {
+  redis.disconnect();
+  await proxy.close();
+  await server.stop();
+});
+beforeEach(() => {
+  prefix = `r${prefixes++}`;
+});
+afterEach(async () => {
+  proxy.swallow = false;
+  proxy.refuse = false;
+  for (const { recorder, connection } of opened.splice(0)) {
+    await recorder.close(1_000);
+    connection.close();
+  }
+});
+
+interface TestRecorder {
+  recorder: Recorder;
+  errors: string[];
+  lines: string[];
+}
+
+async function start(options: RecorderOptions & { url?: string } = {}): Promise<TestRecorder> {
+  const errors: string[] = [];
+  const lines: string[] = [];
+  const say = (line: string) => lines.push(line);
+  const { url = server.url, ...rest } = options;
+  const connection = connect(url, { timeout: 500, name: "test" });
+  const recorder = new Recorder({
+    connection,
+    options: resolveRecorderOptions({
+      prefix,
+      ttl: TTL_MS,
+      heartbeat: HEARTBEAT_MS,
+      logger: { info: say, warn: say, error: say },
+      ...rest,
+    }),
+    connections: () => 0,
+    onError: (error) => errors.push(error.message),
+  });
+  opened.push({ recorder, connection });
+  await recorder.ready();
+  return { recorder, errors, lines };
+}
+
+const keys = () => keysOf(prefix, 0, 1);
+const sorted = (counts: Record<string, string>) =>
+  Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)));
+const users = async () => sorted(await redis.hgetall(keys().users));
+const told = async () =>
+  (await redis.xrange(keys().changes, "-", "+")).flatMap(([, fields]) =>
+    fields.flatMap((name, i) => (i % 2 === 0 && name !== "cause" ? [`${name} ${fields[i + 1]}`] : [])),
+  );
+
+it("connect to visible in users takes one round trip on an idle system", async () => {
+  const { recorder } = await start({ url: proxy.url, heartbeat: 450 });
+  await untilEqual(async () => redis.exists(keys().totals), 1);
+  // Nothing more comes back from the server: what is visible then took one request.
+  proxy.swallow = true;
+  recorder.connect("alice");
+  await untilEqual(users, { alice: "1" });
+  expect(await redis.xlen(keys().records)).toBe(0);
+  proxy.swallow = false;
+  proxy.cut();
+});
+
+it("INV-2: a record of which nobody knows whether it arrived is sent again as it was", async () => {
+  // No heartbeat may be on its way when replies begin to get lost: the record would wait for its.
+  const { recorder } = await start({ url: proxy.url, project: false, heartbeat: 450 });
+  const withAlice = async () =>
+    (await redis.xrange(keys().records, "-", "+"))
+      .map(([, fields]) => fields)
+      .filter((fields) => fields.includes("alice"));
+  proxy.swallow = true;
+  recorder.connect("alice");
+  await until("it was appended", async () => (await withAlice()).length > 0);
+  proxy.swallow = false;
+  await until("it was appended again", async () => (await withAlice()).length > 1);
+  const [first, again] = await withAlice();
+  expect(again).toEqual(first);
+});
+
+it("INV-6: an idle process keeps its lease for as long as it lives", async () => {
+  const { recorder } = await start();
+  recorder.connect("alice");
+  await untilEqual(users, { alice: "1" });
+  const began = Date.now();
+  await until("three leases later", async () => {
+    expect(await users()).toEqual({ alice: "1" });
+    return Date.now() - began > 3 * TTL_MS;
+  });
+  expect(await told()).toEqual(["online alice"]);
+  expect(await redis.hget(keys().totals, "reaped")).toBe("0");
+});
+
+describe("INV-3: the counts become what is open", () => {
+  async function heals(
+    harm: () => Promise<unknown>,
+    options: { project?: boolean } = {},
+  ): Promise<TestRecorder[]> {
+    const both = [await start(options), await start(options)];
+    for (let i = 0; i < 250; i++) both[0]!.recorder.connect(`u${i}`);
+    both[1]!.recorder.connect("u1");
+    both[1]!.recorder.connect("other");
+    await until("all counted", async () => (await redis.hlen(keys().users)) === 251);
+    await harm();
+    both[0]!.recorder.disconnect("u0", "leave");
+    both[0]!.recorder.connect("late");
+    const expected: Record<string, string> = { other: "1", late: "1" };
+    for (let i = 1; i < 250; i++) expected[`u${i}`] = i === 1 ? "2" : "1";
+    await until("healed", async () => JSON.stringify(await users()) === JSON.stringify(sorted(expected)));
+    // And it stays so, with one registration of each.
+    await untilEqual(async () => redis.zcard(keys().processes), 2);
+    expect(await redis.hget(keys().totals, "sockets")).toBe("252");
+    return both;
+  }
+
+  it("after FLUSHALL", async () => {
+    await heals(() => redis.flushall());
+  });
+
+  it("after the log was deleted with records in it", async () => {
+    await heals(() => redis.del(keys().records));
+  });
+
+  it("after the hash of a process was deleted", async () => {
+    await heals(async () => {
+      for (const id of await redis.zrange(keys().processes, "0", "-1")) await redis.del(keys().process(id));
+    });
+  });
+
+  it("after both were fenced", async () => {
+    await heals(async () => {
+      for (const id of await redis.zrange(keys().processes, "0", "-1"))
+        await redis.hset(keys().process(id), "state", "fenced");
+    });
+    expect((await told()).filter((line) => line.startsWith("offline"))).toEqual(["offline u0"]);
+  });
+
+  it("after the scripts were flushed and the consumer group destroyed", async () => {
+    await heals(async () => {
+      await redis.script("FLUSH");
+      await redis.xgroup("DESTROY", keys().records, "projector");
+    });
+  });
+
+  it("after Redis was restarted without its data, on the same port", async () => {
+    const own = await startRedis();
+    const { recorder, errors } = await start({ url: own.url });
+    recorder.connect("alice");
+    const before = new Redis(own.url);
+    await untilEqual(() => before.hget(keys().users, "alice"), "1");
+    before.disconnect();
+    await own.stop();
+    await until("noticed", () => errors.length > 0);
+    recorder.connect("bob");
+    const again = await startRedis({ port: own.port });
+    const after = new Redis(again.url);
+    await untilEqual(
+      async () => [await after.hget(keys().users, "alice"), await after.hget(keys().users, "bob")],
+      ["1", "1"],
+    );
+    after.disconnect();
+    await recorder.close(1_000);
+    await again.stop();
+  });
+});
+
+describe("a way to Redis that breaks", () => {
+  it("INV-2, INV-3: lost replies and cut connections lose nothing and count nothing twice", async () => {
+    const { recorder } = await start({ url: proxy.url });
+    const expected: Record<string, string> = {};
+    for (let i = 0; i < 30; i++) {
+      const lost = proxy.swallowed;
+      if (i % 3 === 0) {
+        await untilEqual(users, sorted(expected));
+        proxy.swallow = true;
+      }
+      recorder.connect(`u${i}`);
+      expected[`u${i}`] = "1";
+      // A request is carried out and its reply lost: this one's, or that of a heartbeat which was on its way, and then this one
+      // has not been sent. Then the line is cut.
+      if (i % 3 === 0) {
+        await until("a reply is lost", () => proxy.swallowed > lost);
+        proxy.cut();
+        proxy.swallow = false;
+      }
+    }
+    await untilEqual(users, sorted(expected));
+    expect((await told()).length).toBe(30);
+    expect(await redis.hget(keys().totals, "fenced")).toBe("0");
+  });
+
+  it("INV-9: while Redis is away memory is bounded by the open sockets, and there is one error, not one per retry", async () => {
+    const { recorder, errors, lines } = await start({ url: proxy.url });
+    for (let i = 0; i < 100; i++) recorder.connect(`stays${i}`);
+    await until("counted", async () => (await redis.hlen(keys().users)) === 100);
+    proxy.refuse = true;
+    proxy.cut();
+    for (let round = 0; round < 200; round++) {
+      for (let i = 0; i < 50; i++) recorder.connect(`r${round}-${i}`);
+      for (let i = 0; i < 50; i++) recorder.disconnect(`r${round}-${i}`, "disconnect");
+    }
+    for (let i = 0; i < 50; i++) recorder.disconnect(`stays${i}`, "leave");
+    // A call of the projector under way when the connection was cut may fail before: that is another state.
+    const told = (what: string) => lines.filter((line) => line.includes(`cannot ${what}`)).length;
+    await until("appending failed", () => told("append") > 0);
+    // Open sockets, plus at most one change for each socket known before, plus the record in flight.
+    expect(recorder.size).toBeLessThanOrEqual(50 + 100);
+    const began = Date.now();
+    await until("longer than the lease", () => Date.now() - began > TTL_MS + 500);
+    expect(told("append")).toBe(1);
+    expect(told("project")).toBeLessThanOrEqual(1);
+    expect(errors.length).toBe(told("append") + told("project"));
+    proxy.refuse = false;
+    await untilEqual(async () => Object.keys(await users()).length, 50);
+    expect(errors.length).toBe(told("append") + told("project"));
+    expect(told("append")).toBe(1);
+    expect(lines.some((line) => /again/.test(line))).toBe(true);
+  });
+});
+
+it("a sweep elsewhere folds what processes append that project nothing themselves", async () => {
+  const { recorder } = await start({ project: false });
+  recorder.connect("alice");
+  await until("appended", async () => (await redis.xlen(keys().records)) >= 2);
+  expect(await users()).toEqual({});
+});

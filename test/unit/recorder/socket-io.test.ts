@@ -1,0 +1,420 @@
+/**
+ * Goal: what is counted is what is connected: every way a socket of Socket.IO comes, changes and goes.
+ * Method: real servers and real clients; presence is asked until it says what is expected.
+ */
+import { execFileSync } from "node:child_process";
+import { Cluster, Redis } from "ioredis";
+import { Manager } from "socket.io-client";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createPresence } from "../../../src/index.ts";
+import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { connect, counts, startNode, startServer, type TestNode, userOfAuth } from "../../../rig/node.ts";
+import { until, untilEqual } from "../../../rig/until.ts";
+
+let server: RedisServer;
+let prefix: string;
+let prefixes = 0;
+const open: { close(): Promise<void> }[] = [];
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+beforeEach(() => {
+  prefix = `s${prefixes++}`;
+});
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((node) => node.close()));
+});
+
+async function node(
+  ...[options, io]: [Partial<Parameters<typeof startNode>[0]>?, Parameters<typeof startNode>[1]?]
+): Promise<TestNode> {
+  // A short heartbeat: a connection that closes after its socket left is told with the next one.
+  const started = await startNode({ redis: server.url, prefix, heartbeat: 200, ...options }, io);
+  open.push(started);
+  return started;
+}
+
+describe("sockets that come and go", () => {
+  it("count users once and sockets each, anonymous ones too", async () => {
+    const a = await node();
+    const clients = [
+      await connect(a.url, "alice"),
+      await connect(a.url, "alice"),
+      await connect(a.url, "bob"),
+      await connect(a.url),
+    ];
+    await untilEqual(() => counts(a.presence), { users: 2, sockets: 4, connections: 4 });
+    expect(await a.presence.user("alice")).toMatchObject({ online: true, sockets: 2 });
+    for (const client of clients) client.disconnect();
+    await untilEqual(() => counts(a.presence), { users: 0, sockets: 0, connections: 0 });
+    expect(a.heard).toEqual(["+alice connect", "+bob connect", "-alice leave", "-bob leave"]);
+  });
+
+  it("that were open before presence was attached are counted", async () => {
+    const bare = await startServer();
+    const client = await connect(bare.url, "alice");
+    const a = await node({}, bare);
+    await untilEqual(() => counts(a.presence), { users: 1, sockets: 1, connections: 1 });
+    client.disconnect();
+    await untilEqual(() => a.heard, ["+alice connect", "-alice leave"]);
+  });
+
+  it("whose transport drops are a disconnect; a goodbye from either side is a leave", async () => {
+    const a = await node();
+    const [drops, leaves, kicked] = [
+      await connect(a.url, "drops"),
+      await connect(a.url, "leaves"),
+      await connect(a.url, "kicked"),
+    ];
+    await untilEqual(async () => (await counts(a.presence)).users, 3);
+    drops.io.engine.close();
+    leaves.disconnect();
+    [...a.io.of("/").sockets.values()]
+      .find((socket) => socket.handshake.auth["user"] === "kicked")!
+      .disconnect();
+    await untilEqual(
+      () => a.heard.filter((line) => line.startsWith("-")).sort(),
+      ["-drops disconnect", "-kicked leave", "-leaves leave"],
+    );
+    kicked.disconnect();
+  });
+
+  it("keep their user present through a dropped transport for as long as the grace, not after a goodbye", async () => {
+    const a = await node({ grace: 60_000 });
+    const first = await connect(a.url, "alice");
+    await untilEqual(() => a.heard, ["+alice connect"]);
+    first.io.engine.close();
+    await untilEqual(() => counts(a.presence), { users: 1, sockets: 0, connections: 0 });
+    expect(await a.presence.user("alice")).toMatchObject({ online: true, sockets: 0 });
+    const second = await connect(a.url, "alice");
+    await untilEqual(async () => (await counts(a.presence)).sockets, 1);
+    second.disconnect();
+    await untilEqual(() => a.heard, ["+alice connect", "-alice leave"]);
+  });
+});
+
+describe("a user that is found asynchronously", () => {
+  it("is counted once it is known; a socket gone meanwhile never is", async () => {
+    const pending = new Map<string, (user: string) => void>();
+    const a = await node({
+      user: (socket) =>
+        new Promise((resolve) => pending.set(socket.handshake.auth["user"] as string, resolve)),
+    });
+    const stays = await connect(a.url, "stays");
+    const goes = await connect(a.url, "goes");
+    await until("both asked", () => pending.size === 2);
+    goes.disconnect();
+    await until("the server noticed", () => a.io.of("/").sockets.size === 1);
+    pending.get("goes")!("goes");
+    pending.get("stays")!("stays");
+    await untilEqual(() => counts(a.presence), { users: 1, sockets: 1, connections: 1 });
+    stays.disconnect();
+    await untilEqual(() => a.heard, ["+stays connect", "-stays leave"]);
+    expect(await counts(a.presence)).toMatchObject({ users: 0, sockets: 0 });
+  });
+
+  it("that cannot be found leaves an anonymous socket and an error", async () => {
+    const a = await node({
+      user: (socket) => {
+        const { user } = socket.handshake.auth as { user: string };
+        if (user === "throws") throw new Error("no");
+        return user === "rejects" ? Promise.reject(new Error("no")) : user;
+      },
+    });
+    const clients = [
+      await connect(a.url, "throws"),
+      await connect(a.url, "rejects"),
+      await connect(a.url, "x".repeat(300)),
+      await connect(a.url, "\ud800"),
+    ];
+    await untilEqual(() => counts(a.presence), { users: 0, sockets: 4, connections: 4 });
+    expect(a.errors.map(({ code }) => code).sort()).toEqual([
+      "USER_FUNCTION_FAILED",
+      "USER_FUNCTION_FAILED",
+      "USER_INVALID",
+      "USER_INVALID",
+    ]);
+    for (const client of clients) client.disconnect();
+    await untilEqual(async () => (await counts(a.presence)).sockets, 0);
+  });
+});
+
+describe("identify", () => {
+  it("changes the user of an open socket", async () => {
+    const a = await node();
+    const client = await connect(a.url, "guest");
+    await untilEqual(() => a.heard, ["+guest connect"]);
+    const [socket] = [...a.io.of("/").sockets.values()];
+    a.presence.identify(socket!, "alice");
+    await untilEqual(() => a.heard.slice(1).sort(), ["+alice connect", "-guest leave"]);
+    a.presence.identify(socket!, null);
+    await untilEqual(() => counts(a.presence), { users: 0, sockets: 1, connections: 1 });
+    a.presence.identify(socket!, "alice");
+    client.disconnect();
+    await untilEqual(() => counts(a.presence), { users: 0, sockets: 0, connections: 0 });
+    a.presence.identify(socket!, "too late");
+    expect(await counts(a.presence)).toMatchObject({ users: 0, sockets: 0 });
+  });
+
+  it("wins over a user function that is still pending", async () => {
+    let answer: (user: string) => void = () => {};
+    const a = await node({ user: () => new Promise((resolve) => (answer = resolve)) });
+    const client = await connect(a.url);
+    const socket = await until("a socket", () => [...a.io.of("/").sockets.values()][0]);
+    a.presence.identify(socket, "alice");
+    answer("somebody else");
+    await untilEqual(() => a.heard, ["+alice connect"]);
+    client.disconnect();
+    await untilEqual(() => a.heard, ["+alice connect", "-alice leave"]);
+  });
+
+  it("refuses bad ids and sockets that are not counted", async () => {
+    const a = await node();
+    a.io.of("/other");
+    const client = await connect(`${a.url}/other`, "alice");
+    const [socket] = [...a.io.of("/other").sockets.values()];
+    expect(() => a.presence.identify(socket!, "")).toThrow(expect.objectContaining({ code: "USER_INVALID" }));
+    expect(() => a.presence.identify(socket!, "bob")).toThrow(/\/other/);
+    client.disconnect();
+  });
+});
+
+describe("namespaces", () => {
+  it("only the main one is counted by default, and nothing opens one that the application did not", async () => {
+    const a = await node();
+    a.io.of("/orders");
+    const manager = new Manager(a.url, { transports: ["websocket"], reconnection: false });
+    const main = manager.socket("/", { auth: { user: "alice" } });
+    const orders = manager.socket("/orders", { auth: { user: "alice" } });
+    await until("both connected", () => main.connected && orders.connected);
+    await untilEqual(() => counts(a.presence), { users: 1, sockets: 1, connections: 1 });
+    main.disconnect();
+    orders.disconnect();
+  });
+
+  it("several over one connection count as several sockets of one connection", async () => {
+    const a = await node({ namespaces: ["/", "/orders"] });
+    expect([...a.io._nsps.keys()]).toEqual(["/"]);
+    a.io.of("/orders");
+    const manager = new Manager(a.url, { transports: ["websocket"], reconnection: false });
+    const main = manager.socket("/", { auth: { user: "alice" } });
+    const orders = manager.socket("/orders", { auth: { user: "alice" } });
+    await untilEqual(() => counts(a.presence), { users: 1, sockets: 2, connections: 1 });
+    orders.disconnect();
+    await untilEqual(() => counts(a.presence), { users: 1, sockets: 1, connections: 1 });
+    main.disconnect();
+    await untilEqual(() => a.heard, ["+alice connect", "-alice leave"]);
+  });
+
+  it.each([
+    ["a pattern", /^\/room-\d+$/],
+    ["a function", (name: string) => name.startsWith("/room-")],
+  ])("dynamic ones are matched by %s", async (_, namespaces) => {
+    const a = await node({ namespaces });
+    a.io.of(/^\/(room|hall)-\d+$/);
+    const clients = [
+      await connect(`${a.url}/room-1`, "alice"),
+      await connect(`${a.url}/room-2`, "bob"),
+      await connect(`${a.url}/hall-1`, "carol"),
+      await connect(a.url, "dave"),
+    ];
+    await untilEqual(
+      async () =>
+        (await a.presence.lookup(["alice", "bob", "carol", "dave"])).users.map(({ online }) => online),
+      [true, true, false, false],
+    );
+    for (const client of clients) client.disconnect();
+    await untilEqual(async () => (await counts(a.presence)).sockets, 0);
+  });
+});
+
+it("connection state recovery: the same socket id comes back and is counted once", async () => {
+  const a = await node({ grace: 60_000 }, { connectionStateRecovery: { maxDisconnectionDuration: 60_000 } });
+  const recovered: boolean[] = [];
+  a.io.on("connection", (socket) => {
+    recovered.push(socket.recovered);
+  });
+  const client = await connect(a.url, "alice", {
+    reconnection: true,
+    reconnectionDelay: 10,
+    reconnectionDelayMax: 20,
+  });
+  // Recovery needs an offset, which comes with the first event a client receives.
+  const hello = new Promise<void>((resolve) => client.once("hello", () => resolve()));
+  a.io.emit("hello");
+  await hello;
+  const { id } = client;
+  client.io.engine.close();
+  await untilEqual(() => recovered, [false, true]);
+  await until("reconnected", () => client.connected);
+  expect(client.id).toBe(id);
+  await untilEqual(() => counts(a.presence), { users: 1, sockets: 1, connections: 1 });
+  client.disconnect();
+  await untilEqual(() => counts(a.presence), { users: 0, sockets: 0, connections: 0 });
+  expect(a.heard).toEqual(["+alice connect", "-alice leave"]);
+});
+
+describe("close", () => {
+  it("is graceful, idempotent, and leaves neither users nor connections behind", async () => {
+    const a = await node();
+    const b = await node();
+    const client = await connect(a.url, "alice");
+    await untilEqual(() => b.heard, ["+alice connect"]);
+    await Promise.all([a.presence.close(), a.presence.close()]);
+    await a.presence.close();
+    await untilEqual(() => b.heard, ["+alice connect", "-alice bye"]);
+    expect((await b.presence.processes()).processes.length).toBe(1);
+    client.disconnect();
+    await b.close();
+    const redis = new Redis(server.url);
+    await until(
+      "no connection of ours is left",
+      async () => !String(await redis.client("LIST")).includes("name=rollcall"),
+    );
+    await redis.quit();
+  });
+
+  it("leaves nothing that keeps the process alive, even when Redis is away; and one error was told, not one a retry", () => {
+    const script = `
+      import { createServer } from "node:http";
+      import { createServer as createTcpServer } from "node:net";
+      import { Server } from "socket.io";
+      import { createPresence } from "./src/index.ts";
+      import { startRedis } from "./packages/local-redis/src/index.ts";
+      const redis = await startRedis();
+      const io = new Server(createServer());
+      const presence = createPresence(io, { redis: redis.url, ttl: 600, user: () => null, logger: { info() {}, warn() {}, error() {} } });
+      const told = [];
+      presence.on("error", ({ code }) => told.push(code));
+      await presence.ready;
+      await redis.stop();
+      // Where Redis was, every attempt to connect is turned away and counted.
+      let attempts = 0;
+      await new Promise((enough) => {
+        const refuser = createTcpServer((socket) => {
+          socket.destroy();
+          if (++attempts === 12) refuser.close(enough);
+        }).listen(redis.port, "127.0.0.1");
+      });
+      await presence.close({ timeout: 100 });
+      await io.close();
+      const closed = performance.now();
+      process.on("exit", () => console.log(JSON.stringify({ told, ms: performance.now() - closed })));`;
+    const out = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+    const { told, ms } = JSON.parse(out.trim().split("\n").at(-1)!) as { told: string[]; ms: number };
+    // One from the recorder, one from the tail.
+    expect(told).toEqual(["REDIS_UNAVAILABLE", "REDIS_UNAVAILABLE"]);
+    expect(ms).toBeLessThan(1000);
+  });
+
+  it("appends what is still to be told", async () => {
+    const a = await node();
+    const b = await node();
+    const clients = await Promise.all(Array.from({ length: 150 }, (_, i) => connect(a.url, `u${i}`)));
+    await a.presence.close();
+    await until("all told", () => b.heard.length === 300);
+    expect(b.heard.filter((line) => line.startsWith("+")).length).toBe(150);
+    for (const client of clients) client.disconnect();
+  });
+
+  it.each([1, 2, 3, 4, 5])(
+    "is bounded in time when Redis is away, whatever the connections are about (%i)",
+    async (attempt) => {
+      const own = await startRedis();
+      const a = await startNode({ redis: own.url, prefix, heartbeat: 20 });
+      await own.stop();
+      // Between two attempts to connect, more often than not.
+      await until("noticed", () => a.errors.length >= (attempt === 1 ? 0 : 1));
+      const began = performance.now();
+      await a.presence.close({ timeout: 100 });
+      expect(performance.now() - began).toBeLessThan(3_000);
+      await a.io.close();
+    },
+  );
+});
+
+describe("what an application hands in", () => {
+  it.each([
+    ["an ioredis client with RESP2", () => new Redis(server.url, { protocol: 2, keyPrefix: "app:" }), 1],
+    ["an ioredis client with RESP3", () => new Redis(server.url, { protocol: 3, keyPrefix: "app:" }), 4],
+    [
+      "an ioredis client with RESP3 and its reply mapping",
+      () => new Redis(server.url, { protocol: 3, replyMapping: "resp3" }),
+      1,
+    ],
+  ] as const)("may be %s, whose own use goes on", async (_, make, shards) => {
+    const redis = make();
+    const a = await node({ redis, shards });
+    const client = await connect(a.url, "alice");
+    await untilEqual(() => a.heard, ["+alice connect"]);
+    expect((await a.presence.processes()).processes).toMatchObject([{ state: "live", sockets: 1 }]);
+    await redis.set("theirs", "1");
+    client.disconnect();
+    await untilEqual(() => a.heard, ["+alice connect", "-alice leave"]);
+    await a.close();
+    expect(await redis.get("theirs")).toBe("1");
+    await redis.quit();
+  });
+
+  it("may be a Cluster, each shard in a slot of its own", async () => {
+    const own = await startRedis({
+      args: ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"],
+    });
+    const plain = new Redis(own.url);
+    await plain.cluster("ADDSLOTSRANGE", 0, 16383);
+    await until("the cluster is up", async () => (await plain.cluster("INFO")).includes("cluster_state:ok"));
+    const cluster = new Cluster([{ host: "127.0.0.1", port: own.port }]);
+    const a = await startNode({ redis: cluster, prefix, shards: 4 });
+    const b = await startNode({ redis: cluster, prefix, shards: 4 });
+    const names = Array.from({ length: 20 }, (_, i) => `u${i}`);
+    const clients = await Promise.all(names.map((name) => connect(a.url, name)));
+    await untilEqual(() => counts(b.presence), { users: 20, sockets: 20, connections: 20 });
+    await a.close();
+    await until("all told, everywhere", () => b.heard.length === 40);
+    for (const client of clients) client.disconnect();
+    await b.close();
+    cluster.disconnect();
+    await plain.quit();
+    await own.stop();
+  });
+
+  it("is refused with a reason when it cannot work", async () => {
+    const { io } = await startServer();
+    const options = { redis: server.url, user: userOfAuth };
+    const refuse = (bad: object, message: RegExp) => {
+      expect(() => createPresence(io, { ...options, ...bad })).toThrow(message);
+    };
+    refuse({ redis: "http://x" }, /redis:\/\//);
+    refuse({ redis: 42 }, /redis:\/\//);
+    refuse({ user: "alice" }, /function/);
+    refuse({ namespaces: [] }, /at least one/);
+    refuse({ namespaces: ["orders"] }, /start with/);
+    refuse({ ttl: 1000, heartbeat: 900 }, /heartbeat \(900 ms\).*ttl \(1000 ms\)/);
+    await io.close();
+  });
+
+  it("a prefix in use with another number of shards is told through `ready` and `error`", async () => {
+    await node();
+    const { io } = await startServer();
+    const presence = createPresence(io, { redis: server.url, prefix, shards: 4, user: userOfAuth });
+    const errors: string[] = [];
+    presence.on("error", ({ code }) => errors.push(code));
+    await expect(presence.ready).rejects.toMatchObject({ code: "SHARDS_MISMATCH" });
+    expect(errors[0]).toBe("SHARDS_MISMATCH");
+    await presence.close();
+    await io.close();
+  });
+
+  it("a listener that throws stops nothing", async () => {
+    const a = await node();
+    a.presence.on("online", () => {
+      throw new Error("a bug of the application");
+    });
+    const clients = [await connect(a.url, "alice"), await connect(a.url, "bob")];
+    await untilEqual(() => a.heard, ["+alice connect", "+bob connect"]);
+    expect(a.errors.map(({ code }) => code)).toEqual(["LISTENER_FAILED", "LISTENER_FAILED"]);
+    for (const client of clients) client.disconnect();
+  });
+});

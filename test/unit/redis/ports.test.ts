@@ -1,0 +1,302 @@
+/**
+ * Goal: projector and reader do the same over every client, with one shard and with four.
+ * Method: one suite, run on each; records are appended as a recorder would, by user id over the shards.
+ */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { keysOf } from "../../../src/core/keys.ts";
+import { encodeRecord, type Operation } from "../../../src/core/record.ts";
+import { shardOf } from "../../../src/core/shard.ts";
+import { type Projector, projectorOver } from "../../../src/projector/projector.ts";
+import { type Reader, readerOver, type UserPresence } from "../../../src/reader/reader.ts";
+import { type Client, clients } from "../../../rig/clients.ts";
+import { operations } from "../../../rig/shard.ts";
+
+const cases = Object.keys(clients).flatMap((client) =>
+  [1, 4].flatMap((shards) => (["script", "client"] as const).map((read) => ({ client, shards, read }))),
+);
+let prefixes = 0;
+
+describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name, shards, read }) => {
+  let client: Client;
+  let prefix: string;
+  let projector: Projector;
+  let reader: Reader;
+  let seqs: number[];
+  let sockets: number[];
+
+  beforeAll(async () => {
+    client = await clients[name]!();
+  });
+  afterAll(() => client.close());
+  beforeEach(() => {
+    prefix = `c${prefixes++}`;
+    projector = projectorOver(client.write, { prefix, shards, read });
+    reader = readerOver(client.read, { prefix, shards });
+    seqs = Array.from({ length: shards }, () => 0);
+    sockets = Array.from({ length: shards }, () => 0);
+  });
+
+  /** Appends as one process would: each operation to its user's shard, at most 100 a record. */
+  async function append(list: readonly Operation[], ttl = 60_000): Promise<void> {
+    for (let shard = 0; shard < shards; shard++) {
+      const own = list.filter(({ user }) => shardOf(user, shards) === shard);
+      for (let i = 0; i < own.length || i === 0; i += 100) {
+        const part = own.slice(i, i + 100);
+        for (const { op } of part) sockets[shard]! += op === "connect" ? 1 : -1;
+        const fields = encodeRecord({
+          process: "p", seq: ++seqs[shard]!, ttl, operations: part, sockets: sockets[shard]!,
+          ...(shard === 0 && { connections: 7 }),
+        }); // prettier-ignore
+        await client.redis.call("XADD", keysOf(prefix, shard, shards).records, "*", ...fields);
+      }
+    }
+  }
+
+  it("an empty prefix: nothing, and stale because nobody ever projected", async () => {
+    expect(await reader.counts()).toMatchObject({
+      users: 0, sockets: 0, connections: 0,
+      asOf: { projectedAt: null, stale: true, lag: { records: 0, ms: 0 }, cursor: Array(shards).fill("0-0").join("_") },
+    }); // prettier-ignore
+    expect(await reader.page()).toMatchObject({ users: [], next: null });
+    expect(await reader.processes()).toMatchObject({ processes: [] });
+    expect(await reader.user("alice")).toMatchObject({ id: "alice", online: false, sockets: 0 });
+  });
+
+  it("counts, and says how old the answer is", async () => {
+    await append(operations("+alice", "+alice", "+bob", "+", "+"));
+    const before = await reader.counts();
+    expect(before).toMatchObject({ users: 0, sockets: 0, asOf: { lag: { records: shards } } });
+    await projector.sweep();
+    const { asOf, ...counts } = await reader.counts();
+    expect(counts).toEqual({ users: 2, sockets: 5, connections: 7 });
+    expect(asOf).toMatchObject({ stale: false, lag: { records: 0, ms: 0 } });
+    expect(Math.abs(asOf.now.getTime() - Date.now())).toBeLessThan(5_000);
+    expect(asOf.now.getTime() - asOf.projectedAt!.getTime()).toBeLessThan(5_000);
+    expect(asOf.record.split("_").length).toBe(shards);
+  });
+
+  it("is stale when the projector is overdue by more than staleAfter, and says how old the log's head is", async () => {
+    await append(operations("+alice"), 60_000);
+    await projector.sweep();
+    await append(operations("+bob"), 60_000);
+    // The lease is due 60 s from now; from then on somebody should have projected.
+    const asOf = async (later: number) => {
+      const { asOf: answer } = await readerOver(client.read, {
+        prefix,
+        shards,
+        now: () => Date.now() + later,
+      }).counts();
+      return answer;
+    };
+    expect(await asOf(59_000)).toMatchObject({ stale: false, lag: { records: shards } });
+    expect(await asOf(64_000)).toMatchObject({ stale: false });
+    expect(await asOf(66_000)).toMatchObject({ stale: true });
+    expect((await asOf(66_000)).lag.ms).toBeGreaterThan(65_000);
+  });
+
+  it("one user and many, in the order asked, hostile ids included", async () => {
+    const ids = [
+      "123",
+      "true",
+      "null",
+      "1e5",
+      "__proto__",
+      "{}",
+      '"q"',
+      "😀",
+      "a/b?c=d&e",
+      "\0",
+      "\ufeffbom",
+      "x".repeat(256),
+    ];
+    await append(operations(...ids.map((id) => `+${id}`), "+123"));
+    await projector.sweep();
+    for (const id of ids)
+      expect(await reader.user(id)).toMatchObject({ id, online: true, sockets: id === "123" ? 2 : 1 });
+    const asked = ["nobody", ...ids, "123"];
+    const { users } = await reader.lookup(asked);
+    expect(users.map(({ id }) => id)).toEqual(asked);
+    expect(users.map(({ online }) => online)).toEqual([false, ...ids.map(() => true), true]);
+    expect(await reader.isOnline("123")).toBe(true);
+    expect(await reader.isOnline("nobody")).toBe(false);
+    const all: UserPresence[] = [];
+    for await (const user of reader.users()) all.push(user);
+    expect(all.map(({ id }) => id).sort()).toEqual([...ids].sort());
+  });
+
+  it("refuses what cannot be asked", async () => {
+    await expect(reader.user("")).rejects.toMatchObject({ code: "USER_INVALID" });
+    await expect(reader.lookup(Array(1001).fill("a") as string[])).rejects.toMatchObject({
+      code: "OPTIONS_INVALID",
+    });
+    await expect(reader.page({ cursor: "nonsense" })).rejects.toMatchObject({ code: "CURSOR_INVALID" });
+    await expect(reader.page({ limit: 0 })).rejects.toMatchObject({ code: "OPTIONS_INVALID" });
+  });
+
+  it("pages hold every user who stays, while others come and go", async () => {
+    const stay = Array.from({ length: 3000 }, (_, i) => `stay-${i}`);
+    await append(stay.map((user) => ({ op: "connect", user })));
+    await projector.sweep();
+    const seen = new Set<string>();
+    let cursor: string | undefined;
+    let pages = 0;
+    do {
+      const { users, next } = await reader.page({ cursor, limit: 200 });
+      expect(users.length).toBeGreaterThan(0);
+      for (const { id } of users) seen.add(id);
+      cursor = next ?? undefined;
+      pages++;
+      const churn = Array.from({ length: 100 }, (_, i) => `come-${pages}-${i}`);
+      await append(churn.map((user) => ({ op: "connect", user })));
+      if (pages > 1)
+        await append(
+          Array.from({ length: 100 }, (_, i) => ({ op: "leave", user: `come-${pages - 1}-${i}` })),
+        );
+      await projector.sweep();
+    } while (cursor !== undefined);
+    expect(pages).toBeGreaterThanOrEqual(10);
+    for (const id of stay) expect(seen.has(id)).toBe(true);
+  });
+
+  it("lists processes with their shards added up", async () => {
+    await append(operations(...Array.from({ length: 40 }, (_, i) => `+u${i}`)));
+    await projector.sweep();
+    const { processes } = await reader.processes();
+    expect(processes).toEqual([
+      {
+        id: "p",
+        state: "live",
+        sockets: 40,
+        connections: 7,
+        leaseUntil: expect.any(Date),
+        startedAt: expect.any(Date),
+        host: null,
+        pid: null,
+        version: null,
+      },
+    ]);
+  });
+
+  it("a sweep reaps, and stops at its budget with work left", async () => {
+    await append(
+      Array.from({ length: 5000 }, (_, i) => ({ op: "connect", user: `u${i}` })),
+      1,
+    );
+    const first = await projector.sweep({ budget: { requests: 1 } });
+    expect(first).toMatchObject({ calls: 1, idle: false, due: null });
+    expect(await projector.sweep({ signal: AbortSignal.abort() })).toMatchObject({ calls: 0, idle: false });
+    await expect.poll(async () => (await projector.sweep()).idle && (await reader.counts()).users).toBe(0);
+    expect((await reader.counts()).sockets).toBe(0);
+  });
+
+  it("a prefix opened with another number of shards is refused by both", async () => {
+    await append(operations("+alice"));
+    await projector.sweep();
+    const other = shards === 1 ? 4 : 1;
+    await expect(readerOver(client.read, { prefix, shards: other }).counts()).rejects.toMatchObject({
+      code: "SHARDS_MISMATCH",
+    });
+    await expect(projectorOver(client.write, { prefix, shards: other }).step()).rejects.toMatchObject({
+      code: "SHARDS_MISMATCH",
+    });
+    await expect(projectorOver(client.write, { prefix, shards: 7 }).step()).rejects.toMatchObject(
+      shards === 1
+        ? { code: "SHARDS_MISMATCH" }
+        : { code: "SHARDS_MISMATCH", message: /4 shard\(s\), not 7/ },
+    );
+  });
+
+  it("a key of another type is named, to reader and projector", async () => {
+    await append(operations("+alice"));
+    await projector.sweep();
+    const { users } = keysOf(prefix, 0, shards);
+    await client.redis.set(users, "not ours");
+    await expect(reader.lookup(Array.from({ length: 20 }, (_, i) => `u${i}`))).rejects.toMatchObject({
+      code: "REDIS_TYPE",
+    });
+    await append(operations(...Array.from({ length: 20 }, (_, i) => `+u${i}`)));
+    await expect(projector.sweep()).rejects.toMatchObject({
+      code: "REDIS_TYPE",
+      message: expect.stringContaining(users),
+    });
+  });
+
+  it("INV-11: from a snapshot's cursor the changes go on without a gap, each of them once", async () => {
+    await append(operations("+alice", "+bob"));
+    await projector.sweep();
+    const { asOf } = await reader.lookup(["alice", "bob", "carol"]);
+    expect(await reader.changes({ after: asOf.cursor })).toEqual({
+      changes: [], next: asOf.cursor, gap: false, more: false,
+    }); // prettier-ignore
+    expect((await reader.changes()).next).toBe(asOf.cursor);
+
+    await append(operations("+carol", "-alice"));
+    await projector.sweep();
+    await append(operations("+alice"));
+    await projector.sweep();
+    const found: string[] = [];
+    let after = asOf.cursor;
+    for (let more = true; more;) {
+      const answer = await reader.changes({ after, limit: 1 });
+      for (const { user, type } of answer.changes) found.push(`${type} ${user}`);
+      ({ next: after, more } = answer);
+    }
+    expect(found.filter((change) => change.endsWith("alice"))).toEqual(["offline alice", "online alice"]);
+    expect(found.sort()).toEqual(["offline alice", "online alice", "online carol"]);
+    expect(after).toBe((await reader.counts()).asOf.cursor);
+  });
+
+  it("INV-11: from the beginning, and across a gap", async () => {
+    const start = (await reader.counts()).asOf.cursor;
+    const ids = Array.from({ length: 300 }, (_, i) => `u${i}`);
+    // Entries of one change each.
+    for (const id of ids.slice(0, 40)) {
+      await append(operations(`+${id}`));
+      await projector.sweep();
+    }
+    await append(ids.slice(40).map((user) => ({ op: "connect", user })));
+    await projector.sweep();
+    const found: string[] = [];
+    let after = start;
+    for (let more = true; more;) {
+      const answer = await reader.changes({ after, limit: 10 });
+      expect(answer.gap).toBe(false);
+      found.push(...answer.changes.map(({ user }) => user));
+      ({ next: after, more } = answer);
+    }
+    expect(found.sort()).toEqual([...ids].sort());
+
+    const { cursor } = (await reader.counts()).asOf;
+    for (let shard = 0; shard < shards; shard++)
+      await client.redis.call("XTRIM", keysOf(prefix, shard, shards).changes, "MAXLEN", "0");
+    expect(await reader.changes({ after: cursor })).toEqual({
+      changes: [],
+      next: cursor,
+      gap: true,
+      more: false,
+    });
+    await append(operations("+after"));
+    await projector.sweep();
+    const { next } = await reader.changes({ after: cursor });
+    expect(next).toBe((await reader.counts()).asOf.cursor);
+  });
+
+  it("totals: what was done, and the lease that runs out first", async () => {
+    expect(await reader.totals()).toMatchObject({ records: 0, reaped: 0, processes: 0, oldestLease: null });
+    await append(operations("+alice"), 30_000);
+    await client.redis.call("XADD", keysOf(prefix, 0, shards).records, "*", "garbage", "in");
+    await projector.sweep();
+    const totals = await reader.totals();
+    expect(totals).toMatchObject({
+      users: 1,
+      records: shards,
+      rejected: 1,
+      fenced: 0,
+      reaped: 0,
+      processes: 1,
+    });
+    const { left, age } = totals.oldestLease!;
+    expect(left).toBeGreaterThan(20_000);
+    expect(left + age!).toBe(30_000);
+  });
+});

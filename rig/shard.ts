@@ -5,7 +5,7 @@
 import { Redis } from "ioredis";
 import { decodeChanges, type Change } from "../src/core/change.ts";
 import { keysOf, type ShardKeys } from "../src/core/keys.ts";
-import { encodeRecord, type Operation, type RecordEntry } from "../src/core/record.ts";
+import { encodeRecord, type RecordEntry } from "../src/core/record.ts";
 import type { ReadMode } from "../src/core/options.ts";
 import {
   type Projector,
@@ -19,8 +19,52 @@ let prefixes = 0;
 
 export type Counts = Record<string, number>;
 
-function counts(hash: Record<string, string>): Counts {
-  return Object.fromEntries(Object.entries(hash).map(([id, n]) => [id, Number(n)]));
+/** The slots of a user, from the text in `users`: slot → sockets. */
+export function slotsOf(text: string): Map<number, number> {
+  if (text === "0") return new Map();
+  return new Map(
+    text.split(",").map((one): [number, number] => {
+      const [slot, sockets = "1"] = one.split("*");
+      return [Number(slot), Number(sockets)];
+    }),
+  );
+}
+
+const sum = (slots: ReadonlyMap<number, number>) => [...slots.values()].reduce((all, n) => all + n, 0);
+
+/** What a socket does, for tests that write it down in a row. */
+export interface Operation {
+  readonly op: "connect" | "disconnect" | "leave" | "close";
+  /** `""`: a socket without a user. */
+  readonly user: string;
+}
+
+/** A process as `states`, `about` and `processes` have it. */
+export interface ProcessState {
+  readonly state: string;
+  readonly seq: number;
+  readonly sockets: number;
+  readonly anonymous: number;
+  readonly connections: number;
+  readonly slot: number;
+  readonly grace: number;
+  readonly cause?: string;
+  readonly about: Readonly<Record<string, string>>;
+}
+
+export function stateOf(text: string, about: string | null): ProcessState {
+  const [state, seq, sockets, anonymous, connections, slot, grace, cause] = text.split(" ");
+  return {
+    state: state!,
+    seq: Number(seq),
+    sockets: Number(sockets),
+    anonymous: Number(anonymous),
+    connections: Number(connections),
+    slot: Number(slot),
+    grace: Number(grace),
+    ...(cause !== undefined && { cause }),
+    about: about === null ? {} : (JSON.parse(about) as Record<string, string>),
+  };
 }
 
 export class TestShard {
@@ -31,6 +75,8 @@ export class TestShard {
   /** The clock, ms. Starts somewhere round. */
   now = 1_000_000;
   #ids = 0;
+  /** Sockets without a user, as the last record of each process had them. */
+  readonly #anonymous = new Map<string, number>();
 
   constructor(url: string, options: { budget?: number; prefix?: string; read?: ReadMode } = {}) {
     this.redis = new Redis(url);
@@ -54,8 +100,15 @@ export class TestShard {
     )) as string;
   }
 
-  record(entry: Partial<RecordEntry> & { process: string; seq: number; sockets: number }): Promise<string> {
-    return this.append(...encodeRecord({ ttl: 10_000, operations: [], ...entry }));
+  record({ operations = [], ...entry }: TestRecord): Promise<string> {
+    const id = entry.process;
+    let anonymous = this.#anonymous.get(id) ?? 0;
+    for (const { op, user } of operations) if (user === "") anonymous += op === "connect" ? 1 : -1;
+    const changed = anonymous !== (this.#anonymous.get(id) ?? 0);
+    this.#anonymous.set(id, anonymous);
+    return this.append(
+      ...encodeRecord({ ttl: 10_000, ...listsOf(operations), ...(changed && { anonymous }), ...entry }),
+    );
   }
 
   step(options?: StepOptions): Promise<StepResult> {
@@ -70,16 +123,35 @@ export class TestShard {
     return results;
   }
 
+  /** User → sockets on all processes; 0: in grace. */
   async users(): Promise<Counts> {
-    return counts(await this.redis.hgetall(this.keys.users));
+    const found = Object.entries(await this.redis.hgetall(this.keys.users));
+    return Object.fromEntries(found.map(([user, text]) => [user, sum(slotsOf(text))]));
   }
 
+  /** The same on one process. */
   async usersOf(process: string): Promise<Counts> {
-    return counts(await this.redis.hgetall(this.keys.processUsers(process)));
+    const { slot } = await this.process(process);
+    const found = Object.entries(await this.redis.hgetall(this.keys.users));
+    return Object.fromEntries(
+      found.flatMap(([user, text]) => {
+        const sockets = slotsOf(text).get(slot);
+        return sockets === undefined ? [] : [[user, sockets]];
+      }),
+    );
   }
 
-  async process(id: string): Promise<Record<string, string>> {
-    return this.redis.hgetall(this.keys.process(id));
+  async process(id: string): Promise<ProcessState> {
+    const [text, about] = await Promise.all([
+      this.redis.hget(this.keys.states, id),
+      this.redis.hget(this.keys.about, id),
+    ]);
+    if (text === null) throw new Error(`${id} is not known`);
+    return stateOf(text, about);
+  }
+
+  async isKnown(id: string): Promise<boolean> {
+    return (await this.redis.hexists(this.keys.states, id)) === 1;
   }
 
   async totals(): Promise<Record<string, string>> {
@@ -104,28 +176,37 @@ export class TestShard {
 
   /** Throws unless INV-1 and INV-4 hold and the totals agree with what they are the totals of. */
   async check(): Promise<void> {
-    const users = await this.users();
-    // No prototype: `__proto__` is a user id like any other.
-    const sums = Object.create(null) as Counts;
+    const users = await this.redis.hgetall(this.keys.users);
+    const states = Object.entries(await this.redis.hgetall(this.keys.states)).map(([id, text]) => ({
+      id,
+      ...stateOf(text, null),
+    }));
+    const onSlot = new Map<number, number>();
+    const leaving = new Set(await this.redis.zrange(this.keys.leaving, "0", "-1"));
+    for (const [user, text] of Object.entries(users)) {
+      if (!/^(0|\d+(\*\d+)?(,\d+(\*\d+)?)*)$/.test(text))
+        throw new Error(`INV-1: users holds ${text} for ${user}`);
+      for (const [slot, sockets] of slotsOf(text)) {
+        if (sockets < 1) throw new Error(`INV-1: users holds ${text} for ${user}`);
+        onSlot.set(slot, (onSlot.get(slot) ?? 0) + sockets);
+      }
+      if (text === "0" && !leaving.has(user)) throw new Error(`INV-1: ${user} is in grace without end`);
+    }
     let sockets = 0;
     let connections = 0;
-    for (const key of await this.redis.keys(`${this.keys.process("")}*`)) {
-      if (key.endsWith(":users")) {
-        for (const [id, n] of Object.entries(counts(await this.redis.hgetall(key)))) {
-          if (n <= 0) throw new Error(`INV-1: ${key} holds ${n} for ${id}`);
-          sums[id] = (sums[id] ?? 0) + n;
-        }
-      } else {
-        const hash = await this.redis.hgetall(key);
-        sockets += Number(hash["sockets"]);
-        connections += Number(hash["connections"]);
+    for (const process of states) {
+      const counted = onSlot.get(process.slot) ?? 0;
+      if (process.slot > 0 && process.sockets - process.anonymous !== counted) {
+        throw new Error(
+          `INV-1: ${process.id} has ${process.sockets - process.anonymous}, users say ${counted}`,
+        );
       }
+      onSlot.delete(process.slot);
+      sockets += process.sockets;
+      connections += process.connections;
     }
-    const leaving = await this.redis.zrange(this.keys.leaving, "0", "-1");
-    for (const id of leaving) if (users[id] === 0) sums[id] ??= 0;
-    const sorted = (all: Counts) => JSON.stringify(Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1)));
-    if (sorted(users) !== sorted(sums))
-      throw new Error(`INV-1: users ${sorted(users)}, sum of processes ${sorted(sums)}`);
+    if (onSlot.size > 0)
+      throw new Error(`INV-1: users name the slots ${[...onSlot.keys()].join()} of nobody`);
 
     const online = new Set<string>();
     for (const { user, type } of await this.changes()) {
@@ -138,7 +219,7 @@ export class TestShard {
     if (last !== present) throw new Error(`INV-4: changes end with ${last}, users are ${present}`);
 
     const totals = await this.totals();
-    const expected = { users: Object.keys(users).length, sockets, connections };
+    const expected = { users: Object.keys(users).length, sockets, connections, graced: leaving.size };
     for (const [name, n] of Object.entries(expected)) {
       if (Number(totals[name] ?? 0) !== n) throw new Error(`totals.${name} is ${totals[name]}, not ${n}`);
     }
@@ -149,8 +230,22 @@ export class TestShard {
   }
 }
 
-/** `+alice` connects, `-alice` drops, `~alice` leaves; `+` alone is an anonymous socket. */
+export interface TestRecord extends Partial<RecordEntry> {
+  readonly process: string;
+  readonly seq: number;
+  readonly sockets: number;
+  readonly operations?: readonly Operation[];
+}
+
+/** The lists of a record, in which operations are named by kind. */
+export function listsOf(operations: readonly Operation[]): Partial<Record<Operation["op"], string[]>> {
+  const lists: Partial<Record<Operation["op"], string[]>> = {};
+  for (const { op, user } of operations) if (user !== "") (lists[op] ??= []).push(user);
+  return lists;
+}
+
+/** `+alice` connects, `-alice` drops, `~alice` leaves, `!alice` closes with its server; `+` alone is an anonymous socket. */
 export function operations(...short: string[]): Operation[] {
-  const names = { "+": "connect", "-": "disconnect", "~": "leave" } as const;
+  const names = { "+": "connect", "-": "disconnect", "~": "leave", "!": "close" } as const;
   return short.map((text) => ({ op: names[text[0] as "+"], user: text.slice(1) }));
 }

@@ -12,8 +12,12 @@ export type PresenceErrorCode =
   | "REDIS_UNAVAILABLE"
   /** A key of ours holds another type, written by somebody else. */
   | "REDIS_TYPE"
-  /** This engine lets no script read the log: set `read` to "client" or "auto". */
+  /** This engine lets no script call XREADGROUP: set `read` to "range" or "auto". */
   | "READ_REFUSED"
+  /** The keys or a script are of another version of this package. */
+  | "VERSION_MISMATCH"
+  /** The user of this connection may not run a command that is needed. */
+  | "PERMISSION"
   /** The prefix is in use with another number of shards. */
   | "SHARDS_MISMATCH"
   /** A listener of ours threw. */

@@ -2,27 +2,26 @@
  * The journal of one process in one shard: which sockets are open, what of that is not in a record yet, and the next
  * record. Pure: no clock, no I/O. The recorder sends what it makes.
  *
- * What is not appended yet is kept as one net count a user, not as a list of operations. So a socket that came and went
- * meanwhile leaves nothing, and the memory is bounded by the sockets that are open now plus those that were open when
- * the last record was appended, however long Redis is away (INV-9).
+ * What is not appended yet is kept as one net count a user, not as a list of operations. So the memory is bounded by the
+ * sockets that are open now plus those that were open when the last record was appended, however long Redis is away (INV-9),
+ * and by GONE_MAX users more: who came and went since then leaves no socket, but a goodbye ends a grace that another
+ * process began, and a dropped transport begins one, so both are named.
  */
-import {
-  type About,
-  type Operation,
-  type OperationName,
-  OPERATIONS_MAX,
-  type RecordEntry,
-  REPLACES_MAX,
-} from "./record.ts";
+import { LIST_BYTES_MAX, OPERATIONS_MAX, REPLACES_MAX } from "./protocol.ts";
+import { type About, LISTS, type ListName, type RecordEntry } from "./record.ts";
+import { utf8Length } from "./utf8.ts";
 
 /** `leave`: one side said goodbye. `disconnect`: the transport dropped, grace applies. */
-export type Fall = Exclude<OperationName, "connect">;
+export type Departure = Exclude<ListName, "connect" | "close">;
+
+/** Users kept who came and went while nothing could be appended; of more, those longest gone are forgotten. */
+export const GONE_MAX = 10_000;
 
 interface Pending {
-  /** Sockets to add (positive) or to take away. Never 0. */
+  /** Sockets to add (positive) or to take away. */
   delta: number;
-  /** How the last of them fell. */
-  fall: Fall;
+  /** How the last of them went; undefined: none did. */
+  departure: Departure | undefined;
 }
 
 export interface JournalOptions {
@@ -33,24 +32,32 @@ export interface JournalOptions {
 export interface TakeOptions {
   /** `io.engine.clientsCount`, for shard 0. */
   readonly connections?: number | undefined;
-  /** Make this the last record of the process, if everything fits in. */
+  /** The server closes: states the departure of every open socket, and says goodbye once that is done. */
   readonly bye?: boolean | undefined;
 }
 
 export class Journal {
   readonly #ttl: number;
   readonly #about: About;
-  /** Open sockets by user; "" for anonymous ones. */
+  /** Open sockets by user. */
   readonly #open = new Map<string, number>();
   readonly #pending = new Map<string, Pending>();
+  /** Of `#pending`, those with neither a socket nor a delta, longest gone first. */
+  readonly #gone = new Set<string>();
+  #anonymous = 0;
+  /** As the last record has them. */
+  #anonymousRecorded = 0;
+  #connectionsRecorded: number | undefined;
   #process: string;
   #seq = 0;
-  /** The check digit: sockets after the last record made. */
+  /** The check digit without the anonymous sockets: sockets of users after the last record made. */
   #recorded = 0;
   /** Earlier incarnations not known to have ended, oldest first. */
   #replaces: string[] = [];
   /** While a new incarnation states all it has: `replaces` goes into its last record, not before. */
   #restating = false;
+  /** What is left to state of a server that closes. */
+  #closing: Map<string, number> | undefined;
 
   constructor(process: string, { ttl, about }: JournalOptions) {
     this.#process = process;
@@ -69,7 +76,7 @@ export class Journal {
 
   /** Are there operations that no record holds yet? */
   get dirty(): boolean {
-    return this.#pending.size > 0 || this.#restating;
+    return this.#pending.size > 0 || this.#restating || this.#anonymous !== this.#anonymousRecorded;
   }
 
   /** Is there a full record of them? */
@@ -82,65 +89,133 @@ export class Journal {
     return this.full || this.#restating || this.#seq === 0;
   }
 
+  /** Sockets open now. */
+  get sockets(): number {
+    let sockets = this.#anonymous;
+    for (const open of this.#open.values()) sockets += open;
+    return sockets;
+  }
+
   /** Entries kept in memory, for tests of INV-9. */
   get size(): number {
     return this.#open.size + this.#pending.size;
   }
 
+  /** `""`: a socket without a user. */
   connect(user: string): void {
-    this.#open.set(user, (this.#open.get(user) ?? 0) + 1);
-    this.#add(user, 1);
-  }
-
-  /** Takes back one `connect` of the same user. */
-  disconnect(user: string, fall: Fall): void {
-    const open = this.#open.get(user) ?? 0;
-    if (open === 0) throw new Error("disconnect without connect: a bug of the recorder");
-    if (open === 1) this.#open.delete(user);
-    else this.#open.set(user, open - 1);
-    this.#add(user, -1, fall);
-  }
-
-  #add(user: string, step: 1 | -1, fall?: Fall): void {
-    const known = this.#pending.get(user);
-    if (known === undefined) {
-      this.#pending.set(user, { delta: step, fall: fall ?? "disconnect" });
+    if (user === "") {
+      this.#anonymous++;
       return;
     }
-    known.delta += step;
-    if (fall !== undefined) known.fall = fall;
-    if (known.delta === 0) this.#pending.delete(user);
+    this.#open.set(user, (this.#open.get(user) ?? 0) + 1);
+    this.#gone.delete(user);
+    const pending = this.#pending.get(user);
+    if (pending === undefined) this.#pending.set(user, { delta: 1, departure: undefined });
+    else {
+      pending.delta++;
+      this.#settle(user, pending);
+    }
   }
 
-  /** Makes the next record: at most 100 operations, or none, which is a heartbeat. What it took is no longer pending. */
-  take({ connections, bye = false }: TakeOptions = {}): RecordEntry {
-    const operations: Operation[] = [];
-    for (const [user, pending] of this.#pending) {
-      const rises = pending.delta > 0;
-      while (pending.delta !== 0 && operations.length < OPERATIONS_MAX) {
-        operations.push({ op: rises ? "connect" : pending.fall, user });
-        pending.delta += rises ? -1 : 1;
-        this.#recorded += rises ? 1 : -1;
-      }
-      if (pending.delta !== 0) break;
-      this.#pending.delete(user);
+  /** Takes back one `connect` of the same user. Returns false, and does nothing, when there was none. */
+  disconnect(user: string, departure: Departure): boolean {
+    if (user === "") {
+      if (this.#anonymous === 0) return false;
+      this.#anonymous--;
+      return true;
     }
+    const open = this.#open.get(user) ?? 0;
+    if (open === 0) return false;
+    if (open === 1) this.#open.delete(user);
+    else this.#open.set(user, open - 1);
+    const pending = this.#pending.get(user);
+    if (pending === undefined) this.#pending.set(user, { delta: -1, departure });
+    else {
+      pending.delta--;
+      pending.departure = departure;
+      this.#settle(user, pending);
+    }
+    return true;
+  }
+
+  /** Nothing to record of a user whose sockets are as they were; unless there is none, and the last one went since. */
+  #settle(user: string, { delta, departure }: Pending): void {
+    if (delta !== 0) return;
+    // A drop without grace after a connect comes to nothing, for the user was absent before and is again.
+    const matters = departure === "leave" || (departure === "disconnect" && this.#about.grace > 0);
+    if (this.#open.has(user) || !matters) {
+      this.#pending.delete(user);
+      return;
+    }
+    this.#gone.delete(user);
+    this.#gone.add(user);
+    if (this.#gone.size <= GONE_MAX) return;
+    const [longest] = this.#gone;
+    this.#gone.delete(longest!);
+    this.#pending.delete(longest!);
+  }
+
+  /** Makes the next record; one without operations is a heartbeat. What it took is no longer pending. */
+  take({ connections, bye = false }: TakeOptions = {}): RecordEntry {
+    const lists = new Lists();
+    this.#takePending(lists);
+    if (bye && this.#pending.size === 0) this.#takeClosing(lists);
     const complete = this.#pending.size === 0;
     const first = this.#seq === 0;
     const replaces = complete && this.#restating ? this.#replaces : [];
     if (complete) this.#restating = false;
+    const isLast = bye && complete && this.#closing?.size === 0;
+    const anonymous = isLast ? 0 : this.#anonymous;
+    const anonymousChanged = anonymous !== this.#anonymousRecorded;
+    this.#anonymousRecorded = anonymous;
+    this.#recorded += lists.sum;
+    const connectionsChanged = connections !== undefined && connections !== this.#connectionsRecorded;
+    if (connectionsChanged) this.#connectionsRecorded = connections;
     this.#seq++;
     return {
       process: this.#process,
       seq: this.#seq,
       ttl: this.#ttl,
       ...(first && { about: this.#about }),
-      operations,
+      ...lists.users,
+      ...(anonymousChanged && { anonymous }),
+      sockets: this.#recorded + anonymous,
+      ...(connectionsChanged && { connections }),
+      ...(isLast && { bye: true }),
       ...(replaces.length > 0 && { replaces }),
-      ...(bye && complete && { bye: true }),
-      sockets: this.#recorded,
-      ...(connections !== undefined && { connections }),
     };
+  }
+
+  #takePending(lists: Lists): void {
+    for (const [user, pending] of this.#pending) {
+      if (pending.delta === 0) {
+        // Came and went: both are said, in the order of the lists.
+        if (!lists.fits(user, 2)) return;
+        lists.add("connect", user);
+        lists.add(pending.departure!, user);
+      }
+      while (pending.delta > 0) {
+        if (!lists.add("connect", user)) return;
+        pending.delta--;
+      }
+      while (pending.delta < 0) {
+        if (!lists.add(pending.departure!, user)) return;
+        pending.delta++;
+      }
+      this.#pending.delete(user);
+      this.#gone.delete(user);
+    }
+  }
+
+  #takeClosing(lists: Lists): void {
+    this.#closing ??= new Map(this.#open);
+    for (const [user, open] of this.#closing) {
+      for (let left = open; left > 0; left--) {
+        if (!lists.add("close", user)) return;
+        this.#closing.set(user, left - 1);
+      }
+      this.#closing.delete(user);
+    }
   }
 
   /**
@@ -152,13 +227,53 @@ export class Journal {
     this.#process = process;
     this.#seq = 0;
     this.#recorded = 0;
+    this.#anonymousRecorded = 0;
+    this.#connectionsRecorded = undefined;
     this.#restating = true;
+    this.#closing = undefined;
     this.#pending.clear();
-    for (const [user, open] of this.#open) this.#pending.set(user, { delta: open, fall: "disconnect" });
+    this.#gone.clear();
+    for (const [user, open] of this.#open) this.#pending.set(user, { delta: open, departure: undefined });
   }
 
   /** The new incarnation is believed: what it replaced has ended. */
   confirm(): void {
     if (!this.#restating) this.#replaces = [];
+  }
+}
+
+/** Text that JSON writes as it is, a byte a character. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+/** Bytes of an id in a JSON list, with quotes and comma. */
+function bytesOf(user: string): number {
+  return PLAIN.test(user) ? user.length + 3 : utf8Length(JSON.stringify(user)) + 1;
+}
+
+/** The lists of a record in the making, within the bounds of the protocol. */
+class Lists {
+  readonly users: { [Name in ListName]?: string[] } = {};
+  readonly #bytes: Record<ListName, number> = { connect: 2, disconnect: 2, leave: 2, close: 2 };
+  #operations = 0;
+  /** What they add up to. */
+  sum = 0;
+
+  fits(user: string, operations: number): boolean {
+    const bytes = bytesOf(user);
+    return (
+      this.#operations + operations <= OPERATIONS_MAX &&
+      LISTS.every((name) => this.#bytes[name] + bytes <= LIST_BYTES_MAX)
+    );
+  }
+
+  /** Returns false, and adds nothing, when the list is full. */
+  add(name: ListName, user: string): boolean {
+    const bytes = bytesOf(user);
+    if (this.#operations === OPERATIONS_MAX || this.#bytes[name] + bytes > LIST_BYTES_MAX) return false;
+    (this.users[name] ??= []).push(user);
+    this.#bytes[name] += bytes;
+    this.#operations++;
+    this.sum += name === "connect" ? 1 : -1;
+    return true;
   }
 }

@@ -2,10 +2,10 @@
  * Options: defaults with their units, checked against each other when something is constructed.
  */
 import { PresenceError } from "./errors.ts";
-import { TTL_MS_MAX } from "./record.ts";
+import { TTL_MS_MAX } from "./protocol.ts";
 
 /** Most units of work of one projector call: an operation, a record, a user given back or let out is one each. */
-export const BUDGET = 3000;
+export const BUDGET = 1000;
 const PREFIX = "presence";
 const TTL_MS = 10_000;
 const TTL_MS_MIN = 100;
@@ -36,7 +36,7 @@ export interface ReaderOptions extends KeyOptions {
 }
 
 export interface ProjectorOptions extends KeyOptions {
-  /** Most units of work of one call, which bounds how long it holds Redis. 200 to 100,000, default 3,000. */
+  /** Most units of work of one call, which bounds how long it holds Redis. 100 to 2,000, default 1,000. */
   readonly budget?: number | undefined;
   /**
    * How long a long-running projector that lost Redis folds without reaping, ms: processes that lost it at the same
@@ -44,15 +44,14 @@ export interface ProjectorOptions extends KeyOptions {
    */
   readonly hold?: number | undefined;
   /**
-   * Who reads the log: "script", the call that folds it, so that the data never leaves Redis; "client", for engines that
-   * let no script call XREADGROUP: this process reads and passes on, in turns with others; "auto": the first call finds
-   * out. Default "script".
+   * How a call reads the log: "group", through the consumer group; "range", from its head with XRANGE, for engines that let no
+   * script call XREADGROUP; "auto": the first call finds out. Default "group".
    */
   readonly read?: ReadMode | undefined;
   readonly logger?: Logger | undefined;
 }
 
-export type ReadMode = "script" | "client" | "auto";
+export type ReadMode = "group" | "range" | "auto";
 
 export interface RecorderOptions extends KeyOptions {
   /** How long a process is believed after its last record, ms. 100 to 3,600,000, default 10,000. */
@@ -63,7 +62,7 @@ export interface RecorderOptions extends KeyOptions {
   readonly grace?: number | undefined;
   /** Whether this process also calls the projector. Default true. */
   readonly project?: boolean | undefined;
-  /** How it reads the log then; see ProjectorOptions. Default "script". */
+  /** How it reads the log then; see ProjectorOptions. Default "group". */
   readonly read?: ReadMode | undefined;
   /**
    * How long operations may gather before they are visible, ms: fewer records and folds, which is what a bill by the command
@@ -85,8 +84,8 @@ function whole(name: string, value: unknown, least: number, most: number): numbe
 }
 
 function readMode(value: unknown): ReadMode {
-  if (value === "script" || value === "client" || value === "auto") return value;
-  return invalid(`read must be "script", "client" or "auto", got ${JSON.stringify(value)}`);
+  if (value === "group" || value === "range" || value === "auto") return value;
+  return invalid(`read must be "group", "range" or "auto", got ${JSON.stringify(value)}`);
 }
 
 const silent: Logger = { info() {}, warn() {}, error() {} };
@@ -110,9 +109,9 @@ export function resolveReaderOptions(options: ReaderOptions) {
 export function resolveProjectorOptions(options: ProjectorOptions) {
   return {
     ...resolveKeyOptions(options),
-    budget: whole("budget", options.budget ?? BUDGET, 200, 100_000),
+    budget: whole("budget", options.budget ?? BUDGET, 100, 2_000),
     hold: whole("hold", options.hold ?? HOLD_MS, 0, TTL_MS_MAX),
-    read: readMode(options.read ?? "script"),
+    read: readMode(options.read ?? "group"),
     logger: options.logger ?? silent,
   };
 }
@@ -143,7 +142,7 @@ export function resolveRecorderOptions(options: RecorderOptions) {
     heartbeat,
     grace: whole("grace", options.grace ?? 0, 0, TTL_MS_MAX),
     project: options.project ?? true,
-    read: readMode(options.read ?? "script"),
+    read: readMode(options.read ?? "group"),
     linger,
     logger: options.logger ?? silent,
   };

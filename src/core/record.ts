@@ -1,25 +1,15 @@
 /**
  * A record: what one process did since its last record, as the flat field list of one stream entry.
- * docs/protocol.md, "Records", is the specification; src/lua/parts/parse.lua reads what this writes.
+ * docs/protocol.md, "Records", is the specification; src/lua/project reads what this writes.
  */
+import { PROTOCOL } from "./protocol.ts";
 
-/** The transport dropped (`disconnect`, grace applies) or one side said goodbye (`leave`, none). */
-export type OperationName = "connect" | "disconnect" | "leave";
-
-export interface Operation {
-  readonly op: OperationName;
-  /** `""` for an anonymous socket: counted as a socket, not as a user. */
-  readonly user: string;
-}
-
-/** Most operations in one record; the projector rejects a longer one. */
-export const OPERATIONS_MAX = 100;
-/** Most bytes of a user or process id, in UTF-8. */
-export const ID_BYTES_MAX = 256;
-/** Longest lease and longest grace, in ms. */
-export const TTL_MS_MAX = 3_600_000;
-/** Most incarnations one record may replace. */
-export const REPLACES_MAX = 16;
+/**
+ * How sockets come and go. `disconnect`: the transport dropped, grace applies. `leave`: one side said goodbye, no grace.
+ * `close`: the server closes, grace applies.
+ */
+export const LISTS = ["connect", "disconnect", "leave", "close"] as const;
+export type ListName = (typeof LISTS)[number];
 
 /** What the first record of a process says about it. */
 export interface About {
@@ -30,7 +20,10 @@ export interface About {
   readonly grace: number;
 }
 
-export interface RecordEntry {
+/** The users of each list: a user named twice is two sockets. */
+export type Lists = { readonly [Name in ListName]?: readonly string[] };
+
+export interface RecordEntry extends Lists {
   readonly process: string;
   /** 1, 2, 3 … per process and shard. */
   readonly seq: number;
@@ -38,29 +31,43 @@ export interface RecordEntry {
   readonly ttl: number;
   /** In the first record only. */
   readonly about?: About;
-  readonly operations: readonly Operation[];
-  /** The process ends with this record. */
-  readonly bye?: boolean;
-  /** Earlier incarnations of the same server, ended by this record. */
-  readonly replaces?: readonly string[];
+  /** Sockets without a user that are open now; absent: as many as before. */
+  readonly anonymous?: number;
   /** Check digit: the sockets this process has after this record, in this shard. */
   readonly sockets: number;
   /** `io.engine.clientsCount`; reported to shard 0 only. */
   readonly connections?: number;
+  /** The process ends with this record. */
+  readonly bye?: boolean;
+  /** Earlier incarnations of the same server, ended by this record. */
+  readonly replaces?: readonly string[];
 }
 
 /** The fields of a record in the order of the protocol, ready for XADD. */
 export function encodeRecord(record: RecordEntry): string[] {
   const fields = ["process", record.process, "seq", String(record.seq), "ttl", String(record.ttl)];
-  const { about } = record;
+  const { about, anonymous, connections, bye, replaces = [] } = record;
   if (about !== undefined) {
-    fields.push("hello", about.host, "pid", String(about.pid), "version", about.version);
+    fields.push(
+      "hello",
+      about.host,
+      "pid",
+      String(about.pid),
+      "version",
+      about.version,
+      "protocol",
+      PROTOCOL,
+    );
     if (about.grace > 0) fields.push("grace", String(about.grace));
   }
-  for (const { op, user } of record.operations) fields.push(op, user);
-  if (record.bye === true) fields.push("bye", "");
-  for (const id of record.replaces ?? []) fields.push("replaces", id);
+  for (const name of LISTS) {
+    const users = record[name];
+    if (users !== undefined && users.length > 0) fields.push(name, JSON.stringify(users));
+  }
+  if (anonymous !== undefined) fields.push("anonymous", String(anonymous));
   fields.push("sockets", String(record.sockets));
-  if (record.connections !== undefined) fields.push("connections", String(record.connections));
+  if (connections !== undefined) fields.push("connections", String(connections));
+  if (bye === true) fields.push("bye", "");
+  if (replaces.length > 0) fields.push("replaces", JSON.stringify(replaces));
   return fields;
 }

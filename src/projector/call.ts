@@ -2,9 +2,34 @@
  * One call of src/lua/project.lua: its arguments and its reply.
  */
 import { PresenceError } from "../core/errors.ts";
+import { PROTOCOL } from "../core/protocol.ts";
 import type { Reply } from "../redis/port.ts";
 
-/** What one call did, and when there is next something to do. Mirrors the reply of src/lua/project.lua. */
+/** The slots of the reply, in order: what the script returns, here and in src/lua/project/tail.lua. */
+const SLOTS = [
+  "protocol",
+  "now",
+  "due",
+  "more",
+  "foldedId",
+  "records",
+  "operations",
+  "skipped",
+  "fenced",
+  "rejected",
+  "reaped",
+  "givenBack",
+  "changes",
+  "held",
+  "left",
+  "rebuilt",
+  "holder",
+  "turnLeft",
+] as const;
+
+type Slot = (typeof SLOTS)[number];
+
+/** What one call did, and when there is next something to do. */
 export interface StepResult {
   /** The clock of Redis at that moment, ms. */
   readonly now: number;
@@ -15,7 +40,7 @@ export interface StepResult {
   readonly foldedId: string;
   readonly records: number;
   readonly operations: number;
-  /** Records that had been folded before, or of a process that has ended. */
+  /** Records that had been folded before, or of a process that has ended or is not known. */
   readonly skipped: number;
   /** Processes fenced. */
   readonly fenced: number;
@@ -31,69 +56,42 @@ export interface StepResult {
   readonly held: number;
   /** Records still in the log when the budget ended first; 0 when it did not. */
   readonly left: number;
-  /** Client-read mode: it is another caller's turn until `due`, and this call did nothing. */
-  readonly waits: boolean;
+  /** Parts of the projection did not agree, so all of it was forgotten; the processes register afresh. */
+  readonly rebuilt: boolean;
+  /** Who folds for all for a while (pace); "": nobody. */
+  readonly holder: string;
+  /** For how long, ms. */
+  readonly turnLeft: number;
 }
 
-export interface CallResult {
-  readonly result: StepResult;
-  /** Of our turn; 0 in script mode, -1 when it is another's turn. */
-  readonly token: number;
-  /** Entries passed that are still to be folded. */
-  readonly leftOver: number;
-}
-
-const LENGTH = 16;
-
-/** Throws PresenceError REDIS_UNAVAILABLE for a reply of another version of the script. */
-export function parseReply(reply: Reply): CallResult {
-  if (!Array.isArray(reply) || reply.length !== LENGTH) {
+/** Throws PresenceError VERSION_MISMATCH for a reply of another version of the script. */
+export function parseReply(reply: Reply): StepResult {
+  if (!Array.isArray(reply) || reply[0] !== PROTOCOL || reply.length !== SLOTS.length) {
     throw new PresenceError(
-      "REDIS_UNAVAILABLE",
-      "the projector's script gave an answer of another version; update all processes",
+      "VERSION_MISMATCH",
+      "the projector's script gave an answer of another version: update all processes to the same version of rollcall",
     );
   }
-  const number = (i: number) => Number(reply[i]);
-  const due = number(1);
-  const result: StepResult = {
-    now: number(0),
+  const text = (slot: Slot) => String((reply as readonly Reply[])[SLOTS.indexOf(slot)]);
+  const number = (slot: Slot) => Number(text(slot));
+  const due = number("due");
+  return {
+    now: number("now"),
     due: due < 0 ? null : due,
-    more: number(2) === 1,
-    foldedId: String(reply[3]),
-    records: number(4),
-    operations: number(5),
-    skipped: number(6),
-    fenced: number(7),
-    rejected: number(8),
-    reaped: number(9),
-    givenBack: number(10),
-    changes: number(11),
-    held: number(12),
-    left: number(13),
-    waits: number(14) < 0,
+    more: number("more") === 1,
+    foldedId: text("foldedId"),
+    records: number("records"),
+    operations: number("operations"),
+    skipped: number("skipped"),
+    fenced: number("fenced"),
+    rejected: number("rejected"),
+    reaped: number("reaped"),
+    givenBack: number("givenBack"),
+    changes: number("changes"),
+    held: number("held"),
+    left: number("left"),
+    rebuilt: number("rebuilt") === 1,
+    holder: text("holder"),
+    turnLeft: number("turnLeft"),
   };
-  return { result, token: number(14), leftOver: number(15) };
 }
-
-/** An entry of the log as the caller read it. */
-export interface GivenEntry {
-  readonly id: string;
-  readonly fields: readonly string[];
-}
-
-/** ARGV from `reader` on, in client-read mode. */
-export function turnArguments(
-  reader: string,
-  token: number | undefined,
-  entries: readonly GivenEntry[],
-): string[] {
-  const args = [reader, token === undefined ? "" : String(token)];
-  for (const { id, fields } of entries) {
-    args.push(id, String(fields.length));
-    for (const field of fields) args.push(field);
-  }
-  return args;
-}
-
-/** The same in script mode. */
-export const SCRIPT_READS: readonly string[] = ["", ""];

@@ -11,10 +11,9 @@
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { project } from "../lua/generated.ts";
 import { type ProjectorOptions, resolveProjectorOptions } from "../core/options.ts";
-import { type CallResult, parseReply, SCRIPT_READS, type StepResult, turnArguments } from "./call.ts";
+import { parseReply, type StepResult } from "./call.ts";
 import { Look } from "./look.ts";
 import { type Looked, type Steps, type SweepOptions, type SweepSummary, sweepShards } from "./sweep.ts";
-import { Turns } from "./turns.ts";
 import { redisError } from "../redis/errors.ts";
 import { type Reply, ReplyError, type ScriptCall, type WritePort } from "../redis/port.ts";
 import { evaluate, evalsha } from "../redis/scripts.ts";
@@ -26,17 +25,19 @@ export type { StepResult };
 export interface StepOptions {
   /** May expired leases be reaped? Default true. */
   readonly reap?: boolean | undefined;
+  /** Compares the parts of the projection in this call, and not only once a second. Default false. */
+  readonly check?: boolean | undefined;
 }
 
 export interface Projector {
   readonly shards: number;
   /**
-   * One bounded call on one shard (default 0); in client-read mode with a read and a call before it. Rejects with
-   * PresenceError: REDIS_UNAVAILABLE (whether the call was carried out is then unknown, and does not matter: call again),
-   * REDIS_TYPE, SHARDS_MISMATCH, READ_REFUSED (this engine wants client-read mode).
+   * One bounded call on one shard (default 0). Rejects with PresenceError: REDIS_UNAVAILABLE (whether the call was carried out is
+   * then unknown, and does not matter: call again), REDIS_TYPE, SHARDS_MISMATCH, VERSION_MISMATCH, PERMISSION, READ_REFUSED (this
+   * engine wants `read: "range"`).
    */
   step(shard?: number, options?: StepOptions): Promise<StepResult>;
-  /** The same call as a command, for a pipeline; read its reply with `settle`. In client-read mode it does not fold yet. */
+  /** The same call as a command, for a pipeline; read its reply with `settle`. */
   command(shard: number, options?: StepOptions): ScriptCall;
   /** The result of `command`'s reply; steps anew if the server did not know the script. */
   settle(shard: number, reply: Reply | ReplyError, options?: StepOptions): Promise<StepResult>;
@@ -54,10 +55,8 @@ export interface ProjectorInternals {
   readonly clock?: (() => number) | undefined;
   /** The clock to go by instead of that of Redis, ms. */
   readonly now?: (() => number) | undefined;
-  /** Entries of one read in client-read mode, 1 to 1,000; undefined: as many as prove to fit the budget. */
-  readonly batch?: number | undefined;
-  /** Whose turns ours are in client-read mode. Two of one name share their turns. */
-  readonly name?: string | undefined;
+  /** Who calls, for the turn (pace). Default: nobody, who takes none. */
+  readonly caller?: string | undefined;
 }
 
 /** A projector over a port. Throws PresenceError OPTIONS_INVALID. */
@@ -66,7 +65,7 @@ export function projectorOver(
   options: ProjectorOptions & ProjectorInternals = {},
 ): Projector {
   const { prefix, shards, budget, read } = resolveProjectorOptions(options);
-  const { now, batch, name = crypto.randomUUID(), repeated = () => 0, clock = now ?? Date.now } = options;
+  const { now, caller = "", repeated = () => 0, clock = now ?? Date.now } = options;
   const keys: ShardKeys[] = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
   /** Made so far: a sweep has a budget of them. */
   let made = 0;
@@ -77,32 +76,34 @@ export function projectorOver(
   const requests = () => made + repeated();
   const looks = keys.map((shardKeys) => new Look(shardKeys, shards, clock));
   /** `auto` has found out, or did not have to. Remembered as long as the projector. */
-  let byClient = read === "client";
+  let byRange = read === "range";
+  /** Shards on which every command that a call may need has been tried. */
+  const tried = new Set<number>();
 
-  function argumentsOf(
-    shard: number,
-    { reap = true }: StepOptions,
-    reading: readonly string[] = byClient ? turnArguments(name, undefined, []) : SCRIPT_READS,
-  ): string[] {
+  function argumentsOf(shard: number, { reap = true, check = false }: StepOptions): string[] {
     const time = now === undefined ? "" : String(now());
-    return [keys[shard]!.process(""), String(shards), String(budget), reap ? "1" : "0", time, ...reading];
+    const level = !tried.has(shard) ? "2" : check ? "1" : "";
+    return [
+      String(shards),
+      String(budget),
+      reap ? "1" : "0",
+      time,
+      caller,
+      byRange ? "range" : "group",
+      level,
+    ];
   }
 
-  function heard(shard: number, called: CallResult): CallResult {
-    looks[shard]!.heard(called.result);
-    return called;
+  function heard(shard: number, result: StepResult): StepResult {
+    tried.add(shard);
+    looks[shard]!.heard(result);
+    return result;
   }
 
-  async function call(
-    shard: number,
-    stepOptions: StepOptions,
-    reading?: readonly string[],
-  ): Promise<CallResult> {
-    const reply = await evaluate(port, project, keys[shard]!.list, argumentsOf(shard, stepOptions, reading));
+  async function call(shard: number, stepOptions: StepOptions): Promise<StepResult> {
+    const reply = await evaluate(port, project, keys[shard]!.list, argumentsOf(shard, stepOptions));
     return heard(shard, parseReply(reply));
   }
-
-  const turns = keys.map((shardKeys) => new Turns({ port, keys: shardKeys, budget, batch }));
 
   /** The outcome, not a promise of it: in a Worker, a promise dies unsettled with the request that began it. */
   let checked = false;
@@ -112,23 +113,26 @@ export function projectorOver(
     checked = true;
   }
 
+  /** Answers what can be answered by another call: the engine wants the other way of reading, or a key has another type. */
+  async function again(shard: number, stepOptions: StepOptions, error: unknown): Promise<StepResult> {
+    const failure = redisError(error);
+    if (read === "auto" && !byRange && failure.code === "READ_REFUSED") {
+      byRange = true;
+      return call(shard, stepOptions);
+    }
+    // A level check says which key it is.
+    if (failure.code === "REDIS_TYPE" && stepOptions.check !== true)
+      return call(shard, { ...stepOptions, check: true });
+    throw failure;
+  }
+
   async function step(shard = 0, stepOptions: StepOptions = {}): Promise<StepResult> {
     await opened();
     try {
-      if (!byClient) return (await call(shard, stepOptions)).result;
+      return await call(shard, stepOptions);
     } catch (error) {
-      const failure = redisError(error);
-      if (read !== "auto" || failure.code !== "READ_REFUSED") throw failure;
-      byClient = true;
+      return again(shard, stepOptions, error);
     }
-    return turns[shard]!.step((token, entries) =>
-      call(shard, stepOptions, turnArguments(name, token, entries)),
-    );
-  }
-
-  function resultOf(shard: number, reply: Reply): StepResult {
-    const called = heard(shard, parseReply(reply));
-    return byClient ? turns[shard]!.heard(called) : called.result;
   }
 
   async function settle(
@@ -136,22 +140,19 @@ export function projectorOver(
     reply: Reply | ReplyError,
     stepOptions: StepOptions = {},
   ): Promise<StepResult> {
-    if (!(reply instanceof ReplyError)) return resultOf(shard, reply);
-    const failure = redisError(reply);
-    const again =
-      reply.message.startsWith("NOSCRIPT") || (read === "auto" && failure.code === "READ_REFUSED");
-    if (again) return step(shard, stepOptions);
-    throw failure;
+    if (!(reply instanceof ReplyError)) return heard(shard, parseReply(reply));
+    if (reply.message.startsWith("NOSCRIPT")) return step(shard, stepOptions);
+    return again(shard, stepOptions, reply);
   }
 
   async function steps(shard: number, count: number): Promise<Steps> {
     const before = requests();
-    if (count === 1 || byClient) return { results: [await step(shard)], requests: requests() - before };
+    if (count === 1) return { results: [await step(shard)], requests: requests() - before };
     // One call, many times over; and nothing is awaited reply by reply. A function has little CPU to spend on either.
     const one = evalsha(project, keys[shard]!.list, argumentsOf(shard, {}));
     const results: StepResult[] = [];
     for (const reply of await port.pipeline(Array<ScriptCall>(count).fill(one))) {
-      if (!(reply instanceof ReplyError)) results.push(resultOf(shard, reply));
+      if (!(reply instanceof ReplyError)) results.push(heard(shard, parseReply(reply)));
       else {
         results.push(await settle(shard, reply));
         // Those after a call that failed did too, and one request for each of them is not what was asked for.

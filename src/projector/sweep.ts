@@ -136,9 +136,9 @@ export async function sweepShards(
       if (last?.more !== true) break;
     }
     if (last === undefined) left.shards++;
-    else if (last.more || last.waits) left.records += last.left;
+    else if (last.more) left.records += last.left;
     else if (last.due !== null) dues.push(last.due);
-    idle &&= last !== undefined && !last.more && !last.waits;
+    idle &&= last !== undefined && !last.more;
   }
   return {
     ...sum,

@@ -21,11 +21,27 @@ export function redisError(error: unknown): PresenceError {
   if (/PRESENCE_READ/.test(text) || /xreadgroup.*(?:script|not allowed)/i.test(text)) {
     return new PresenceError(
       "READ_REFUSED",
-      'this Redis lets no script read the log (XREADGROUP): set `read` to "client", or to "auto"',
+      'this Redis lets no script call XREADGROUP: set `read` to "range", or to "auto"',
       { cause: error },
     );
   }
-  const type = /PRESENCE_TYPE (.+?): (?:WRONGTYPE|ERR)/.exec(text);
+  const version = /PRESENCE_VERSION (\d+), not (\d+)/.exec(text);
+  if (version !== null) {
+    return new PresenceError(
+      "VERSION_MISMATCH",
+      `the keys of this prefix are of version ${version[1]} of the protocol, and this is version ${version[2]}: update rollcall, or use another \`prefix\``,
+      { cause: error },
+    );
+  }
+  const permission = /PRESENCE_PERMISSION ([A-Z]+)/.exec(text) ?? /NOPERM.*'([^']+)' command/.exec(text);
+  if (permission !== null) {
+    return new PresenceError(
+      "PERMISSION",
+      `the Redis user of this connection may not run ${permission[1]!.toUpperCase()}: allow it (docs/operations.md lists what is needed)`,
+      { cause: error },
+    );
+  }
+  const type = /PRESENCE_TYPE (.+?): holds a/.exec(text);
   if (type !== null) {
     return new PresenceError("REDIS_TYPE", `${type[1]} holds another type than ours: rename or delete it`, {
       cause: error,

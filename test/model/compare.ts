@@ -1,120 +1,134 @@
 /** The whole projection of a shard, read in one round trip, and the model's, in the same plain form. */
 import type { Redis } from "ioredis";
-import { decodeChanges } from "../../src/core/change.ts";
-import { type Outcome, type Projection, sumsOf } from "../../model/fold.ts";
+import { type ModelResult, type Outcome, type Projection, sumsOf } from "../../model/fold.ts";
+import { slotsOf, stateOf } from "../../rig/shard.ts";
 import type { ShardKeys } from "../../src/core/keys.ts";
+import type { StepResult } from "../../src/projector/call.ts";
 
-type Pairs = [string, string][];
+type Table = Record<string, unknown>;
 
 export interface Snapshot {
-  users: Pairs;
-  leases: Pairs;
-  leaving: Pairs;
-  totals: Pairs;
-  processes: [id: string, hash: Pairs, users: Pairs][];
+  /** User → slot → sockets; empty: in grace. */
+  users: Table;
+  /** `<slot>:<process>` → deadline. */
+  leases: Table;
+  leaving: Table;
+  ended: Table;
+  totals: Table;
+  processes: Table;
 }
 
-/** What a call added: entries of `changes` as `+alice connect`, and entries of `rejected` as they are. */
+/** What a call added: entries of `changes` as cause → users, and entries of `rejected` as they are. */
 export interface Added {
-  changes: string[][];
+  changes: Table[];
   rejected: string[][];
 }
 
-function sorted<T extends readonly [string, ...unknown[]]>(pairs: T[]): T[] {
-  return pairs.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+function table(pairs: Iterable<readonly [string, unknown]>): Table {
+  return Object.fromEntries(
+    [...pairs].sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => [`:${key}`, value]),
+  );
 }
 
-const numbers = (map: ReadonlyMap<string, number>): Pairs =>
-  sorted([...map].map(([id, n]): [string, string] => [id, String(n)]));
+const TOTALS = ["users", "sockets", "connections", "graced", "folded", "records", "rejected", "fenced", "reaped", "grace", "back", "slots", "size"]; // prettier-ignore
 
-/** Of the totals, `change` is an id Redis made and `shards` and `ran` say nothing of the fold. */
-const TOTALS = [
-  "users",
-  "sockets",
-  "connections",
-  "folded",
-  "records",
-  "rejected",
-  "fenced",
-  "reaped",
-  "due",
-  "grace",
-  "back",
-];
-
-/** `due`: of the totals, which say that work that is left is due now; null: there is none. */
-export function expectedSnapshot(state: Projection, due: number | null): Snapshot {
+export function expectedSnapshot(state: Projection): Snapshot {
   const totals = {
     ...sumsOf(state),
     ...state.ever,
     folded: state.foldedId,
-    due: due ?? -1,
     grace: state.longestGrace,
     back: state.clockWentBack ? 1 : 0,
+    slots: state.slots,
+    size: state.size,
   };
+  const member = (id: string) => `${state.processes.get(id)!.slot}:${id}`;
   return {
-    users: numbers(state.users),
-    leases: numbers(state.leases),
-    leaving: numbers(state.leaving),
-    totals: sorted(Object.entries(totals).map(([name, value]): [string, string] => [name, String(value)])),
-    processes: sorted(
-      [...state.processes].map(([id, process]) => {
-        const { users, about, grace: _, ...counts } = process;
-        const hash = Object.entries({ ...counts, ...about }).map(([k, v]): [string, string] => [
-          k,
-          String(v),
-        ]);
-        return [id, sorted(hash), numbers(users)];
-      }),
+    users: table(
+      [...state.users].map(([id, slots]) => [id, table([...slots].map(([s, n]) => [String(s), n]))]),
+    ),
+    leases: table([...state.leases].map(([id, deadline]) => [member(id), deadline])),
+    leaving: table(state.leaving),
+    ended: table(state.ended),
+    totals: table(Object.entries(totals).map(([name, value]) => [name, String(value)])),
+    processes: table(
+      [...state.processes].map(([id, { at: _, cause, ...process }]) => [
+        id,
+        { ...process, ...(cause !== undefined && { cause }), about: state.about.get(id) ?? {} },
+      ]),
     ),
   };
 }
 
-export async function readSnapshot(
-  redis: Redis,
-  keys: ShardKeys,
-  processes: Iterable<string>,
-): Promise<Snapshot> {
-  const ids = [...processes];
-  const pipeline = redis
-    .pipeline()
-    .hgetall(keys.users)
-    .zrange(keys.processes, "0", "-1", "WITHSCORES")
-    .zrange(keys.leaving, "0", "-1", "WITHSCORES")
-    .hmget(keys.totals, ...TOTALS);
-  for (const id of ids) pipeline.hgetall(keys.process(id)).hgetall(keys.processUsers(id));
-  const replies = (await pipeline.exec())!.map(([error, reply]) => {
-    if (error) throw error;
-    return reply;
-  });
-  const hash = (reply: unknown) => sorted(Object.entries(reply as Record<string, string>));
-  const scores = (reply: unknown) => {
-    const flat = (reply as unknown[]).flat();
-    const pairs: Pairs = [];
-    for (let i = 0; i < flat.length; i += 2) pairs.push([String(flat[i]), String(flat[i + 1])]);
-    return sorted(pairs);
+export async function readSnapshot(redis: Redis, keys: ShardKeys): Promise<Snapshot> {
+  const [users, leases, leaving, ended, totals, states, about] = await Promise.all([
+    redis.hgetall(keys.users),
+    redis.zrange(keys.processes, "0", "-1", "WITHSCORES"),
+    redis.zrange(keys.leaving, "0", "-1", "WITHSCORES"),
+    redis.zrange(keys.ended, "0", "-1", "WITHSCORES"),
+    redis.hmget(keys.totals, ...TOTALS),
+    redis.hgetall(keys.states),
+    redis.hgetall(keys.about),
+  ]);
+  const scores = (flat: string[]) => {
+    const pairs: [string, number][] = [];
+    for (let i = 0; i < flat.length; i += 2) pairs.push([flat[i]!, Number(flat[i + 1])]);
+    return table(pairs);
   };
-  const totals = replies[3] as string[];
   return {
-    users: hash(replies[0]),
-    leases: scores(replies[1]),
-    leaving: scores(replies[2]),
-    totals: sorted(TOTALS.map((name, i): [string, string] => [name, totals[i]!])),
-    processes: sorted(
-      ids.map((id, i): [string, Pairs, Pairs] => [id, hash(replies[4 + 2 * i]), hash(replies[5 + 2 * i])]),
+    users: table(
+      Object.entries(users).map(([id, text]) => [
+        id,
+        table([...slotsOf(text)].map(([s, n]) => [String(s), n])),
+      ]),
     ),
+    leases: scores(leases),
+    leaving: scores(leaving),
+    ended: scores(ended),
+    // A shard on which nothing was written yet has none.
+    totals: table(
+      TOTALS.map((name, i) => [name, totals[i] ?? (name === "folded" ? "0-0" : name === "size" ? "1" : "0")]),
+    ),
+    processes: table(Object.entries(states).map(([id, text]) => [id, stateOf(text, about[id] ?? null)])),
   };
 }
 
-const short = (type: string, user: string, cause: string) =>
-  `${type === "online" ? "+" : "-"}${user} ${cause}`;
+/** What both say of a call. `due` is compared apart: the quick path keeps an earlier deadline than there is. */
+export function resultOf({ due: _, ...result }: StepResult | ModelResult): Omit<ModelResult, "due"> {
+  const {
+    more,
+    foldedId,
+    records,
+    operations,
+    skipped,
+    fenced,
+    rejected,
+    reaped,
+    givenBack,
+    changes,
+    held,
+    left,
+  } = result;
+  return {
+    more,
+    foldedId,
+    records,
+    operations,
+    skipped,
+    fenced,
+    rejected,
+    reaped,
+    givenBack,
+    changes,
+    held,
+    left,
+  };
+}
 
 /** The order of the users within an entry is not specified (each is in it once), so both sides are sorted. */
 export function expectedAdded({ told, setAside }: Outcome): Added {
   return {
-    changes: told.map(({ changes }) =>
-      changes.map(({ type, user, cause }) => short(type, user, cause)).sort(),
-    ),
+    changes: told.map((entry) => table([...entry].map(([cause, users]) => [cause, [...users].sort()]))),
     rejected: setAside.map(({ id, reason, fields }) => ["reason", reason, "id", id, ...fields]),
   };
 }
@@ -132,11 +146,12 @@ export async function readAdded(
   after.changes = changes.at(-1)?.[0] ?? after.changes;
   after.rejected = rejected.at(-1)?.[0] ?? after.rejected;
   return {
-    changes: changes.map(([id, fields]) =>
-      decodeChanges(id, fields)
-        .map(({ type, user, cause }) => short(type, user, cause))
-        .sort(),
-    ),
+    changes: changes.map(([, fields]) => {
+      const pairs: [string, string[]][] = [];
+      for (let i = 0; i < fields.length; i += 2)
+        pairs.push([fields[i]!, (JSON.parse(fields[i + 1]!) as string[]).sort()]);
+      return table(pairs);
+    }),
     rejected: rejected.map(([, fields]) => fields),
   };
 }

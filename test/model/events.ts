@@ -3,7 +3,7 @@
  * called. world.ts carries them out.
  */
 import fc from "fast-check";
-import type { Operation } from "../../src/core/record.ts";
+import type { Operation } from "../../rig/shard.ts";
 
 export type Event =
   | RecordEvent
@@ -27,7 +27,8 @@ export interface RecordEvent {
   ahead: number;
   bye: boolean;
   replaces: number[];
-  scope: boolean;
+  /** Fields that a later version may add. */
+  later: boolean;
   connections: number | null;
 }
 
@@ -39,7 +40,14 @@ export const PROCESSES = 3;
 const who = fc.nat(PROCESSES - 1);
 const user = fc.constantFrom("a", "b", "c", "d", "e", "", "", "__proto__", "1e5", "é", "😀", "state", "seq");
 const operation = fc.record({
-  op: fc.constantFrom("connect" as const, "connect" as const, "disconnect" as const, "leave" as const),
+  op: fc.constantFrom(
+    "connect" as const,
+    "connect" as const,
+    "connect" as const,
+    "disconnect" as const,
+    "leave" as const,
+    "close" as const,
+  ),
   user,
 });
 const rarely = fc.integer({ min: 0, max: 19 }).map((n) => n === 0);
@@ -49,7 +57,7 @@ const record: fc.Arbitrary<Event> = fc.record({
   who,
   operations: fc.oneof(
     { weight: 12, arbitrary: fc.array(operation, { maxLength: 6 }) },
-    { weight: 1, arbitrary: fc.array(operation, { minLength: 95, maxLength: 140 }) },
+    { weight: 1, arbitrary: fc.array(operation, { minLength: 60, maxLength: 140 }) },
   ),
   ttl: fc.constantFrom(1, 300, 1000, 1000, 5000),
   fate: fc.constantFrom("once", "once", "once", "once", "once", "once", "once", "once", "once", "once", "twice", "twice", "lost", "again", "miscounted"), // prettier-ignore
@@ -61,14 +69,14 @@ const record: fc.Arbitrary<Event> = fc.record({
     { weight: 1, arbitrary: fc.array(fc.nat(8), { minLength: 1, maxLength: 4 }) },
     { weight: 1, arbitrary: fc.array(fc.nat(20), { minLength: 15, maxLength: 18 }) },
   ),
-  scope: rarely,
+  later: rarely,
   connections: fc.oneof(fc.constant(null), fc.nat(5)),
 });
 
 /** What a field may wrongly hold: nearly numbers, names of other fields, too much. */
-const value = fc.constantFrom("", "-1", "-0", "0", "1", "2", "7", "01", "1.5", "1e3", "0x10", " 7", "nan", "inf", "3600000", "3600001", "999999999999999", "1000000000000000", "x".repeat(257), "é".repeat(129), "scope", "sockets", "connect", "leave", "bye", "replaces", "grace", "hello", "connections", "p1", "y".repeat(50)); // prettier-ignore
+const value = fc.constantFrom("", "-1", "-0", "0", "[]", "{}", "[1]", '["a"]', '["a","a"]', '["a"', '[""]', "[null]", '[["a"]]', '["\\ud800"]', '{"1":"a"}', '["é","😀"]', "1", "2", "7", "01", "1.5", "1e3", "0x10", " 7", "nan", "inf", "3600000", "3600001", "999999999999999", "1000000000000000", "x".repeat(257), "é".repeat(129), "scope", "sockets", "connect", "leave", "bye", "replaces", "grace", "hello", "connections", "p1", "y".repeat(50)); // prettier-ignore
 
-const NAMES = ["process", "seq", "ttl", "hello", "grace", "connect", "disconnect", "leave", "scope", "bye", "replaces", "sockets", "connections", "other"]; // prettier-ignore
+const NAMES = ["process", "seq", "ttl", "hello", "protocol", "grace", "connect", "disconnect", "leave", "close", "anonymous", "bye", "replaces", "sockets", "connections", "other"]; // prettier-ignore
 
 export const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 24, arbitrary: record },
@@ -86,7 +94,7 @@ export const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.oneof(fc.integer({ min: 1, max: 1200 }), fc.constant(6000), fc.constantFrom(-1, -700, -5000)) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("regroup" as const) }) },
   { weight: 9, arbitrary: fc.record({
-    kind: fc.constant("call" as const), reap: fc.constantFrom(true, true, true, false), budget: fc.constantFrom(2000, 2000, 700, 200),
+    kind: fc.constant("call" as const), reap: fc.constantFrom(true, true, true, false), budget: fc.constantFrom(1000, 1000, 300, 100),
   }) },
 ); // prettier-ignore
 
@@ -103,6 +111,12 @@ export const crowd: fc.Arbitrary<CrowdEvent> = fc.record({
   who,
   from: fc.integer({ min: 0, max: 300 }),
   count: fc.integer({ min: 1, max: 400 }),
-  op: fc.constantFrom("connect" as const, "connect" as const, "disconnect" as const, "leave" as const),
+  op: fc.constantFrom(
+    "connect" as const,
+    "connect" as const,
+    "disconnect" as const,
+    "leave" as const,
+    "close" as const,
+  ),
   after: fc.constantFrom("nothing" as const, "nothing" as const, "bye" as const, "fresh" as const, "reap" as const, "grace" as const), // prettier-ignore
 });

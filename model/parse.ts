@@ -1,0 +1,152 @@
+/** Is an entry of the log a record? docs/protocol.md, "Records". */
+import {
+  DIGITS_MAX,
+  FIELDS_MAX,
+  ID_BYTES_MAX,
+  LIST_BYTES_MAX,
+  OPERATIONS_MAX,
+  PROTOCOL,
+  REPLACES_MAX,
+  TTL_MS_MAX,
+} from "../src/core/protocol.ts";
+import { LISTS, type ListName } from "../src/core/record.ts";
+import { utf8Length } from "../src/core/utf8.ts";
+
+export interface ParsedRecord {
+  readonly process: string;
+  readonly seq: number;
+  readonly ttl: number;
+  readonly texts: Readonly<Record<string, string>>;
+  readonly grace: number;
+  readonly lists: readonly { readonly name: ListName; readonly users: readonly string[] }[];
+  readonly operations: number;
+  readonly anonymous: number | undefined;
+  readonly sockets: number;
+  readonly connections: number | undefined;
+  readonly bye: boolean;
+  readonly replaces: readonly string[];
+}
+
+export interface Malformed {
+  readonly reason: string;
+}
+
+const ORDER = [
+  "hello", "pid", "version", "protocol", "grace", ...LISTS, "anonymous", "sockets", "connections", "bye", "replaces",
+]; // prettier-ignore
+
+class Refusal extends Error {}
+
+function refuse(reason: string): never {
+  throw new Refusal(reason);
+}
+
+function whole(text: string, most: number): number | undefined {
+  if (text.length > 15 || !/^\d+$/.test(text)) return undefined;
+  return Number(text) <= most ? Number(text) : undefined;
+}
+
+function listOf(name: string, text: string): string[] {
+  if (utf8Length(text) > LIST_BYTES_MAX) refuse(`${name} is too long`);
+  let list: unknown;
+  try {
+    list = text.startsWith("[") ? JSON.parse(text) : undefined;
+  } catch {
+    // As if it were no list.
+  }
+  if (!Array.isArray(list) || list.some((id) => typeof id === "string" && !id.isWellFormed())) {
+    return refuse(`${name} is no JSON list`);
+  }
+  for (const id of list as unknown[]) {
+    if (typeof id !== "string") return refuse(`${name} holds something that is no text`);
+    if (id === "") refuse(`${name} holds an empty id`);
+    if (utf8Length(id) > ID_BYTES_MAX) refuse(`${name} holds an id that is too long`);
+  }
+  return list as string[];
+}
+
+export function parseRecord(fields: readonly string[]): ParsedRecord | Malformed {
+  try {
+    return parse(fields);
+  } catch (error) {
+    if (error instanceof Refusal) return { reason: error.message };
+    throw error;
+  }
+}
+
+function parse(fields: readonly string[]): ParsedRecord {
+  if (fields[0] !== "process" || fields[2] !== "seq" || fields[4] !== "ttl")
+    refuse("a record starts with process, seq, ttl");
+  if (fields.length > FIELDS_MAX) refuse("too many fields");
+  const process = fields[1]!;
+  const seq = whole(fields[3]!, 1e15);
+  const ttl = whole(fields[5]!, TTL_MS_MAX);
+  if (process === "" || utf8Length(process) > ID_BYTES_MAX) refuse("process is empty, too long or not UTF-8");
+  if (seq === undefined || seq < 1 || String(seq) !== fields[3])
+    return refuse("seq is not a whole number from 1");
+  if (ttl === undefined || ttl < 1) return refuse("ttl is out of range");
+
+  const texts: Record<string, string> = Object.create(null) as Record<string, string>;
+  const numbers: Record<string, number> = {};
+  const lists: { name: ListName; users: string[] }[] = [];
+  let replaces: string[] = [];
+  let operations = 0;
+  let last = -1;
+  for (let i = 6; i + 1 < fields.length; i += 2) {
+    const name = fields[i]!;
+    const value = fields[i + 1]!;
+    const place = ORDER.indexOf(name);
+    if (place === -1) {
+      if (utf8Length(name) > ID_BYTES_MAX) refuse("a name is too long");
+      continue;
+    }
+    if (place <= last) refuse(`${name} is not in its place`);
+    last = place;
+    if ((LISTS as readonly string[]).includes(name)) {
+      const users = listOf(name, value);
+      operations += users.length;
+      if (operations > OPERATIONS_MAX) refuse("too many operations");
+      lists.push({ name: name as ListName, users });
+    } else if (name === "anonymous" || name === "sockets" || name === "connections") {
+      numbers[name] = whole(value, 10 ** DIGITS_MAX - 1) ?? refuse(`${name} is not a whole number`);
+    } else if (name === "grace" || name === "protocol") {
+      numbers[name] = whole(value, TTL_MS_MAX) ?? refuse(`${name} is out of range`);
+      if (name === "protocol" && numbers[name] > Number(PROTOCOL)) refuse(`protocol ${value}`);
+      texts[name] = String(numbers[name]);
+    } else if (name === "replaces") {
+      replaces = listOf(name, value);
+      if (replaces.length > REPLACES_MAX) refuse("too many replaces");
+    } else {
+      if (utf8Length(value) > ID_BYTES_MAX) refuse(`${name} is too long or not UTF-8`);
+      texts[name] = value;
+    }
+  }
+  const { sockets } = numbers;
+  if (sockets === undefined) return refuse("sockets is missing");
+  return {
+    process,
+    seq,
+    ttl,
+    texts,
+    grace: numbers["grace"] ?? 0,
+    lists,
+    operations,
+    anonymous: numbers["anonymous"],
+    sockets,
+    connections: numbers["connections"],
+    bye: "bye" in texts,
+    replaces,
+  };
+}
+
+/** At most `bytes` of `text`, whole characters only. (Redis cuts bytes; the last character may come out broken there.) */
+export function cut(text: string, bytes: number): string {
+  let kept = "";
+  let length = 0;
+  for (const character of text) {
+    length += utf8Length(character);
+    if (length > bytes) break;
+    kept += character;
+  }
+  return kept;
+}

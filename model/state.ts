@@ -1,0 +1,96 @@
+/** What the projection of one shard is, as plain maps. The reference model (fold.ts) makes a new one for each call. */
+import type { ChangeCause } from "../src/core/change.ts";
+
+export type ProcessState = "live" | "fenced" | "ended";
+
+export interface Process {
+  readonly state: ProcessState;
+  readonly seq: number;
+  readonly sockets: number;
+  readonly anonymous: number;
+  readonly connections: number;
+  readonly slot: number;
+  readonly grace: number;
+  /** Of one that has ended: why, and when. */
+  readonly cause: ChangeCause | undefined;
+  readonly at: number | undefined;
+}
+
+/** A process that a reaping pass takes off the users. */
+export interface Dead {
+  readonly slot: number;
+  readonly id: string;
+  readonly cause: ChangeCause;
+  /** Until when grace keeps its users; 0: not at all. */
+  readonly keep: number;
+}
+
+export interface Projection {
+  /** User → slot → sockets. Without a slot: in grace. */
+  users: Map<string, ReadonlyMap<number, number>>;
+  /** User in grace → deadline. */
+  leaving: Map<string, number>;
+  processes: Map<string, Process>;
+  about: Map<string, Readonly<Record<string, string>>>;
+  /** Process → deadline; 0: ended, and not yet given back. */
+  leases: Map<string, number>;
+  /** Process → until when it is remembered as ended. */
+  ended: Map<string, number>;
+  ever: { records: number; rejected: number; fenced: number; reaped: number };
+  slots: number;
+  longestGrace: number;
+  clockWentBack: boolean;
+  foldedId: string;
+  ran: number;
+  /** Work of a record of late: how many the next call reads. */
+  size: number;
+  pass: readonly Dead[];
+}
+
+export function emptyProjection(): Projection {
+  return {
+    users: new Map(),
+    leaving: new Map(),
+    processes: new Map(),
+    about: new Map(),
+    leases: new Map(),
+    ended: new Map(),
+    ever: { records: 0, rejected: 0, fenced: 0, reaped: 0 },
+    slots: 0,
+    longestGrace: 0,
+    clockWentBack: false,
+    foldedId: "0-0",
+    ran: 0,
+    size: 1,
+    pass: [],
+  };
+}
+
+/** A copy whose maps can be changed; what they hold never is. */
+export function copyOf(state: Projection): Projection {
+  return {
+    ...state,
+    users: new Map(state.users),
+    leaving: new Map(state.leaving),
+    processes: new Map(state.processes),
+    about: new Map(state.about),
+    leases: new Map(state.leases),
+    ended: new Map(state.ended),
+    ever: { ...state.ever },
+  };
+}
+
+export function sumsOf(state: Projection): {
+  users: number;
+  sockets: number;
+  connections: number;
+  graced: number;
+} {
+  let sockets = 0;
+  let connections = 0;
+  for (const process of state.processes.values()) {
+    sockets += process.sockets;
+    connections += process.connections;
+  }
+  return { users: state.users.size, sockets, connections, graced: state.leaving.size };
+}

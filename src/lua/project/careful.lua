@@ -1,0 +1,59 @@
+--[[ careful: the rules of docs/protocol.md one after the other, for what the quick path does not take, and all that is not
+  folding: level checks, clocks that went back, registering, fencing, reaping, grace. Rare, so it is one function, made when
+  it is called. Each phase reads first and writes last. ]]
+local function careful()
+  if not apply then apply = APPLY end
+  if not valid then valid = VALID end
+  -- What the quick path may have added up before it gave up.
+  users, sockets, connections, due = tonumber(t[3] or 0), tonumber(t[4] or 0), tonumber(t[5] or 0), nil
+  local work = 0
+  local more_fields = call('HMGET', TOTALS, 'rejected', 'fenced', 'reaped', 'grace', 'back', 'slots', 'scan', 'pass', 'rebuilt')
+  local longest, back = tonumber(more_fields[4] or 0), more_fields[5] == '1'
+  local slots, scan, pass = tonumber(more_fields[6] or 0), more_fields[7] or '0', more_fields[8] or ''
+  local totals = {} -- further fields of totals to write: name, value, …
+
+  local function put(name, value)
+    totals[#totals + 1] = name
+    totals[#totals + 1] = type(value) == 'number' and format('%.0f', value) or value
+  end
+
+  local function due_at(deadline)
+    if not due or deadline < due then due = deadline end
+  end
+
+  -- include open.lua
+  -- include states.lua
+  -- include parse.lua
+  -- include steps.lua
+  -- include fold.lua
+  -- include reap.lua
+  -- include expire.lua
+
+  open()
+  follow_clock()
+  local drained = fold()
+  local busy = not drained
+  if drained then
+    -- Only now: a heartbeat that is still in the log keeps its process alive (INV-6).
+    busy = reap()
+    if not busy then busy = expire() end
+  end
+  more = busy and 1 or 0
+  put('rejected', tonumber(more_fields[1] or 0) + rejected)
+  put('fenced', tonumber(more_fields[2] or 0) + fenced)
+  put('reaped', tonumber(more_fields[3] or 0) + reaped)
+  put('rebuilt', tonumber(more_fields[9] or 0) + rebuilt)
+  put('grace', longest)
+  put('back', back and '1' or '0')
+  put('slots', slots)
+  put('scan', scan)
+  put('pass', pass)
+  if not drained then
+    due = nil
+    local lease, grace = call('ZRANGE', PROCESSES, 0, 0, 'WITHSCORES'), call('ZRANGE', LEAVING, 0, 0, 'WITHSCORES')
+    if lease[1] then due_at(tonumber(lease[2])) end
+    if grace[1] then due_at(tonumber(grace[2])) end
+  elseif busy then due = now end
+  due = due or -1
+  return totals
+end

@@ -1,0 +1,44 @@
+-- expire: let out the users whose grace is over, a bounded number a call.
+
+-- Graces that no process could have given, since the clock has gone back, come down to the longest that any gave.
+local function follow_clock_in_grace()
+  if not back then return end
+  local latest = format('%.0f', now + longest)
+  local limit = floor((BUDGET - work) / 4)
+  if limit < 1 then return end
+  local ids = call('ZRANGEBYSCORE', LEAVING, '(' .. latest, '+inf', 'LIMIT', 0, limit)
+  for i = 1, #ids do call('ZADD', LEAVING, latest, ids[i]) end
+  work = work + #ids
+  if #ids < limit then back = false end
+end
+
+-- Returns whether there are more of them.
+local function expire()
+  follow_clock_in_grace()
+  local first = call('ZRANGE', LEAVING, 0, 0, 'WITHSCORES')
+  if not first[1] then return back end
+  local deadline = tonumber(first[2])
+  if deadline > now or not MAY_REAP then
+    -- Held as leases are: whoever lost Redis gets a moment to tell who is back.
+    if deadline <= now then held = held + 1 end
+    due_at(deadline)
+    return back
+  end
+  local limit = floor((BUDGET - work) / 2)
+  if limit < 1 then return true end
+  if limit > VALUES_MAX then limit = VALUES_MAX end
+  local ids = call('ZRANGEBYSCORE', LEAVING, '-inf', format('%.0f', now), 'LIMIT', 0, limit)
+  start_steps()
+  look_up(ids)
+  for i = 1, #ids do
+    -- Only who has no socket at all: an entry left behind in `leaving` must not put anybody out.
+    if is[ids[i]] == '0' then is[ids[i]], cause_of[ids[i]] = false, 'grace' end
+  end
+  write_steps()
+  -- Those who went have left it; what remains are entries left behind.
+  graced = graced - call('ZREM', LEAVING, unpack(ids))
+  local next_one = call('ZRANGE', LEAVING, 0, 0, 'WITHSCORES')
+  if not next_one[1] then return back end
+  due_at(tonumber(next_one[2]))
+  return back or tonumber(next_one[2]) <= now
+end

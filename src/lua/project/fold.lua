@@ -1,0 +1,160 @@
+-- fold: the records of the log, in its order, one by one.
+
+local CAUSE = { false, 'disconnect', 'leave', 'bye' }
+
+-- All of the record, or nothing of it. Returns nil, or why the process has to be fenced.
+local function carry_out(record, p, at)
+  local lists, undo, sum = record.lists, {}, 0
+  for l = 1, #lists do look_up(lists[l][2]) end
+  local reason
+  for l = 1, #lists do
+    local kind, list = lists[l][1], lists[l][2]
+    local step = kind == 1 and 1 or -1
+    local keep = (kind == 2 or kind == 4) and p.grace > 0 and at + p.grace
+    sum = sum + step * #list
+    for i = 1, #list do
+      local id = list[i]
+      undo[#undo + 1] = { id, is[id], cause_of[id], keep_of[id] }
+      if not take_step(id, p.slot, step, CAUSE[kind], keep) then
+        reason = 'a count would go negative'
+        break
+      end
+    end
+    if reason then break end
+  end
+  local anonymous = record.anonymous or p.anonymous
+  local open = p.sockets + sum + anonymous - p.anonymous
+  if not reason and open ~= record.sockets then
+    reason = format('check digit: %.0f sockets declared, %.0f counted', record.sockets, open)
+  end
+  if reason then
+    for i = #undo, 1, -1 do
+      local one = undo[i]
+      is[one[1]], cause_of[one[1]], keep_of[one[1]] = one[2], one[3], one[4]
+    end
+    return reason
+  end
+  sockets = sockets + open - p.sockets
+  p.sockets, p.anonymous, p.seq = open, anonymous, record.seq
+  if record.connections then
+    connections = connections + record.connections - p.connections
+    p.connections = record.connections
+  end
+  operations = operations + record.operations
+  return nil
+end
+
+local function register(record, at)
+  slots = slots + 1
+  local p = { id = record.id, state = 'live', seq = 0, sockets = 0, anonymous = 0, connections = 0,
+    slot = format('%.0f', slots), grace = record.grace or 0 }
+  if p.grace > longest then longest = p.grace end
+  known[record.id] = p
+  call('HSET', ABOUT, record.id, encode({ host = record.hello, pid = record.pid, version = record.version,
+    protocol = record.protocol and format('%.0f', record.protocol), started = format('%.0f', at), ttl = format('%.0f', record.ttl) }))
+  forget_the_dead()
+  return p
+end
+
+local function fold_record(record, at)
+  local p = process_of(record.id)
+  records = records + 1
+  -- An ended process is a tombstone: a late copy of its first record must not bring it back. An unknown one that begins
+  -- amid its story finds out by itself (rule 3).
+  if not p and record.seq > 1 or p and p.state == 'ended' then
+    skipped = skipped + 1
+    return
+  end
+  if not p then
+    if call('ZCARD', PROCESSES) >= PROCESSES_MAX then return 'too many processes' end
+    p = register(record, at)
+  elseif record.seq <= p.seq then
+    skipped = skipped + 1
+    if p.state == 'live' then
+      p.lease = math.max(p.lease or 0, at + record.ttl)
+      touch(p)
+    end
+    return
+  end
+  if p.state == 'live' then
+    p.lease = math.max(p.lease or 0, at + record.ttl)
+    touch(p)
+    local reason = record.seq ~= p.seq + 1 and format('seq %.0f after %.0f', record.seq, p.seq) or carry_out(record, p, at)
+    if reason then
+      fence(p, reason, at, record.ttl)
+      tell_about(p.id, 'reason', reason)
+    elseif record.replaces then
+      for i = 1, #record.replaces do
+        local id = record.replaces[i]
+        local other = id ~= p.id and process_of(id)
+        if other and other.state ~= 'ended' then finish(other, 'replace', at)
+        elseif other == false and id ~= p.id then preclude(id) end
+      end
+    end
+  end
+  if record.bye then finish(p, 'bye', at) end
+end
+
+local function read()
+  if entries then return end
+  local reply
+  if BY_RANGE then reply = try('XRANGE', RECORDS, '-', '+', 'COUNT', count)
+  else
+    reply = try('XREADGROUP', 'GROUP', 'projector', 'projector', 'COUNT', count, 'NOACK', 'STREAMS', RECORDS, '>')
+  end
+  local err = type(reply) == 'table' and reply.err
+  if err then
+    if find(err, 'script', 1, true) or find(err, 'not allowed', 1, true) then error('PRESENCE_READ ' .. err, 0) end
+    error(err, 0)
+  end
+  entries = BY_RANGE and reply or reply and reply[1] and reply[1][2] or {}
+end
+
+-- Returns whether the log is drained. What was folded leaves it, so its length is the lag.
+local function fold()
+  read()
+  local last_entry, ahead = #entries, false
+  if last_entry == 0 then return true end
+  -- The group may have been moved past the head of the log.
+  if not BY_RANGE then
+    local head = call('XRANGE', RECORDS, '-', '+', 'COUNT', 1)
+    if head[1] and head[1][1] ~= entries[1][1] then
+      to_head()
+      entries = nil
+      read()
+      last_entry = #entries
+    end
+  end
+  start_steps()
+  local taken = last_entry
+  for e = 1, last_entry do
+    local id, fields = entries[e][1], entries[e][2]
+    local at = tonumber(match(id, '^%d+'))
+    if at > now + AHEAD_MS then ahead = true end
+    if at > now then at = now end
+    local record, reason = parse(fields)
+    if record then reason = fold_record(record, at) end
+    if reason then set_aside(id, fields, reason) end
+    work = work + 1 + (record and record.operations or 0)
+    if work >= BUDGET then taken = e break end
+  end
+  write_steps()
+  save_states()
+  folded = entries[taken][1]
+  size = floor(work / taken)
+  local drained = taken == last_entry and last_entry < count
+  local ms, seq = match(folded, '^(%d+)-(%d+)$')
+  if #seq < 15 then call('XTRIM', RECORDS, 'MINID', ms .. '-' .. format('%.0f', seq + 1))
+  else
+    call('XTRIM', RECORDS, 'MINID', folded)
+    call('XDEL', RECORDS, folded)
+  end
+  -- Ids that the clock has not reached: nothing could be appended before it does, so the log is made anew once it is empty.
+  if ahead or #seq >= 15 then
+    if call('XLEN', RECORDS) == 0 then
+      call('DEL', RECORDS)
+      folded, drained = format('%.0f-0', now), true
+    end
+  elseif taken < last_entry and not BY_RANGE then call('XGROUP', 'SETID', RECORDS, 'projector', folded) end
+  return drained
+end

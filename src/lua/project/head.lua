@@ -1,0 +1,91 @@
+--[[
+  project: one call of the projector. fold -> reap -> expire, atomic and bounded. docs/protocol.md is the specification.
+
+  KEYS[1]  {presence}:records    stream  the log: what is not folded yet; read through the group `projector`
+  KEYS[2]  {presence}:users      hash    user id -> slots of the processes it has sockets on: `3`, `3*2,7`; `0` in grace
+  KEYS[3]  {presence}:totals     hash    see below
+  KEYS[4]  {presence}:processes  zset    `<slot>:<process id>` -> lease deadline, ms; 0 once it has ended
+  KEYS[5]  {presence}:states     hash    process id -> `<state> <seq> <sockets> <anonymous> <connections> <slot> <grace>`
+  KEYS[6]  {presence}:about      hash    process id -> JSON: host, pid, version, protocol, started, ttl, reason, cause, ended
+  KEYS[7]  {presence}:leaving    zset    user in grace -> deadline, ms
+  KEYS[8]  {presence}:changes    stream  transitions, capped
+  KEYS[9]  {presence}:rejected   stream  entries that are no records, capped
+  KEYS[10] {presence}:ended      zset    process id -> until when it is remembered, ms
+  No key is derived: an engine that locks by key (Upstash) locks one shard.
+
+  ARGV[1]  shards    how many shards the caller believes the prefix has
+  ARGV[2]  budget    most units of work of one call, about: an operation, a record, a user looked at by the reaper or let out
+                     is one each. One record may exceed it (INV-7)
+  ARGV[3]  reap      '1': leases and graces that ran out may end; '0': not yet (the caller has just reconnected)
+  ARGV[4]  now_ms    '' for the clock of this Redis; a test passes its own
+  ARGV[5]  caller    who calls, for the turn (pace); '' for one who takes none
+  ARGV[6]  read      'group', or 'range' for an engine that lets no script call XREADGROUP
+  ARGV[7]  check     '': the level checks are made once a second; '1': in this call; '2': and every command that a
+                     call may need is tried first, so that one that is not allowed fails before anything is written
+
+  Returns a flat array; its slots are listed once, in src/projector/call.ts.
+
+  Fails before its first write, with `PRESENCE_SHARDS`, `PRESENCE_VERSION` (a newer projector has been here),
+  `PRESENCE_TYPE <key>` and `PRESENCE_READ` (this engine lets no script call XREADGROUP: use 'range').
+  A key that is given another type between two level checks makes a command fail half-way; the next check then finds
+  that the parts do not agree and rebuilds.
+]]
+local call, try, tonumber, type, unpack, floor = redis.call, redis.pcall, tonumber, type, unpack, math.floor
+local match, find, byte, sub, format = string.match, string.find, string.byte, string.sub, string.format
+local encode, decode, pcall = cjson.encode, cjson.decode, pcall
+local RECORDS, USERS, TOTALS, PROCESSES, STATES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local ABOUT, LEAVING, CHANGES, REJECTED, ENDED = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local BUDGET, MAY_REAP, CALLER, BY_RANGE = tonumber(ARGV[2]), ARGV[3] == '1', ARGV[5], ARGV[6] == 'range'
+
+local now
+if ARGV[4] == '' then
+  local time = call('TIME')
+  now = time[1] * 1000 + floor(time[2] / 1000)
+else
+  now = tonumber(ARGV[4])
+end
+
+-- The fields of totals that a call reads. What is written of them is written once, at the end (tail.lua).
+local t = call('HMGET', TOTALS, 'shards', 'protocol', 'users', 'sockets', 'connections', 'folded', 'change', 'records',
+  'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced')
+local users, sockets, connections = tonumber(t[3] or 0), tonumber(t[4] or 0), tonumber(t[5] or 0)
+local folded, change, folded_ever, ran = t[6] or '0-0', t[7] or '0-0', tonumber(t[8] or 0), tonumber(t[9] or 0)
+local due, size, graced = tonumber(t[10] or -1), tonumber(t[11] or 1), tonumber(t[18] or 0)
+
+-- What this call did, for the reply.
+local records, operations, skipped, fenced, rejected, reaped, given_back, changes, held, left = 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+local more, rebuilt = 0, 0
+
+-- Made where they are first needed: a call pays for each closure it makes.
+local apply, valid
+
+-- Why the quick path does not do; nil: it does.
+local why
+if t[1] ~= ARGV[1] then why = 'shards'
+elseif t[2] ~= PROTOCOL then why = 'protocol'
+elseif now < ran then why = 'clock'
+elseif ARGV[7] ~= '' or now - tonumber(t[12] or 0) >= CHECK_MS then why = 'check' end
+
+-- How many records are likely to fill the budget, by what the last call met.
+local count = floor(BUDGET / size)
+if count < 1 then count = 1 elseif count > RECORDS_MAX then count = RECORDS_MAX end
+local entries
+if not why then
+  local reply
+  if BY_RANGE then
+    reply = try('XRANGE', RECORDS, '-', '+', 'COUNT', count)
+    entries = reply
+  else
+    reply = try('XREADGROUP', 'GROUP', 'projector', 'projector', 'COUNT', count, 'NOACK', 'STREAMS', RECORDS, '>')
+    entries = reply and reply[1] and reply[1][2]
+  end
+  if reply and reply.err then
+    entries, why = nil, 'read'
+  elseif not entries or not entries[1] then
+    entries = nil
+    -- Nothing to read, although something is there: somebody moved the group, or a call failed half-way.
+    if not BY_RANGE and call('XLEN', RECORDS) > 0 then why = 'place' end
+  end
+  -- As long as there is more to read, it is too early to reap: the next record may renew a lease.
+  if not why and due >= 0 and due <= now and (not entries or #entries < count) then why = 'due' end
+end

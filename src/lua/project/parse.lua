@@ -1,0 +1,92 @@
+-- parse: is this entry a record? Reads and writes no key.
+
+local RANK = { hello = 1, pid = 2, version = 3, protocol = 4, grace = 5, connect = 6, disconnect = 7, leave = 8, close = 9,
+  anonymous = 10, sockets = 11, connections = 12, bye = 13, replaces = 14 }
+
+local function whole(text, most)
+  if #text > 15 or not find(text, '^%d+$') then return nil end
+  local number = tonumber(text)
+  return number <= most and number or nil
+end
+
+-- A JSON list of strings, or nil and the reason.
+local function list_of(name, value, least)
+  if #value > LIST_BYTES_MAX then return nil, name .. ' is too long' end
+  if byte(value) ~= 91 then return nil, name .. ' is no JSON list' end
+  if not valid(value) then return nil, name .. ' is not UTF-8' end
+  local good, list = pcall(decode, value)
+  if not good then return nil, name .. ' is no JSON list' end
+  for i = 1, #list do
+    local id = list[i]
+    if type(id) ~= 'string' then return nil, name .. ' holds something that is no text' end
+    if #id < least then return nil, name .. ' holds an empty id' end
+    if #id > ID_BYTES_MAX then return nil, name .. ' holds an id that is too long' end
+  end
+  return list
+end
+
+-- fields: the entry's flat list of names and values. Returns a record, or nil and the reason.
+local function parse(fields)
+  local count = #fields
+  if fields[1] ~= 'process' or fields[3] ~= 'seq' or fields[5] ~= 'ttl' then
+    return nil, 'a record starts with process, seq, ttl'
+  end
+  if count > FIELDS_MAX then return nil, 'too many fields' end
+  local id, seq, ttl = fields[2], whole(fields[4], 1e15), whole(fields[6], TTL_MS_MAX)
+  if id == '' or #id > ID_BYTES_MAX or not valid(id) then return nil, 'process is empty, too long or not UTF-8' end
+  if not seq or seq < 1 or fields[4] ~= format('%.0f', seq) then return nil, 'seq is not a whole number from 1' end
+  if not ttl or ttl < 1 then return nil, 'ttl is out of range' end
+
+  local record = { id = id, seq = seq, ttl = ttl, lists = {}, operations = 0 }
+  local rank = 0
+  for i = 7, count, 2 do
+    local name, value = fields[i], fields[i + 1]
+    local at = RANK[name]
+    -- Fields of later versions, which change nothing that this one knows.
+    if at then
+      if at <= rank then return nil, name .. ' is not in its place' end
+      rank = at
+      if at >= 6 and at <= 9 then
+        local list, reason = list_of(name, value, 1)
+        if not list then return nil, reason end
+        record.operations = record.operations + #list
+        if record.operations > OPERATIONS_MAX then return nil, 'too many operations' end
+        record.lists[#record.lists + 1] = { at - 5, list }
+      elseif name == 'anonymous' or name == 'sockets' or name == 'connections' then
+        record[name] = whole(value, 10 ^ DIGITS_MAX - 1)
+        if not record[name] then return nil, name .. ' is not a whole number' end
+      elseif name == 'grace' or name == 'protocol' then
+        record[name] = whole(value, TTL_MS_MAX)
+        if not record[name] then return nil, name .. ' is out of range' end
+        if name == 'protocol' and record.protocol > tonumber(PROTOCOL) then return nil, 'protocol ' .. value end
+      elseif name == 'replaces' then
+        local list, reason = list_of(name, value, 1)
+        if not list then return nil, reason end
+        if #list > REPLACES_MAX then return nil, 'too many replaces' end
+        record.replaces = list
+      else
+        if #value > ID_BYTES_MAX or not valid(value) then return nil, name .. ' is too long or not UTF-8' end
+        record[name] = value
+      end
+    elseif #name > ID_BYTES_MAX then return nil, 'a name is too long' end
+  end
+  if not record.sockets then return nil, 'sockets is missing' end
+  return record
+end
+
+-- Keeps a malformed entry, cut, with its reason.
+local function set_aside(id, fields, reason)
+  local copy, values = {}, #fields
+  if values > KEPT_VALUES then values = KEPT_VALUES end
+  for i = 1, values do
+    local value, last = fields[i], ID_BYTES_MAX
+    -- Whole characters: the byte after the cut must not go on with one.
+    for _ = 1, 3 do
+      local after = byte(value, last + 1)
+      if after and after >= 128 and after <= 191 then last = last - 1 end
+    end
+    copy[i] = sub(value, 1, last)
+  end
+  call('XADD', REJECTED, 'MAXLEN', '~', REJECTED_KEPT, '*', 'reason', reason, 'id', id, unpack(copy))
+  rejected = rejected + 1
+end

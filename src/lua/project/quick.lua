@@ -1,0 +1,206 @@
+--[[ quick: folds what was read if every record of it is ordinary: of a live process, the next one, adding up, ending nobody.
+  Step by step, so that the outcome never depends on how many records a call folds (INV-12). Otherwise says why in `why`, having
+  written nothing. Nothing here is a function, but for what several tabs need: a call pays for each closure it makes. ]]
+if entries and not why then repeat
+  local last_entry, ids, n = #entries, {}, 0
+  -- The processes, all in one command.
+  local names, procs, met, mets = {}, {}, {}, 0
+  for e = 1, last_entry do
+    local f = entries[e][2]
+    if f[1] ~= 'process' or f[3] ~= 'seq' or f[5] ~= 'ttl' then why = 'no record' break end
+    local id = f[2]
+    if not procs[id] then
+      mets = mets + 1
+      names[mets], procs[id] = id, mets
+    end
+  end
+  if why then break end
+  local states = call('HMGET', STATES, unpack(names, 1, mets))
+  for i = 1, mets do
+    local seq, open, anonymous, low, slot, grace = match(states[i] or '', '^live (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+    if not seq then why = 'process' break end
+    local p = { id = names[i], seq = tonumber(seq), sockets = tonumber(open), anonymous = tonumber(anonymous),
+      connections = tonumber(low), slot = slot, grace = tonumber(grace), lease = 0 }
+    met[i], procs[p.id] = p, p
+  end
+  if why then break end
+
+  -- lists, four values each: where it ends in `ids`, its process, its kind, until when grace keeps who goes in it (false: not).
+  local lists, last_list, taken = {}, 0, last_entry
+  for e = 1, last_entry do
+    local f = entries[e][2]
+    local p = procs[f[2]]
+    local ttl, seq, sum, declared, anonymous = find(f[6], '^%d+$') and tonumber(f[6]), p.seq + 1, 0, nil, p.anonymous
+    local at = tonumber(match(entries[e][1], '^%d+'))
+    -- An id can be ahead of the clock: ids never go back, clocks do.
+    if at > now then at = now end
+    if f[4] ~= format('%.0f', seq) then why = 'seq' break end
+    if not ttl or not (ttl >= 1 and ttl <= TTL_MS_MAX) then why = 'ttl' break end
+    if at + ttl > p.lease then p.lease = at + ttl end
+    local first, rank = n, 0
+    for i = 7, #f, 2 do
+      local name, value = f[i], f[i + 1]
+      local kind = name == 'connect' and 1 or name == 'disconnect' and 2 or name == 'leave' and 3 or name == 'close' and 4
+        or name == 'anonymous' and 5 or name == 'sockets' and 6 or name == 'connections' and 7 or 0
+      -- In this order, each once.
+      if kind <= rank then why = name break end
+      rank = kind
+      if kind <= 4 then
+        -- By its size first, then by its first byte: cjson takes an object for a list.
+        if #value > LIST_BYTES_MAX or byte(value) ~= 91 then why = name break end
+        if find(value, '[\128-\255]') then
+          if not valid then valid = VALID end
+          if not valid(value) then why = 'utf8' break end
+        end
+        local good, list = pcall(decode, value)
+        if not good then why = name break end
+        local length = #list
+        for j = 1, length do
+          local user = list[j]
+          if type(user) ~= 'string' or user == '' or #user > ID_BYTES_MAX then why = 'user id' break end
+          ids[n + j] = user
+        end
+        if why then break end
+        n = n + length
+        sum = kind == 1 and sum + length or sum - length
+        lists[last_list + 1], lists[last_list + 2], lists[last_list + 3] = n, p, kind
+        lists[last_list + 4] = (kind == 2 or kind == 4) and p.grace > 0 and at + p.grace
+        last_list = last_list + 4
+      else
+        local number = #value <= DIGITS_MAX and find(value, '^%d+$') and tonumber(value)
+        if not number then why = name break end
+        if kind == 6 then declared = number
+        elseif kind == 5 then anonymous = number
+        else
+          connections = connections + number - p.connections
+          p.connections = number
+        end
+      end
+    end
+    if why then break end
+    if n - first > OPERATIONS_MAX then why = 'too many' break end
+    sum = sum + anonymous - p.anonymous
+    if p.sockets + sum ~= declared then why = 'check digit' break end
+    p.seq, p.sockets, p.anonymous = seq, declared, anonymous
+    sockets = sockets + sum
+    if n + e >= BUDGET then taken = e break end
+  end
+  if why then break end
+
+  local set, sets, gone, goes, came, comes, told, tells = nil, 0, nil, 0, nil, 0, nil, 0
+  if n > 0 then
+    -- val[user]: the value after the steps so far.
+    local old, val, last, stay = call('HMGET', USERS, unpack(ids, 1, n)), {}, nil, nil
+    local from = 1
+    for l = 1, last_list, 4 do
+      local to, slot, kind, keep = lists[l], lists[l + 1].slot, lists[l + 2], lists[l + 3]
+      for i = from, to do
+        local id = ids[i]
+        local v = val[id]
+        if v == nil then v = old[i] end
+        if kind == 1 and (not v or v == '0') then v = slot
+        elseif kind ~= 1 and v == slot then
+          v = false
+          if not last then last = {} end
+          last[id] = kind
+        elseif not v or v == '0' then why = 'negative' break
+        else
+          -- Several tabs, or several processes: rare enough to be made when first met.
+          if not apply then apply = APPLY end
+          v = apply(v, slot, kind == 1 and 1 or -1)
+          if v == nil then why = 'negative' break end
+        end
+        if not v and keep then
+          v = '0'
+          if not stay then stay = {} end
+          stay[id] = keep
+        end
+        val[id] = v
+      end
+      if why then break end
+      from = to + 1
+    end
+    if why then break end
+    local enter, enters, back, backs = nil, 0, nil, 0
+    for i = 1, n do
+      local id, was = ids[i], old[i]
+      local v = val[id]
+      if v ~= nil then
+        val[id] = nil -- each user once
+        if v == '0' then
+          if stay and stay[id] then
+            if not enter then enter = {} end
+            enter[enters + 1], enter[enters + 2] = stay[id], id
+            enters = enters + 2
+            if due < 0 or stay[id] < due then due = stay[id] end
+          end
+        elseif was == '0' then
+          if not back then back = {} end
+          backs = backs + 1
+          back[backs] = id
+        end
+        if v ~= was then
+          if v then
+            if not set then set = {} end
+            set[sets + 1], set[sets + 2] = id, v
+            sets = sets + 2
+            if not was then
+              if not came then came = {} end
+              comes = comes + 1
+              came[comes] = id
+            end
+          else
+            if not gone then gone = {} end
+            goes = goes + 1
+            gone[goes] = id
+          end
+        end
+      end
+    end
+    if comes > 0 or goes > 0 then
+      told = {}
+      if comes > 0 then told[1], told[2], tells = 'connect', encode(came), 2 end
+      if goes > 0 then
+        for kind = 2, 4 do
+          local some, c = nil, 0
+          for i = 1, goes do
+            if last[gone[i]] == kind then
+              if not some then some = {} end
+              c = c + 1
+              some[c] = gone[i]
+            end
+          end
+          if some then
+            told[tells + 1], told[tells + 2] = kind == 2 and 'disconnect' or kind == 3 and 'leave' or 'bye', encode(some)
+            tells = tells + 2
+          end
+        end
+      end
+    end
+    -- Everything is checked. From here on: writes only.
+    if enter then graced = graced + call('ZADD', LEAVING, unpack(enter, 1, enters)) end
+    if back then graced = graced - call('ZREM', LEAVING, unpack(back, 1, backs)) end
+  end
+  if told then change = call('XADD', CHANGES, 'MAXLEN', '~', CHANGES_KEPT, '*', unpack(told, 1, tells)) end
+  if set then call('HSET', USERS, unpack(set, 1, sets)) end
+  if gone then call('HDEL', USERS, unpack(gone, 1, goes)) end
+  local leases, written = {}, {}
+  for i = 1, mets do
+    local p = met[i]
+    if p.lease > 0 then
+      local w = #written
+      leases[w + 1], leases[w + 2] = p.lease, p.slot .. ':' .. p.id
+      written[w + 1] = p.id
+      written[w + 2] = format('live %.0f %.0f %.0f %.0f %s %.0f', p.seq, p.sockets, p.anonymous, p.connections, p.slot, p.grace)
+    end
+  end
+  call('ZADD', PROCESSES, 'GT', unpack(leases))
+  call('HSET', STATES, unpack(written))
+  folded = entries[taken][1]
+  local ms, seq = match(folded, '^(%d+)-(%d+)$')
+  call('XTRIM', RECORDS, 'MINID', ms .. '-' .. format('%.0f', seq + 1))
+  if taken < last_entry and not BY_RANGE then call('XGROUP', 'SETID', RECORDS, 'projector', folded) end
+  if taken < last_entry or last_entry == count then more = 1 end
+  users, changes, records, operations = users + comes - goes, comes + goes, taken, n
+  size = floor((n + taken) / taken)
+until true end

@@ -1,0 +1,103 @@
+-- reap: take the sockets of ended processes out of `users`, a slice of a scan a call, all that had ended at its start in one
+-- pass. HSCAN misses nobody who is there from its start to its end, and whoever names an ended process is.
+
+-- Ends those whose lease ran out, buries those nobody is on. Returns those a pass has to be made for, JSON or '', and whether
+-- there may be more of either.
+local function gather()
+  local leases, list, all = call('ZRANGE', PROCESSES, 0, PASS_MAX - 1, 'WITHSCORES'), {}, true
+  for i = 1, #leases, 2 do
+    local deadline, id = tonumber(leases[i + 1]), match(leases[i], '^%d+:(.*)$')
+    if deadline > now then
+      due_at(deadline)
+      all = false
+      break
+    end
+    local p = process_of(id)
+    if not p then call('ZREM', PROCESSES, leases[i])
+    elseif p.state ~= 'ended' and not MAY_REAP then
+      held, all = held + 1, false
+      due_at(deadline)
+    else
+      if p.state ~= 'ended' then
+        reaped = reaped + 1
+        finish(p, 'reap', now)
+      end
+      if p.sockets > p.anonymous then
+        local keep = p.cause ~= 'reap' and p.grace > 0 and tonumber(p.at) + p.grace
+        list[#list + 1] = { p.slot, p.id, p.cause, keep or 0 }
+      else bury(p) end
+    end
+    work = work + 1
+  end
+  save_states()
+  forget_the_dead()
+  return #list > 0 and encode(list) or '', all and #leases == 2 * PASS_MAX
+end
+
+-- One slice. Returns whether the pass is over.
+local function slice(list)
+  local dead = {}
+  for i = 1, #list do dead[list[i][1]] = { p = process_of(list[i][2]), cause = list[i][3], keep = list[i][4] > 0 and list[i][4] } end
+  local limit = floor((BUDGET - work) / 2)
+  if limit < 1 then limit = 1 elseif limit > SLICE_MAX then limit = SLICE_MAX end
+  local page = call('HSCAN', USERS, scan, 'COUNT', limit)
+  local found = page[2]
+  start_steps()
+  for i = 1, #found, 2 do
+    local id, v = found[i], found[i + 1]
+    -- A scan may say a name twice; what was taken is no longer there the second time.
+    if is[id] == nil then
+      local rest, names_dead = {}, false
+      for one in string.gmatch(v, '[^,]+') do
+        local slot, k = match(one, '^(%d+)%*?(%d*)$')
+        local d = dead[slot]
+        if d then
+          names_dead = true
+          local n = k == '' and 1 or tonumber(k)
+          if d.p then
+            d.p.sockets = d.p.sockets - n
+            touch(d.p)
+          end
+          sockets = sockets - n
+          cause_of[id] = d.cause
+          if d.keep and (not keep_of[id] or d.keep > keep_of[id]) then keep_of[id] = d.keep end
+          given_back = given_back + 1
+        else rest[#rest + 1] = one end
+      end
+      if names_dead then
+        was[id], is[id] = v, #rest > 0 and table.concat(rest, ',') or keep_of[id] and '0' or false
+        if #rest > 0 then keep_of[id] = nil end
+        order[#order + 1] = id
+      end
+    end
+  end
+  work = work + #found / 2 + 1
+  write_steps()
+  save_states()
+  scan = page[1]
+  return scan == '0'
+end
+
+-- Returns whether there is more to take out.
+local function reap()
+  while true do
+    local is_full
+    if pass == '' then
+      pass, is_full = gather()
+      scan = '0'
+      if pass == '' and not is_full then return false end
+    end
+    if pass ~= '' then
+      local list = decode(pass)
+      if slice(list) then
+        for i = 1, #list do
+          local p = process_of(list[i][2])
+          if p and not p.buried then bury(p) end
+        end
+        save_states()
+        pass = ''
+      end
+    end
+    if work >= BUDGET / 2 then return true end
+  end
+end

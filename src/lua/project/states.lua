@@ -1,0 +1,90 @@
+-- states: the registrations this call meets, each read once and written once.
+
+local known, touched = {}, {}   -- process id -> its table, or false: unknown; those to be written
+
+local function process_of(id)
+  if known[id] ~= nil then return known[id] end
+  local text = call('HGET', STATES, id)
+  known[id] = false
+  if text then
+    local state, seq, open, anonymous, low, slot, grace, cause, at =
+      match(text, '^(%a+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) ?(%a*) ?(%d*)$')
+    if state then
+      known[id] = { id = id, state = state, seq = tonumber(seq), sockets = tonumber(open), anonymous = tonumber(anonymous),
+        connections = tonumber(low), slot = slot, grace = tonumber(grace), cause = cause, at = at }
+    end
+  end
+  return known[id]
+end
+
+local function touch(p)
+  if not p.touched then
+    p.touched = true
+    touched[#touched + 1] = p
+  end
+end
+
+-- Adds to what is told of a process, which nothing but readers looks at.
+local function tell_about(id, name, value)
+  local text = call('HGET', ABOUT, id)
+  local good, about = pcall(decode, text or '{}')
+  if not good or type(about) ~= 'table' then about = {} end
+  about[name] = value
+  call('HSET', ABOUT, id, encode(about))
+end
+
+local function save_states()
+  for i = 1, #touched do
+    local p = touched[i]
+    p.touched = nil
+    local text = format('%s %.0f %.0f %.0f %.0f %s %.0f', p.state, p.seq, p.sockets, p.anonymous, p.connections, p.slot, p.grace)
+    if p.state == 'ended' then text = text .. ' ' .. p.cause .. ' ' .. p.at end
+    call('HSET', STATES, p.id, text)
+    if p.state == 'ended' then
+      if not p.buried then call('ZADD', PROCESSES, 0, p.slot .. ':' .. p.id) end
+    elseif p.lease then
+      call('ZADD', PROCESSES, 'GT', p.lease, p.slot .. ':' .. p.id)
+    end
+  end
+  touched = {}
+end
+
+-- Its counts stay and its records are no longer believed, until it registers afresh. It is given a few leases for that.
+local function fence(p, reason, at, ttl)
+  p.state = 'fenced'
+  p.lease = math.max(p.lease or 0, at + FENCED_LEASES * ttl)
+  fenced = fenced + 1
+  touch(p)
+  p.reason = reason
+end
+
+-- Ends a process; the reaper then gives its users back. cause: bye, replace, reap.
+local function finish(p, cause, at)
+  p.state, p.cause, p.at = 'ended', cause, format('%.0f', at)
+  touch(p)
+end
+
+-- Nobody is on an ended process any more. It is remembered for a while, so that a late copy of its first record cannot bring
+-- it back.
+local function bury(p)
+  sockets, connections = sockets - p.sockets, connections - p.connections
+  p.sockets, p.anonymous, p.connections, p.buried = 0, 0, 0, true
+  touch(p)
+  call('ZREM', PROCESSES, p.slot .. ':' .. p.id)
+  call('ZADD', ENDED, format('%.0f', now + TOMBSTONE_MS), p.id)
+end
+
+-- A process that another one replaces and that was never heard of: its first record may still be on its way.
+local function preclude(id)
+  call('HSET', STATES, id, format('ended 0 0 0 0 0 0 replace %.0f', now))
+  call('ZADD', ENDED, format('%.0f', now + TOMBSTONE_MS), id)
+  known[id] = nil
+end
+
+local function forget_the_dead()
+  local ids = call('ZRANGEBYSCORE', ENDED, '-inf', format('%.0f', now), 'LIMIT', 0, FORGOTTEN_MAX)
+  if #ids == 0 then return end
+  call('HDEL', STATES, unpack(ids))
+  call('HDEL', ABOUT, unpack(ids))
+  call('ZREM', ENDED, unpack(ids))
+end

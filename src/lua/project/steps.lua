@@ -1,0 +1,108 @@
+-- steps: what happens to users in a phase: read before, applied one by one, written together.
+
+local was, is, cause_of, keep_of, order  -- by user: before, now, what took the last socket, until when grace keeps them; who
+
+local function start_steps()
+  was, is, cause_of, keep_of, order = {}, {}, {}, {}, {}
+end
+
+-- Reads those of `ids` that this phase has not met.
+local function look_up(ids)
+  local ask, asked = {}, {}
+  for i = 1, #ids do
+    local id = ids[i]
+    if was[id] == nil and not asked[id] then
+      asked[id] = true
+      ask[#ask + 1] = id
+    end
+  end
+  for first = 1, #ask, VALUES_MAX do
+    local last = first + VALUES_MAX - 1
+    if last > #ask then last = #ask end
+    local found = call('HMGET', USERS, unpack(ask, first, last))
+    for i = first, last do
+      local id = ask[i]
+      was[id], is[id] = found[i - first + 1], found[i - first + 1]
+      order[#order + 1] = id
+    end
+  end
+end
+
+-- One socket more or less of a user on a slot. False: there was none to take away.
+local function take_step(id, slot, step, cause, keep)
+  local v = is[id]
+  if step > 0 and (not v or v == '0') then v = slot
+  elseif step < 0 and v == slot then
+    v = false
+    cause_of[id] = cause
+  elseif not v or v == '0' then return false
+  else
+    v = apply(v, slot, step)
+    if v == nil then return false end
+  end
+  if not v and keep then
+    v = '0'
+    keep_of[id] = keep
+  end
+  is[id] = v
+  return true
+end
+
+local function in_chunks(command, key, values)
+  for first = 1, #values, VALUES_MAX do
+    local last = first + VALUES_MAX - 1
+    if last > #values then last = #values end
+    call(command, key, unpack(values, first, last))
+  end
+end
+
+local causes = CAUSES
+
+-- Writes what the steps have come to, and tells the transitions.
+local function write_steps()
+  local set, gone, enter, leave_grace, came, went = {}, {}, {}, {}, {}, {}
+  for i = 1, #order do
+    local id = order[i]
+    local before, after = was[id], is[id]
+    if after == '0' then
+      if keep_of[id] then
+        enter[#enter + 1] = format('%.0f', keep_of[id])
+        enter[#enter + 1] = id
+      end
+    elseif before == '0' then leave_grace[#leave_grace + 1] = id end
+    if after ~= before then
+      if after then
+        set[#set + 1] = id
+        set[#set + 1] = after
+        if not before then came[#came + 1] = id end
+      else
+        gone[#gone + 1] = id
+        local cause = cause_of[id]
+        if not went[cause] then went[cause] = {} end
+        went[cause][#went[cause] + 1] = id
+      end
+    end
+  end
+  for first = 1, #enter, VALUES_MAX do
+    local last = first + VALUES_MAX - 1
+    graced = graced + call('ZADD', LEAVING, unpack(enter, first, last > #enter and #enter or last))
+  end
+  for first = 1, #leave_grace, VALUES_MAX do
+    local last = first + VALUES_MAX - 1
+    graced = graced - call('ZREM', LEAVING, unpack(leave_grace, first, last > #leave_grace and #leave_grace or last))
+  end
+  local told = {}
+  if #came > 0 then told[1], told[2] = 'connect', encode(came) end
+  for i = 1, #causes do
+    local some = went[causes[i]]
+    if some then
+      told[#told + 1] = causes[i]
+      told[#told + 1] = encode(some)
+    end
+  end
+  if #told > 0 then change = call('XADD', CHANGES, 'MAXLEN', '~', CHANGES_KEPT, '*', unpack(told)) end
+  in_chunks('HSET', USERS, set)
+  in_chunks('HDEL', USERS, gone)
+  users = users + #came - #gone
+  changes = changes + #came + #gone
+end

@@ -1,0 +1,37 @@
+-- tail: the turn (pace), the totals and the reply, of both paths.
+
+local extra
+if why then extra = careful() end
+if more == 1 then left = call('XLEN', RECORDS) end
+
+-- The turn: who folds for the others for a while, given by how many records a second come. Nothing depends on it but the pace.
+local holder, turn_left, rate = t[13] or '', tonumber(t[14] or 0) - now, tonumber(t[17] or 0)
+if turn_left <= 0 or turn_left > TURN_MS then holder, turn_left = '', 0 end
+local f = extra or {}
+local k = #f
+if CALLER ~= '' then
+  local mark, total = tonumber(t[15] or 0), folded_ever + records
+  if now - mark >= MEASURE_MS or mark > now then
+    local fresh = mark > now and 0 or (total - tonumber(t[16] or 0)) * 1000 / (now - mark)
+    rate = now - mark > 10 * MEASURE_MS and fresh or (rate + fresh) / 2
+    rate = floor(rate)
+    f[k + 1], f[k + 2], f[k + 3], f[k + 4], f[k + 5], f[k + 6] = 'mark', now, 'marked', total, 'rate', rate
+    k = k + 6
+  end
+  if holder == '' or holder == CALLER then
+    if rate >= RATE_HIGH or holder == CALLER and rate >= RATE_LOW then
+      holder, turn_left = CALLER, TURN_MS
+      f[k + 1], f[k + 2], f[k + 3], f[k + 4] = 'turn', CALLER, 'ends', now + TURN_MS
+    elseif holder == CALLER then
+      holder, turn_left = '', 0
+      f[k + 1], f[k + 2] = 'ends', 0
+    end
+  end
+end
+if extra or records + rejected > 0 or f[1] then
+  call('HSET', TOTALS, 'shards', ARGV[1], 'protocol', PROTOCOL, 'users', users, 'sockets', sockets, 'connections', connections,
+    'folded', folded, 'change', change, 'records', folded_ever + records, 'ran', now, 'due', due, 'size', size,
+    'graced', graced, unpack(f))
+end
+return { PROTOCOL, now, due, more, folded, records, operations, skipped, fenced, rejected, reaped, given_back, changes, held,
+  left, rebuilt, holder, turn_left }

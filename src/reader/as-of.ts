@@ -3,7 +3,7 @@ import { encodeChangesCursor } from "../core/cursor.ts";
 import type { ShardKeys } from "../core/keys.ts";
 import type { ReadCommand, Reply, ReplyError } from "../redis/port.ts";
 import { shardsMismatch } from "../redis/shards.ts";
-import type { AsOf } from "./answers.ts";
+import type { AsOf } from "./types.ts";
 
 export interface ShardAsOf {
   readonly now: number;

@@ -1,6 +1,6 @@
 /** A process as the reader tells of it, from its hash and its place among the leases. */
 import type { Reply } from "../redis/port.ts";
-import type { ProcessPresence, ProcessState } from "./answers.ts";
+import type { ProcessPresence, ProcessState } from "./types.ts";
 
 function fieldOf(flat: Reply | undefined, name: string): Reply | undefined {
   if (!Array.isArray(flat)) return undefined;

@@ -18,6 +18,7 @@ import { PresenceError } from "../core/errors.ts";
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { shardOf } from "../core/shard.ts";
 import { checkUser } from "../core/user.ts";
+import { LIST_USERS_DEFAULT, LIST_USERS_MAX } from "../core/limits.ts";
 import { resolveReaderOptions, type ReaderOptions } from "../core/options.ts";
 import type {
   ChangesAnswer,
@@ -32,8 +33,9 @@ import type {
   UserAnswer,
   UserPresence,
   UsersAnswer,
+  UsersListOptions,
   UsersPage,
-} from "./answers.ts";
+} from "./types.ts";
 import { AS_OF_COUNT, asOfCommands, combineAsOf, readAsOf, type ShardAsOf } from "./as-of.ts";
 import { mergeChanges, readChanges, START } from "./changes.ts";
 import { mergeProcess, processOf } from "./processes.ts";
@@ -42,7 +44,7 @@ import { redisError } from "../redis/errors.ts";
 import { type ReadCommand, type ReadPort, type Reply, ReplyError } from "../redis/port.ts";
 import { checkShards } from "../redis/shards.ts";
 
-export type * from "./answers.ts";
+export type * from "./types.ts";
 
 export const LOOKUP_MAX = 1000;
 export const PAGE_MAX = 1000;
@@ -182,6 +184,16 @@ export function readerOver(
     } while (cursor !== undefined);
   }
 
+  async function usersList({ max = LIST_USERS_DEFAULT }: UsersListOptions = {}): Promise<UserPresence[]> {
+    checkLimit(max, LIST_USERS_MAX);
+    const found = new Map<string, UserPresence>();
+    for await (const one of users()) {
+      found.set(one.id, one);
+      if (found.size > max) throw tooMany(max);
+    }
+    return [...found.values()];
+  }
+
   async function processes(): Promise<ProcessesAnswer> {
     const { replies, parts } = await askAll((keys) => [
       ["ZRANGE", keys.processes, "0", String(PROCESSES_MAX - 1), "WITHSCORES"],
@@ -273,6 +285,7 @@ export function readerOver(
     user: (id) => shaped(() => user(id)),
     page: (pageOptions) => shaped(() => page(pageOptions)),
     users,
+    usersList: (listOptions) => shaped(() => usersList(listOptions)),
     processes: () => shaped(processes),
     isOnline: (id) => shaped(async () => (await user(id)).online),
   };
@@ -290,6 +303,13 @@ async function shaped<T>(answer: () => Promise<T>): Promise<T> {
       { cause },
     );
   }
+}
+
+function tooMany(max: number): PresenceError {
+  return new PresenceError(
+    "LIMIT_EXCEEDED",
+    `more than ${max} users are present: raise \`max\`, up to ${LIST_USERS_MAX}, or iterate users()`,
+  );
 }
 
 function checkLimit(limit: number, most: number): void {

@@ -1,4 +1,4 @@
-/** What the projection knows of a process. */
+/** The states of a process in the projection, from the best to the worst: the worst of its shards is that of all. */
 export const PROCESS_STATES = [
   /** Its records are folded. */
   "live",

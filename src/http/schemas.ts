@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { PresenceError } from "../core/errors.ts";
 import { ID_BYTES_MAX } from "../core/record.ts";
 import { checkUser } from "../core/user.ts";
-import { LOOKUP_MAX, PAGE_MAX } from "../reader/reader.ts";
+import { LOOKUP_IDS_MAX as LOOKUP_MAX, PAGE_USERS_MAX as PAGE_MAX } from "../core/limits.ts";
 
 /** In JSON a byte takes at most six (`\u0001`), an id two quotes and a comma: any list that is allowed fits. */
 export const LOOKUP_BYTES_MAX = LOOKUP_MAX * (6 * ID_BYTES_MAX + 3) + 1024;

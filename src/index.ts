@@ -35,5 +35,8 @@ export type {
   UsersPage,
 } from "./reader/reader.ts";
 export type { LoopProjector, RunOptions } from "./projector/loop.ts";
+export type { RedisInput } from "./redis/connect.ts";
+export type { IoRedisClient } from "./redis/ioredis.ts";
+export type { UpstashClient } from "./redis/upstash.ts";
 export type { NamespaceMatcher, UserFunction } from "./recorder/socket-io.ts";
 export type { Difference, VerifyOptions, VerifyReport } from "./projector/verify.ts";

@@ -1,5 +1,6 @@
 /** The REST client as every function here wants it. It runs on Web standards, so Node can use it too. */
 import { Redis } from "@upstash/redis/cloudflare";
+import type { UpstashClient } from "../redis/upstash.ts";
 import type { RestCredentials } from "./environment.ts";
 
 /** Twice in all: whoever asks is waiting, and may ask again. */
@@ -12,7 +13,10 @@ const TIMEOUT_MS = 4_000;
 const AGAIN_MS = 50;
 
 /** Nothing is sent before the first command. `onRepeat` is called before a request is sent again. */
-export function upstashClient({ url, token }: RestCredentials, onRepeat: () => void = () => {}): Redis {
+export function upstashClient(
+  { url, token }: RestCredentials,
+  onRepeat: () => void = () => {},
+): UpstashClient {
   return new Redis({
     url,
     token,

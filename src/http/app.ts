@@ -32,9 +32,6 @@ import { Streams } from "./streams.ts";
 
 export type { AppOptions };
 
-/** The routes as types, for hono/client. */
-export type Api = ReturnType<typeof routesOf>;
-
 /** Throws PresenceError OPTIONS_INVALID. Requests never throw: whatever happens is answered with a problem. */
 export function createApp(input: AppOptions): Hono {
   const options = resolveAppOptions(input);

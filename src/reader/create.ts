@@ -1,11 +1,10 @@
 /** createReader: a reader over whichever client the application has. */
-import type { Redis as UpstashRedis } from "@upstash/redis";
 import type { ReaderOptions } from "../core/options.ts";
 import { connect, type RedisInput } from "../redis/connect.ts";
-import { isUpstash, upstashReadPort } from "../redis/upstash.ts";
+import { isUpstash, type UpstashClient, upstashReadPort } from "../redis/upstash.ts";
 import { type Reader, readerOver } from "./reader.ts";
 
-export interface ReaderInput<Client extends RedisInput | UpstashRedis> extends ReaderOptions {
+export interface ReaderInput<Client extends RedisInput | UpstashClient> extends ReaderOptions {
   /**
    * A redis:// or rediss:// URL, an ioredis client or Cluster, or a client of @upstash/redis; read-only credentials
    * suffice.
@@ -22,7 +21,7 @@ export interface ClosableReader extends Reader {
 }
 
 /** A reader. Throws PresenceError OPTIONS_INVALID. */
-export function createReader(input: ReaderInput<RedisInput | UpstashRedis>): ClosableReader {
+export function createReader(input: ReaderInput<RedisInput | UpstashClient>): ClosableReader {
   const { redis } = input;
   if (isUpstash(redis)) return { ...readerOver(upstashReadPort(redis), input), close() {} };
   const connection = connect(redis, { timeout: TIMEOUT_MS, name: "rollcall-reader" });

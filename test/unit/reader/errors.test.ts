@@ -53,7 +53,7 @@ it("a bug is INTERNAL, with its cause, in every method, and never looks like a R
     throw bug;
   };
   const reader = readerOver(ioredisPort(test.redis), { prefix, now });
-  const questions = [
+  const asked = [
     () => reader.counts(),
     () => reader.isOnline("alice"),
     () => reader.user("alice"),
@@ -64,7 +64,7 @@ it("a bug is INTERNAL, with its cause, in every method, and never looks like a R
     () => reader.processes(),
     () => reader.totals(),
   ];
-  for (const ask of questions)
+  for (const ask of asked)
     await expect(ask()).rejects.toMatchObject({ name: "PresenceError", code: "INTERNAL", cause: bug });
   const api = appOver(test.redis, { prefix }, { reader });
   expect(await problemIn(await api.request("/v1/counts"))).toMatchObject({ status: 500, code: "INTERNAL" });

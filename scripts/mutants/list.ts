@@ -377,9 +377,9 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-11",
     [EVENTS],
     [
-      "src/http/routes.ts",
-      "answered.changes(lastEventId(c) ?? after, pace.counting)",
-      "answered.changes(after, pace.counting)",
+      "src/http/routes/changes.ts",
+      "reader.changes(lastEventId(c) ?? after, pace.counting)",
+      "reader.changes(after, pace.counting)",
     ],
   ),
 ];

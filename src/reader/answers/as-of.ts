@@ -1,6 +1,6 @@
 /** How old an answer is. */
 import * as v from "valibot";
-import { count, named, schemaOf, time } from "./schema.ts";
+import { count, schemaOf, time } from "./schema.ts";
 
 /** How far the projector is behind the log. */
 export interface Lag {
@@ -31,15 +31,12 @@ const lag = v.strictObject({
 });
 
 export const asOfSchema = schemaOf<AsOf>()(
-  named(
-    "AsOf",
-    v.strictObject({
-      now: v.pipe(time, v.description("When it was read, on the reader's clock.")),
-      projectedAt: v.pipe(v.nullable(time), v.description("When the projector last ran; null: never.")),
-      record: v.pipe(v.string(), v.description("Id of the last record folded, shard by shard.")),
-      lag,
-      stale: v.pipe(v.boolean(), v.description("The projector is overdue, or Redis did not answer.")),
-      cursor: v.pipe(v.string(), v.description("Opaque. Where `changes` stands.")),
-    }),
-  ),
+  v.strictObject({
+    now: v.pipe(time, v.description("When it was read, on the reader's clock.")),
+    projectedAt: v.pipe(v.nullable(time), v.description("When the projector last ran; null: never.")),
+    record: v.pipe(v.string(), v.description("Id of the last record folded, shard by shard.")),
+    lag,
+    stale: v.pipe(v.boolean(), v.description("The projector is overdue, or Redis did not answer.")),
+    cursor: v.pipe(v.string(), v.description("Opaque. Where `changes` stands.")),
+  }),
 );

@@ -1,7 +1,7 @@
 /** `changes()` and GET /v1/changes. */
 import * as v from "valibot";
 import { type Change, CHANGE_CAUSES, CHANGE_TYPES } from "../../core/change.ts";
-import { named, schemaOf, time } from "./schema.ts";
+import { schemaOf, time } from "./schema.ts";
 
 /** What changed after a cursor. */
 export interface ChangesAnswer {
@@ -19,32 +19,26 @@ export interface ChangesAnswer {
 }
 
 /** The interface is in src/core/change.ts, which has no dependency. */
-const changeSchema = schemaOf<Change>()(
-  named(
-    "Change",
-    v.strictObject({
-      user: v.string(),
-      type: v.picklist(CHANGE_TYPES),
-      cause: v.picklist(CHANGE_CAUSES),
-      at: time,
-      id: v.string(),
-    }),
-  ),
+export const changeSchema = schemaOf<Change>()(
+  v.strictObject({
+    user: v.string(),
+    type: v.picklist(CHANGE_TYPES),
+    cause: v.picklist(CHANGE_CAUSES),
+    at: time,
+    id: v.string(),
+  }),
 );
 
 export const changesAnswerSchema = schemaOf<ChangesAnswer>()(
-  named(
-    "Changes",
-    v.strictObject({
-      changes: v.array(changeSchema),
-      next: v.pipe(v.string(), v.description("The cursor to go on from.")),
-      gap: v.pipe(
-        v.boolean(),
-        v.description(
-          "Some of what came after the cursor is not kept any more: take a snapshot and go on from its cursor.",
-        ),
+  v.strictObject({
+    changes: v.array(changeSchema),
+    next: v.pipe(v.string(), v.description("The cursor to go on from.")),
+    gap: v.pipe(
+      v.boolean(),
+      v.description(
+        "Some of what came after the cursor is not kept any more: take a snapshot and go on from its cursor.",
       ),
-      more: v.pipe(v.boolean(), v.description("There are more already.")),
-    }),
-  ),
+    ),
+    more: v.pipe(v.boolean(), v.description("There are more already.")),
+  }),
 );

@@ -1,7 +1,7 @@
 /** `counts()` and GET /v1/counts. */
 import * as v from "valibot";
 import { type AsOf, asOfSchema } from "./as-of.ts";
-import { count, named, schemaOf } from "./schema.ts";
+import { count, schemaOf } from "./schema.ts";
 
 /** How much there is of everything, over all processes and shards. */
 export interface Counts {
@@ -15,5 +15,5 @@ export interface Counts {
 }
 
 export const countsSchema = schemaOf<Counts>()(
-  named("Counts", v.strictObject({ users: count, sockets: count, connections: count, asOf: asOfSchema })),
+  v.strictObject({ users: count, sockets: count, connections: count, asOf: asOfSchema }),
 );

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { PROCESS_STATES, type ProcessState } from "../../core/process.ts";
 import { type AsOf, asOfSchema } from "./as-of.ts";
-import { count, named, schemaOf, time } from "./schema.ts";
+import { count, schemaOf, time } from "./schema.ts";
 
 /** One registration of one Socket.IO process, its shards added up. */
 export interface ProcessPresence {
@@ -44,5 +44,5 @@ const processSchema = schemaOf<ProcessPresence>()(
 );
 
 export const processesAnswerSchema = schemaOf<ProcessesAnswer>()(
-  named("Processes", v.strictObject({ processes: v.array(processSchema), asOf: asOfSchema })),
+  v.strictObject({ processes: v.array(processSchema), asOf: asOfSchema }),
 );

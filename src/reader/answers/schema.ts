@@ -44,11 +44,6 @@ export function schemaOf<T>() {
   return <Schema extends v.GenericSchema>(schema: Schema & Tied<T, Schema>): Schema => schema;
 }
 
-/** Gives a schema its name in `components` of /openapi.json. */
-export function named<Schema extends v.GenericSchema>(ref: string, schema: Schema) {
-  return v.pipe(schema, v.metadata({ ref }));
-}
-
 /** A whole number from 0. */
 export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** A whole number, of either sign. */

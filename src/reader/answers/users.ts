@@ -1,7 +1,7 @@
 /** `user()`, `lookup()`, `page()` and `users()`; GET /v1/users, GET /v1/users/:id and POST /v1/users/lookup. */
 import * as v from "valibot";
 import { type AsOf, asOfSchema } from "./as-of.ts";
-import { count, named, schemaOf } from "./schema.ts";
+import { count, schemaOf } from "./schema.ts";
 
 /** One user: an item of a list. */
 export interface UserPresence {
@@ -35,28 +35,18 @@ const fields = {
   sockets: v.pipe(count, v.description("Across all processes; 0 for a user in grace.")),
 };
 
-export const userPresenceSchema = schemaOf<UserPresence>()(named("UserPresence", v.strictObject(fields)));
+export const userPresenceSchema = schemaOf<UserPresence>()(v.strictObject(fields));
 
-export const userAnswerSchema = schemaOf<UserAnswer>()(
-  named("User", v.strictObject({ ...fields, asOf: asOfSchema })),
-);
+export const userAnswerSchema = schemaOf<UserAnswer>()(v.strictObject({ ...fields, asOf: asOfSchema }));
 
 const users = v.array(userPresenceSchema);
 
-export const usersAnswerSchema = schemaOf<UsersAnswer>()(
-  named("Users", v.strictObject({ users, asOf: asOfSchema })),
-);
+export const usersAnswerSchema = schemaOf<UsersAnswer>()(v.strictObject({ users, asOf: asOfSchema }));
 
 export const usersPageSchema = schemaOf<UsersPage>()(
-  named(
-    "UsersPage",
-    v.strictObject({
-      users,
-      next: v.pipe(
-        v.nullable(v.string()),
-        v.description("The cursor of the next page; null after the last."),
-      ),
-      asOf: asOfSchema,
-    }),
-  ),
+  v.strictObject({
+    users,
+    next: v.pipe(v.nullable(v.string()), v.description("The cursor of the next page; null after the last.")),
+    asOf: asOfSchema,
+  }),
 );

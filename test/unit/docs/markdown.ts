@@ -104,3 +104,11 @@ export function headingsOf(text: string): Set<string> {
     ),
   );
 }
+
+/** What stands under a `## title`, up to the next one. Throws when there is no such title. */
+export function sectionOf(text: string, title: string): string {
+  const [, ...sections] = text.split(/^## /m);
+  const section = sections.find((part) => part.startsWith(`${title}\n`));
+  if (section === undefined) throw new Error(`there is no "## ${title}"`);
+  return section;
+}

@@ -115,22 +115,29 @@ function responsesOf({ summary, answer, scope, events, problems = [] }: Route): 
 
 function queryParameters(query: GenericSchema): object[] {
   const { properties = {}, required = [] } = jsonSchemaOf(query);
-  return Object.entries(properties).map(([name, property]) => {
-    const { description, ...schema } = property as JsonSchema;
-    return {
-      in: "query",
-      name,
-      ...(required.includes(name) && { required: true }),
-      schema,
-      ...(description !== undefined && { description }),
-    };
-  });
+  return Object.entries(properties).map(([name, property]) =>
+    queryParameter(name, property as JsonSchema, required.includes(name)),
+  );
+}
+
+function queryParameter(name: string, { description, ...schema }: JsonSchema, isRequired: boolean): object {
+  return {
+    in: "query",
+    name,
+    ...(isRequired && { required: true }),
+    schema,
+    ...(description !== undefined && { description }),
+  };
 }
 
 /** A reference to one of COMPONENTS, or the schema written out. */
 function jsonSchemaOf(schema: GenericSchema): JsonSchema {
   const component = Object.entries(COMPONENTS).find(([, known]) => known === schema);
   if (component !== undefined) return { $ref: `#/components/schemas/${component[0]}` };
-  const { $schema, $defs, ...rest } = toJsonSchema(schema, { ...CONFIG, definitions: COMPONENTS });
+  const {
+    $schema: _schema,
+    $defs: _defs,
+    ...rest
+  } = toJsonSchema(schema, { ...CONFIG, definitions: COMPONENTS });
   return rest;
 }

@@ -3,7 +3,7 @@
  * Method: replies of RESP2 and RESP3, and one wrong of each kind.
  */
 import { expect, it } from "vitest";
-import { PresenceError } from "../../../src/core/errors.ts";
+import type { PresenceError } from "../../../src/core/errors.ts";
 import * as decode from "../../../src/redis/decode.ts";
 import { streamsOf } from "../../../src/redis/entries.ts";
 

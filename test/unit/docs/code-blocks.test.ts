@@ -9,11 +9,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { io as connect } from "socket.io-client";
+import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { unstable_readConfig as readWranglerConfig } from "wrangler";
 import { createApp } from "../../../src/http.ts";
+import { problemSchema } from "../../../src/http/problem.ts";
+import { changesAnswerSchema } from "../../../src/reader/answers/changes.ts";
+import { userAnswerSchema } from "../../../src/reader/answers/users.ts";
 import { createReader } from "../../../src/index.ts";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { untilEqual } from "../../../rig/until.ts";
 import { populate } from "../http/support.ts";
 import { serve } from "../http/serve.ts";
 import {
@@ -27,7 +32,7 @@ import {
   readPage,
   ROOT,
 } from "./markdown.ts";
-import { freePort, placed, run, type Running } from "./run.ts";
+import { freePort, PATIENCE, placed, run, type Running } from "./run.ts";
 import { commandsOf, problemWith } from "./shell.ts";
 import { DOCUMENTED_TOKEN } from "./preludes.ts";
 import { fileOf, moduleOf, prepare, typecheck } from "./typecheck.ts";
@@ -83,7 +88,7 @@ it("every block has a language that is checked, or is marked as output", () => {
 it("every mark is one that this test knows", () => {
   const strange = blocks.flatMap((block) =>
     [...block.marks.keys()]
-      .filter((mark) => !["with", "run", "output"].includes(mark))
+      .filter((mark) => !["with", "run", "answer", "output"].includes(mark))
       .map((mark) => `${at(block)}: ${mark}`),
   );
   expect(strange).toEqual([]);
@@ -111,9 +116,19 @@ it("shell blocks, and commands in the text, name scripts, files, tools, variable
   expect(problems).toEqual([]);
 });
 
-it("JSON parses", () => {
-  for (const block of written("json"))
-    expect(() => JSON.parse(block.code) as unknown, at(block)).not.toThrow();
+const ANSWERS: Readonly<Record<string, v.GenericSchema>> = {
+  User: userAnswerSchema,
+  Changes: changesAnswerSchema,
+  Problem: problemSchema,
+};
+
+it("JSON parses, and answers of the API fit their schemas", () => {
+  for (const block of written("json")) {
+    const name = block.marks.get("answer");
+    const schema = name === undefined ? v.unknown() : ANSWERS[name];
+    expect(schema, `${at(block)}: ${name}`).toBeDefined();
+    expect(() => v.parse(schema!, JSON.parse(block.code)), at(block)).not.toThrow();
+  }
 });
 
 it("wrangler takes the TOML", async () => {
@@ -136,7 +151,7 @@ it("links lead to files and headings that there are", () => {
   expect(broken).toEqual([]);
 });
 
-describe("run to its end against a real Redis", () => {
+describe("run to its end against a real Redis", { timeout: 60_000 }, () => {
   const plain = blocks.filter(({ marks }) => marks.get("run") === "");
   it.each(plain.map((block) => [at(block), block] as const))("%s", async (_, block) => {
     await flush();
@@ -145,7 +160,7 @@ describe("run to its end against a real Redis", () => {
   });
 });
 
-describe("run and talked to", () => {
+describe("run and talked to", { timeout: 60_000 }, () => {
   /** A tab of `userId`, closed with the test. */
   function tab(port: number, userId: string) {
     const socket = connect(`http://127.0.0.1:${port}`, { auth: { userId }, transports: ["websocket"] });
@@ -192,11 +207,11 @@ describe("run and talked to", () => {
       const heard: string[] = [];
       bob.on("online", (user: string) => heard.push(`+${user}`));
       bob.on("offline", (user: string) => heard.push(`-${user}`));
-      await expect.poll(() => heard).toEqual(["+bob"]);
+      await untilEqual(() => heard, ["+bob"], PATIENCE);
       const alice = tab(port, "alice");
-      await expect.poll(() => heard).toEqual(["+bob", "+alice"]);
+      await untilEqual(() => heard, ["+bob", "+alice"], PATIENCE);
       alice.disconnect();
-      await expect.poll(() => heard).toEqual(["+bob", "+alice", "-alice"]);
+      await untilEqual(() => heard, ["+bob", "+alice", "-alice"], PATIENCE);
       server.kill("SIGTERM");
       expect(await server.ended).toBe(0);
     },

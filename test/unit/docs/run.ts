@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { ROOT } from "./markdown.ts";
 import { until } from "../../../rig/until.ts";
 
+/** How long a process may take on a busy machine to say what it says at once on an idle one. */
+export const PATIENCE = { timeout: 25_000 };
+
 /** Pages say where Redis and the servers usually are; a test has them elsewhere. */
 export interface Places {
   /** In place of `redis://localhost:6379`. */
@@ -46,7 +49,7 @@ export function run(directory: string, file: string, environment: Record<string,
   return {
     output: () => output,
     async says(text) {
-      await until(`${file} says ${JSON.stringify(text)}`, () => output.includes(text) || over);
+      await until(`${file} says ${JSON.stringify(text)}`, () => output.includes(text) || over, PATIENCE);
       if (!output.includes(text)) throw new Error(`${file} ended without saying ${text}:\n${output}`);
     },
     kill: (signal) => void child.kill(signal),

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { defineConfig } from "tsdown";
 
 /** What is put into our files instead of being installed beside them. Their licences go along. */
-const INLINED = ["@hono/node-server", "eventsource-parser", "valibot"];
+const INLINED = ["@hono/node-server", "@valibot/to-json-schema", "eventsource-parser", "valibot"];
 
 function writeLicences(): void {
   const texts = INLINED.map((name) => {

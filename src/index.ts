@@ -1,7 +1,7 @@
 /**
  * Rollcall: crash-proof presence for Socket.IO, written to a Redis stream and readable from the edge.
  */
-export type { Change, ChangeCause } from "./core/change.ts";
+export type { Change, ChangeCause, ChangeType } from "./core/change.ts";
 export { PresenceError, type PresenceErrorCode } from "./core/errors.ts";
 export { createProjector, type ProjectorInput } from "./projector/create.ts";
 export { type ClosableReader, createReader, type ReaderInput } from "./reader/create.ts";
@@ -19,16 +19,19 @@ export type {
   ChangesAnswer,
   ChangesOptions,
   Counts,
+  Json,
   Lag,
   Lease,
   PageOptions,
   ProcessesAnswer,
   ProcessPresence,
+  ProcessState,
   Reader,
   Totals,
   UserAnswer,
   UserPresence,
   UsersAnswer,
+  UsersListOptions,
   UsersPage,
 } from "./reader/reader.ts";
 export type { LoopProjector, RunOptions } from "./projector/loop.ts";

@@ -9,8 +9,8 @@
  * leave it out there and read the open counts, or put the API behind a server of yours.
  */
 import type * as reader from "../reader/reader.ts";
+import type { Json } from "../reader/answers/json.ts";
 import { follow, type FollowOptions, type News } from "./follow.ts";
-import type { Json } from "./json.ts";
 import { ProblemError } from "./problem.ts";
 import { type ClientOptions, requester } from "./request.ts";
 

@@ -31,7 +31,7 @@ export interface PresenceEvents {
   error: [error: PresenceError];
 }
 
-export interface Presence extends Omit<Reader, "page" | "shards"> {
+export interface Presence extends Omit<Reader, "shards"> {
   on<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
   once<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
   off<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
@@ -181,6 +181,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     isOnline: (user) => reader.isOnline(user),
     user: (user) => reader.user(user),
     users: () => reader.users(),
+    usersList: (options) => reader.usersList(options),
+    page: (options) => reader.page(options),
     lookup: (users) => reader.lookup(users),
     processes: () => reader.processes(),
     changes: (options) => reader.changes(options),

@@ -1,7 +1,7 @@
 /**
  * README's first block of code as a program: as it stands, with a server and clients around it.
  *
- * The block uses an `io` (or makes one), a Redis at redis://localhost:6379 (or REDIS_URL), and makes a `presence`.
+ * The block uses an `io` (or makes one, on port 3000), a Redis at redis://localhost:6379 (or REDIS_URL), and makes a `presence`.
  * Three sockets of two users connect, `counts` has to say so and `online` has to come; then all leave.
  */
 import { readFile, writeFile } from "node:fs/promises";
@@ -52,20 +52,25 @@ async function snippetProgram(readme: string): Promise<string> {
     .replaceAll(IMPORT, "")
     .replaceAll(/(["'`])redis:\/\/localhost:6379\1/g, "theRedis")
     // A port of its own: several of these may run on one machine.
-    .replaceAll(/\b3000\b/g, "0");
+    .replaceAll(/\b3000\b/g, "thePort");
   const makesIo = /^\s*(?:const|let|var)\s+io\b/m.test(body);
-  const server = makesIo ? "" : "const io = new TheServer();\n";
+  const server = makesIo ? "" : "const io = new TheServer(thePort);\n";
   return `${imports.join("")}${AROUND}${server}${body}${AFTER}`;
 }
 
 const AROUND = `import { strict as assert } from "node:assert";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { once as theNext } from "node:events";
+import { type AddressInfo as TheAddress, createServer as createTheProbe } from "node:net";
 import { Server as TheServer } from "socket.io";
 import { io as connectTo } from "socket.io-client";
 
 const theRedis = process.env["REDIS_URL"]!;
-void createServer, TheServer, theRedis;
+const theProbe = createTheProbe().listen(0, "127.0.0.1");
+await theNext(theProbe, "listening");
+const { port: thePort } = theProbe.address() as TheAddress;
+theProbe.close();
+await theNext(theProbe, "close");
+void TheServer, theRedis;
 
 `;
 
@@ -79,10 +84,6 @@ const theEvents: string[] = [];
 presence.on("online", (user) => theEvents.push(\`online \${user}\`));
 presence.on("offline", (user) => theEvents.push(\`offline \${user}\`));
 await presence.ready;
-const theHttp = createServer();
-io.attach(theHttp);
-await new Promise<void>((resolve) => theHttp.listen(0, "127.0.0.1", resolve));
-const { port: thePort } = theHttp.address() as AddressInfo;
 
 async function theState(what: string, holds: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
   const end = Date.now() + ms;
@@ -110,7 +111,6 @@ await theCounts(0, 0);
 await theState("two went", () => theEvents.filter((event) => event.startsWith("offline")).length === 2);
 await presence.close();
 await io.close();
-theHttp.close();
 // Nothing keeps the process alive. Bun and Deno do not tell.
 await theState("no timer is left", () => !process.getActiveResourcesInfo().includes("Timeout"), 5_000);
 console.log("counted");

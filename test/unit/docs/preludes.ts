@@ -49,11 +49,9 @@ export const PRELUDES: Readonly<Record<string, Prelude>> = {
   presence: { before: presence, after: [`await presence.close();`] },
   reader: { before: reader, after: [`reader.close();`] },
   client: { before: client },
-  /** createPresence and a function of the application's that knows its sessions. */
+  /** A function of the application's that knows its sessions. */
   sessions: {
     before: [
-      ...io,
-      `import { createPresence } from "rollcall";`,
       `async function userOfSession(token: unknown): Promise<string | null> { return typeof token === "string" ? token : null; }`,
     ],
   },

@@ -3,7 +3,7 @@
  *
  * One `step()` is one bounded, atomic script call a shard. It keeps nothing in memory that matters, so a caller may die
  * between any two steps, and any number of callers may step at once: whoever calls, the log is folded in order and
- * exactly once. Hence the same function serves a Socket.IO process after it appended, a long-running worker (run.ts),
+ * exactly once. Hence the same function serves a Socket.IO process after it appended, a long-running worker (loop.ts),
  * and a scheduled function with a budget.
  *
  * Steps are idempotent: one that is carried out twice, because its answer was lost, finds nothing left the second time.

@@ -18,6 +18,8 @@ export type PresenceErrorCode =
   | "SHARDS_MISMATCH"
   /** A listener of ours threw. */
   | "LISTENER_FAILED"
+  /** A bug in Rollcall; `cause` says where. Please report it. */
+  | "INTERNAL"
   /** The object has been closed. */
   | "CLOSED";
 
@@ -33,4 +35,12 @@ export class PresenceError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** `error` if it is a PresenceError; anything else that was thrown is a bug of ours, and becomes INTERNAL. */
+export function orInternal(error: unknown): PresenceError {
+  if (error instanceof PresenceError) return error;
+  return new PresenceError("INTERNAL", "a bug in Rollcall; please report it with the stack of `cause`", {
+    cause: error,
+  });
 }

@@ -1,12 +1,10 @@
 /** The REST client as every function here wants it. It runs on Web standards, so Node can use it too. */
 import { Redis } from "@upstash/redis/cloudflare";
+import { REST_MS } from "../core/limits.ts";
 import type { RestCredentials } from "./environment.ts";
 
 /** Twice in all: whoever asks is waiting, and may ask again. */
 const RETRIES = 1;
-
-/** For a request with its retry, ms: less than the API waits, so that the client gives up first and cleans up. */
-const TIMEOUT_MS = 4_000;
 
 /** The first pause before a request is sent again, ms; each one after it is longer. */
 const AGAIN_MS = 50;
@@ -30,6 +28,6 @@ export function upstashClient({ url, token }: RestCredentials, onRepeat: () => v
       },
     },
     // A function, since of a plain signal that fires the client makes the answer null.
-    signal: () => AbortSignal.timeout(TIMEOUT_MS),
+    signal: () => AbortSignal.timeout(REST_MS),
   });
 }

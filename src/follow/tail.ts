@@ -4,6 +4,7 @@
  * A lost connection is made again with jittered back-off and reading goes on after the last entry delivered: an entry
  * is delivered once, unless it was trimmed before it could be read.
  */
+import type { PresenceError } from "../core/errors.ts";
 import { redisError } from "../redis/errors.ts";
 import { type Connection, connect, isStandalone, type RedisInput } from "../redis/connect.ts";
 import { backoff } from "../core/backoff.ts";
@@ -20,7 +21,7 @@ export interface TailOptions {
   /** Given the place of the stream in `streams`. Must not throw. */
   readonly onEntries: (stream: number, entries: readonly StreamEntry[]) => void;
   /** Told once when reading begins to fail and once when it works again. */
-  readonly onState?: ((error: Error | null) => void) | undefined;
+  readonly onState?: ((error: PresenceError | null) => void) | undefined;
 }
 
 export interface Tail {

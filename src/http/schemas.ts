@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { PresenceError } from "../core/errors.ts";
-import { ID_BYTES_MAX } from "../core/record.ts";
+import { ID_BYTES_MAX } from "../core/limits.ts";
 import { checkUser } from "../core/user.ts";
 import { LOOKUP_MAX, PAGE_MAX } from "../reader/reader.ts";
 

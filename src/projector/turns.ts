@@ -7,7 +7,7 @@
  * folds it, the last two once more if they met nothing they could fold. With an empty log it is the first of these alone.
  */
 import type { ShardKeys } from "../core/keys.ts";
-import { OPERATIONS_MAX } from "../core/record.ts";
+import { OPERATIONS_MAX } from "../core/limits.ts";
 import { streamsOf } from "../redis/entries.ts";
 import type { Command, WritePort } from "../redis/port.ts";
 import type { CallResult, GivenEntry, StepResult } from "./call.ts";

@@ -18,7 +18,7 @@ import { PresenceError } from "../core/errors.ts";
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { shardOf } from "../core/shard.ts";
 import { checkUser } from "../core/user.ts";
-import { resolveReaderOptions, type ReaderOptions } from "../core/options.ts";
+import { type Known, refuseUnknown, whole } from "../core/options.ts";
 import type {
   ChangesAnswer,
   ChangesOptions,
@@ -36,6 +36,7 @@ import type {
 } from "./answers.ts";
 import { AS_OF_COUNT, asOfCommands, combineAsOf, readAsOf, type ShardAsOf } from "./as-of.ts";
 import { mergeChanges, readChanges, START } from "./changes.ts";
+import { type ReaderInternals, type ReaderOptions, resolveReaderOptions } from "./options.ts";
 import { mergeProcess, processOf } from "./processes.ts";
 import { readTotals, totalsCommands } from "./totals.ts";
 import { redisError } from "../redis/errors.ts";
@@ -53,15 +54,15 @@ const PROCESSES_MAX = 1000;
 /** After so many scans that found nobody, page() answers with an empty page and where to go on. */
 const EMPTY_SCANS_MAX = 100;
 
-/**
- * A reader over a port. `now` is for tests: the clock to go by instead of this machine's.
- * Throws PresenceError OPTIONS_INVALID.
- */
+const PAGE_OPTIONS: Known<PageOptions> = { cursor: true, limit: true };
+const CHANGES_OPTIONS: Known<ChangesOptions> = { after: true, limit: true };
+
+/** A reader over a port. Throws PresenceError OPTIONS_INVALID. */
 export function readerOver(
   port: ReadPort,
-  options: ReaderOptions & { readonly now?: (() => number) | undefined } = {},
+  options: ReaderOptions = {},
+  { now = Date.now }: ReaderInternals = {},
 ): Reader {
-  const { now = Date.now } = options;
   const { prefix, shards, staleAfter } = resolveReaderOptions(options);
   const allKeys = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
 
@@ -147,8 +148,10 @@ export function readerOver(
     );
   }
 
-  async function page({ cursor, limit = PAGE_DEFAULT }: PageOptions = {}): Promise<UsersPage> {
-    checkLimit(limit, PAGE_MAX);
+  async function page(pageOptions: PageOptions = {}): Promise<UsersPage> {
+    refuseUnknown(pageOptions, PAGE_OPTIONS, "page()");
+    const { cursor, limit = PAGE_DEFAULT } = pageOptions;
+    whole("limit", limit, 1, PAGE_MAX);
     let at = cursor === undefined ? FIRST_PAGE : decodePageCursor(cursor, shards);
     for (let scans = 1; ; scans++) {
       const { replies, asOf } = await ask(at.shard, [
@@ -237,8 +240,10 @@ export function readerOver(
     return { left, age: ttl === null || ttl === undefined ? null : Math.max(0, Number(ttl) - left) };
   }
 
-  async function changes({ after, limit = CHANGES_DEFAULT }: ChangesOptions = {}): Promise<ChangesAnswer> {
-    checkLimit(limit, CHANGES_MAX);
+  async function changes(changesOptions: ChangesOptions = {}): Promise<ChangesAnswer> {
+    refuseUnknown(changesOptions, CHANGES_OPTIONS, "changes()");
+    const { after, limit = CHANGES_DEFAULT } = changesOptions;
+    whole("limit", limit, 1, CHANGES_MAX);
     await opened();
     if (after === undefined) return { changes: [], next: await end(), gap: false, more: false };
     const ids = decodeChangesCursor(after, shards);
@@ -290,14 +295,6 @@ async function shaped<T>(answer: () => Promise<T>): Promise<T> {
       { cause },
     );
   }
-}
-
-function checkLimit(limit: number, most: number): void {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= most) return;
-  throw new PresenceError(
-    "OPTIONS_INVALID",
-    `limit must be a whole number from 1 to ${most}, got ${String(limit)}`,
-  );
 }
 
 function presenceOf(id: string, sockets: Reply): UserPresence {

@@ -14,11 +14,9 @@ import { encodeRecord } from "../../../src/core/record.ts";
 import { shardOf } from "../../../src/core/shard.ts";
 import { checkUser } from "../../../src/core/user.ts";
 import { utf8Length } from "../../../src/core/utf8.ts";
-import {
-  resolveProjectorOptions,
-  resolveReaderOptions,
-  resolveRecorderOptions,
-} from "../../../src/core/options.ts";
+import { resolveProjectorOptions } from "../../../src/projector/options.ts";
+import { resolveReaderOptions } from "../../../src/reader/options.ts";
+import { resolveRecorderOptions } from "../../../src/recorder/options.ts";
 import { VERSION } from "../../../src/core/version.ts";
 
 describe("encodeRecord", () => {

@@ -83,7 +83,7 @@ describe("the others", () => {
     ],
     [{ streams: { requests: 0 } }, "streams.requests must be a whole number from 1 to 1000000000, got 0"],
     [{ streams: { most: Number.NaN } }, "streams.most must be a whole number from 0 to 100000, got NaN"],
-    [{ reader: undefined }, "reader must be a Reader: make one with readerOver()"],
+    [{ reader: undefined }, "reader must be a Reader: make one with createReader()"],
     [{ origins: "https://app.example" }, 'origins must be a list such as ["https://app.example"]'],
     [
       { origins: ["*", "https://app.example"] },

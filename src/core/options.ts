@@ -134,7 +134,7 @@ function editDistance(a: string, b: string): number {
 
 /** A message of these checks without the value it shows, which may be a secret in the wrong place. */
 export function withoutValue(message: string): string {
-  const at = message.lastIndexOf(", got ");
+  const at = message.indexOf(", got ");
   return at === -1 ? message : message.slice(0, at);
 }
 

@@ -5,7 +5,7 @@ import type { RedisInput } from "../redis/connect.ts";
 import { isUpstash, upstashWritePort } from "../redis/upstash.ts";
 import { type LoopProjector, loopProjector } from "./loop.ts";
 import { PROJECTOR_INPUT, type ProjectorOptions } from "./options.ts";
-import { type Projector, projectorOver, publicOf } from "./projector.ts";
+import { type Projector, projectorOver } from "./projector.ts";
 
 export interface ProjectorInput<Client extends RedisInput | UpstashRedis> extends ProjectorOptions {
   /** A redis:// or rediss:// URL, an ioredis client or Cluster, or a client of @upstash/redis with write credentials. */
@@ -24,6 +24,6 @@ export function createProjector(input: ProjectorInput<UpstashRedis>): Projector;
 export function createProjector(input: ProjectorInput<RedisInput | UpstashRedis>): Projector {
   refuseUnknown(input, PROJECTOR_INPUT, "createProjector");
   const { redis, ...options } = input;
-  if (isUpstash(redis)) return publicOf(projectorOver(upstashWritePort(redis), options));
+  if (isUpstash(redis)) return projectorOver(upstashWritePort(redis), options);
   return loopProjector(redis, options);
 }

@@ -15,7 +15,7 @@ import {
   resolveRunOptions,
   type RunOptions,
 } from "./options.ts";
-import { type Projector, projectorOver, publicOf } from "./projector.ts";
+import { type Projector, projectorOver } from "./projector.ts";
 import { connect, type RedisInput } from "../redis/connect.ts";
 import { redisError } from "../redis/errors.ts";
 import { pause } from "../time/pause.ts";
@@ -142,7 +142,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
   }
 
   return {
-    ...publicOf(projector),
+    ...projector,
     async run(runOptions = {}) {
       resolveRunOptions(runOptions);
       if (closing.signal.aborted) throw new PresenceError("CLOSED", "this projector has been closed");

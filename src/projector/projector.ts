@@ -61,7 +61,8 @@ export interface Projector {
 }
 
 /** What a recorder needs besides: its call of the projector travels with its record. */
-export interface PipelinedProjector extends Projector {
+export interface PipelinedProjector {
+  readonly projector: Projector;
   /** The same call as step() makes, as a command for a pipeline. In client-read mode it does not fold yet. */
   command(shard: number, options: ResolvedStepOptions): ScriptCall;
   /** The result of the command's reply; steps anew if the server did not know the script. */
@@ -70,13 +71,17 @@ export interface PipelinedProjector extends Projector {
 
 const REAPING: ResolvedStepOptions = { reap: true };
 
-/** Without what is the recorder's. */
-export function publicOf({ shards, step, sweep, verify }: Projector): Projector {
-  return { shards, step, sweep, verify };
-}
-
 /** A projector over a port. Throws PresenceError OPTIONS_INVALID. */
 export function projectorOver(
+  port: WritePort,
+  options?: ProjectorOptions,
+  internals?: ProjectorInternals,
+): Projector {
+  return pipelinedProjectorOver(port, options, internals).projector;
+}
+
+/** The same, for a recorder. Throws PresenceError OPTIONS_INVALID. */
+export function pipelinedProjectorOver(
   own: WritePort,
   options: ProjectorOptions = {},
   internals: ProjectorInternals = {},
@@ -185,10 +190,9 @@ export function projectorOver(
     return { ...seen, requests: requests() - before };
   }
 
-  return {
+  const projector: Projector = {
     shards,
     step,
-    settle,
     async sweep(sweepOptions = {}) {
       return sweepShards(shards, { look, steps, clock }, resolveSweepOptions(sweepOptions));
     },
@@ -197,6 +201,10 @@ export function projectorOver(
       await opened();
       return verifyShards(port, keys, resolved);
     },
+  };
+  return {
+    projector,
+    settle,
     command: (shard, stepOptions) => evalsha(project, keys[shard]!.list, argumentsOf(shard, stepOptions)),
   };
 }

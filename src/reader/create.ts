@@ -4,7 +4,7 @@ import { SILENCE_MS } from "../core/limits.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { connect, type RedisInput } from "../redis/connect.ts";
 import { isUpstash, upstashReadPort } from "../redis/upstash.ts";
-import { READER_INPUT, type ReaderOptions } from "./options.ts";
+import { READER_INPUT, type ReaderOptions, resolveReaderOptions } from "./options.ts";
 import { type Reader, readerOver } from "./reader.ts";
 
 export interface ReaderInput<Client extends RedisInput | UpstashRedis> extends ReaderOptions {
@@ -31,6 +31,8 @@ export interface ClosableReader extends Reader {
 export function createReader(input: ReaderInput<RedisInput | UpstashRedis>): ClosableReader {
   refuseUnknown(input, READER_INPUT, "createReader");
   const { redis, ...options } = input;
+  // Before a connection is made, which would stay open.
+  resolveReaderOptions(options);
   if (isUpstash(redis)) return { ...readerOver(upstashReadPort(redis), options), close() {} };
   const connection = connect(redis, { timeout: SILENCE_MS, name: "rollcall-reader" });
   return { ...readerOver(connection.port, options), close: () => connection.close() };

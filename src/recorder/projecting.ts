@@ -108,7 +108,7 @@ export class ShardProjecting {
       await context.connection.ready();
       const step = this.#step(runtime.now());
       if (this.#schedule.mayLook && (await this.#isServed())) return;
-      await this.#finish(await projector!.step(shard, step), step);
+      await this.#finish(await projector!.projector.step(shard, step), step);
     } catch (error) {
       this.#failed(error);
     }
@@ -138,7 +138,7 @@ export class ShardProjecting {
   async #finish(first: StepResult, step: Step): Promise<void> {
     const { projector, shard, runtime, signal } = this.#own;
     let result = first;
-    while (result.more && !signal.aborted) result = await projector!.step(shard, step);
+    while (result.more && !signal.aborted) result = await projector!.projector.step(shard, step);
     this.#failing = false;
     this.#schedule.lost(this.#own.context.connection.reconnectedAt);
     if (!result.waits) this.#unfolded = 0;

@@ -14,7 +14,7 @@ import { hostname } from "node:os";
 import type { Fall, Journal } from "../core/journal.ts";
 import { HOST_LENGTH_MAX } from "../core/limits.ts";
 import { shardOf } from "../core/shard.ts";
-import { projectorOver } from "../projector/projector.ts";
+import { pipelinedProjectorOver } from "../projector/projector.ts";
 import type { RecorderContext } from "./context.ts";
 import { ShardRecorder } from "./shard.ts";
 
@@ -25,7 +25,7 @@ export class Recorder {
     const { options, connection } = context;
     const { port } = connection;
     const projector = options.project
-      ? projectorOver(port, { prefix: options.prefix, shards: options.shards, read: options.read })
+      ? pipelinedProjectorOver(port, { prefix: options.prefix, shards: options.shards, read: options.read })
       : undefined;
     const name = `${hostname().slice(0, HOST_LENGTH_MAX)}-${process.pid}`;
     const newId = context.newId ?? (() => `${name}.${randomBytes(6).toString("hex")}`);

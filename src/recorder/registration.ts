@@ -3,7 +3,7 @@
  */
 import type { ShardKeys } from "../core/keys.ts";
 import { isBefore } from "../core/stream-id.ts";
-import { type ReadCommand, type Reply, ReplyError } from "../redis/port.ts";
+import type { ReadCommand, Reply, ReplyError } from "../redis/port.ts";
 
 /**
  * `believed`: all is well. `unknown`: not folded yet, or Redis was emptied; only a call of the projector can tell. `over`:

@@ -109,3 +109,10 @@ describe("the others", () => {
     );
   });
 });
+
+it("an unknown option is refused with the nearest one, in `streams` as well", () => {
+  expect(refusal({ tokns: [] } as object)).toBe("unknown option tokns of createApp: did you mean tokens?");
+  expect(refusal({ streams: { live: 5_000 } })).toBe(
+    "unknown option streams.live of createApp: did you mean streams.life?",
+  );
+});

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import { project } from "../../../src/lua/generated.ts";
-import { type Projector, projectorOver } from "../../../src/projector/projector.ts";
+import { pipelinedProjectorOver, type Projector, projectorOver } from "../../../src/projector/projector.ts";
 import { parseReply, turnArguments } from "../../../src/projector/call.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import type { Command, PipelinePort, Reply } from "../../../src/redis/port.ts";
@@ -262,13 +262,14 @@ it("an engine that refuses is told apart, and `auto` asks it once", async () => 
     code: "READ_REFUSED",
     message: expect.stringContaining('set `read` to "client"'),
   });
-  const projector = projectorOver(refusing, { prefix, read: "auto" }, internals);
+  const pipelined = pipelinedProjectorOver(refusing, { prefix, read: "auto" }, internals);
+  const { projector } = pipelined;
   const before = refusing.asked();
   expect(await projector.step()).toMatchObject({ records: 1 });
   await connects("b");
   // As a recorder does it: the call in a pipeline, then what it says.
-  const [reply] = await refusing.pipeline([projector.command(0, { reap: true })]);
-  let result = await projector.settle(0, reply!, { reap: true });
+  const [reply] = await refusing.pipeline([pipelined.command(0, { reap: true })]);
+  let result = await pipelined.settle(0, reply!, { reap: true });
   while (result.more) result = await projector.step();
   expect(await projector.sweep()).toMatchObject({ idle: true });
   expect(refusing.asked() - before).toBe(1);

@@ -257,3 +257,19 @@ it("a sweep elsewhere folds what processes append that project nothing themselve
   await until("appended", async () => (await redis.xlen(keys().records)) >= 2);
   expect(await users()).toEqual({});
 });
+
+it("a disconnect that no connect preceded is told as INTERNAL, throws nothing, and what is open is sent anew", async () => {
+  const { recorder, errors } = await start();
+  recorder.connect("alice");
+  const [before] = recorder.processes;
+  expect(() => recorder.disconnect("bob", "leave")).not.toThrow();
+  expect(errors).toEqual([expect.stringContaining("a bug in Rollcall")]);
+  expect(recorder.processes).not.toContain(before);
+  const keys = keysOf(prefix, 0, 1);
+  await untilEqual(async () => await redis.hgetall(keys.users), { alice: "1" });
+  await until(
+    "the old one has ended",
+    async () => (await redis.hget(keys.process(before!), "state")) !== "live",
+  );
+  expect(await redis.hgetall(keys.users)).toEqual({ alice: "1" });
+});

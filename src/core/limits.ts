@@ -1,6 +1,6 @@
 /**
- * Every limit and default of the TypeScript code, once: with its unit in the name (`_MS`, `_BYTES`) or in the comment, and
- * with the reason. The script's own limits stand at the top of its parts (src/lua/parts).
+ * Every limit and default, once: with its unit in the name (`_MS`, `_BYTES`) or in the comment, and with the reason. A number
+ * that only makes sense inside one algorithm stands there; the script's own limits stand in src/lua/parts.
  */
 
 // What one record may hold. The projector rejects more (docs/protocol.md, "Records").
@@ -50,6 +50,10 @@ export const HOLD_MS = 3_000;
 export const SPREAD_MS = 100;
 /** A deadline can be told a moment early by another clock: a loop looks again after this long, ms, not at once. */
 export const SOONEST_MS = 5;
+/** Most calls of the script that a sweep sends in one request. */
+export const STEPS_MAX = 512;
+/** About how long the calls of one request may take, ms: well within any time-out. */
+export const STEPS_MS = 2_000;
 /** Requests of one sweep, unless its budget says otherwise. */
 export const SWEEP_REQUESTS = 1_000;
 export const SWEEP_REQUESTS_MAX = 1_000_000;
@@ -57,6 +61,20 @@ export const SWEEP_REQUESTS_MAX = 1_000_000;
 export const SWEEP_MS = 30_000;
 /** A day, ms. */
 export const SWEEP_MS_MAX = 86_400_000;
+
+/**
+ * How far this machine's clock may be behind that of Redis before anything is known of it, ms. A scheduled function comes
+ * every minute, and one that is further behind than that sees itself overtaken by `ran`, which the last one wrote.
+ */
+export const UNSURE_MS = 60_000;
+/** Most entries that client-read mode reads at once, and so most that are ever pending. */
+export const BATCH_MAX = 1_000;
+/** Entries of its first read. Full records of 256-byte ids make 6.4 MB of these, and a REST request may have 10 MB. */
+export const BATCH_FIRST = 250;
+/** Lookups of one call of verify: users times processes. */
+export const VERIFY_LOOKUPS = 4_000;
+/** Differences that a report of verify lists. */
+export const VERIFY_EXAMPLES_MAX = 1_000;
 
 // A scheduled function.
 
@@ -115,5 +133,16 @@ export const SILENCE_MS = 5_000;
 export const SILENCE_MS_MIN = 1_000;
 /** A REST request with its retry, ms: less than the API waits (REQUEST_MS), so that the client cleans up first. */
 export const REST_MS = 4_000;
+/** How often such a request is sent again: whoever asks is waiting, and may ask again. */
+export const REST_RETRIES = 1;
+/** The first pause before that, ms; each one after it is twice as long. */
+export const REST_AGAIN_MS = 50;
+/** How long one XREAD blocks, ms: how late a connection that died silently is noticed. */
+export const BLOCK_MS = 5_000;
+/** Entries of one XREAD. */
+export const TAIL_ENTRIES = 100;
+/** The first pause before another try, ms, and the longest: an outage ends for everybody within it. */
+export const BACKOFF_MS_MIN = 50;
+export const BACKOFF_MS_MAX = 2_000;
 /** The longest a timer of JavaScript can wait, ms: 24.8 days. A longer one would fire at once. */
 export const TIMER_MS_MAX = 2 ** 31 - 1;

@@ -8,6 +8,7 @@ import type { PresenceError } from "../core/errors.ts";
 import { redisError } from "../redis/errors.ts";
 import { type Connection, connect, isStandalone, type RedisInput } from "../redis/connect.ts";
 import { backoff } from "../core/backoff.ts";
+import { BLOCK_MS, TAIL_ENTRIES } from "../core/limits.ts";
 import { isBefore } from "../core/stream-id.ts";
 import { type StreamEntry, streamsOf } from "../redis/entries.ts";
 import { pause } from "../time/pause.ts";
@@ -30,10 +31,6 @@ export interface Tail {
   /** Stops reading and closes the connections. Idempotent; nothing is delivered after it was called. */
   close(): Promise<void>;
 }
-
-/** How long one XREAD blocks, ms: how late a connection that died silently is noticed. */
-const BLOCK_MS = 5_000;
-const COUNT = 100;
 
 export function tail({ redis, streams, from = [], onEntries, onState = () => {} }: TailOptions): Tail {
   const closing = new AbortController();
@@ -68,7 +65,7 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
         const keys = group.map((i) => streams[i]!);
         const ids = group.map((i) => at[i]!);
         const reply = await port.call([
-          "XREAD", "COUNT", String(COUNT), "BLOCK", String(BLOCK_MS), "STREAMS", ...keys, ...ids,
+          "XREAD", "COUNT", String(TAIL_ENTRIES), "BLOCK", String(BLOCK_MS), "STREAMS", ...keys, ...ids,
         ]); // prettier-ignore
         if (closing.signal.aborted) return;
         if (failures > 0) onState(null);

@@ -5,6 +5,7 @@
  * serves others in between; only the request is shared, and it is requests that cost a function its CPU. A shard with
  * nothing to do costs a look.
  */
+import { STEPS_MAX, STEPS_MS } from "../core/limits.ts";
 import type { StepResult } from "./call.ts";
 import type { Seen } from "./look.ts";
 import type { resolveSweepOptions } from "./options.ts";
@@ -40,10 +41,6 @@ export interface SweepSummary {
   readonly ms: number;
 }
 
-/** Most steps in one request, and about how long they may take, ms: well within any time-out. */
-const STEPS_MAX = 512;
-const REQUEST_MS = 2_000;
-
 const SUMMED = ["records", "operations", "fenced", "rejected", "reaped", "givenBack", "changes"] as const;
 
 export interface Steps {
@@ -70,7 +67,7 @@ function next(results: readonly StepResult[], ms: number): number {
   const left = results.at(-1)?.left ?? 0;
   // One more, since records differ. Where users are given back nobody knows how many steps that takes.
   const needed = left > 0 && records > 0 ? Math.ceil((left * count) / records) + 1 : 2 * count;
-  const fit = Math.floor((REQUEST_MS * count) / Math.max(ms, 1));
+  const fit = Math.floor((STEPS_MS * count) / Math.max(ms, 1));
   return Math.max(1, Math.min(needed, fit, STEPS_MAX));
 }
 

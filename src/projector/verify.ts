@@ -7,6 +7,7 @@
  */
 import { PresenceError } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
+import { VERIFY_EXAMPLES_MAX, VERIFY_LOOKUPS } from "../core/limits.ts";
 import { verify as script } from "../lua/generated.ts";
 import type { Reply, WritePort } from "../redis/port.ts";
 import { evaluate } from "../redis/scripts.ts";
@@ -36,10 +37,6 @@ export interface VerifyReport {
   /** False: the signal fired first. */
   readonly complete: boolean;
 }
-
-/** Most lookups of one call: users times processes. */
-const LOOKUPS = 4000;
-const EXAMPLES_MAX = 1000;
 
 interface Part {
   readonly cursor: string;
@@ -82,12 +79,12 @@ export async function verifyShards(
 
   async function part(shard: number, name: "users" | "process" | "totals", process: string, cursor: string) {
     const keys = shards[shard]!;
-    const args = [keys.process(""), name, process, cursor, String(LOOKUPS), repair ? "1" : "0"];
+    const args = [keys.process(""), name, process, cursor, String(VERIFY_LOOKUPS), repair ? "1" : "0"];
     const result = parse(await evaluate(port, script, keys.list, args));
     if (name !== "totals") checked += result.checked;
     differences += result.differences;
     for (const [subject, found, expected] of result.found) {
-      if (examples.length === EXAMPLES_MAX) break;
+      if (examples.length === VERIFY_EXAMPLES_MAX) break;
       examples.push({
         name: subject,
         of: name === "totals" ? "total" : "user",

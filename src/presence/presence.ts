@@ -28,7 +28,11 @@ export interface PresenceEvents {
   online: [user: string, change: Change];
   /** A user became absent, whatever the cause, a crashed process included. Once per change on every node. */
   offline: [user: string, change: Change];
-  /** Something failed that Rollcall goes on trying, or an input it could not use. Once per state, not per retry. */
+  /**
+   * Something failed that Rollcall goes on trying (REDIS_UNAVAILABLE), an input it could not use (USER_INVALID,
+   * USER_FUNCTION_FAILED), a listener that threw (LISTENER_FAILED), or a bug in Rollcall (INTERNAL). Once per state, not per
+   * retry. Without a listener it is logged; it never throws.
+   */
   error: [error: PresenceError];
 }
 
@@ -37,8 +41,11 @@ export interface PresenceEvents {
  * reject as those of a Reader do.
  */
 export interface Presence extends Omit<Reader, "page" | "shards"> {
+  /** Calls `listener` with each event from now on. One that throws is told as LISTENER_FAILED, and stops nothing. */
   on<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
+  /** The same, for the next one only. */
   once<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
+  /** Takes a listener off that on() or once() was given. */
   off<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
   /**
    * Resolves when this process is registered and hears of every change from then on.
@@ -57,6 +64,7 @@ export interface Presence extends Omit<Reader, "page" | "shards"> {
    * time the lease runs out by itself. Idempotent. Sockets stay open and are counted no more. Rejects with OPTIONS_INVALID.
    */
   close(options?: CloseOptions): Promise<void>;
+  /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

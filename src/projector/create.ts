@@ -7,6 +7,7 @@ import { type LoopProjector, loopProjector } from "./loop.ts";
 import { PROJECTOR_INPUT, type ProjectorOptions } from "./options.ts";
 import { type Projector, projectorOver } from "./projector.ts";
 
+/** What createProjector() takes. */
 export interface ProjectorInput<Client extends RedisInput | UpstashRedis> extends ProjectorOptions {
   /** A redis:// or rediss:// URL, an ioredis client or Cluster, or a client of @upstash/redis with write credentials. */
   readonly redis: Client;

@@ -21,14 +21,16 @@ import { redisError } from "../redis/errors.ts";
 import { pause } from "../time/pause.ts";
 import { tail } from "../follow/tail.ts";
 
+/** A projector that can also run by itself: over ioredis, whose connections can block. */
 export interface LoopProjector extends Projector {
   /**
    * Projects until the signal fires or close() is called; then resolves. A lost Redis is waited for, for as long as it
    * takes. Rejects with PresenceError: SHARDS_MISMATCH, since waiting does not help; OPTIONS_INVALID; CLOSED after close().
    */
   run(options?: RunOptions): Promise<void>;
-  /** Ends run() and closes the connections. Idempotent. */
+  /** Ends run() between two calls and closes the connections. Idempotent. */
   close(): Promise<void>;
+  /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

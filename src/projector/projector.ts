@@ -36,6 +36,7 @@ export type { StepOptions, StepResult };
 
 type ResolvedStepOptions = ReturnType<typeof resolveStepOptions>;
 
+/** What keeps the projection up to date; any number may work on one prefix at the same time. */
 export interface Projector {
   /** How many shards the prefix has. */
   readonly shards: number;

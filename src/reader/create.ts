@@ -7,6 +7,7 @@ import { isUpstash, upstashReadPort } from "../redis/upstash.ts";
 import { READER_INPUT, type ReaderOptions, resolveReaderOptions } from "./options.ts";
 import { type Reader, readerOver } from "./reader.ts";
 
+/** What createReader() takes. */
 export interface ReaderInput<Client extends RedisInput | UpstashRedis> extends ReaderOptions {
   /**
    * A redis:// or rediss:// URL, an ioredis client or Cluster, or a client of @upstash/redis; read-only credentials

@@ -6,7 +6,7 @@ import { createReader } from "../src/reader/create.ts";
 import { createApp } from "../src/http/app.ts";
 import * as read from "../src/edge/environment.ts";
 import { main } from "./lib/main.ts";
-import { listen } from "./lib/server.ts";
+import { serve } from "../src/node/server.ts";
 import { upstashClient } from "../src/edge/upstash.ts";
 
 await main(async (signal) => {
@@ -16,9 +16,11 @@ await main(async (signal) => {
   const reader = createReader({ redis, ...read.readerOptionsFrom(process.env) });
   try {
     const app = createApp({ reader, ...options, signal, logger: console });
-    await listen(app, read.listenOptionsFrom(process.env), signal, (url) =>
-      console.info(`listening on ${url}`),
-    );
+    await serve(app, {
+      ...read.listenOptionsFrom(process.env),
+      signal,
+      onListen: (url) => console.info(`listening on ${url}`),
+    });
   } finally {
     reader.close();
   }

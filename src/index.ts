@@ -1,7 +1,7 @@
 /**
  * Rollcall: crash-proof presence for Socket.IO, written to a Redis stream and readable from the edge.
  */
-export type { Change, ChangeCause } from "./core/change.ts";
+export type { Change, ChangeCause, ChangeType } from "./core/change.ts";
 export { PresenceError, type PresenceErrorCode } from "./core/errors.ts";
 export { createProjector, type ProjectorInput } from "./projector/create.ts";
 export { type ClosableReader, createReader, type ReaderInput } from "./reader/create.ts";
@@ -18,7 +18,6 @@ export type {
 } from "./projector/options.ts";
 export type { ReaderOptions } from "./reader/options.ts";
 export type { RecorderOptions } from "./recorder/options.ts";
-export type { RedisInput } from "./redis/connect.ts";
 export {
   type CloseOptions,
   createPresence,
@@ -33,18 +32,24 @@ export type {
   ChangesAnswer,
   ChangesOptions,
   Counts,
+  Json,
   Lag,
   Lease,
   PageOptions,
   ProcessesAnswer,
   ProcessPresence,
+  ProcessState,
   Reader,
   Totals,
   UserAnswer,
   UserPresence,
   UsersAnswer,
+  UsersListOptions,
   UsersPage,
 } from "./reader/reader.ts";
 export type { LoopProjector } from "./projector/loop.ts";
+export type { RedisInput } from "./redis/connect.ts";
+export type { IoRedisClient } from "./redis/ioredis.ts";
+export type { UpstashClient } from "./redis/upstash.ts";
 export type { NamespaceMatcher, UserFunction } from "./recorder/socket-io.ts";
 export type { Difference, VerifyReport } from "./projector/verify.ts";

@@ -357,13 +357,13 @@ export const MUTANTS: readonly Mutant[] = [
     "gap-not-seen",
     "INV-11",
     [CONFORMANCE, CHANGES],
-    ["src/reader/changes.ts", "entries.shift()?.[0] !== at", "entries.shift() === undefined"],
+    ["src/reader/changes.ts", "entries.shift()?.id !== at", "entries.shift() === undefined"],
   ),
   mutant(
     "limit-cuts-an-entry",
     "INV-11",
     [CONFORMANCE, CHANGES],
-    ["src/reader/changes.ts", "      at = id;\n", "      at = entries.at(-1)![0];\n"],
+    ["src/reader/changes.ts", "      at = id;\n", "      at = entries.at(-1)!.id;\n"],
   ),
   mutant(
     "between-two-ids-is-known",
@@ -390,9 +390,9 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-11",
     [EVENTS],
     [
-      "src/http/routes.ts",
-      "answered.changes(lastEventId(c) ?? after, pace.counting)",
-      "answered.changes(after, pace.counting)",
+      "src/http/routes/changes.ts",
+      "reader.changes(lastEventId(c) ?? after, pace.counting)",
+      "reader.changes(after, pace.counting)",
     ],
   ),
 ];

@@ -1,10 +1,14 @@
 /** The REST client as every function here wants it. It runs on Web standards, so Node can use it too. */
 import { Redis } from "@upstash/redis/cloudflare";
 import { REST_AGAIN_MS, REST_MS, REST_RETRIES } from "../core/limits.ts";
+import type { UpstashClient } from "../redis/upstash.ts";
 import type { RestCredentials } from "./environment.ts";
 
 /** Nothing is sent before the first command. `onRepeat` is called before a request is sent again. */
-export function upstashClient({ url, token }: RestCredentials, onRepeat: () => void = () => {}): Redis {
+export function upstashClient(
+  { url, token }: RestCredentials,
+  onRepeat: () => void = () => {},
+): UpstashClient {
   return new Redis({
     url,
     token,

@@ -10,9 +10,9 @@ import { type Connection, connect, isStandalone, type RedisInput } from "../redi
 import { backoff } from "../core/backoff.ts";
 import { BLOCK_MS, TAIL_ENTRIES } from "../core/limits.ts";
 import { isBefore } from "../core/stream-id.ts";
+import { entriesOf } from "../redis/decode.ts";
 import { type StreamEntry, streamsOf } from "../redis/entries.ts";
 import { pause } from "../time/pause.ts";
-import type { Reply } from "../redis/port.ts";
 
 export interface TailOptions {
   readonly redis: RedisInput;
@@ -100,6 +100,7 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
 
 /** The id of a stream's last entry; "0-0" if it has none. */
 async function endOf(port: Connection["port"], stream: string): Promise<string> {
-  const newest = (await port.call(["XREVRANGE", stream, "+", "-", "COUNT", "1"])) as Reply[][];
-  return (newest[0]?.[0] as string | undefined) ?? "0-0";
+  const asked = "XREVRANGE of a stream";
+  const newest = entriesOf(await port.call(["XREVRANGE", stream, "+", "-", "COUNT", "1"]), asked);
+  return newest[0]?.id ?? "0-0";
 }

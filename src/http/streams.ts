@@ -38,6 +38,13 @@ function write({ event, data, id }: Event): string {
   return `${lines.length === 0 ? ":" : lines.join("\n")}\n\n`;
 }
 
+/** What the client was given last: a browser sends it when it comes back, and it is newer than the address. */
+export function lastEventId(c: Context): string | undefined {
+  const id = c.req.header("last-event-id");
+  return id === undefined || id === "" ? undefined : id;
+}
+
+/** Whether the request asks for events rather than for one answer. */
 export function wantsEvents(c: Context): boolean {
   return /\btext\/event-stream\b/i.test(c.req.header("accept") ?? "");
 }

@@ -40,7 +40,7 @@ export interface PresenceEvents {
  * What createPresence() returns: the reader's methods, and the changes of the whole cluster as events. The methods that read
  * reject as those of a Reader do.
  */
-export interface Presence extends Omit<Reader, "page" | "shards"> {
+export interface Presence extends Omit<Reader, "shards"> {
   /** Calls `listener` with each event from now on. One that throws is told as LISTENER_FAILED, and stops nothing. */
   on<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
   /** The same, for the next one only. */
@@ -177,6 +177,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     isOnline: (user) => reader.isOnline(user),
     user: (user) => reader.user(user),
     users: () => reader.users(),
+    usersList: (listOptions) => reader.usersList(listOptions),
+    page: (pageOptions) => reader.page(pageOptions),
     lookup: (users) => reader.lookup(users),
     processes: () => reader.processes(),
     changes: (changesOptions) => reader.changes(changesOptions),

@@ -2,6 +2,7 @@
  * One call of src/lua/project.lua: its arguments and its reply.
  */
 import { PresenceError } from "../core/errors.ts";
+import { integer, text } from "../redis/decode.ts";
 import type { Reply } from "../redis/port.ts";
 
 /** What one call did, and when there is next something to do. Mirrors the reply of src/lua/project.lua. */
@@ -48,21 +49,23 @@ export interface CallResult {
 
 const LENGTH = 16;
 
-/** Throws PresenceError REDIS_UNAVAILABLE for a reply of another version of the script. */
+const ASKED = "the projector's script";
+
+/** Throws PresenceError VERSION_MISMATCH for a reply of another version of the script, REPLY_INVALID for any other. */
 export function parseReply(reply: Reply): CallResult {
   if (!Array.isArray(reply) || reply.length !== LENGTH) {
     throw new PresenceError(
-      "REDIS_UNAVAILABLE",
-      "the projector's script gave an answer of another version; update all processes",
+      "VERSION_MISMATCH",
+      "the projector's script gave a reply of another version: update all processes to one version",
     );
   }
-  const number = (i: number) => Number(reply[i]);
+  const number = (i: number) => integer(reply[i], ASKED);
   const due = number(1);
   const result: StepResult = {
     now: number(0),
     due: due < 0 ? null : due,
     more: number(2) === 1,
-    foldedId: String(reply[3]),
+    foldedId: text(reply[3], ASKED),
     records: number(4),
     operations: number(5),
     skipped: number(6),

@@ -1,14 +1,13 @@
 /** createProjector: a projector over whichever client the application has. */
-import type { Redis as UpstashRedis } from "@upstash/redis";
 import { refuseUnknown } from "../core/options.ts";
 import type { RedisInput } from "../redis/connect.ts";
-import { isUpstash, upstashWritePort } from "../redis/upstash.ts";
+import { isUpstash, type UpstashClient, upstashWritePort } from "../redis/upstash.ts";
 import { type LoopProjector, loopProjector } from "./loop.ts";
 import { PROJECTOR_INPUT, type ProjectorOptions } from "./options.ts";
 import { type Projector, projectorOver } from "./projector.ts";
 
 /** What createProjector() takes. */
-export interface ProjectorInput<Client extends RedisInput | UpstashRedis> extends ProjectorOptions {
+export interface ProjectorInput<Client extends RedisInput | UpstashClient> extends ProjectorOptions {
   /** A redis:// or rediss:// URL, an ioredis client or Cluster, or a client of @upstash/redis with write credentials. */
   readonly redis: Client;
 }
@@ -21,8 +20,8 @@ export interface ProjectorInput<Client extends RedisInput | UpstashRedis> extend
  *   await projector.run({ signal });
  */
 export function createProjector(input: ProjectorInput<RedisInput>): LoopProjector;
-export function createProjector(input: ProjectorInput<UpstashRedis>): Projector;
-export function createProjector(input: ProjectorInput<RedisInput | UpstashRedis>): Projector {
+export function createProjector(input: ProjectorInput<UpstashClient>): Projector;
+export function createProjector(input: ProjectorInput<RedisInput | UpstashClient>): Projector {
   refuseUnknown(input, PROJECTOR_INPUT, "createProjector");
   const { redis, ...options } = input;
   if (isUpstash(redis)) return projectorOver(upstashWritePort(redis), options);

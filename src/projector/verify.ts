@@ -9,6 +9,7 @@ import { PresenceError } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
 import { VERIFY_EXAMPLES_MAX, VERIFY_LOOKUPS } from "../core/limits.ts";
 import { verify as script } from "../lua/generated.ts";
+import { integer, text, texts } from "../redis/decode.ts";
 import type { Reply, WritePort } from "../redis/port.ts";
 import { evaluate } from "../redis/scripts.ts";
 import type { resolveVerifyOptions } from "./options.ts";
@@ -46,25 +47,28 @@ interface Part {
   readonly found: [name: string, found: string, expected: string][];
 }
 
+const ASKED = "the script that verifies";
+
+/** Throws PresenceError VERSION_MISMATCH for a reply of another version of the script, REPLY_INVALID for any other. */
 function parse(reply: Reply): Part {
   if (!Array.isArray(reply) || reply.length < 4) {
     throw new PresenceError(
-      "REDIS_UNAVAILABLE",
-      "the script gave an answer of another version; update all processes",
+      "VERSION_MISMATCH",
+      "the script that verifies gave a reply of another version: update all processes to one version",
     );
   }
-  const [cursor, checked, differences, count, ...rest] = reply.map(String) as [
-    string,
-    string,
-    string,
-    string,
-    ...string[],
-  ];
-  const processes = rest.slice(0, Number(count));
-  const triples = rest.slice(Number(count));
+  const [cursor, checked, differences, count, ...rest] = reply;
+  const values = texts(rest, ASKED);
+  const first = integer(count, ASKED);
   const found: Part["found"] = [];
-  for (let i = 0; i + 2 < triples.length; i += 3) found.push([triples[i]!, triples[i + 1]!, triples[i + 2]!]);
-  return { cursor, checked: Number(checked), differences: Number(differences), processes, found };
+  for (let i = first; i + 2 < values.length; i += 3) found.push([values[i]!, values[i + 1]!, values[i + 2]!]);
+  return {
+    cursor: text(cursor, ASKED),
+    checked: integer(checked, ASKED),
+    differences: integer(differences, ASKED),
+    processes: values.slice(0, first),
+    found,
+  };
 }
 
 /** Rejects with PresenceError as a projector's step does. */

@@ -1,14 +1,13 @@
 /** createReader: a reader over whichever client the application has. */
-import type { Redis as UpstashRedis } from "@upstash/redis";
 import { SILENCE_MS } from "../core/limits.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { connect, type RedisInput } from "../redis/connect.ts";
-import { isUpstash, upstashReadPort } from "../redis/upstash.ts";
+import { isUpstash, type UpstashClient, upstashReadPort } from "../redis/upstash.ts";
 import { READER_INPUT, type ReaderOptions, resolveReaderOptions } from "./options.ts";
 import { type Reader, readerOver } from "./reader.ts";
 
 /** What createReader() takes. */
-export interface ReaderInput<Client extends RedisInput | UpstashRedis> extends ReaderOptions {
+export interface ReaderInput<Client extends RedisInput | UpstashClient> extends ReaderOptions {
   /**
    * A redis:// or rediss:// URL, an ioredis client or Cluster, or a client of @upstash/redis; read-only credentials
    * suffice.
@@ -29,7 +28,7 @@ export interface ClosableReader extends Reader {
  *   const reader = createReader({ redis: "redis://127.0.0.1:6379" });
  *   const { users, sockets } = await reader.counts();
  */
-export function createReader(input: ReaderInput<RedisInput | UpstashRedis>): ClosableReader {
+export function createReader(input: ReaderInput<RedisInput | UpstashClient>): ClosableReader {
   refuseUnknown(input, READER_INPUT, "createReader");
   const { redis, ...options } = input;
   // Before a connection is made, which would stay open.

@@ -1,7 +1,17 @@
 /** What a reader can be told, and the checks of it. */
 import { KEY_OPTIONS, type KeyOptions, resolveKeyOptions } from "../core/key-options.ts";
-import { STALE_AFTER_MS, STALE_AFTER_MS_MAX } from "../core/limits.ts";
+import {
+  CHANGES_READ_DEFAULT,
+  CHANGES_READ_MAX,
+  LIST_USERS_DEFAULT,
+  LIST_USERS_MAX,
+  PAGE_USERS_DEFAULT,
+  PAGE_USERS_MAX,
+  STALE_AFTER_MS,
+  STALE_AFTER_MS_MAX,
+} from "../core/limits.ts";
 import { type Known, refuseUnknown, whole } from "../core/options.ts";
+import type { ChangesOptions, PageOptions, UsersListOptions } from "./types.ts";
 
 export interface ReaderOptions extends KeyOptions {
   /**
@@ -31,4 +41,27 @@ export function resolveReaderOptions(options: ReaderOptions) {
     ...resolveKeyOptions(options),
     staleAfter: whole("staleAfter", staleAfter, 0, STALE_AFTER_MS_MAX),
   };
+}
+
+const PAGE_OPTIONS: Known<PageOptions> = { cursor: true, limit: true };
+
+export function resolvePageOptions(options: PageOptions) {
+  refuseUnknown(options, PAGE_OPTIONS, "page()");
+  const { cursor, limit = PAGE_USERS_DEFAULT } = options;
+  return { cursor, limit: whole("limit", limit, 1, PAGE_USERS_MAX) };
+}
+
+const LIST_OPTIONS: Known<UsersListOptions> = { max: true };
+
+export function resolveListOptions(options: UsersListOptions) {
+  refuseUnknown(options, LIST_OPTIONS, "usersList()");
+  return { max: whole("max", options.max ?? LIST_USERS_DEFAULT, 1, LIST_USERS_MAX) };
+}
+
+const CHANGES_OPTIONS: Known<ChangesOptions> = { after: true, limit: true };
+
+export function resolveChangesOptions(options: ChangesOptions) {
+  refuseUnknown(options, CHANGES_OPTIONS, "changes()");
+  const { after, limit = CHANGES_READ_DEFAULT } = options;
+  return { after, limit: whole("limit", limit, 1, CHANGES_READ_MAX) };
 }

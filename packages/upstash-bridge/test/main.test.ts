@@ -142,7 +142,7 @@ it("says that its port is taken", async () => {
 });
 
 it.each([
-  [["--help"], 0, "Usage: npm run bridge -- "],
+  [["--help"], 0, "Usage: upstash-bridge "],
   [["--nonsense"], 2, "--nonsense"],
   [["--port", "many"], 2, "--port is many"],
   [["--port", "70000"], 2, "--port is 70000"],

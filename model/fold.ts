@@ -3,7 +3,7 @@
  * for tests and for who writes another projector. Pure: no clock, no I/O, and nothing of how src/lua/project.lua does it:
  * it applies one record at a time to whole maps and adds everything up afresh, where the script keeps net deltas.
  */
-import { ID_BYTES_MAX, OPERATIONS_MAX } from "../src/core/record.ts";
+import { ID_BYTES_MAX, OPERATIONS_MAX } from "../src/core/limits.ts";
 import { foldRecord } from "./fold/apply.ts";
 import { cut, parseRecord } from "./fold/parse.ts";
 import { endGrace, reap } from "./fold/reap.ts";

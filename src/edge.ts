@@ -13,12 +13,22 @@ export { createScheduled, type EnvironmentScheduled } from "./edge/projection.ts
 export { upstashClient } from "./edge/upstash.ts";
 export { type AppOptions, createApp } from "./http/app.ts";
 export { fetchHandler, type FetchApp } from "./http/fetch.ts";
-export type { StreamLimits } from "./http/options.ts";
+export type { CountsAccess, StreamLimits } from "./http/options.ts";
 export type { ProblemCode } from "./http/problem.ts";
-export type { Logger, ProjectorOptions, ReaderOptions, ReadMode } from "./core/options.ts";
+export type { KeyOptions } from "./core/key-options.ts";
+export type { Logger } from "./core/options.ts";
+export type {
+  ProjectorOptions,
+  ReadMode,
+  StepOptions,
+  SweepBudget,
+  SweepOptions,
+  VerifyOptions,
+} from "./projector/options.ts";
+export type { ReaderOptions } from "./reader/options.ts";
 export type { Projector, StepResult } from "./projector/projector.ts";
-export type { SweepBudget, SweepLeft, SweepOptions, SweepSummary } from "./projector/sweep.ts";
-export type { Difference, VerifyOptions, VerifyReport } from "./projector/verify.ts";
+export type { SweepLeft, SweepSummary } from "./projector/sweep.ts";
+export type { Difference, VerifyReport } from "./projector/verify.ts";
 export type {
   AsOf,
   ChangesAnswer,
@@ -34,6 +44,7 @@ export type {
   UserAnswer,
   UserPresence,
   UsersAnswer,
+  UsersListOptions,
   UsersPage,
 } from "./reader/reader.ts";
 export type { Change, ChangeCause } from "./core/change.ts";

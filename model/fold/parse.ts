@@ -1,13 +1,8 @@
 /**
  * Is this entry a record? docs/protocol.md, "Records", field by field. The reasons are those in `rejected`.
  */
-import {
-  ID_BYTES_MAX,
-  type Operation,
-  OPERATIONS_MAX,
-  REPLACES_MAX,
-  TTL_MS_MAX,
-} from "../../src/core/record.ts";
+import { ID_BYTES_MAX, OPERATIONS_MAX, REPLACES_MAX, TTL_MS_MAX } from "../../src/core/limits.ts";
+import type { Operation } from "../../src/core/record.ts";
 import { utf8Length } from "../../src/core/utf8.ts";
 
 export interface ParsedRecord {

@@ -26,6 +26,7 @@ const CHANGES = "test/unit/http/changes.test.ts";
 const EVENTS = "test/unit/http/events.test.ts";
 const RECORDER = "test/unit/recorder/recorder.test.ts";
 const SWEEP = "test/unit/projector/sweep.test.ts";
+const SCHEDULE = "test/unit/core/schedule.test.ts";
 
 function mutant(
   name: string,
@@ -323,6 +324,18 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-6",
     [RECORDER],
     ["src/recorder/shard.ts", "    this.journal.restate(this.#newId());\n", ""],
+  ),
+  mutant(
+    "the-first-loss-counts",
+    "INV-6",
+    [SCHEDULE],
+    ["src/core/schedule.ts", "this.#lostAt === undefined || at > this.#lostAt", "this.#lostAt === undefined"],
+  ),
+  mutant(
+    "a-loss-is-no-reason-to-hold",
+    "INV-6",
+    [SCHEDULE],
+    ["src/core/schedule.ts", "    return this.#holdLeft(now) === 0;\n", "    return now >= 0;\n"],
   ),
   mutant(
     "disconnect-handler-after-the-await",

@@ -6,14 +6,9 @@
  * meanwhile leaves nothing, and the memory is bounded by the sockets that are open now plus those that were open when
  * the last record was appended, however long Redis is away (INV-9).
  */
-import {
-  type About,
-  type Operation,
-  type OperationName,
-  OPERATIONS_MAX,
-  type RecordEntry,
-  REPLACES_MAX,
-} from "./record.ts";
+import { PresenceError } from "./errors.ts";
+import { OPERATIONS_MAX, REPLACES_MAX } from "./limits.ts";
+import type { About, Operation, OperationName, RecordEntry } from "./record.ts";
 
 /** `leave`: one side said goodbye. `disconnect`: the transport dropped, grace applies. */
 export type Fall = Exclude<OperationName, "connect">;
@@ -92,10 +87,10 @@ export class Journal {
     this.#add(user, 1);
   }
 
-  /** Takes back one `connect` of the same user. */
+  /** Takes back one `connect` of the same user. Throws PresenceError INTERNAL, and changes nothing, when there is none. */
   disconnect(user: string, fall: Fall): void {
     const open = this.#open.get(user) ?? 0;
-    if (open === 0) throw new Error("disconnect without connect: a bug of the recorder");
+    if (open === 0) throw new PresenceError("INTERNAL", "disconnect without connect: a bug in Rollcall");
     if (open === 1) this.#open.delete(user);
     else this.#open.set(user, open - 1);
     this.#add(user, -1, fall);

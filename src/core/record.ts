@@ -12,15 +12,6 @@ export interface Operation {
   readonly user: string;
 }
 
-/** Most operations in one record; the projector rejects a longer one. */
-export const OPERATIONS_MAX = 100;
-/** Most bytes of a user or process id, in UTF-8. */
-export const ID_BYTES_MAX = 256;
-/** Longest lease and longest grace, in ms. */
-export const TTL_MS_MAX = 3_600_000;
-/** Most incarnations one record may replace. */
-export const REPLACES_MAX = 16;
-
 /** What the first record of a process says about it. */
 export interface About {
   readonly host: string;

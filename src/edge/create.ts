@@ -1,7 +1,9 @@
 /** Reader and projector over @upstash/redis alone, so that a bundle for the edge has no other client in it. */
 import { PresenceError } from "../core/errors.ts";
-import type { ProjectorOptions, ReaderOptions } from "../core/options.ts";
+import { refuseUnknown } from "../core/options.ts";
+import { PROJECTOR_INPUT, type ProjectorOptions } from "../projector/options.ts";
 import { type Projector, projectorOver } from "../projector/projector.ts";
+import { READER_INPUT, type ReaderOptions } from "../reader/options.ts";
 import { type Reader, readerOver } from "../reader/reader.ts";
 import { isUpstash, type UpstashClient, upstashReadPort, upstashWritePort } from "../redis/upstash.ts";
 
@@ -17,12 +19,16 @@ export interface EdgeProjectorInput extends ProjectorOptions {
 
 /** A reader over Upstash's REST. Throws PresenceError OPTIONS_INVALID. */
 export function createReader(input: EdgeReaderInput): Reader {
-  return readerOver(upstashReadPort(checked(input.redis)), input);
+  refuseUnknown(input, READER_INPUT, "createReader");
+  const { redis, ...options } = input;
+  return readerOver(upstashReadPort(checked(redis)), options);
 }
 
 /** A projector over Upstash's REST: it has `step` and `sweep`. Throws PresenceError OPTIONS_INVALID. */
 export function createProjector(input: EdgeProjectorInput): Projector {
-  return projectorOver(upstashWritePort(checked(input.redis)), input);
+  refuseUnknown(input, PROJECTOR_INPUT, "createProjector");
+  const { redis, ...options } = input;
+  return projectorOver(upstashWritePort(checked(redis)), options);
 }
 
 function checked(redis: unknown): UpstashClient {

@@ -20,10 +20,8 @@ export function createScheduled(): EnvironmentScheduled {
     if (sweeping?.environment === environment) return sweeping;
     let repeats = 0;
     const client = upstashClient(read.writeCredentialsFrom(environment), () => repeats++);
-    const projector = projectorOver(upstashWritePort(client), {
-      ...read.projectorOptionsFrom(environment),
-      repeated: () => repeats,
-    });
+    const options = read.projectorOptionsFrom(environment);
+    const projector = projectorOver(upstashWritePort(client), options, { repeated: () => repeats });
     sweeping = { environment, projector, ...read.sweepSettingsFrom(environment) };
     return sweeping;
   }

@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { PresenceError } from "../core/errors.ts";
-import { ID_BYTES_MAX } from "../core/record.ts";
+import { ID_BYTES_MAX } from "../core/limits.ts";
 import { checkUser } from "../core/user.ts";
 import { FOLLOWED_USERS_MAX, LOOKUP_IDS_MAX, PAGE_USERS_MAX } from "../core/limits.ts";
 

@@ -13,8 +13,11 @@ export interface StepResult {
   readonly due: number | null;
   /** The budget ended before the work did. */
   readonly more: boolean;
+  /** Id of the last record folded; "0-0" before the first. */
   readonly foldedId: string;
+  /** Records folded. */
   readonly records: number;
+  /** Their operations: sockets that came, left or dropped. */
   readonly operations: number;
   /** Records that had been folded before, or of a process that has ended. */
   readonly skipped: number;

@@ -10,63 +10,85 @@
  */
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { project } from "../lua/generated.ts";
-import { type ProjectorOptions, resolveProjectorOptions } from "../core/options.ts";
+import { whole } from "../core/options.ts";
 import { type CallResult, parseReply, SCRIPT_READS, type StepResult, turnArguments } from "./call.ts";
 import { Look } from "./look.ts";
-import { type Looked, type Steps, type SweepOptions, type SweepSummary, sweepShards } from "./sweep.ts";
+import {
+  type ProjectorInternals,
+  type ProjectorOptions,
+  resolveProjectorOptions,
+  resolveStepOptions,
+  resolveSweepOptions,
+  resolveVerifyOptions,
+  type StepOptions,
+  type SweepOptions,
+  type VerifyOptions,
+} from "./options.ts";
+import { type Looked, type Steps, type SweepSummary, sweepShards } from "./sweep.ts";
 import { Turns } from "./turns.ts";
 import { redisError } from "../redis/errors.ts";
 import { type Reply, ReplyError, type ScriptCall, type WritePort } from "../redis/port.ts";
 import { evaluate, evalsha } from "../redis/scripts.ts";
 import { checkShards } from "../redis/shards.ts";
-import { verifyShards, type VerifyOptions, type VerifyReport } from "./verify.ts";
+import { verifyShards, type VerifyReport } from "./verify.ts";
 
-export type { StepResult };
+export type { StepOptions, StepResult };
 
-export interface StepOptions {
-  /** May expired leases be reaped? Default true. */
-  readonly reap?: boolean | undefined;
-}
+type ResolvedStepOptions = ReturnType<typeof resolveStepOptions>;
 
+/** What keeps the projection up to date; any number may work on one prefix at the same time. */
 export interface Projector {
+  /** How many shards the prefix has. */
   readonly shards: number;
   /**
    * One bounded call on one shard (default 0); in client-read mode with a read and a call before it. Rejects with
    * PresenceError: REDIS_UNAVAILABLE (whether the call was carried out is then unknown, and does not matter: call again),
-   * REDIS_TYPE, SHARDS_MISMATCH, READ_REFUSED (this engine wants client-read mode).
+   * REDIS_TYPE, SHARDS_MISMATCH, READ_REFUSED (this engine requires client-read mode), OPTIONS_INVALID.
    */
   step(shard?: number, options?: StepOptions): Promise<StepResult>;
-  /** The same call as a command, for a pipeline; read its reply with `settle`. In client-read mode it does not fold yet. */
-  command(shard: number, options?: StepOptions): ScriptCall;
-  /** The result of `command`'s reply; steps anew if the server did not know the script. */
-  settle(shard: number, reply: Reply | ReplyError, options?: StepOptions): Promise<StepResult>;
-  /** Drains, reaps and expires shard by shard, until all are idle or the budget ends. Rejects as step() does. */
+  /**
+   * Drains, reaps and expires shard by shard, until all are idle or the budget ends: for scheduled functions. Rejects as
+   * step() does.
+   *
+   *   const { idle, due } = await projector.sweep({ budget: { requests: 45, ms: 20_000 } });
+   */
   sweep(options?: SweepOptions): Promise<SweepSummary>;
-  /** Audits the projection, and mends it if asked, in bounded steps while everything goes on. Rejects as step() does. */
+  /**
+   * Audits the projection, and corrects it if asked, in bounded steps while everything goes on. Rejects as step() does.
+   *
+   *   const { differences, examples } = await projector.verify();
+   */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
 }
 
-/** For tests, and `repeated` for functions. */
-export interface ProjectorInternals {
-  /** How many requests the client has sent again so far: those that a sweep may make are counted with them. */
-  readonly repeated?: (() => number) | undefined;
-  /** The clock of this machine, ms. */
-  readonly clock?: (() => number) | undefined;
-  /** The clock to go by instead of that of Redis, ms. */
-  readonly now?: (() => number) | undefined;
-  /** Entries of one read in client-read mode, 1 to 1,000; undefined: as many as prove to fit the budget. */
-  readonly batch?: number | undefined;
-  /** Whose turns ours are in client-read mode. Two of one name share their turns. */
-  readonly name?: string | undefined;
+/** What a recorder needs besides: its call of the projector travels with its record. */
+export interface PipelinedProjector {
+  readonly projector: Projector;
+  /** The same call as step() makes, as a command for a pipeline. In client-read mode it does not fold yet. */
+  command(shard: number, options: ResolvedStepOptions): ScriptCall;
+  /** The result of the command's reply; steps anew if the server did not know the script. */
+  settle(shard: number, reply: Reply | ReplyError, options: ResolvedStepOptions): Promise<StepResult>;
 }
+
+const REAPING: ResolvedStepOptions = { reap: true };
 
 /** A projector over a port. Throws PresenceError OPTIONS_INVALID. */
 export function projectorOver(
-  own: WritePort,
-  options: ProjectorOptions & ProjectorInternals = {},
+  port: WritePort,
+  options?: ProjectorOptions,
+  internals?: ProjectorInternals,
 ): Projector {
+  return pipelinedProjectorOver(port, options, internals).projector;
+}
+
+/** The same, for a recorder. Throws PresenceError OPTIONS_INVALID. */
+export function pipelinedProjectorOver(
+  own: WritePort,
+  options: ProjectorOptions = {},
+  internals: ProjectorInternals = {},
+): PipelinedProjector {
   const { prefix, shards, budget, read } = resolveProjectorOptions(options);
-  const { now, batch, name = crypto.randomUUID(), repeated = () => 0, clock = now ?? Date.now } = options;
+  const { now, batch, name = crypto.randomUUID(), repeated = () => 0, clock = now ?? Date.now } = internals;
   const keys: ShardKeys[] = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
   /** Made so far: a sweep has a budget of them. */
   let made = 0;
@@ -81,7 +103,7 @@ export function projectorOver(
 
   function argumentsOf(
     shard: number,
-    { reap = true }: StepOptions,
+    { reap }: ResolvedStepOptions,
     reading: readonly string[] = byClient ? turnArguments(name, undefined, []) : SCRIPT_READS,
   ): string[] {
     const time = now === undefined ? "" : String(now());
@@ -95,7 +117,7 @@ export function projectorOver(
 
   async function call(
     shard: number,
-    stepOptions: StepOptions,
+    stepOptions: ResolvedStepOptions,
     reading?: readonly string[],
   ): Promise<CallResult> {
     const reply = await evaluate(port, project, keys[shard]!.list, argumentsOf(shard, stepOptions, reading));
@@ -112,7 +134,9 @@ export function projectorOver(
     checked = true;
   }
 
-  async function step(shard = 0, stepOptions: StepOptions = {}): Promise<StepResult> {
+  async function step(shard = 0, given: StepOptions = {}): Promise<StepResult> {
+    const stepOptions = resolveStepOptions(given);
+    whole("shard", shard, 0, shards - 1);
     await opened();
     try {
       if (!byClient) return (await call(shard, stepOptions)).result;
@@ -134,7 +158,7 @@ export function projectorOver(
   async function settle(
     shard: number,
     reply: Reply | ReplyError,
-    stepOptions: StepOptions = {},
+    stepOptions: ResolvedStepOptions,
   ): Promise<StepResult> {
     if (!(reply instanceof ReplyError)) return resultOf(shard, reply);
     const failure = redisError(reply);
@@ -148,12 +172,12 @@ export function projectorOver(
     const before = requests();
     if (count === 1 || byClient) return { results: [await step(shard)], requests: requests() - before };
     // One call, many times over; and nothing is awaited reply by reply. A function has little CPU to spend on either.
-    const one = evalsha(project, keys[shard]!.list, argumentsOf(shard, {}));
+    const one = evalsha(project, keys[shard]!.list, argumentsOf(shard, REAPING));
     const results: StepResult[] = [];
     for (const reply of await port.pipeline(Array<ScriptCall>(count).fill(one))) {
       if (!(reply instanceof ReplyError)) results.push(resultOf(shard, reply));
       else {
-        results.push(await settle(shard, reply));
+        results.push(await settle(shard, reply, REAPING));
         // Those after a call that failed did too, and one request for each of them is not what was asked for.
         break;
       }
@@ -167,16 +191,21 @@ export function projectorOver(
     return { ...seen, requests: requests() - before };
   }
 
-  return {
+  const projector: Projector = {
     shards,
     step,
-    settle,
-    sweep: (sweepOptions = {}) => sweepShards(shards, { look, steps, clock }, sweepOptions),
-    async verify(verifyOptions) {
-      await opened();
-      return verifyShards(port, keys, verifyOptions);
+    async sweep(sweepOptions = {}) {
+      return sweepShards(shards, { look, steps, clock }, resolveSweepOptions(sweepOptions));
     },
-    command: (shard, stepOptions = {}) =>
-      evalsha(project, keys[shard]!.list, argumentsOf(shard, stepOptions)),
+    async verify(verifyOptions = {}) {
+      const resolved = resolveVerifyOptions(verifyOptions);
+      await opened();
+      return verifyShards(port, keys, resolved);
+    },
+  };
+  return {
+    projector,
+    settle,
+    command: (shard, stepOptions) => evalsha(project, keys[shard]!.list, argumentsOf(shard, stepOptions)),
   };
 }

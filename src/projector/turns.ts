@@ -7,15 +7,10 @@
  * folds it, the last two once more if they met nothing they could fold. With an empty log it is the first of these alone.
  */
 import type { ShardKeys } from "../core/keys.ts";
-import { OPERATIONS_MAX } from "../core/record.ts";
+import { BATCH_FIRST, BATCH_MAX, OPERATIONS_MAX } from "../core/limits.ts";
 import { streamsOf } from "../redis/entries.ts";
 import type { Command, WritePort } from "../redis/port.ts";
 import type { CallResult, GivenEntry, StepResult } from "./call.ts";
-
-/** Most entries read at once, and so most that are ever pending. */
-export const BATCH_MAX = 1000;
-/** Full records of 256-byte ids make 6.4 MB of these, and a REST request may have 10 MB. */
-const BATCH_FIRST = 250;
 
 export interface TurnOptions {
   readonly port: WritePort;

@@ -7,9 +7,8 @@
 import { type Change, decodeChanges } from "../core/change.ts";
 import { decodeChangesCursor, encodeChangesCursor } from "../core/cursor.ts";
 import type { ShardKeys } from "../core/keys.ts";
-import { CHANGES_READ_DEFAULT, CHANGES_READ_MAX } from "../core/limits.ts";
 import { entriesOf, fieldsOf, integer, streamId } from "../redis/decode.ts";
-import { checkCount } from "./check.ts";
+import { resolveChangesOptions } from "./options.ts";
 import type { ReaderContext } from "./context.ts";
 import type { Reader } from "./types.ts";
 
@@ -36,8 +35,8 @@ const ASKED = "XRANGE of changes";
 export function changesOver(context: ReaderContext): Pick<Reader, "changes"> {
   const { shards, keys, open, askPlain } = context;
   return {
-    async changes({ after, limit = CHANGES_READ_DEFAULT } = {}) {
-      checkCount("limit", limit, CHANGES_READ_MAX);
+    async changes(options = {}) {
+      const { after, limit } = resolveChangesOptions(options);
       await open();
       if (after === undefined) return { changes: [], next: await endOf(context), gap: false, more: false };
       const ids = decodeChangesCursor(after, shards);

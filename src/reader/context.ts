@@ -1,11 +1,11 @@
 /** What the questions of a reader share: the port, the keys, and how a shard is asked. */
 import { PresenceError } from "../core/errors.ts";
 import { keysOf, type ShardKeys } from "../core/keys.ts";
-import { type ReaderOptions, resolveReaderOptions } from "../core/options.ts";
 import { redisError } from "../redis/errors.ts";
 import { type ReadCommand, type ReadPort, type Reply, ReplyError } from "../redis/port.ts";
 import { checkShards } from "../redis/shards.ts";
 import type { AsOf } from "./answers/as-of.ts";
+import { type ReaderInternals, type ReaderOptions, resolveReaderOptions } from "./options.ts";
 import { AS_OF_COUNT, asOfCommands, combineAsOf, readAsOf, type ShardAsOf } from "./as-of.ts";
 
 /** What one shard answered, and how old that is. */
@@ -35,14 +35,12 @@ export interface ReaderContext {
   readonly combine: (parts: readonly ShardAsOf[]) => AsOf;
 }
 
-/** `now` is for tests: the clock to go by instead of this machine's. */
-export interface ReaderClock {
-  readonly now?: (() => number) | undefined;
-}
-
 /** Throws PresenceError OPTIONS_INVALID. */
-export function contextOf(port: ReadPort, options: ReaderOptions & ReaderClock): ReaderContext {
-  const { now = Date.now } = options;
+export function contextOf(
+  port: ReadPort,
+  options: ReaderOptions,
+  { now = Date.now }: ReaderInternals,
+): ReaderContext {
   const { prefix, shards, staleAfter } = resolveReaderOptions(options);
   const keys = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
 

@@ -1,11 +1,11 @@
 /** All users present: page by page, one by one, or as a list. */
 import { decodePageCursor, encodePageCursor, FIRST_PAGE } from "../core/cursor.ts";
 import { orInternal, PresenceError } from "../core/errors.ts";
-import { LIST_USERS_DEFAULT, LIST_USERS_MAX, PAGE_USERS_DEFAULT, PAGE_USERS_MAX } from "../core/limits.ts";
+import { LIST_USERS_MAX, PAGE_USERS_MAX } from "../core/limits.ts";
 import { list, pairs, text } from "../redis/decode.ts";
 import type { UserPresence, UsersPage } from "./answers/users.ts";
 import type { ReaderContext } from "./context.ts";
-import { checkCount } from "./check.ts";
+import { resolveListOptions, resolvePageOptions } from "./options.ts";
 import type { PageOptions, Reader } from "./types.ts";
 import { presenceOf, withOthers } from "./users.ts";
 
@@ -17,8 +17,8 @@ const ASKED = "HSCAN of users";
 export function pagesOver(context: ReaderContext): Pick<Reader, "page" | "users" | "usersList"> {
   const { shards, keys, ask, combine } = context;
 
-  async function page({ cursor, limit = PAGE_USERS_DEFAULT }: PageOptions = {}): Promise<UsersPage> {
-    checkCount("limit", limit, PAGE_USERS_MAX);
+  async function page(options: PageOptions = {}): Promise<UsersPage> {
+    const { cursor, limit } = resolvePageOptions(options);
     let at = cursor === undefined ? FIRST_PAGE : decodePageCursor(cursor, shards);
     for (let scans = 1; ; scans++) {
       const here = at.shard;
@@ -60,8 +60,8 @@ export function pagesOver(context: ReaderContext): Pick<Reader, "page" | "users"
         throw orInternal(error);
       }
     },
-    async usersList({ max = LIST_USERS_DEFAULT } = {}) {
-      checkCount("max", max, LIST_USERS_MAX);
+    async usersList(options = {}) {
+      const { max } = resolveListOptions(options);
       const found = new Map<string, UserPresence>();
       for await (const users of pages()) {
         for (const user of users) found.set(user.id, user);

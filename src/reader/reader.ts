@@ -3,11 +3,11 @@
  * beside this one; all of them ask through one context.
  */
 import { orInternal } from "../core/errors.ts";
-import type { ReaderOptions } from "../core/options.ts";
 import type { ReadPort } from "../redis/port.ts";
 import { changesOver } from "./changes.ts";
-import { contextOf, type ReaderClock } from "./context.ts";
+import { contextOf } from "./context.ts";
 import { countsOver } from "./counts.ts";
+import type { ReaderInternals, ReaderOptions } from "./options.ts";
 import { pagesOver } from "./pages.ts";
 import { processesOver } from "./processes.ts";
 import { totalsOver } from "./totals.ts";
@@ -21,8 +21,12 @@ export type * from "./types.ts";
  *
  *   const reader = readerOver(upstashReadPort(client), { prefix: "presence" });
  */
-export function readerOver(port: ReadPort, options: ReaderOptions & ReaderClock = {}): Reader {
-  const context = contextOf(port, options);
+export function readerOver(
+  port: ReadPort,
+  options: ReaderOptions = {},
+  internals: ReaderInternals = {},
+): Reader {
+  const context = contextOf(port, options, internals);
   const { user, isOnline, lookup } = usersOver(context);
   const { page, users, usersList } = pagesOver(context);
   return {

@@ -38,8 +38,8 @@ export interface Connection {
   readonly port: ReadPort & PipelinePort;
   /** Resolves when the connection is usable; rejects when the attempt under way fails. What is decided after it is not stale. */
   ready(): Promise<void>;
-  /** When the connection was last made again after a loss, performance.now() ms; -Infinity: never lost. */
-  readonly reconnectedAt: number;
+  /** When the connection was last made again after a loss, performance.now() ms; undefined: never lost. */
+  readonly reconnectedAt: number | undefined;
   /** Called whenever it is made again after a loss. At most one. Must not throw. */
   onReconnect: (() => void) | undefined;
   /** Ends it at once; what was sent and not answered rejects. Idempotent. */
@@ -138,7 +138,7 @@ function open(client: IoRedis): Connection {
   const connection: { -readonly [K in keyof Connection]: Connection[K] } = {
     client,
     ready,
-    reconnectedAt: -Infinity,
+    reconnectedAt: undefined,
     onReconnect: undefined,
     port: {
       read: (commands) => ready().then(() => port.read(commands)),

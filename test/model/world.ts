@@ -4,8 +4,9 @@
  */
 import { deepStrictEqual } from "node:assert/strict";
 import { emptyProjection, type LogEntry, type Outcome, project, type Projection } from "../../model/fold.ts";
-import { type Operation, OPERATIONS_MAX } from "../../src/core/record.ts";
-import type { ReadMode } from "../../src/core/options.ts";
+import { OPERATIONS_MAX } from "../../src/core/limits.ts";
+import type { Operation } from "../../src/core/record.ts";
+import type { ReadMode } from "../../src/projector/options.ts";
 import { type Projector, projectorOver } from "../../src/projector/projector.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
 import { Source } from "./source.ts";
@@ -171,15 +172,8 @@ export class World {
     if (projector === undefined) {
       const { redis, prefix } = this.shard;
       // A batch that always holds all that one call folds: then both modes cut the log alike.
-      const options = {
-        prefix,
-        budget,
-        read: this.#read,
-        batch: 1000,
-        name: "model",
-        now: () => this.shard.now,
-      };
-      projector = projectorOver(ioredisPort(redis), options);
+      const internals = { batch: 1000, name: "model", now: () => this.shard.now };
+      projector = projectorOver(ioredisPort(redis), { prefix, budget, read: this.#read }, internals);
       this.#projectors.set(budget, projector);
     }
     return projector;

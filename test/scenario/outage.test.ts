@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import { PresenceError } from "../../src/core/errors.ts";
 import { keysOf } from "../../src/core/keys.ts";
 import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
-import { resolveRecorderOptions } from "../../src/core/options.ts";
+import { resolveRecorderOptions } from "../../src/recorder/options.ts";
 import { Recorder } from "../../src/recorder/recorder.ts";
 import { connect } from "../../src/redis/connect.ts";
 import { until } from "../../rig/until.ts";

@@ -45,6 +45,7 @@ describe("options", () => {
     ["printable ASCII", { token: "a token with spaces inside" }],
     ["port is 70000", { port: 70_000 }],
     ["commandTimeoutMs is 0", { commandTimeoutMs: 0 }],
+    ["unknown option prot of startBridge: it takes redis", { prot: 7_000 }],
     ["Redis cannot be reached", { redis: "redis://127.0.0.1:1" }],
   ])("that cannot work are refused: %s", async (message, wrong) => {
     const start = startBridge({ ...options(), ...wrong });

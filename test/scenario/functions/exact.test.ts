@@ -10,7 +10,7 @@ import { upstashClient } from "../../../src/edge/upstash.ts";
 import { PresenceError } from "../../../src/core/errors.ts";
 import type { Operation } from "../../../src/core/record.ts";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
-import type { ReadMode } from "../../../src/core/options.ts";
+import type { ReadMode } from "../../../src/projector/options.ts";
 import { type Projector, projectorOver } from "../../../src/projector/projector.ts";
 import type { WritePort } from "../../../src/redis/port.ts";
 import { upstashWritePort } from "../../../src/redis/upstash.ts";
@@ -120,7 +120,7 @@ describe.each(["script", "client"] as const)(`read by %s (seed ${seed})`, (read:
   const port = () => upstashWritePort(upstashClient({ url: tap.url, token: WRITE_TOKEN }));
   /** As in an invocation of its own. A small budget: sweeps take many calls. */
   const sweeper = (own: WritePort = port()): Projector =>
-    projectorOver(own, { prefix: shard.prefix, read, budget: 200, now: () => shard.now });
+    projectorOver(own, { prefix: shard.prefix, read, budget: 200 }, { now: () => shard.now });
 
   /** Rounds of `disturbed` sweeps while the crowd goes on; then peace. */
   async function goesThrough(disturbed: () => Promise<void>): Promise<void> {

@@ -182,10 +182,10 @@ describe("node.ts", () => {
       { UPSTASH_REDIS_REST_URL: "http://x" },
       /REDIS_URL and UPSTASH_REDIS_REST_URL are both set/,
     ],
-    ["another protocol", { REDIS_URL: "http://user:s3cr3t@host" }, /REDIS_URL must begin with redis:/],
+    ["another protocol", { REDIS_URL: "http://user:s3cr3t@host" }, /REDIS_URL: redis must begin with redis:/],
     ["a short token", { ROLLCALL_TOKENS: "s3cr3t" }, /ROLLCALL_TOKENS: tokens\[0\] has 6 characters/],
     ["no shards", { ROLLCALL_SHARDS: "0" }, /ROLLCALL_SHARDS: shards must be a whole number from 1/],
-    ["a port that is none", { PORT: "70000" }, /PORT must be from 0 to 65535/],
+    ["a port that is none", { PORT: "70000" }, /PORT: port must be a whole number from 0 to 65535/],
   ])("refuses %s in one line, with code 1", async (_, more, message) => {
     await using entry = serving(more);
     expect(await entry.ended).toBe(1);

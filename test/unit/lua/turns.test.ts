@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import { project } from "../../../src/lua/generated.ts";
-import { type Projector, projectorOver } from "../../../src/projector/projector.ts";
+import { pipelinedProjectorOver, type Projector, projectorOver } from "../../../src/projector/projector.ts";
 import { parseReply, turnArguments } from "../../../src/projector/call.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import type { Command, PipelinePort, Reply } from "../../../src/redis/port.ts";
@@ -31,7 +31,8 @@ afterEach(() => shard.close());
 
 function caller(name: string, own: Pick<PipelinePort, "call"> = port, batch?: number): Projector {
   const both = { call: own.call, pipeline: (calls: readonly Command[]) => port.pipeline(calls) };
-  return projectorOver(both, { prefix: shard.prefix, read: "client", name, batch, now: () => shard.now });
+  const internals = { name, batch, now: () => shard.now };
+  return projectorOver(both, { prefix: shard.prefix, read: "client" }, internals);
 }
 
 /** Records of one process, each a connect; returns their ids. */
@@ -255,18 +256,20 @@ function refusingPort() {
 it("an engine that refuses is told apart, and `auto` asks it once", async () => {
   await connects("a");
   const refusing = refusingPort();
-  const options = { prefix: shard.prefix, now: () => shard.now };
-  await expect(projectorOver(refusing, options).step()).rejects.toMatchObject({
+  const { prefix } = shard;
+  const internals = { now: () => shard.now };
+  await expect(projectorOver(refusing, { prefix }, internals).step()).rejects.toMatchObject({
     code: "READ_REFUSED",
     message: expect.stringContaining('set `read` to "client"'),
   });
-  const projector = projectorOver(refusing, { ...options, read: "auto" });
+  const pipelined = pipelinedProjectorOver(refusing, { prefix, read: "auto" }, internals);
+  const { projector } = pipelined;
   const before = refusing.asked();
   expect(await projector.step()).toMatchObject({ records: 1 });
   await connects("b");
   // As a recorder does it: the call in a pipeline, then what it says.
-  const [reply] = await refusing.pipeline([projector.command(0)]);
-  let result = await projector.settle(0, reply!);
+  const [reply] = await refusing.pipeline([pipelined.command(0, { reap: true })]);
+  let result = await pipelined.settle(0, reply!, { reap: true });
   while (result.more) result = await projector.step();
   expect(await projector.sweep()).toMatchObject({ idle: true });
   expect(refusing.asked() - before).toBe(1);
@@ -276,7 +279,7 @@ it("an engine that refuses is told apart, and `auto` asks it once", async () => 
 
 it("`auto` on an engine that lets scripts read stays with the script", async () => {
   await connects("a");
-  const projector = projectorOver(port, { prefix: shard.prefix, read: "auto", now: () => shard.now });
+  const projector = projectorOver(port, { prefix: shard.prefix, read: "auto" }, { now: () => shard.now });
   expect(await projector.step()).toMatchObject({ records: 1 });
   expect(await shard.totals()).not.toHaveProperty("reader");
 });

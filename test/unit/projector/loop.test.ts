@@ -148,3 +148,25 @@ it("INV-6: a loop that slept while Redis was away reaps nobody the moment it is 
   await running;
   await proxy.close();
 });
+
+it("unknown options are refused wherever there are options, by the nearest name", async () => {
+  const slip = (options: object) => options;
+  expect(() => createProjector({ redis: server.url, ...slip({ budgt: 300 }) })).toThrow(
+    "unknown option budgt of createProjector: did you mean budget?",
+  );
+  await using projector = createProjector({ redis: server.url, prefix });
+  await expect(projector.run(slip({ signl: 1 }))).rejects.toThrow(/signl of run\(\): did you mean signal\?/);
+  await expect(projector.verify(slip({ repiar: true }))).rejects.toThrow(/did you mean repair\?/);
+  await expect(projector.step(0, slip({ reaps: true }))).rejects.toThrow(/did you mean reap\?/);
+  await expect(projector.step(1)).rejects.toThrow(/shard must be a whole number from 0 to 0/);
+  await expect(projector.sweep(slip({ budjet: {} }))).rejects.toThrow(/did you mean budget\?/);
+  await expect(projector.sweep({ budget: slip({ request: 3 }) })).rejects.toThrow(
+    "unknown option budget.request of sweep(): did you mean budget.requests?",
+  );
+  await expect(projector.sweep({ budget: { requests: 0 } })).rejects.toThrow(/budget\.requests/);
+});
+
+it("a projector has no methods that are the recorder's", async () => {
+  await using projector = createProjector({ redis: server.url, prefix });
+  expect(Object.keys(projector).sort()).toEqual(["close", "run", "shards", "step", "sweep", "verify"]);
+});

@@ -52,7 +52,7 @@ it("a bug is INTERNAL, with its cause, in every method, and never looks like a R
   const now = () => {
     throw bug;
   };
-  const reader = readerOver(ioredisPort(test.redis), { prefix, now });
+  const reader = readerOver(ioredisPort(test.redis), { prefix }, { now });
   const asked = [
     () => reader.counts(),
     () => reader.isOnline("alice"),
@@ -77,5 +77,7 @@ it("the reply of another version's script is VERSION_MISMATCH, for a call and fo
   const nonsense = Array.from({ length: 16 }, () => "x");
   expect(() => parseReply(nonsense)).toThrow(expect.objectContaining({ code: "REPLY_INVALID" }) as Error);
   const other = { call: async () => ["0", 0], pipeline: async () => [] };
-  await expect(verifyShards(other, [keysOf("p", 0, 1)])).rejects.toMatchObject({ code: "VERSION_MISMATCH" });
+  await expect(
+    verifyShards(other, [keysOf("p", 0, 1)], { repair: false, signal: undefined }),
+  ).rejects.toMatchObject({ code: "VERSION_MISMATCH" });
 });

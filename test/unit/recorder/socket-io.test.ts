@@ -392,6 +392,16 @@ describe("what an application hands in", () => {
     refuse({ namespaces: [] }, /at least one/);
     refuse({ namespaces: ["orders"] }, /start with/);
     refuse({ ttl: 1000, heartbeat: 900 }, /heartbeat \(900 ms\).*ttl \(1000 ms\)/);
+    refuse({ hearbeat: 900 }, /unknown option hearbeat of createPresence: did you mean heartbeat\?/);
+    refuse({ logger: { warn() {} } }, /logger must have the functions info, warn and error/);
+    for (const [other, message] of [
+      [io.of("/"), /must be a Socket.IO server.*a namespace: pass the server/],
+      [{}, /must be a Socket.IO server/],
+      [undefined, /must be a Socket.IO server/],
+      [options, /must be a Socket.IO server/],
+    ] as const) {
+      expect(() => createPresence(other as never, options)).toThrow(message);
+    }
     await io.close();
   });
 
@@ -405,6 +415,31 @@ describe("what an application hands in", () => {
     expect(errors[0]).toBe("SHARDS_MISMATCH");
     await presence.close();
     await io.close();
+  });
+
+  it("an unknown option of close() is refused, and nothing is closed", async () => {
+    const a = await node();
+    const slip = { timeuot: 1_000 } as object;
+    await expect(a.presence.close(slip)).rejects.toThrow(/timeuot of close\(\): did you mean timeout\?/);
+    const client = await connect(a.url, "alice");
+    await untilEqual(() => a.heard, ["+alice connect"]);
+    client.disconnect();
+  });
+
+  it("a function in `namespaces` that throws is told, and its namespace is not counted", async () => {
+    const a = await node({
+      namespaces: [
+        (name) => {
+          if (name === "/odd") throw new Error("a bug of the application");
+          return name === "/";
+        },
+      ],
+    });
+    a.io.of("/odd");
+    const client = await connect(a.url, "alice");
+    await untilEqual(() => a.heard, ["+alice connect"]);
+    expect(a.errors.map(({ code }) => code)).toEqual(["OPTIONS_INVALID"]);
+    client.disconnect();
   });
 
   it("a listener that throws stops nothing", async () => {

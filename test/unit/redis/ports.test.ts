@@ -81,11 +81,8 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     await append(operations("+bob"), 60_000);
     // The lease is due 60 s from now; from then on somebody should have projected.
     const asOf = async (later: number) => {
-      const { asOf: answer } = await readerOver(client.read, {
-        prefix,
-        shards,
-        now: () => Date.now() + later,
-      }).counts();
+      const now = () => Date.now() + later;
+      const { asOf: answer } = await readerOver(client.read, { prefix, shards }, { now }).counts();
       return answer;
     };
     expect(await asOf(59_000)).toMatchObject({ stale: false, lag: { records: shards } });

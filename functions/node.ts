@@ -1,5 +1,5 @@
 /**
- * The API on Node: `node functions/node.ts`. Reads over REDIS_URL or over Upstash's variables (lib/environment.ts
+ * The API on Node: `node functions/node.ts`. Reads over REDIS_URL or over Upstash's variables (.dev.vars.example
  * names all of them). SIGTERM and SIGINT let requests under way finish; a second one ends the process at once.
  */
 import { createReader } from "../src/reader/create.ts";

@@ -116,10 +116,13 @@ function open(client: IoRedis): Connection {
     connection.onReconnect?.();
   });
   client.on("close", () => {
+    stopTimer(client);
     lost = true;
     settle("Redis cannot be reached");
   });
   client.on("end", () => settle("Redis cannot be reached"));
+  // Nodes of a Cluster.
+  client.on("-node", stopTimer);
   // ioredis prints an error nobody listens for. Whoever sent the command gets it as well.
   client.on("error", () => {});
 
@@ -145,11 +148,24 @@ function open(client: IoRedis): Connection {
     close() {
       closed = true;
       settle("this connection has been closed");
+      const nodes = client.nodes?.("all") ?? [];
       // On one that has ended already, ioredis would leave a timer behind.
       if (client.status !== "end") client.disconnect();
+      for (const one of [client, ...nodes]) stopTimer(one);
     },
   };
   return connection;
+}
+
+/**
+ * ioredis 5 lets the timer of `socketTimeout` run on when a connection ends while an answer is due. For as long as that is
+ * the process would stay alive, and then the connection that was made meanwhile would be destroyed.
+ */
+function stopTimer(client: object): void {
+  const { socketTimeoutTimer: timer } = client as { socketTimeoutTimer?: ReturnType<typeof setTimeout> };
+  if (timer === undefined) return;
+  clearTimeout(timer);
+  Object.assign(client, { socketTimeoutTimer: undefined });
 }
 
 /** Whether each command of this client goes to the one server, so that one call may name keys of several shards. */

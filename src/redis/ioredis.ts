@@ -25,6 +25,9 @@ export interface IoRedis {
   /** The same, as a transaction. */
   multi(): Batch;
   on(event: "ready" | "close" | "end" | "error", listener: () => void): unknown;
+  on(event: "-node", listener: (node: object) => void): unknown;
+  /** Of a Cluster alone: its connections. */
+  nodes?(role: "all"): readonly object[];
   disconnect(): void;
 }
 

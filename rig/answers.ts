@@ -29,17 +29,17 @@ export function asOf(fields: Partial<Json<AsOf>> = {}) {
 }
 
 /** A user with one socket. */
-export function user(fields: Partial<UserPresence>) {
+export function userOf(fields: Partial<UserPresence>) {
   return having({ online: true, sockets: 1, ...fields });
 }
 
 /** A user who is absent. */
 export function absent(id: string) {
-  return user({ id, online: false, sockets: 0 });
+  return userOf({ id, online: false, sockets: 0 });
 }
 
 /** A process that test/unit/http/support.ts registered. */
-export function liveProcess(fields: Partial<Json<ProcessPresence>>) {
+export function processOf(fields: Partial<Json<ProcessPresence>>) {
   const about = { host: "host.example", pid: 42, version: "1.2.3" };
   return having({ state: "live", leaseUntil: TIME, startedAt: TIME, ...about, ...fields });
 }

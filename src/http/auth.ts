@@ -14,6 +14,7 @@ const TOKEN_LENGTH_MIN = 16;
 /** Every request is compared with each of them. */
 const TOKENS_MAX = 32;
 
+/** What a token opens: `counts` the numbers, `users` everything. */
 export type Scope = "counts" | "users";
 
 /** Throws PresenceError OPTIONS_INVALID naming the first token that cannot work, by its place and never by its text. */
@@ -49,6 +50,7 @@ export function checkScopes(users: readonly string[], counts: readonly string[])
   );
 }
 
+/** Which tokens there are, and which scope a request needs. */
 export interface Guard {
   /** Tokens of the scope `users`, which covers the other. */
   readonly users: readonly string[];

@@ -5,6 +5,7 @@ import type { ResolvedAppOptions } from "./options.ts";
 /** How often a stream looks for something new, ms: at most one event in this time. */
 const EVERY_MS = 1_000;
 
+/** How often a stream looks, how often it says that it lives, and when it has to end. */
 export interface Pace {
   /** How often a stream looks for something new, ms. */
   readonly every: number;

@@ -75,6 +75,7 @@ export interface ProblemDocument {
   readonly code: ProblemCode;
 }
 
+/** The schema of a problem, which may have more members. */
 export const problemSchema = schemaOf<ProblemDocument>()(
   v.object({
     type: v.string(),
@@ -99,8 +100,10 @@ const TITLES = {
   503: "Service Unavailable",
 } as const;
 
+/** The statuses of problems. */
 export type ProblemStatus = keyof typeof TITLES;
 
+/** What a problem can have beside its status, code and detail. */
 export interface ProblemParts {
   readonly headers?: Readonly<Record<string, string>>;
   /** More members of the document, as RFC 9457 allows. */
@@ -149,6 +152,7 @@ export class Problem extends Error {
 /** How long a caller is asked to wait before it tries again, s. */
 const RETRY_AFTER_S = 2;
 
+/** Headers of a problem that passes by itself. */
 export const retryAfter = { "retry-after": String(RETRY_AFTER_S) };
 
 function redisUnavailable(cause: PresenceError): Problem {

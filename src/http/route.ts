@@ -35,6 +35,7 @@ interface RouteDescription {
   readonly problems?: readonly (400 | 413 | 415 | 503)[];
 }
 
+/** A route of the table, ready to be served. */
 export interface Route extends RouteDescription {
   /** Absent: the route looks at no parameter and refuses none. */
   readonly query?: QuerySchema;

@@ -14,6 +14,7 @@ export interface ShardAnswer {
   readonly asOf: ShardAsOf;
 }
 
+/** How the questions of one reader ask Redis. Its methods reject with PresenceError, as the reader's do. */
 export interface ReaderContext {
   readonly shards: number;
   /** Shard by shard. */

@@ -14,6 +14,7 @@ export function leasesCommand(keys: ShardKeys): ReadCommand {
   return ["ZRANGE", keys.processes, "0", String(PROCESSES_READ_MAX - 1), "WITHSCORES"];
 }
 
+/** What leasesCommand() asks, for messages. */
 export const LEASES_ASKED = "ZRANGE of leases";
 const PROCESS_ASKED = "HGETALL of a process";
 

@@ -2,6 +2,7 @@
 import { entriesOf, list, text } from "./decode.ts";
 import type { Reply } from "./port.ts";
 
+/** One entry of a stream: names and values, flat. */
 export interface StreamEntry {
   readonly id: string;
   readonly fields: readonly string[];

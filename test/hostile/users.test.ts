@@ -15,6 +15,7 @@ import { connect } from "../../src/redis/connect.ts";
 import { tail } from "../../src/follow/tail.ts";
 import { decodeChanges } from "../../src/core/change.ts";
 import { keysOf } from "../../src/core/keys.ts";
+import { userOf } from "../../rig/answers.ts";
 import { until } from "../../rig/until.ts";
 import { REPEAT, SEED, TIMEOUT_MS, TIMES } from "./support.ts";
 
@@ -91,7 +92,7 @@ async function travels(path: Path, ids: readonly string[]): Promise<void> {
   for (const id of ids) recorder.connect(checkUser(id));
   await until("all are counted", async () => (await reader.counts()).users === ids.length);
   const found = await reader.lookup(ids);
-  expect(found.users).toEqual(ids.map((id) => ({ id, online: true, sockets: 1 })));
+  expect(found.users).toEqual(ids.map((id) => userOf({ id })));
   const listed: string[] = [];
   for await (const { id } of reader.users()) listed.push(id);
   expect(sorted(new Set(listed))).toEqual(sorted(ids));

@@ -1,6 +1,7 @@
 import { METRICS_TYPE, metricsOf } from "../metrics.ts";
 import type { Route, RouteParts } from "../route.ts";
 
+/** Reader.totals(), as text. */
 export function metricsRoute({ reader }: RouteParts): Route {
   return {
     method: "GET",

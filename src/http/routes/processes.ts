@@ -3,6 +3,7 @@ import { cacheControl } from "../headers.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { noQuery } from "../schemas.ts";
 
+/** Reader.processes(). */
 export function processesRoute({ reader, options }: RouteParts): Route {
   const cached = { "cache-control": cacheControl("private", options.reuse) };
   return routeWithQuery({

@@ -3,6 +3,7 @@ import { asOfSchema } from "../../reader/answers/as-of.ts";
 import { Problem, retryAfter } from "../problem.ts";
 import type { Route, RouteParts } from "../route.ts";
 
+/** What it answers when all is well. */
 export const readySchema = v.strictObject({ status: v.literal("ready"), asOf: asOfSchema });
 
 /** For load balancers: 503 PROJECTOR_STALE when the numbers are old, REDIS_UNAVAILABLE when there are none. */

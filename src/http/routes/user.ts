@@ -4,6 +4,7 @@ import { parseUserPath } from "../request.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { noQuery } from "../schemas.ts";
 
+/** Reader.user(); the id is percent-encoded. */
 export function userRoute({ reader, options }: RouteParts): Route {
   const cached = { "cache-control": cacheControl("private", options.reuse) };
   return routeWithQuery({

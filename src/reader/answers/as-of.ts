@@ -30,6 +30,7 @@ const lag = v.strictObject({
   ms: v.pipe(count, v.description("Age of the oldest of them.")),
 });
 
+/** JSON of AsOf. */
 export const asOfSchema = schemaOf<AsOf>()(
   v.strictObject({
     now: v.pipe(time, v.description("When it was read, on the reader's clock.")),

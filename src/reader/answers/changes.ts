@@ -29,6 +29,7 @@ export const changeSchema = schemaOf<Change>()(
   }),
 );
 
+/** JSON of ChangesAnswer. */
 export const changesAnswerSchema = schemaOf<ChangesAnswer>()(
   v.strictObject({
     changes: v.array(changeSchema),

@@ -14,6 +14,7 @@ export interface Counts {
   readonly asOf: AsOf;
 }
 
+/** JSON of Counts. */
 export const countsSchema = schemaOf<Counts>()(
   v.strictObject({ users: count, sockets: count, connections: count, asOf: asOfSchema }),
 );

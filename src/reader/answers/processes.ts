@@ -43,6 +43,7 @@ const processSchema = schemaOf<ProcessPresence>()(
   }),
 );
 
+/** JSON of ProcessesAnswer. */
 export const processesAnswerSchema = schemaOf<ProcessesAnswer>()(
   v.strictObject({ processes: v.array(processSchema), asOf: asOfSchema }),
 );

@@ -35,14 +35,18 @@ const fields = {
   sockets: v.pipe(count, v.description("Across all processes; 0 for a user in grace.")),
 };
 
+/** JSON of UserPresence. */
 export const userPresenceSchema = schemaOf<UserPresence>()(v.strictObject(fields));
 
+/** JSON of UserAnswer. */
 export const userAnswerSchema = schemaOf<UserAnswer>()(v.strictObject({ ...fields, asOf: asOfSchema }));
 
 const users = v.array(userPresenceSchema);
 
+/** JSON of UsersAnswer. */
 export const usersAnswerSchema = schemaOf<UsersAnswer>()(v.strictObject({ users, asOf: asOfSchema }));
 
+/** JSON of UsersPage. */
 export const usersPageSchema = schemaOf<UsersPage>()(
   v.strictObject({
     users,

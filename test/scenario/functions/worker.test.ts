@@ -10,6 +10,7 @@ import { keysOf } from "../../../src/core/keys.ts";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import type { Counts, ProcessesAnswer, UsersAnswer, UsersPage } from "../../../src/reader/reader.ts";
 import { append, HOSTILE_IDS, newPrefix, populate, problemIn, project } from "../../unit/http/support.ts";
+import { absent, userOf } from "../../../rig/answers.ts";
 import { until, untilEqual } from "../../../rig/until.ts";
 import { startWorkerd, type StartedWorker, type WorkerOptions } from "../../../rig/workerd.ts";
 import { READ_ONLY_TOKEN, startTappedBridge, TOKEN, WRITE_TOKEN, type Tap } from "./support.ts";
@@ -97,11 +98,7 @@ describe.each([1, 4])("fetch, over %i shard(s)", (shards) => {
       body: JSON.stringify({ ids: [...HOSTILE_IDS, "nobody"] }),
       headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" },
     });
-    const expected = [...HOSTILE_IDS, "nobody"].map((id) => ({
-      id,
-      online: id !== "nobody",
-      sockets: id === "nobody" ? 0 : 1,
-    }));
+    const expected = [...HOSTILE_IDS.map((id) => userOf({ id })), absent("nobody")];
     expect(((await lookup.json()) as UsersAnswer).users).toEqual(expected);
 
     expect((await json<{ gap: boolean }>("/v1/changes")).gap).toBe(false);

@@ -64,7 +64,7 @@ describe("decodeChanges", () => {
         "online",
         "c",
       ]),
-    ).toEqual([
+    ).toMatchObject([
       { user: "a", type: "offline", cause: "reap", at, id: "5-1" },
       { user: "b", type: "offline", cause: "reap", at, id: "5-1" },
       { user: "c", type: "online", cause: "connect", at, id: "5-1" },

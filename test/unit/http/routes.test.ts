@@ -10,7 +10,7 @@ import type {
   UsersAnswer,
   UsersPage,
 } from "../../../src/reader/reader.ts";
-import { absent, asOf, liveProcess, user } from "../../../rig/answers.ts";
+import { absent, asOf, processOf, userOf } from "../../../rig/answers.ts";
 import { appOver, HOSTILE_IDS, newPrefix, populate, useRedis, type TestApp } from "./support.ts";
 
 const test = useRedis();
@@ -54,7 +54,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
   });
 
   it("GET /v1/users/:id adds up the sockets of all processes", async () => {
-    expect(await api.get<UserAnswer>("/v1/users/alice")).toEqual(user({ id: "alice", sockets: 3 }));
+    expect(await api.get<UserAnswer>("/v1/users/alice")).toEqual(userOf({ id: "alice", sockets: 3 }));
   });
 
   it("GET /v1/users/:id answers 200 for one who is absent", async () => {
@@ -63,7 +63,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
 
   it.each(HOSTILE_IDS)("GET /v1/users/:id finds %j", async (id) => {
     const answer = await api.get<UserAnswer>(`/v1/users/${encodeURIComponent(id)}`);
-    expect(answer).toEqual(user({ id }));
+    expect(answer).toEqual(userOf({ id }));
     expect(answer.asOf).toEqual(asOf());
   });
 
@@ -76,7 +76,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(users.map(({ id }) => id)).toEqual(ids);
     const sockets = (id: string) => (id === "alice" ? 3 : ["nobody", "absent/%2F"].includes(id) ? 0 : 1);
     expect(users).toEqual(
-      ids.map((id) => (sockets(id) > 0 ? user({ id, sockets: sockets(id) }) : absent(id))),
+      ids.map((id) => (sockets(id) > 0 ? userOf({ id, sockets: sockets(id) }) : absent(id))),
     );
   });
 
@@ -90,8 +90,8 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(age).toEqual(asOf());
     const n = HOSTILE_IDS.length;
     expect(processes).toEqual([
-      liveProcess({ id: "web-1", sockets: n + 3, connections: n + 4 }),
-      liveProcess({ id: "web-2", sockets: 1, connections: 2 }),
+      processOf({ id: "web-1", sockets: n + 3, connections: n + 4 }),
+      processOf({ id: "web-2", sockets: 1, connections: 2 }),
     ]);
   });
 

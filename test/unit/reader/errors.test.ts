@@ -30,8 +30,14 @@ it("a count that is no number is refused, naming what was asked and not what cam
   await populate(test.redis, { prefix, users: ["alice"] });
   await test.redis.hset(keysOf(prefix, 0, 1).users, "alice", "many");
   const reader = readerOver(ioredisPort(test.redis), { prefix });
-  for (const asked of [reader.user("alice"), reader.lookup(["alice"]), reader.page(), reader.usersList()])
-    await expect(asked).rejects.toMatchObject({
+  const questions = [
+    () => reader.user("alice"),
+    () => reader.lookup(["alice"]),
+    () => reader.page(),
+    () => reader.usersList(),
+  ];
+  for (const ask of questions)
+    await expect(ask()).rejects.toMatchObject({
       code: "REPLY_INVALID",
       message: expect.stringMatching(/^(HMGET|HSCAN) of users: expected a whole number, got text/) as string,
     });
@@ -47,19 +53,19 @@ it("a bug is INTERNAL, with its cause, in every method, and never looks like a R
     throw bug;
   };
   const reader = readerOver(ioredisPort(test.redis), { prefix, now });
-  const asked = [
-    reader.counts(),
-    reader.isOnline("alice"),
-    reader.user("alice"),
-    reader.lookup(["alice"]),
-    reader.page(),
-    reader.users().next(),
-    reader.usersList(),
-    reader.processes(),
-    reader.totals(),
+  const questions = [
+    () => reader.counts(),
+    () => reader.isOnline("alice"),
+    () => reader.user("alice"),
+    () => reader.lookup(["alice"]),
+    () => reader.page(),
+    () => reader.users().next(),
+    () => reader.usersList(),
+    () => reader.processes(),
+    () => reader.totals(),
   ];
-  for (const question of asked)
-    await expect(question).rejects.toMatchObject({ name: "PresenceError", code: "INTERNAL", cause: bug });
+  for (const ask of questions)
+    await expect(ask()).rejects.toMatchObject({ name: "PresenceError", code: "INTERNAL", cause: bug });
   const api = appOver(test.redis, { prefix }, { reader });
   expect(await problemIn(await api.request("/v1/counts"))).toMatchObject({ status: 500, code: "INTERNAL" });
   expect(api.logged[0]).toMatch(/^GET \/v1\/counts: 500 INTERNAL \(TypeError\)\n\s+at /);

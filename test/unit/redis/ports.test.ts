@@ -68,7 +68,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     expect(before).toMatchObject({ users: 0, sockets: 0, asOf: { lag: { records: shards } } });
     await projector.sweep();
     const { asOf, ...counts } = await reader.counts();
-    expect(counts).toEqual({ users: 2, sockets: 5, connections: 7 });
+    expect(counts).toMatchObject({ users: 2, sockets: 5, connections: 7 });
     expect(asOf).toMatchObject({ stale: false, lag: { records: 0, ms: 0 } });
     expect(Math.abs(asOf.now.getTime() - Date.now())).toBeLessThan(5_000);
     expect(asOf.now.getTime() - asOf.projectedAt!.getTime()).toBeLessThan(5_000);

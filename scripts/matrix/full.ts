@@ -5,7 +5,7 @@
 import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { emptyFolder, install, pack } from "./folder.ts";
-import { attw, lint, requireDoors, type Scene } from "./quick.ts";
+import { attw, lint, requireDoors, runDoors, type Scene } from "./quick.ts";
 import { run } from "./run.ts";
 import { runSnippet, writeSnippet } from "./snippet.ts";
 import { typecheck } from "./typecheck.ts";
@@ -120,7 +120,7 @@ async function withPeers(
     }
     const doors = runtime.js.map((argument) => argument.replace("snippet.js", "doors.js"));
     await parts.part(`${runtime.name}, ${name}: clients of the application, API, client`, () =>
-      run(path, doors, { cwd: folder, timeout: 40_000, env: { REDIS_URL: redis } }).then(() => {}),
+      runDoors(folder, redis, path, doors),
     );
     if (runtime.binary.includes("node/")) {
       await parts.part(`${runtime.name}: require() of every door`, () => requireDoors(folder, path));

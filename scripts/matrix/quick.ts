@@ -58,7 +58,11 @@ export async function quick({ root, temporary, redis, parts }: Scene): Promise<s
   await parts.part("README's first block on this Node", () =>
     runSnippet(folder, redis, process.execPath, ["snippet.js"]),
   );
-  await copyFile(join(root, "scripts/matrix/user/clients.ts"), join(folder, "clients.ts"));
+  for (const file of ["clients.ts", "doors.js"])
+    await copyFile(join(root, "scripts/matrix/user", file), join(folder, file));
+  await parts.part("clients of the application, API, client", () =>
+    runDoors(folder, redis, process.execPath, ["doors.js"]),
+  );
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   await Promise.all(
     (["nodenext", "bundler"] as const).map((resolution) =>
@@ -90,6 +94,16 @@ export async function quick({ root, temporary, redis, parts }: Scene): Promise<s
   }
   await ofFiles;
   return tarball;
+}
+
+/** What an application does with the doors beside createPresence. */
+export async function runDoors(
+  folder: string,
+  redis: string,
+  runtime: string,
+  args: readonly string[],
+): Promise<void> {
+  await run(runtime, args, { cwd: folder, timeout: 40_000, env: { REDIS_URL: redis } });
 }
 
 /** Rejects for any message, a suggestion included. */

@@ -19,13 +19,13 @@ export type NodeHandler = (request: IncomingMessage, response: ServerResponse) =
  *
  *   http.createServer(nodeHandler(app));
  *   express().use("/presence", nodeHandler(app));        // before express.json(), which would take the body
- *   fastify.all("/presence/*", (request, reply) => {
+ *   fastify.all("/presence/*", { onRequest(request, reply) {   // before Fastify takes the body
  *     reply.hijack();
  *     request.raw.url = request.raw.url.slice("/presence".length);
- *     void nodeHandler(app)(request.raw, reply.raw);
- *   });
+ *     void handler(request.raw, reply.raw);
+ *   } }, () => {});
  *
- * Koa and Nest take the same listener. In a Hono app: `parent.mount("/presence", app.fetch)`.
+ * In a Hono app: `parent.mount("/presence", app.fetch)`.
  */
 export function nodeHandler(app: FetchApp): NodeHandler {
   // By default the adapter puts classes of its own in place of the process's Request and Response.

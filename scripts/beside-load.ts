@@ -1,5 +1,5 @@
 /**
- * Runs a command beside a load that keeps every core busy: `node scripts/beside-load.ts [--busy N] -- npm test`.
+ * Runs a command beside a load that keeps every core busy: `npm run beside-load -- npm test`.
  *
  * Starts one busy process a core (or N), runs the command, ends them, and exits as the command did (128 plus the number
  * of the signal that ended it). What fails only here is a race: fix it where it is, not by a longer time-out.
@@ -10,7 +10,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { availableParallelism, constants } from "node:os";
 
-const USAGE = "Usage: node scripts/beside-load.ts [--busy N] -- COMMAND [ARGUMENT …]\n";
+const USAGE = "Usage: npm run beside-load -- [--busy N] [--] COMMAND [ARGUMENT …]\n";
 const EXIT_USAGE = 2;
 const EXIT_SIGNALLED = 128;
 
@@ -20,11 +20,11 @@ const BUSY = `
   const slice = () => { const end = performance.now() + 1_000; while (performance.now() < end); setImmediate(slice); };
   slice();`;
 
-const separator = process.argv.indexOf("--", 2);
-const own = separator === -1 ? [] : process.argv.slice(2, separator);
-const [command, ...args] = separator === -1 ? [] : process.argv.slice(separator + 1);
-const busy = own.length === 0 ? availableParallelism() : own[0] === "--busy" ? Number(own[1]) : Number.NaN;
-if (command === undefined || own.length % 2 !== 0 || !(Number.isSafeInteger(busy) && busy > 0)) {
+const rest = process.argv.slice(2);
+const busy = rest[0] === "--busy" ? Number(rest.splice(0, 2)[1]) : availableParallelism();
+if (rest[0] === "--") rest.shift();
+const [command, ...args] = rest;
+if (command === undefined || command.startsWith("-") || !(Number.isSafeInteger(busy) && busy > 0)) {
   process.stderr.write(USAGE);
   process.exit(EXIT_USAGE);
 }
@@ -34,8 +34,7 @@ const load = Array.from({ length: busy }, () =>
 );
 // A terminal sends Ctrl-C to the command as well; whoever signals us alone means it.
 const running = spawn(command, args, { stdio: "inherit" });
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-  process.on(signal, () => running.kill(signal));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => running.kill(signal));
 try {
   const [code, signal] = (await once(running, "exit")) as [number | null, NodeJS.Signals | null];
   process.exitCode = code ?? EXIT_SIGNALLED + constants.signals[signal!];

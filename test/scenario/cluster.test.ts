@@ -85,9 +85,12 @@ async function startProcess(options: object): Promise<NodeProcess> {
   return { child, url, heard, errors };
 }
 
-function startThree(
-  options: { ttl: number; shards?: number; grace?: number; project?: boolean },
-): Promise<NodeProcess[]> {
+function startThree(options: {
+  ttl: number;
+  shards?: number;
+  grace?: number;
+  project?: boolean;
+}): Promise<NodeProcess[]> {
   reader = createReader({ redis: server.url, prefix, shards: options.shards ?? 1 });
   return Promise.all([0, 1, 2].map(() => startProcess(options)));
 }
@@ -129,7 +132,7 @@ async function changes(shards: number): Promise<Change[]> {
 }
 
 describe.each([{ shards: 1 }, { shards: 4 }])("three nodes, $shards shard(s)", ({ shards }) => {
-  it("INV-3: agree with the clients, and each hears each change exactly once", async () => {
+  it("INV-3: agree with the clients, and each receives every change exactly once", async () => {
     const nodes = await startThree({ ttl: LONG_TTL_MS, shards });
     await populate(nodes, 12, 3);
     await agrees();
@@ -146,7 +149,7 @@ describe.each([{ shards: 1 }, { shards: 4 }])("three nodes, $shards shard(s)", (
     for (const node of nodes) await untilEqual(() => sorted(node.heard), sorted([...came, ...went]));
   });
 
-  it("INV-5: a node killed with SIGKILL is reaped when its lease has run out, and the others hear who went", async () => {
+  it("INV-5: a node killed with SIGKILL is reaped when its lease has run out, and the others receive the changes", async () => {
     const nodes = await startThree({ ttl: TTL_MS, shards });
     await populate(nodes, 9, 1);
     await agrees();
@@ -201,7 +204,7 @@ describe.each([{ shards: 1 }, { shards: 4 }])("three nodes, $shards shard(s)", (
   });
 });
 
-it("two projectors and sweeps at once fold everything exactly once, the nodes projecting nothing", async () => {
+it("two projectors and a sweep fold everything exactly once while the nodes project nothing", async () => {
   const shards = 4;
   const nodes = await startThree({ ttl: TTL_MS, shards, project: false });
   const projectors = [0, 1].map(() => createProjector({ redis: server.url, prefix, shards }));

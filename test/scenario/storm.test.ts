@@ -67,7 +67,7 @@ function watched(prefix: string) {
   return { recorder, calls, records, close: async () => (await recorder.close(5_000), connection.close()) };
 }
 
-it("20,000 sockets drop and return: no change is told, no call exceeds its budget, memory stays with the sockets", async () => {
+it("20,000 sockets drop and return without a change, within the budget of each call and in bounded memory", async () => {
   const nodes = [watched("storm"), watched("storm")];
   const keys = keysOf("storm", 0, 1);
   const user = (i: number) => `user-${i}`;

@@ -141,7 +141,7 @@ describe("node.ts", () => {
     },
   );
 
-  it("answers at SIGTERM what is under way, and takes nothing new", async () => {
+  it("answers at SIGTERM the requests under way, and accepts no new ones", async () => {
     await using own = await startRedis();
     await using entry = serving({ REDIS_URL: own.url });
     const [, url] = await entry.prints(LISTENING);
@@ -166,7 +166,7 @@ describe("node.ts", () => {
     expect(await entry.ended).toBe(0);
   });
 
-  it("starts without Redis, says 503, and 200 when it comes", async () => {
+  it("starts without Redis, answers 503, and 200 once Redis is there", async () => {
     const gone = await startRedis();
     await gone.stop();
     await using entry = serving({ REDIS_URL: gone.url });

@@ -144,7 +144,7 @@ describe.each([1, 4])("fetch, over %i shard(s)", (shards) => {
 });
 
 describe("fetch, while Redis hesitates", () => {
-  it("a caller who goes away does not spoil the answers of those who come later", async () => {
+  it("a caller that goes away does not spoil later answers", async () => {
     const prefix = newPrefix();
     await populate(redis, { prefix, users: ["alice"] });
     await using worker = await startWorker(reading(prefix));
@@ -160,7 +160,7 @@ describe("fetch, while Redis hesitates", () => {
     expect(worker.logged).toEqual([]);
   });
 
-  it("nor does a request that was answered before Redis did: workerd cancels what it had under way", async () => {
+  it("a request that was answered before Redis did spoils no later one: workerd cancels what it had under way", async () => {
     const prefix = newPrefix();
     await populate(redis, { prefix, users: ["alice"] });
     await using worker = await startWorker(reading(prefix), {
@@ -172,7 +172,7 @@ describe("fetch, while Redis hesitates", () => {
     await untilEqual(async () => (await worker.get("/v1/counts")).status, 200);
   });
 
-  it("many at once are each answered", async () => {
+  it("concurrent requests are each answered", async () => {
     const prefix = newPrefix();
     await populate(redis, { prefix, users: ["alice"] });
     await using worker = await startWorker(reading(prefix));
@@ -242,7 +242,7 @@ describe("fetch, set up wrongly", () => {
 });
 
 describe("scheduled", () => {
-  it.each([1, 4])("folds what was appended and reaps who is gone, over %i shard(s)", async (shards) => {
+  it.each([1, 4])("folds what was appended and reaps crashed processes, over %i shard(s)", async (shards) => {
     const prefix = newPrefix();
     // Once upon a time there was a process whose lease has long run out.
     const past = () => Date.now() - 3_600_000;
@@ -275,7 +275,7 @@ describe("scheduled", () => {
   });
 
   it.each(["script", "client", "auto"])(
-    "INV-5: a crashed node is gone within its ttl and an interval, read by %s, with nothing else running",
+    "INV-5: the first sweep after its lease reaps a crashed node, read by %s, with nothing else running",
     async (read) => {
       const prefix = newPrefix();
       const { records, changes } = keysOf(prefix, 0, 1);
@@ -310,7 +310,7 @@ describe("scheduled", () => {
     },
   );
 
-  it("an idle invocation sends a look a sweep, two commands each", async () => {
+  it("an idle invocation sends one look per sweep, of two commands", async () => {
     const prefix = newPrefix();
     await populate(redis, { prefix, users: ["alice"] });
     await using worker = await startWorker({
@@ -329,7 +329,7 @@ describe("scheduled", () => {
     expect(tap.sent).toEqual([]);
   });
 
-  it("in two Workers: one serves and is given nothing that could write, the other projects and answers nobody", async () => {
+  it("of two Workers, the one that serves holds nothing that can write, and the one that projects answers nobody", async () => {
     const prefix = newPrefix();
     await append(redis, { prefix, users: ["alice"] });
     await using sweep = await startWorker(

@@ -109,13 +109,13 @@ async function travels(path: Path, ids: readonly string[]): Promise<void> {
 }
 
 describe.each([1, 4])("with %i shard(s)", (shards) => {
-  it("every nasty id goes the whole way and back as it is", async () => {
+  it("hostile ids go the whole way and back as they are", async () => {
     const path = await start(shards);
     await travels(path, [...new Set(NASTY)]);
     await path.close();
   });
 
-  it(`random ids do (${REPEAT})`, { timeout: TIMEOUT_MS }, async () => {
+  it(`random ids go the whole way and back as they are (${REPEAT})`, { timeout: TIMEOUT_MS }, async () => {
     const path = await start(shards);
     const id = fc
       .oneof(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme" }), fc.string({ maxLength: 85 }))

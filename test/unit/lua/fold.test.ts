@@ -24,7 +24,7 @@ afterEach(async () => {
 const about = { host: "h", pid: 1, version: "0", grace: 0 };
 
 describe("a record in sequence", () => {
-  it("registers a process, counts its sockets and tells who came", async () => {
+  it("registers a process, counts its sockets and reports its users online", async () => {
     await shard.record({
       process: "p",
       seq: 1,
@@ -69,7 +69,7 @@ describe("a record in sequence", () => {
     expect(await shard.redis.xlen(shard.keys.records)).toBe(0);
   });
 
-  it("tells an offline only with the last socket of all processes, and why", async () => {
+  it("reports a user offline, with the cause, only when the last socket of all processes is gone", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice", "+bob"), sockets: 2 });
     await shard.record({ process: "q", seq: 1, operations: operations("+alice"), sockets: 1 });
     await shard.step();
@@ -82,7 +82,7 @@ describe("a record in sequence", () => {
     expect((await shard.told()).slice(2)).toEqual(["-bob leave", "-alice disconnect"]);
   });
 
-  it("tells nothing of a user who moves from one process to another within one call", async () => {
+  it("reports no change for a user who moves from one process to another within one call", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
     await shard.step();
     await shard.record({ process: "p", seq: 2, operations: operations("-alice"), sockets: 0 });
@@ -92,7 +92,7 @@ describe("a record in sequence", () => {
     expect(await shard.usersOf("q")).toEqual({ alice: 1 });
   });
 
-  it("takes user ids as they are", async () => {
+  it("keeps user ids as they are", async () => {
     const ids = [
       "__proto__",
       "1e5",
@@ -226,7 +226,7 @@ describe("a process that cannot be believed is fenced", () => {
     expect(await shard.users()).toEqual({ alice: 1 });
   });
 
-  it("until another incarnation has stated all it has and replaces it; nobody flickers", async () => {
+  it("until another incarnation re-sends its full state and replaces it; no user flips offline and back", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice", "+bob"), sockets: 2 });
     await shard.record({ process: "p", seq: 9, sockets: 2 });
     await shard.step();

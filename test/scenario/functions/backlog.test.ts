@@ -32,7 +32,7 @@ it.each([10, 100])(
     const clock = () => now;
     let summary: SweepSummary | undefined;
     await sweepMinute(
-      () => ({ projector: projectorOver(port, { prefix, clock }), interval: 60_000, requests: 45 }),
+      () => ({ projector: projectorOver(port, { prefix }, { clock }), interval: 60_000, requests: 45 }),
       {
         info: (text) => void (summary = JSON.parse(text.replace("sweep: ", "")) as SweepSummary),
         warn: () => expect.unreachable(),

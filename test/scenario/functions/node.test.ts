@@ -50,8 +50,8 @@ describe("node.ts", () => {
     "the Redis user that docs/deploy.md makes suffices, over %i shard(s), and cannot write",
     async (shards) => {
       const guide = await readFile("docs/deploy.md", "utf8");
-      const [, rules] = /`ACL SETUSER reader on >… ([^`]+)`/.exec(guide)!;
-      await redis.call("ACL", "SETUSER", "reader", "on", ">a-password-0123", ...rules!.split(" "));
+      const [, rules] = /ACL SETUSER reader on '>a-password' ([^\n]+)/.exec(guide)!;
+      await redis.call("ACL", "SETUSER", "reader", "on", ">a-password-0123", ...rules!.replaceAll("'", "").split(" "));
       // The prefix of the guide.
       const prefix = "presence";
       await populate(redis, { prefix, shards, users: ["alice"] });

@@ -123,7 +123,7 @@ it("steps again when its connection was made again: Redis may be back with what 
     sockets: 1,
   });
   await redis.call("XADD", keys().records, `${ago}-1`, ...record);
-  await projectorOver(ioredisPort(redis), { prefix, now: () => ago }).step(0);
+  await projectorOver(ioredisPort(redis), { prefix }, { now: () => ago }).step(0);
   expect(await redis.hgetall(keys().users)).toEqual({ alice: "1" });
   const all = await redis.keys(`${keys().tag}:*`);
   for (const key of all) await redis.copy(key, `kept:${key}`);

@@ -24,7 +24,7 @@ import { encodeRecord } from "../src/core/record.ts";
 import { keysOf } from "../src/core/keys.ts";
 import { startRedis } from "../packages/local-redis/src/index.ts";
 import { project } from "../src/lua/generated.ts";
-import { BUDGET } from "../src/core/options.ts";
+import { BUDGET } from "../src/core/limits.ts";
 import { SCRIPT_READS } from "../src/projector/call.ts";
 import { BARE } from "./fold/bare.ts";
 import { median } from "./support.ts";

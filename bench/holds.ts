@@ -23,7 +23,7 @@ const redis = new Redis(server.url);
 const keys = keysOf("holds", 0, 1);
 const TTL_MS = 60_000;
 let now = Date.now();
-const projector = projectorOver(ioredisPort(redis), { prefix: "holds", now: () => now });
+const projector = projectorOver(ioredisPort(redis), { prefix: "holds" }, { now: () => now });
 
 async function measure(name: string, run: () => Promise<unknown>): Promise<void> {
   await redis.call("CONFIG", "SET", "slowlog-max-len", "1000000");

@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
 import { keysOf } from "../src/core/keys.ts";
 import { startRedis } from "../packages/local-redis/src/index.ts";
-import { resolveRecorderOptions } from "../src/core/options.ts";
+import { resolveRecorderOptions } from "../src/recorder/options.ts";
 import { Recorder } from "../src/recorder/recorder.ts";
 import { connect } from "../src/redis/connect.ts";
 import { median } from "./support.ts";

@@ -1,8 +1,8 @@
 /** The API on Bun: `bun functions/bun.ts`, at PORT and HOST. */
-import { restApi } from "../src/edge/api.ts";
+import { createFetch } from "../src/edge/api.ts";
 import { listenOptionsFrom } from "../src/edge/environment.ts";
 
-const serve = restApi();
+const serve = createFetch();
 const environment = { ...process.env };
 const { port, host } = listenOptionsFrom(environment);
 

@@ -1,8 +1,8 @@
 /** The API on Deno: `deno serve --allow-net --allow-env functions/deno.ts`. */
 import process from "node:process";
-import { restApi } from "../src/edge/api.ts";
+import { createFetch } from "../src/edge/api.ts";
 
-const serve = restApi();
+const serve = createFetch();
 const environment = { ...process.env };
 
 export default { fetch: (request: Request): Promise<Response> => serve(request, environment) };

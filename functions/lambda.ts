@@ -4,13 +4,13 @@
  */
 import { Hono } from "hono";
 import { handle } from "hono/aws-lambda";
-import { restApi } from "../src/edge/api.ts";
-import { restProjection } from "../src/edge/projection.ts";
+import { createFetch } from "../src/edge/api.ts";
+import { createScheduled } from "../src/edge/projection.ts";
 
 const environment = { ...process.env, ROLLCALL_STREAMS: "0" };
-const serve = restApi();
-const project = restProjection();
+const serve = createFetch();
+const project = createScheduled();
 
 export const handler = handle(new Hono().all("*", (c) => serve(c.req.raw, environment)));
 
-export const sweep = (): Promise<void> => project(environment);
+export const sweep = (): Promise<void> => project(undefined, environment);

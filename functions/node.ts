@@ -1,12 +1,12 @@
 /**
- * The API on Node: `node functions/node.ts`. Reads over REDIS_URL or over Upstash's variables (lib/environment.ts
+ * The API on Node: `node functions/node.ts`. Reads over REDIS_URL or over Upstash's variables (.dev.vars.example
  * names all of them). SIGTERM and SIGINT let requests under way finish; a second one ends the process at once.
  */
 import { createReader } from "../src/reader/create.ts";
 import { createApp } from "../src/http/app.ts";
 import * as read from "../src/edge/environment.ts";
 import { main } from "./lib/main.ts";
-import { listen } from "./lib/server.ts";
+import { serve } from "../src/node/server.ts";
 import { upstashClient } from "../src/edge/upstash.ts";
 
 await main(async (signal) => {
@@ -16,9 +16,11 @@ await main(async (signal) => {
   const reader = createReader({ redis, ...read.readerOptionsFrom(process.env) });
   try {
     const app = createApp({ reader, ...options, signal, logger: console });
-    await listen(app, read.listenOptionsFrom(process.env), signal, (url) =>
-      console.info(`listening on ${url}`),
-    );
+    await serve(app, {
+      ...read.listenOptionsFrom(process.env),
+      signal,
+      onListen: (url) => console.info(`listening on ${url}`),
+    });
   } finally {
     reader.close();
   }

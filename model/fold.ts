@@ -13,7 +13,7 @@ import {
   PROCESSES_MAX,
   RECORDS_MAX,
   TOMBSTONE_MS,
-} from "../src/core/protocol.ts";
+} from "../src/core/limits.ts";
 import { cut, type ParsedRecord, parseRecord } from "./parse.ts";
 import { copyOf, type Dead, type Process, type Projection } from "./state.ts";
 

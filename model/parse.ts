@@ -8,7 +8,7 @@ import {
   PROTOCOL,
   REPLACES_MAX,
   TTL_MS_MAX,
-} from "../src/core/protocol.ts";
+} from "../src/core/limits.ts";
 import { LISTS, type ListName } from "../src/core/record.ts";
 import { utf8Length } from "../src/core/utf8.ts";
 

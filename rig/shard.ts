@@ -6,7 +6,7 @@ import { Redis } from "ioredis";
 import { decodeChanges, type Change } from "../src/core/change.ts";
 import { keysOf, type ShardKeys } from "../src/core/keys.ts";
 import { encodeRecord, type RecordEntry } from "../src/core/record.ts";
-import type { ReadMode } from "../src/core/options.ts";
+import type { ReadMode } from "../src/projector/options.ts";
 import {
   type Projector,
   projectorOver,
@@ -82,12 +82,11 @@ export class TestShard {
     this.redis = new Redis(url);
     this.prefix = options.prefix ?? `test-${process.pid}-${prefixes++}`;
     this.keys = keysOf(this.prefix, 0, 1);
-    this.projector = projectorOver(ioredisPort(this.redis), {
-      prefix: this.prefix,
-      ...(options.budget !== undefined && { budget: options.budget }),
-      ...(options.read !== undefined && { read: options.read }),
-      now: () => this.now,
-    });
+    this.projector = projectorOver(
+      ioredisPort(this.redis),
+      { prefix: this.prefix, budget: options.budget, read: options.read },
+      { now: () => this.now },
+    );
   }
 
   /** Appends any fields at the current time; returns the id. */

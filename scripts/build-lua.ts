@@ -2,14 +2,15 @@
  * Joins src/lua/*.lua with the parts they include and writes them, with their SHA-1, to src/lua/generated.ts:
  * plain strings work in Node, in workerd and in every bundler. `--check` fails when the file is out of date.
  *
- * A name in capitals that src/core/protocol.ts exports stands for its value: a literal, where a local would be one of the 200
+ * A name in capitals that src/core/limits.ts exports stands for its value: a literal, where a local would be one of the 200
  * that Lua allows, and one of the 60 that a function may use of what is around it. APPLY and VALID stand for functions that are
  * written where they are first needed, since a call pays for each closure it makes.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as protocol from "../src/core/protocol.ts";
+import { OFFLINE_CAUSES } from "../src/core/change.ts";
+import * as limits from "../src/core/limits.ts";
 
 const folder = join(import.meta.dirname, "../src/lua");
 const target = join(folder, "generated.ts");
@@ -22,8 +23,9 @@ function literal(value: unknown): string {
 const values: Record<string, string> = {
   APPLY: readFileSync(join(folder, "project/apply.lua"), "utf8").trim(),
   VALID: readFileSync(join(folder, "project/valid.lua"), "utf8").trim(),
+  CAUSES: literal(OFFLINE_CAUSES),
 };
-for (const [name, value] of Object.entries(protocol)) {
+for (const [name, value] of Object.entries(limits)) {
   if (/^[A-Z_]+$/.test(name)) values[name] = literal(value);
 }
 

@@ -1,4 +1,51 @@
 /** The door `rollcall/edge`: reader, API and sweeps for Workers and functions. Nothing of it needs Node. */
-export { createApp, type AppOptions } from "./http/app.ts";
-export { restApi } from "./edge/api.ts";
-export { restProjection } from "./edge/projection.ts";
+export { PresenceError, type PresenceErrorCode } from "./core/errors.ts";
+export { createFetch, type EnvironmentFetch } from "./edge/api.ts";
+export {
+  createProjector,
+  createReader,
+  type EdgeProjectorInput,
+  type EdgeReaderInput,
+} from "./edge/create.ts";
+export type { Environment, RestCredentials } from "./edge/environment.ts";
+export { sweepMinute, type Sweeping } from "./edge/minute.ts";
+export { createScheduled, type EnvironmentScheduled } from "./edge/projection.ts";
+export { upstashClient } from "./edge/upstash.ts";
+export { type AppOptions, createApp } from "./http/app.ts";
+export { fetchHandler, type FetchApp } from "./http/fetch.ts";
+export type { CountsAccess, StreamLimits } from "./http/options.ts";
+export type { ProblemCode } from "./http/problem.ts";
+export type { KeyOptions } from "./core/key-options.ts";
+export type { Logger } from "./core/options.ts";
+export type {
+  ProjectorOptions,
+  ReadMode,
+  StepOptions,
+  SweepBudget,
+  SweepOptions,
+  VerifyOptions,
+} from "./projector/options.ts";
+export type { ReaderOptions } from "./reader/options.ts";
+export type { Projector, StepResult } from "./projector/projector.ts";
+export type { SweepLeft, SweepSummary } from "./projector/sweep.ts";
+export type { Difference, VerifyReport } from "./projector/verify.ts";
+export type {
+  AsOf,
+  ChangesAnswer,
+  ChangesOptions,
+  Counts,
+  Lag,
+  Lease,
+  PageOptions,
+  ProcessesAnswer,
+  ProcessPresence,
+  Reader,
+  Totals,
+  UserAnswer,
+  UserPresence,
+  UsersAnswer,
+  UsersListOptions,
+  UsersPage,
+} from "./reader/reader.ts";
+export type { Change, ChangeCause } from "./core/change.ts";
+export type { UpstashClient } from "./redis/upstash.ts";

@@ -1,36 +1,55 @@
 /**
  * Rollcall: crash-proof presence for Socket.IO, written to a Redis stream and readable from the edge.
  */
-export type { Change, ChangeCause } from "./core/change.ts";
+export type { Change, ChangeCause, ChangeType } from "./core/change.ts";
 export { PresenceError, type PresenceErrorCode } from "./core/errors.ts";
 export { createProjector, type ProjectorInput } from "./projector/create.ts";
 export { type ClosableReader, createReader, type ReaderInput } from "./reader/create.ts";
-export type { Logger, ProjectorOptions, ReaderOptions, ReadMode, RecorderOptions } from "./core/options.ts";
+export type { KeyOptions } from "./core/key-options.ts";
+export type { Logger } from "./core/options.ts";
+export type {
+  ProjectorOptions,
+  ReadMode,
+  RunOptions,
+  StepOptions,
+  SweepBudget,
+  SweepOptions,
+  VerifyOptions,
+} from "./projector/options.ts";
+export type { ReaderOptions } from "./reader/options.ts";
+export type { RecorderOptions } from "./recorder/options.ts";
 export {
+  type CloseOptions,
   createPresence,
   type Presence,
   type PresenceEvents,
   type PresenceOptions,
 } from "./presence/presence.ts";
 export type { Projector, StepResult } from "./projector/projector.ts";
-export type { SweepBudget, SweepLeft, SweepOptions, SweepSummary } from "./projector/sweep.ts";
+export type { SweepLeft, SweepSummary } from "./projector/sweep.ts";
 export type {
   AsOf,
   ChangesAnswer,
   ChangesOptions,
   Counts,
+  Json,
   Lag,
   Lease,
   PageOptions,
   ProcessesAnswer,
   ProcessPresence,
+  ProcessState,
   Reader,
   Totals,
   UserAnswer,
   UserPresence,
   UsersAnswer,
+  UsersListOptions,
   UsersPage,
 } from "./reader/reader.ts";
-export type { LoopProjector, RunOptions } from "./projector/loop.ts";
+export type { LoopProjector } from "./projector/loop.ts";
+export type { RedisInput } from "./redis/connect.ts";
+export type { IoRedisClient } from "./redis/ioredis.ts";
+export type { UpstashClient } from "./redis/upstash.ts";
 export type { NamespaceMatcher, UserFunction } from "./recorder/socket-io.ts";
-export type { Difference, VerifyOptions, VerifyReport } from "./projector/verify.ts";
+export type { Difference, VerifyReport } from "./projector/verify.ts";

@@ -3,7 +3,7 @@
  * The clock of Redis is ours too, so leases and heartbeats are what they would be.
  */
 import type { Redis } from "ioredis";
-import { resolveRecorderOptions } from "../../src/core/options.ts";
+import { resolveRecorderOptions } from "../../src/recorder/options.ts";
 import { Recorder } from "../../src/recorder/recorder.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
 import type { Command, PipelinePort, ReadPort } from "../../src/redis/port.ts";
@@ -73,7 +73,7 @@ class World {
       connection: {
         port: this.port,
         ready: async () => {},
-        reconnectedAt: -Infinity,
+        reconnectedAt: undefined,
         onReconnect: undefined,
       },
       options: resolveRecorderOptions({ prefix: options.prefix, linger: options.linger }),

@@ -23,7 +23,7 @@ const TTL_MS = 3_000;
 /** A client of a killed node has to find another one within two thirds of this, on a busy machine too. */
 const TTL_MS_MIN = 1_000;
 /** A stage waits for a lease to run out, and all of them have to fit into a minute. */
-const TTL_MS_MAX = 10_000;
+export const TTL_MS_MAX = 10_000;
 
 export interface DemoOptions {
   readonly once: boolean;

@@ -2,7 +2,9 @@
  * The claim of the demo, as a check: what presence says equals what the clients say about themselves. Asked twice, of
  * the Reader on Redis and of the edge over HTTP.
  */
+import { TTL_MS_MAX } from "./arguments.ts";
 import { without } from "./changes.ts";
+import type { Incarnation } from "./cluster.ts";
 import { DemoError } from "./errors.ts";
 import { until } from "../../rig/pace.ts";
 import { printable } from "./text.ts";
@@ -39,10 +41,18 @@ async function askEdge({ edge }: World): Promise<Answer> {
   return { from: "edge", counts, users, processes: socketsById(processes) };
 }
 
+/** It was registered when it came up, has neither been killed nor drained, and is not listed under that id any more. */
+function falseReap({ name }: Incarnation, ttl: number): string {
+  return (
+    `${name} is alive and was reaped: this machine is so busy that it could not renew its lease of ${ttl} ms in time. ` +
+    `It has registered afresh, and its users went offline and came back. Try a longer lease: --ttl ${TTL_MS_MAX}`
+  );
+}
+
 /** Says in what an answer differs from what the clients say now, or returns null. */
 function problemWith(
   { from, counts, users, processes }: Answer,
-  { population, cluster }: World,
+  { population, cluster, options }: World,
 ): string | null {
   if (!population.isSettled) return "some clients are not connected yet, or still to a node that has gone";
   const truth = population.truth();
@@ -54,6 +64,8 @@ function problemWith(
   if (stray !== undefined) return `users: ${from} lists ${printable(stray)}, who is not connected`;
   const [missing] = without(truth.users, users);
   if (missing !== undefined) return `users: ${from} does not list ${printable(missing)}, who is connected`;
+  const reaped = cluster.up.find((node) => !processes.has(node.processIds[0]!));
+  if (reaped !== undefined) return falseReap(reaped, options.ttl);
   const expected = new Map(cluster.up.map((node) => [node.processIds[0]!, truth.socketsOf.get(node) ?? 0]));
   for (const id of new Set([...processes.keys(), ...expected.keys()])) {
     const [said, really] = [processes.get(id), expected.get(id)];

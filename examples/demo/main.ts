@@ -14,7 +14,7 @@ import { playOnce } from "./once.ts";
 import { seconds } from "../../rig/pace.ts";
 import { CHANGES_MAX } from "./table.ts";
 import { openView, trialOf } from "./view.ts";
-import { GRACE_MS, openWorld, type World, type WorldOptions } from "./world.ts";
+import { graceOf, openWorld, type World, type WorldOptions } from "./world.ts";
 
 /** The exit code of a command that was called wrongly, as shells have it. */
 const EXIT_USAGE = 2;
@@ -129,7 +129,7 @@ async function within(
 ): Promise<void> {
   const { ttl, users } = options;
   const began = performance.now();
-  print(`Rollcall demo: ${users} users, 3 nodes, lease ${ttl} ms, grace ${GRACE_MS} ms. Starting …`);
+  print(`Rollcall demo: ${users} users, 3 nodes, lease ${ttl} ms, grace ${graceOf(options)} ms. Starting …`);
   const closing = () =>
     setTimeout(() => giveUp("the demo did not end in order in time", 1), CLOSE_TIMEOUT_MS);
   let timer: NodeJS.Timeout | undefined;

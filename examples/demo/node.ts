@@ -30,6 +30,11 @@ const presence = createPresence(io, {
     typeof socket.handshake.auth["user"] === "string" ? socket.handshake.auth["user"] : null,
 });
 
+// A client that asks is answered after everything it was told before: a socket keeps the order of its packets.
+io.on("connection", (socket) => {
+  socket.on("all told", (answer: () => void) => answer());
+});
+
 presence.on("online", (user, change) => {
   io.local.emit("user has connected", user);
   tellChange(change);

@@ -3,21 +3,18 @@ import { drainNode, killNode, restartNode } from "./acts.ts";
 import type { Told } from "./messages.ts";
 import type { World } from "./world.ts";
 
-/** A lease is found expired by a node that wakes for it, ms; most of this is for a machine that is busy. */
-const INTERVAL_MS = 1_000;
-
 export interface Stage {
   readonly name: string;
   /** Makes it happen; resolves with the moment from which time is taken, performance.now(). */
   readonly act: () => Promise<number>;
-  /** The counts have to be right after this long, ms. */
-  readonly within?: number;
+  /** How many processes have to be reaped in it, default 0: who is alive never, who says goodbye has no need of it. */
+  readonly reaps?: number;
   /** What every `offline` of the stage has to be caused by. */
   readonly offlineCause?: Told["cause"];
 }
 
 export function stagesOf(world: World, signal: AbortSignal): Stage[] {
-  const { population, cluster, options } = world;
+  const { population, cluster } = world;
   const [, second, third] = cluster.nodes;
   let away: string[] = [];
   return [
@@ -50,7 +47,7 @@ export function stagesOf(world: World, signal: AbortSignal): Stage[] {
         away = act.away;
         return act.since;
       },
-      within: options.ttl + INTERVAL_MS,
+      reaps: 1,
       offlineCause: "reap",
     },
     {
@@ -60,8 +57,6 @@ export function stagesOf(world: World, signal: AbortSignal): Stage[] {
     {
       name: `${third!.name} drained`,
       act: async () => (await drainNode(world, third!)).since,
-      // Sooner than a lease runs out: it said goodbye.
-      within: (options.ttl * 2) / 3,
     },
     {
       name: "all users left",

@@ -19,6 +19,8 @@ export interface Connection {
   readonly socket: Socket;
   /** How often "user has connected" and "user has disconnected" came. */
   readonly heard: { online: number; offline: number };
+  /** Resolves once everything has come that its node told it so far. Rejects when no answer comes within `timeout` ms. */
+  allTold(timeout: number): Promise<void>;
 }
 
 export class Tab {
@@ -94,7 +96,12 @@ export class Tab {
     socket.on("user has disconnected", () => heard.offline++);
     socket.on("disconnect", () => this.#lost(socket));
     socket.on("connect_error", () => this.#lost(socket));
-    this.#connection = { node, socket, heard };
+    this.#connection = {
+      node,
+      socket,
+      heard,
+      allTold: async (ms) => void (await socket.timeout(ms).emitWithAck("all told")),
+    };
   }
 
   #lost(socket: Socket): void {

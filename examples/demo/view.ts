@@ -4,7 +4,7 @@ import { seconds } from "../../rig/pace.ts";
 import { Screen } from "./screen.ts";
 import { tableOf } from "./table.ts";
 import { printable } from "./text.ts";
-import { GRACE_MS, type World } from "./world.ts";
+import { graceOf, type World } from "./world.ts";
 
 /** How often a line is printed when there is no news, ms. */
 const LINE_EVERY_MS = 2_000;
@@ -33,7 +33,7 @@ function screenView(world: World): View {
   const { engine, options } = world;
   const screen = new Screen(process.stdout);
   const began = performance.now();
-  const title = `Rollcall demo · ${printable(engine)} · lease ${seconds(options.ttl)} · grace ${seconds(GRACE_MS)}`;
+  const title = `Rollcall demo · ${printable(engine)} · lease ${seconds(options.ttl)} · grace ${seconds(graceOf(options))}`;
   const trial = [`${world.edge.url}/v1/counts · Ctrl-C ends the demo`, ...trialOf(world)];
   return {
     show(snapshot, caption) {

@@ -5,7 +5,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Mutant } from "./list.ts";
 
-const COPIED = ["src", "test", "scripts", "functions", "package.json", "tsconfig.json", "vitest.config.ts"];
+const COPIED = [
+  "src",
+  "test",
+  "rig",
+  "model",
+  "packages",
+  "scripts",
+  "functions",
+  "package.json",
+  "tsconfig.json",
+  "vitest.config.ts",
+];
 /** A mutant that hangs is noticed as well, ms. */
 const TIMEOUT_MS = 120_000;
 

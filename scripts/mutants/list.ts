@@ -26,6 +26,7 @@ const CHANGES = "test/unit/http/changes.test.ts";
 const EVENTS = "test/unit/http/events.test.ts";
 const RECORDER = "test/unit/recorder/recorder.test.ts";
 const SWEEP = "test/unit/projector/sweep.test.ts";
+const SCHEDULE = "test/unit/core/schedule.test.ts";
 
 function mutant(
   name: string,
@@ -325,6 +326,18 @@ export const MUTANTS: readonly Mutant[] = [
     ["src/recorder/shard.ts", "    this.journal.restate(this.#newId());\n", ""],
   ),
   mutant(
+    "the-first-loss-counts",
+    "INV-6",
+    [SCHEDULE],
+    ["src/core/schedule.ts", "this.#lostAt === undefined || at > this.#lostAt", "this.#lostAt === undefined"],
+  ),
+  mutant(
+    "a-loss-is-no-reason-to-hold",
+    "INV-6",
+    [SCHEDULE],
+    ["src/core/schedule.ts", "    return this.#holdLeft(now) === 0;\n", "    return now >= 0;\n"],
+  ),
+  mutant(
     "disconnect-handler-after-the-await",
     "INV-3",
     ["test/unit/recorder/socket-io.test.ts"],
@@ -344,13 +357,13 @@ export const MUTANTS: readonly Mutant[] = [
     "gap-not-seen",
     "INV-11",
     [CONFORMANCE, CHANGES],
-    ["src/reader/changes.ts", "entries.shift()?.[0] !== at", "entries.shift() === undefined"],
+    ["src/reader/changes.ts", "entries.shift()?.id !== at", "entries.shift() === undefined"],
   ),
   mutant(
     "limit-cuts-an-entry",
     "INV-11",
     [CONFORMANCE, CHANGES],
-    ["src/reader/changes.ts", "      at = id;\n", "      at = entries.at(-1)![0];\n"],
+    ["src/reader/changes.ts", "      at = id;\n", "      at = entries.at(-1)!.id;\n"],
   ),
   mutant(
     "between-two-ids-is-known",
@@ -377,9 +390,9 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-11",
     [EVENTS],
     [
-      "src/http/routes.ts",
-      "answered.changes(lastEventId(c) ?? after, pace.counting)",
-      "answered.changes(after, pace.counting)",
+      "src/http/routes/changes.ts",
+      "reader.changes(lastEventId(c) ?? after, pace.counting)",
+      "reader.changes(after, pace.counting)",
     ],
   ),
 ];

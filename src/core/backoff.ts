@@ -1,5 +1,4 @@
-const BACKOFF_MS_MIN = 50;
-const BACKOFF_MS_MAX = 2000;
+import { BACKOFF_MS_MAX, BACKOFF_MS_MIN } from "./limits.ts";
 
 /** Jittered exponential back-off: all processes lose Redis at the same moment and must not return at the same moment. */
 export function backoff(attempt: number, random = Math.random): number {

@@ -1,16 +1,35 @@
 /** A user's transition between absent and present. */
-import { CAUSES } from "./protocol.ts";
+export const CHANGE_TYPES = ["online", "offline"] as const;
 
-/**
- * Why. Online: `connect`, the first socket. Offline: `disconnect`, the last socket's transport dropped, without grace; `leave`, the last
- * socket said goodbye, or was told to go; `grace`, it is over; `bye`, the server closed; `reap`, the lease of the process ran
- * out; `replace`, the socket was gone when its process registered afresh; `repair`, verify() found a socket of nobody.
- */
-export type ChangeCause = "connect" | (typeof CAUSES)[number];
+/** Why a user came or went. */
+export const CHANGE_CAUSES = [
+  /** Online: the first socket. */
+  "connect",
+  /** Offline: the last socket's transport dropped, without grace. */
+  "disconnect",
+  /** Offline: the last socket was closed by its client, or by the server. */
+  "leave",
+  /** Offline: the grace is over. */
+  "grace",
+  /** Offline: the process said goodbye (without grace). */
+  "bye",
+  /** Offline: the lease of the process ran out. */
+  "reap",
+  /** Offline: the socket was gone when its process registered again. */
+  "replace",
+  /** Offline: an operator's verify() found a socket of nobody. */
+  "repair",
+] as const;
 
+/** `"online"` or `"offline"`. */
+export type ChangeType = (typeof CHANGE_TYPES)[number];
+/** One of CHANGE_CAUSES, each of which is described there. */
+export type ChangeCause = (typeof CHANGE_CAUSES)[number];
+
+/** One transition of one user. Its JSON schema is in src/reader/answers/changes.ts. */
 export interface Change {
   readonly user: string;
-  readonly type: "online" | "offline";
+  readonly type: ChangeType;
   readonly cause: ChangeCause;
   /** When it was folded, on the clock of Redis. */
   readonly at: Date;
@@ -18,12 +37,19 @@ export interface Change {
   readonly id: string;
 }
 
-const OFFLINE: ReadonlySet<string> = new Set(CAUSES);
+/** Causes for which a user goes offline, in the order in which one entry of `changes` names them. */
+export const OFFLINE_CAUSES = CHANGE_CAUSES.filter((cause) => cause !== "connect");
 
+const OFFLINE: ReadonlySet<string> = new Set(OFFLINE_CAUSES);
+
+/** The users of a JSON list; none if it is something else, which only a hand at the stream could have written. */
 function usersOf(text: string): readonly string[] {
-  const list: unknown = JSON.parse(text);
-  if (!Array.isArray(list)) return [];
-  return list.filter((user): user is string => typeof user === "string");
+  try {
+    const list: unknown = JSON.parse(text);
+    return Array.isArray(list) ? list.filter((user): user is string => typeof user === "string") : [];
+  } catch {
+    return [];
+  }
 }
 
 /** The changes of one entry of `changes`, in order. Fields of other names are skipped: later versions may add some. */

@@ -2,6 +2,7 @@
  * Cursors are opaque to whoever holds them. They are plain URL-safe text, so that one can be read in a log.
  */
 import { PresenceError } from "./errors.ts";
+import { isStreamId } from "./stream-id.ts";
 
 /** A place in `users`: which shard, and the cursor of Redis's HSCAN inside it. */
 export interface PageCursor {
@@ -25,8 +26,6 @@ export function decodePageCursor(text: string, shards: number): PageCursor {
   return { shard, scan: match[2]! };
 }
 
-const STREAM_ID = /^\d{1,15}-\d{1,20}$/;
-
 /** A place in `changes`: the id of the last entry seen, shard by shard. */
 export function encodeChangesCursor(ids: readonly string[]): string {
   return ids.join("_");
@@ -35,7 +34,7 @@ export function encodeChangesCursor(ids: readonly string[]): string {
 /** Throws PresenceError CURSOR_INVALID for text that encodeChangesCursor cannot have made for this many shards. */
 export function decodeChangesCursor(text: string, shards: number): string[] {
   const ids = text.split("_");
-  if (ids.length !== shards || !ids.every((id) => STREAM_ID.test(id))) {
+  if (ids.length !== shards || !ids.every((id) => isStreamId(id))) {
     throw new PresenceError("CURSOR_INVALID", "this cursor is none of ours; take one from a snapshot");
   }
   return ids;

@@ -1,33 +1,45 @@
-/** What went wrong, for code to branch on. */
-export type PresenceErrorCode =
-  /** An option is missing, out of range, or contradicts another. Thrown at construction. */
-  | "OPTIONS_INVALID"
+/** The one error class, and what can go wrong, for code to branch on. */
+export const PRESENCE_ERROR_CODES = [
+  /** An option is missing, out of range, or contradicts another. Thrown at construction, or by the method that takes it. */
+  "OPTIONS_INVALID",
   /** A user id that cannot be stored: not a string, empty, longer than 256 bytes, or not well-formed Unicode. */
-  | "USER_INVALID"
+  "USER_INVALID",
   /** The application's `user` function threw or rejected; its socket is counted as anonymous. */
-  | "USER_FUNCTION_FAILED"
+  "USER_FUNCTION_FAILED",
   /** A cursor that no answer of ours contained. */
-  | "CURSOR_INVALID"
-  /** Redis did not answer, or answered with an error that is not about our data. */
-  | "REDIS_UNAVAILABLE"
+  "CURSOR_INVALID",
+  /** There is more than the caller allowed for; the message says how to ask for more, or for parts. */
+  "LIMIT_EXCEEDED",
+  /** Redis did not answer, or answered with an error that is not about our data. Worth another try. */
+  "REDIS_UNAVAILABLE",
   /** A key of ours holds another type, written by somebody else. */
-  | "REDIS_TYPE"
+  "REDIS_TYPE",
+  /** The Redis user of this connection may not run a command that is needed; the message names it. */
+  "PERMISSION",
+  /** A reply that no Redis gives to what was asked: from a proxy or a service in between, or a value edited by hand. */
+  "REPLY_INVALID",
+  /** Another process runs a version of Rollcall that this one cannot work with: update all of them. */
+  "VERSION_MISMATCH",
   /** This engine lets no script call XREADGROUP: set `read` to "range" or "auto". */
-  | "READ_REFUSED"
-  /** The keys or a script are of another version of this package. */
-  | "VERSION_MISMATCH"
-  /** The user of this connection may not run a command that is needed. */
-  | "PERMISSION"
+  "READ_REFUSED",
   /** The prefix is in use with another number of shards. */
-  | "SHARDS_MISMATCH"
+  "SHARDS_MISMATCH",
   /** A listener of ours threw. */
-  | "LISTENER_FAILED"
+  "LISTENER_FAILED",
+  /** A bug in Rollcall; `cause` says where. Please report it. */
+  "INTERNAL",
   /** The object has been closed. */
-  | "CLOSED";
+  "CLOSED",
+] as const;
+
+/** One of PRESENCE_ERROR_CODES, each of which is described there. */
+export type PresenceErrorCode = (typeof PRESENCE_ERROR_CODES)[number];
 
 /**
  * The one error class. `message` says what to do; `cause` keeps the original.
  * Neither contains user ids or secrets of ours; the `cause` of a Redis client may, so log it with care.
+ *
+ *   if (error instanceof PresenceError && error.code === "REDIS_UNAVAILABLE") return showLastKnown();
  */
 export class PresenceError extends Error {
   override readonly name = "PresenceError";
@@ -37,4 +49,12 @@ export class PresenceError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** `error` if it is a PresenceError; anything else that was thrown is a bug of ours, and becomes INTERNAL. */
+export function orInternal(error: unknown): PresenceError {
+  if (error instanceof PresenceError) return error;
+  return new PresenceError("INTERNAL", "a bug in Rollcall; please report it with the stack of `cause`", {
+    cause: error,
+  });
 }

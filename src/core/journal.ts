@@ -7,7 +7,7 @@
  * and by GONE_MAX users more: who came and went since then leaves no socket, but a goodbye ends a grace that another
  * process began, and a dropped transport begins one, so both are named.
  */
-import { LIST_BYTES_MAX, OPERATIONS_MAX, REPLACES_MAX } from "./protocol.ts";
+import { LIST_BYTES_MAX, OPERATIONS_MAX, REPLACES_MAX } from "./limits.ts";
 import { type About, LISTS, type ListName, type RecordEntry } from "./record.ts";
 import { utf8Length } from "./utf8.ts";
 

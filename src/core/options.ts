@@ -1,149 +1,150 @@
 /**
- * Options: defaults with their units, checked against each other when something is constructed.
+ * The checks of options: what everything that takes options uses, so that all refuse alike. The options themselves stand
+ * with the part they are of (`options.ts` of its folder).
+ *
+ * Every function here throws PresenceError OPTIONS_INVALID; the message begins with the option's name. Where a message
+ * shows the value, it ends with `, got …` (withoutValue() takes that away).
  */
 import { PresenceError } from "./errors.ts";
-import { TTL_MS_MAX } from "./protocol.ts";
 
-/** Most units of work of one projector call: an operation, a record, a user given back or let out is one each. */
-export const BUDGET = 1000;
-const PREFIX = "presence";
-const TTL_MS = 10_000;
-const TTL_MS_MIN = 100;
-const STALE_AFTER_MS = 5_000;
-const HOLD_MS = 3_000;
-const SHARDS_MAX = 1024;
-
+/** Where Rollcall tells what it goes on trying. `console` is one. */
 export interface Logger {
   info(message: string): void;
   warn(message: string): void;
   error(message: string): void;
 }
 
-/** What every part of one presence has to agree on. */
-export interface KeyOptions {
-  /** Prefix of all keys, without braces. Default `presence`. */
-  readonly prefix?: string | undefined;
-  /** Over how many shards users are spread. The same for everybody who opens the prefix. Default 1. */
-  readonly shards?: number | undefined;
-}
+/** The names of the options of a type. The compiler holds them to be complete, and to be no more than there are. */
+export type Known<Options> = Readonly<Record<keyof Options, true>>;
 
-export interface ReaderOptions extends KeyOptions {
-  /**
-   * How long the projector may be overdue before answers are marked stale, ms. Default 5,000, which suits projectors in
-   * the nodes or a worker; with a scheduled function alone, its interval and a little.
-   */
-  readonly staleAfter?: number | undefined;
-}
-
-export interface ProjectorOptions extends KeyOptions {
-  /** Most units of work of one call, which bounds how long it holds Redis. 100 to 2,000, default 1,000. */
-  readonly budget?: number | undefined;
-  /**
-   * How long a long-running projector that lost Redis folds without reaping, ms: processes that lost it at the same
-   * moment get to renew their leases first. Default 3,000; sweeps do not hold.
-   */
-  readonly hold?: number | undefined;
-  /**
-   * How a call reads the log: "group", through the consumer group; "range", from its head with XRANGE, for engines that let no
-   * script call XREADGROUP; "auto": the first call finds out. Default "group".
-   */
-  readonly read?: ReadMode | undefined;
-  readonly logger?: Logger | undefined;
-}
-
-export type ReadMode = "group" | "range" | "auto";
-
-export interface RecorderOptions extends KeyOptions {
-  /** How long a process is believed after its last record, ms. 100 to 3,600,000, default 10,000. */
-  readonly ttl?: number | undefined;
-  /** How often an idle process appends a record all the same, ms. At most half of ttl, default a third. */
-  readonly heartbeat?: number | undefined;
-  /** How long users stay present after a dropped transport, ms. 0 to 3,600,000, default 0. */
-  readonly grace?: number | undefined;
-  /** Whether this process also calls the projector. Default true. */
-  readonly project?: boolean | undefined;
-  /** How it reads the log then; see ProjectorOptions. Default "group". */
-  readonly read?: ReadMode | undefined;
-  /**
-   * How long operations may gather before they are visible, ms: fewer records and folds, which is what a bill by the command
-   * counts. 0 to the heartbeat, default 0: visible at once.
-   */
-  readonly linger?: number | undefined;
-  readonly logger?: Logger | undefined;
-}
-
-function invalid(message: string): never {
+export function invalid(message: string): never {
   throw new PresenceError("OPTIONS_INVALID", message);
 }
 
-function whole(name: string, value: unknown, least: number, most: number): number {
-  if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) {
-    return invalid(`${name} must be a whole number from ${least} to ${most}, got ${String(value)}`);
-  }
-  return value;
+/** A whole number from `least` to `most`, both included. */
+export function whole(name: string, value: unknown, least: number, most: number): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
+  return invalid(`${name} must be a whole number from ${least} to ${most}, got ${String(value)}`);
 }
 
-function readMode(value: unknown): ReadMode {
-  if (value === "group" || value === "range" || value === "auto") return value;
-  return invalid(`read must be "group", "range" or "auto", got ${JSON.stringify(value)}`);
+export function oneOf<const Choice extends string>(
+  name: string,
+  value: unknown,
+  choices: readonly Choice[],
+): Choice {
+  const found = choices.find((choice) => choice === value);
+  if (found !== undefined) return found;
+  const quoted = choices.map((choice) => JSON.stringify(choice));
+  return invalid(`${name} must be ${listed(quoted)}, got ${shown(value)}`);
 }
 
-const silent: Logger = { info() {}, warn() {}, error() {} };
-
-export function resolveKeyOptions({ prefix = PREFIX, shards = 1 }: KeyOptions) {
-  if (typeof prefix !== "string" || prefix === "" || prefix.length > 128 || /[{}\s]/.test(prefix)) {
-    invalid(
-      `prefix must be 1 to 128 characters without braces and white space, got ${JSON.stringify(prefix)}`,
-    );
-  }
-  return { prefix, shards: whole("shards", shards, 1, SHARDS_MAX) };
+export function boolean(name: string, value: unknown): boolean {
+  return typeof value === "boolean" ? value : invalid(`${name} must be true or false, got ${shown(value)}`);
 }
 
-export function resolveReaderOptions(options: ReaderOptions) {
-  return {
-    ...resolveKeyOptions(options),
-    staleAfter: whole("staleAfter", options.staleAfter ?? STALE_AFTER_MS, 0, 86_400_000),
+/** `what` says what the function is for: "a function of a socket that returns its user's id or null". */
+export function callable<T>(name: string, value: T, what = "a function"): T {
+  return typeof value === "function" ? value : invalid(`${name} must be ${what}, got ${typeof value}`);
+}
+
+/** An AbortSignal or undefined; told by structure, since it may come from another realm. */
+export function abortSignal<Signal>(name: string, value: Signal): Signal {
+  const isSignal = typeof value === "object" && value !== null && "aborted" in value;
+  if (isSignal || value === undefined) return value;
+  return invalid(`${name} must be an AbortSignal, got ${shown(value)}`);
+}
+
+const LEVELS = ["info", "warn", "error"] as const;
+
+/** A logger that never throws, whatever the one given does: what logs is the recorder's loop, or a handler of a socket. */
+export function loggerOr(fallback: Logger, value: Logger | undefined): Logger {
+  if (value === undefined) return fallback;
+  const missing =
+    typeof value === "object" && value !== null
+      ? LEVELS.find((level) => typeof value[level] !== "function")
+      : "info";
+  if (missing !== undefined)
+    invalid(`logger must have the functions info, warn and error; ${missing} is none`);
+  const safely = (level: (typeof LEVELS)[number]) => (message: string) => {
+    try {
+      value[level](message);
+    } catch {
+      // There is nobody left to tell.
+    }
   };
+  return { info: safely("info"), warn: safely("warn"), error: safely("error") };
 }
 
-export function resolveProjectorOptions(options: ProjectorOptions) {
-  return {
-    ...resolveKeyOptions(options),
-    budget: whole("budget", options.budget ?? BUDGET, 100, 2_000),
-    hold: whole("hold", options.hold ?? HOLD_MS, 0, TTL_MS_MAX),
-    read: readMode(options.read ?? "group"),
-    logger: options.logger ?? silent,
-  };
+export const SILENT: Logger = { info() {}, warn() {}, error() {} };
+
+/**
+ * Throws for an option that does not exist, with the nearest one that does: `unknown option hearbeat of createPresence: did
+ * you mean heartbeat?`. Throws as well when `options` is no object. `where` is who takes the options.
+ *
+ *   refuseUnknown(options, { ttl: true, heartbeat: true } satisfies Known<Options>, "createPresence")
+ */
+export function refuseUnknown(
+  options: unknown,
+  known: Readonly<Record<string, true>>,
+  where: string,
+  path = "",
+): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    const name = path === "" ? `the options of ${where}` : path;
+    invalid(`${name} must be an object, got ${shown(options)}`);
+  }
+  const names = Object.keys(known);
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    const prefix = path === "" ? "" : `${path}.`;
+    const near = nearest(name, names);
+    const hint = near === undefined ? `it takes ${names.join(", ")}` : `did you mean ${prefix}${near}?`;
+    invalid(`unknown option ${prefix}${name} of ${where}: ${hint}`);
+  }
 }
 
-export type ResolvedRecorderOptions = ReturnType<typeof resolveRecorderOptions>;
+/** The name that `text` is most likely a slip of; undefined when none is near. Case does not count. */
+export function nearest(text: string, names: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = Infinity;
+  for (const name of names) {
+    const distance = editDistance(text.toLowerCase(), name.toLowerCase());
+    // Of a short name, more than a third cannot be wrong: `ttl` is no slip of `url`.
+    if (distance < least && distance <= Math.max(1, Math.ceil(Math.min(text.length, name.length) / 4))) {
+      best = name;
+      least = distance;
+    }
+  }
+  return best;
+}
 
-export function resolveRecorderOptions(options: RecorderOptions) {
-  const ttl = whole("ttl", options.ttl ?? TTL_MS, TTL_MS_MIN, TTL_MS_MAX);
-  const heartbeat = whole("heartbeat", options.heartbeat ?? Math.floor(ttl / 3), 1, TTL_MS_MAX);
-  if (heartbeat > ttl / 2) {
-    invalid(
-      `heartbeat (${heartbeat} ms) must be at most half of ttl (${ttl} ms), so that one lost heartbeat does not end the ` +
-        "lease: lower heartbeat or raise ttl",
-    );
+/** Levenshtein's, row by row. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const above = row;
+    row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(replaced, above[j]! + 1, row[j - 1]! + 1));
+    }
   }
-  const linger = whole("linger", options.linger ?? 0, 0, TTL_MS_MAX);
-  if (linger > heartbeat) {
-    invalid(
-      `linger (${linger} ms) must be at most heartbeat (${heartbeat} ms), since a heartbeat takes along what has gathered: ` +
-        "lower linger or raise heartbeat",
-    );
-  }
-  if (options.project !== undefined && typeof options.project !== "boolean")
-    invalid("project must be true or false");
-  return {
-    ...resolveKeyOptions(options),
-    ttl,
-    heartbeat,
-    grace: whole("grace", options.grace ?? 0, 0, TTL_MS_MAX),
-    project: options.project ?? true,
-    read: readMode(options.read ?? "group"),
-    linger,
-    logger: options.logger ?? silent,
-  };
+  return row[b.length]!;
+}
+
+/** A message of these checks without the value it shows, which may be a secret in the wrong place. */
+export function withoutValue(message: string): string {
+  const at = message.indexOf(", got ");
+  return at === -1 ? message : message.slice(0, at);
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
+  return typeof value === "function" ? "a function" : String(value);
+}
+
+/** `a`, `b` or `c`. */
+function listed(names: readonly string[]): string {
+  return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }

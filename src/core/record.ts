@@ -2,7 +2,7 @@
  * A record: what one process did since its last record, as the flat field list of one stream entry.
  * docs/protocol.md, "Records", is the specification; src/lua/project reads what this writes.
  */
-import { PROTOCOL } from "./protocol.ts";
+import { PROTOCOL } from "./limits.ts";
 
 /**
  * How sockets come and go. `disconnect`: the transport dropped, grace applies. `leave`: one side said goodbye, no grace.

@@ -1,3 +1,10 @@
+const STREAM_ID = /^\d{1,15}-\d{1,20}$/;
+
+/** Whether `text` is the id of a stream's entry: `<ms>-<seq>`. */
+export function isStreamId(text: string): boolean {
+  return STREAM_ID.test(text);
+}
+
 /** Whether the stream id `a` (`<ms>-<seq>`) comes before `b`. */
 export function isBefore(a: string, b: string): boolean {
   const [aMs = "0", aSeq = "0"] = a.split("-");

@@ -1,5 +1,5 @@
 import { PresenceError } from "./errors.ts";
-import { ID_BYTES_MAX } from "./protocol.ts";
+import { ID_BYTES_MAX } from "./limits.ts";
 import { utf8Length } from "./utf8.ts";
 
 /**

@@ -7,13 +7,14 @@ import { upstashReadPort } from "../redis/upstash.ts";
 import * as read from "./environment.ts";
 import { upstashClient } from "./upstash.ts";
 
-export type Serve = (request: Request, environment: read.Environment) => Promise<Response>;
+export type EnvironmentFetch = (request: Request, environment: read.Environment) => Promise<Response>;
 
 /**
- * Made with the first request that brings an environment, and kept as long as it is the same. What is missing or wrong in
+ * A fetch handler that takes everything it needs from the environment: `export default { fetch: createFetch() }`.
+ * The app is made with the first request that brings an environment, and kept as long as it is the same. What is missing or wrong in
  * it is a 500 that names the variable.
  */
-export function restApi(): Serve {
+export function createFetch(): EnvironmentFetch {
   let served: { readonly environment: read.Environment; readonly app: Hono } | undefined;
 
   function compose(environment: read.Environment): Hono {

@@ -40,7 +40,9 @@ export async function sweepMinute(prepare: () => Sweeping, logger: Logger): Prom
       }
       // A backlog is not to take what later sweeps need to see who is gone; but half of the rest may go to it.
       const kept = Math.min(later * REQUESTS_A_SHARD * projector.shards, Math.floor(left / 2));
-      const summary = await projector.sweep({ budget: { requests: left - kept, ms: MINUTE_MS - passed() } });
+      const summary = await projector.sweep({
+        budget: { requests: left - kept, ms: Math.max(0, MINUTE_MS - passed()) },
+      });
       logger.info(`sweep: ${JSON.stringify(summary)}`);
       left -= summary.requests;
     }

@@ -5,8 +5,14 @@ import * as read from "./environment.ts";
 import { type Sweeping, sweepMinute } from "./minute.ts";
 import { upstashClient } from "./upstash.ts";
 
-/** Sweeps for one invocation (minute.ts). Rejects when there is nothing to sweep with, or a sweep fails. */
-export function restProjection(): (environment: read.Environment) => Promise<void> {
+/** What a platform calls on a schedule, once a minute. It looks at the environment alone. */
+export type EnvironmentScheduled = (event: unknown, environment: read.Environment) => Promise<void>;
+
+/**
+ * A scheduled handler that sweeps for one invocation (minute.ts): `export default { scheduled: createScheduled() }`.
+ * Rejects when there is nothing to sweep with, or a sweep fails.
+ */
+export function createScheduled(): EnvironmentScheduled {
   /** Kept, so that what it has found out (ROLLCALL_READ=auto, the clock of Redis) serves later invocations. */
   let sweeping: (Sweeping & { readonly environment: read.Environment }) | undefined;
 
@@ -14,13 +20,11 @@ export function restProjection(): (environment: read.Environment) => Promise<voi
     if (sweeping?.environment === environment) return sweeping;
     let repeats = 0;
     const client = upstashClient(read.writeCredentialsFrom(environment), () => repeats++);
-    const projector = projectorOver(upstashWritePort(client), {
-      ...read.projectorOptionsFrom(environment),
-      repeated: () => repeats,
-    });
+    const options = read.projectorOptionsFrom(environment);
+    const projector = projectorOver(upstashWritePort(client), options, { repeated: () => repeats });
     sweeping = { environment, projector, ...read.sweepSettingsFrom(environment) };
     return sweeping;
   }
 
-  return (environment) => sweepMinute(() => prepare(environment), console);
+  return (_event, environment) => sweepMinute(() => prepare(environment), console);
 }

@@ -1,18 +1,14 @@
 /** The REST client as every function here wants it. It runs on Web standards, so Node can use it too. */
 import { Redis } from "@upstash/redis/cloudflare";
+import { REST_AGAIN_MS, REST_MS, REST_RETRIES } from "../core/limits.ts";
+import type { UpstashClient } from "../redis/upstash.ts";
 import type { RestCredentials } from "./environment.ts";
 
-/** Twice in all: whoever asks is waiting, and may ask again. */
-const RETRIES = 1;
-
-/** For a request with its retry, ms: less than the API waits, so that the client gives up first and cleans up. */
-const TIMEOUT_MS = 4_000;
-
-/** The first pause before a request is sent again, ms; each one after it is longer. */
-const AGAIN_MS = 50;
-
 /** Nothing is sent before the first command. `onRepeat` is called before a request is sent again. */
-export function upstashClient({ url, token }: RestCredentials, onRepeat: () => void = () => {}): Redis {
+export function upstashClient(
+  { url, token }: RestCredentials,
+  onRepeat: () => void = () => {},
+): UpstashClient {
   return new Redis({
     url,
     token,
@@ -23,13 +19,13 @@ export function upstashClient({ url, token }: RestCredentials, onRepeat: () => v
     enableAutoPipelining: false,
     enableTelemetry: false,
     retry: {
-      retries: RETRIES,
+      retries: REST_RETRIES,
       backoff(attempt) {
         onRepeat();
-        return AGAIN_MS * 2 ** attempt;
+        return REST_AGAIN_MS * 2 ** attempt;
       },
     },
     // A function, since of a plain signal that fires the client makes the answer null.
-    signal: () => AbortSignal.timeout(TIMEOUT_MS),
+    signal: () => AbortSignal.timeout(REST_MS),
   });
 }

@@ -4,13 +4,15 @@
  * A lost connection is made again with jittered back-off and reading goes on after the last entry delivered: an entry
  * is delivered once, unless it was trimmed before it could be read.
  */
+import type { PresenceError } from "../core/errors.ts";
 import { redisError } from "../redis/errors.ts";
 import { type Connection, connect, isStandalone, type RedisInput } from "../redis/connect.ts";
 import { backoff } from "../core/backoff.ts";
+import { BLOCK_MS, TAIL_ENTRIES } from "../core/limits.ts";
 import { isBefore } from "../core/stream-id.ts";
+import { entriesOf } from "../redis/decode.ts";
 import { type StreamEntry, streamsOf } from "../redis/entries.ts";
 import { pause } from "../time/pause.ts";
-import type { Reply } from "../redis/port.ts";
 
 export interface TailOptions {
   readonly redis: RedisInput;
@@ -20,7 +22,7 @@ export interface TailOptions {
   /** Given the place of the stream in `streams`. Must not throw. */
   readonly onEntries: (stream: number, entries: readonly StreamEntry[]) => void;
   /** Told once when reading begins to fail and once when it works again. */
-  readonly onState?: ((error: Error | null) => void) | undefined;
+  readonly onState?: ((error: PresenceError | null) => void) | undefined;
 }
 
 export interface Tail {
@@ -29,10 +31,6 @@ export interface Tail {
   /** Stops reading and closes the connections. Idempotent; nothing is delivered after it was called. */
   close(): Promise<void>;
 }
-
-/** How long one XREAD blocks, ms: how late a connection that died silently is noticed. */
-const BLOCK_MS = 5_000;
-const COUNT = 100;
 
 export function tail({ redis, streams, from = [], onEntries, onState = () => {} }: TailOptions): Tail {
   const closing = new AbortController();
@@ -67,7 +65,7 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
         const keys = group.map((i) => streams[i]!);
         const ids = group.map((i) => at[i]!);
         const reply = await port.call([
-          "XREAD", "COUNT", String(COUNT), "BLOCK", String(BLOCK_MS), "STREAMS", ...keys, ...ids,
+          "XREAD", "COUNT", String(TAIL_ENTRIES), "BLOCK", String(BLOCK_MS), "STREAMS", ...keys, ...ids,
         ]); // prettier-ignore
         if (closing.signal.aborted) return;
         if (failures > 0) onState(null);
@@ -102,6 +100,7 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
 
 /** The id of a stream's last entry; "0-0" if it has none. */
 async function endOf(port: Connection["port"], stream: string): Promise<string> {
-  const newest = (await port.call(["XREVRANGE", stream, "+", "-", "COUNT", "1"])) as Reply[][];
-  return (newest[0]?.[0] as string | undefined) ?? "0-0";
+  const asked = "XREVRANGE of a stream";
+  const newest = entriesOf(await port.call(["XREVRANGE", stream, "+", "-", "COUNT", "1"]), asked);
+  return newest[0]?.id ?? "0-0";
 }

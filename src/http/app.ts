@@ -21,32 +21,32 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { PresenceError } from "../core/errors.ts";
 import { requireScope, type Scope } from "./auth.ts";
 import { crossOrigin, entityTags, noStoreByDefault, securityHeaders } from "./headers.ts";
-import { documentOf } from "./openapi.ts";
-import { type AppOptions, type ResolvedAppOptions, resolveAppOptions } from "./options.ts";
+import { CoalescedReader } from "./coalesced-reader.ts";
+import { type Document, documentOf } from "./openapi.ts";
+import { type AppOptions, resolveAppOptions } from "./options.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { describeFailure } from "./report.ts";
 import { checkAddress } from "./request.ts";
+import type { Route } from "./route.ts";
 import { routesOf } from "./routes.ts";
-import { Answers } from "./sharing.ts";
 import { Streams } from "./streams.ts";
 
 export type { AppOptions };
 
-/** The routes as types, for hono/client. */
-export type Api = ReturnType<typeof routesOf>;
+/** Open to everybody: it says what there is, and nothing of anybody. */
+const DOCUMENT_PATH = "/openapi.json";
 
-/** Throws PresenceError OPTIONS_INVALID. Requests never throw: whatever happens is answered with a problem. */
+/**
+ * The API as a Hono app: `app.fetch` takes a Request and returns a Response.
+ *
+ *   export default createApp({ reader, tokens: [env.TOKEN] });
+ *
+ * Throws PresenceError OPTIONS_INVALID. Requests never throw: whatever happens is answered with a problem.
+ */
 export function createApp(input: AppOptions): Hono {
   const options = resolveAppOptions(input);
   const { origins, logger, tokens, countsTokens } = options;
   const app = new Hono();
-
-  app.use(securityHeaders(), noStoreByDefault());
-  if (origins.length > 0) app.use(crossOrigin(origins));
-  app.use(checkAddress());
-  app.use(methodNotAllowed({ app, onMethodNotAllowed: (_, methods) => notAllowed(methods) }));
-  app.use(requireScope({ users: tokens, counts: countsTokens, scopeOf: scopesOf(options) }));
-  app.use(entityTags());
 
   /** Answers below 500 are the caller's business. */
   function report(problem: Problem, c: Context): void {
@@ -58,10 +58,19 @@ export function createApp(input: AppOptions): Hono {
 
   const onError = (error: unknown, c: Context) => report(problemOf(error), c);
   const streams = new Streams({ ...options.streams, signal: options.signal, onError });
-  app.route("/", routesOf({ answers: new Answers(options), streams, options }));
-  const document = documentOf(app);
-  app.get("/openapi.json", async (c) =>
-    c.json(await document(), 200, { "cache-control": "public, max-age=300" }),
+  const routes = routesOf({ reader: new CoalescedReader(options), streams, options });
+
+  app.use(securityHeaders(), noStoreByDefault());
+  if (origins.length > 0) app.use(crossOrigin(origins));
+  app.use(checkAddress());
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: (_, methods) => notAllowed(methods) }));
+  app.use(requireScope({ users: tokens, counts: countsTokens, scopeOf: scopesOf(routes) }));
+  app.use(entityTags());
+
+  for (const { method, path, respond } of routes) app.on(method, path, respond);
+  let document: Document | undefined;
+  app.get(DOCUMENT_PATH, (c) =>
+    c.json((document ??= documentOf(routes)), 200, { "cache-control": "public, max-age=300" }),
   );
 
   app.notFound(() => new Problem(404, "NOT_FOUND", "there is nothing at this path").toResponse());
@@ -78,15 +87,13 @@ export function createApp(input: AppOptions): Hono {
   return app;
 }
 
-/** What is not listed, paths that do not exist included, takes the most there is. */
-function scopesOf({ counts }: ResolvedAppOptions): (method: string, path: string) => Scope | undefined {
-  const scopes = new Map<string, Scope | undefined>([
-    ["/health", undefined],
-    ["/openapi.json", undefined],
-    ["/v1/counts", counts === "open" ? undefined : "counts"],
-    ["/ready", "counts"],
-    ["/metrics", "counts"],
-  ]);
+/**
+ * The scope that a request needs. What is not listed takes the most there is, and so do paths that do not exist: who may
+ * not read learns nothing of what there is.
+ */
+function scopesOf(routes: readonly Route[]): (method: string, path: string) => Scope | undefined {
+  const scopes = new Map<string, Scope | undefined>([[DOCUMENT_PATH, undefined]]);
+  for (const { method, path, scope } of routes) if (method === "GET") scopes.set(path, scope);
   return (method, path) =>
     (method === "GET" || method === "HEAD") && scopes.has(path) ? scopes.get(path) : "users";
 }

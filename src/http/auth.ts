@@ -6,34 +6,26 @@
  * Closed by default: with no token set nobody passes.
  */
 import type { MiddlewareHandler } from "hono";
-import { PresenceError } from "../core/errors.ts";
+import { TOKEN_LENGTH_MIN, TOKENS_MAX } from "../core/limits.ts";
+import { invalid } from "../core/options.ts";
 import { Problem } from "./problem.ts";
-
-/** As long as 64 random bits in hex: tokens are made to be pasted, not remembered. */
-const TOKEN_LENGTH_MIN = 16;
-/** Every request is compared with each of them. */
-const TOKENS_MAX = 32;
 
 export type Scope = "counts" | "users";
 
 /** Throws PresenceError OPTIONS_INVALID naming the first token that cannot work, by its place and never by its text. */
 export function checkTokens(tokens: readonly string[], name = "tokens"): readonly string[] {
   if (!Array.isArray(tokens) || tokens.length > TOKENS_MAX) {
-    throw new PresenceError("OPTIONS_INVALID", `${name} must be a list of at most ${TOKENS_MAX}`);
+    invalid(`${name} must be a list of at most ${TOKENS_MAX}`);
   }
   for (const [i, token] of (tokens as unknown[]).entries()) {
     if (typeof token !== "string" || token.length < TOKEN_LENGTH_MIN) {
       const length = typeof token === "string" ? `${token.length} characters` : "no text";
-      throw new PresenceError(
-        "OPTIONS_INVALID",
+      invalid(
         `${name}[${i}] has ${length}: make one of ${TOKEN_LENGTH_MIN} or more, e.g. with: openssl rand -hex 24`,
       );
     }
     if (!/^[\x21-\x7e]+$/.test(token)) {
-      throw new PresenceError(
-        "OPTIONS_INVALID",
-        `${name}[${i}] must be printable ASCII without spaces, to fit into an HTTP header`,
-      );
+      invalid(`${name}[${i}] must be printable ASCII without spaces, to fit into an HTTP header`);
     }
   }
   return [...tokens];
@@ -43,8 +35,7 @@ export function checkTokens(tokens: readonly string[], name = "tokens"): readonl
 export function checkScopes(users: readonly string[], counts: readonly string[]): void {
   const both = counts.findIndex((token) => users.includes(token));
   if (both === -1) return;
-  throw new PresenceError(
-    "OPTIONS_INVALID",
+  invalid(
     `countsTokens[${both}] is also tokens[${users.indexOf(counts[both]!)}]: a token has one scope, so make two`,
   );
 }

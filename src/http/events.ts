@@ -1,5 +1,5 @@
 /**
- * The events of the two streams. Each is a loop of its own over what is read once for all (feed.ts, shared.ts): it
+ * The events of the two streams. Each is a loop of its own over what is read once for all (feed.ts, coalescer.ts): it
  * begins with one answer, so that a request that cannot be answered is refused before its stream opens.
  *
  * When Redis does not answer, a stream goes on trying until its life is over, and says so to nobody: the client's view
@@ -10,16 +10,8 @@ import { pause } from "../time/pause.ts";
 import { Problem } from "./problem.ts";
 import type { ChangesAnswer, Counts } from "../reader/reader.ts";
 import type { Ask, Feed } from "./feed.ts";
+import type { Pace } from "./pace.ts";
 import type { Event } from "./streams.ts";
-
-export interface Pace {
-  /** How often a stream looks for something new, ms. */
-  readonly every: number;
-  /** After so long without an event, a sign of life, ms. */
-  readonly heartbeat: number;
-  /** Whether this stream has used up the requests it may make. */
-  readonly isSpent: () => boolean;
-}
 
 /** Fires when nobody takes events any more: a loop then ends with the wait it is in. */
 type Ended = AbortSignal;

@@ -2,7 +2,7 @@
  * The latest changes, read once for all who follow them: pollers of /v1/changes and subscribers alike.
  *
  * Nobody in particular reads. Whoever wants to know asks for what is new, and the first to ask in a second asks Redis
- * (shared.ts); so nothing has to be started, handed over or stopped, and it costs nothing while nobody follows.
+ * (coalescer.ts); so nothing has to be started, handed over or stopped, and it costs nothing while nobody follows.
  * A follower whose cursor is older than what is kept here reads Redis itself, until it has caught up.
  */
 import type { Change } from "../core/change.ts";
@@ -10,7 +10,7 @@ import { decodeChangesCursor, encodeChangesCursor } from "../core/cursor.ts";
 import { shardOf } from "../core/shard.ts";
 import { isBefore } from "../core/stream-id.ts";
 import type { ChangesAnswer, Reader } from "../reader/reader.ts";
-import { type Shared, wokenOr } from "./shared.ts";
+import { type Coalescer, wokenOr } from "./coalescer.ts";
 
 /** Asks the reader, within the time that a request has. */
 export type Ask = <T>(question: (reader: Reader) => Promise<T>) => Promise<T>;
@@ -39,17 +39,18 @@ interface Window {
   readonly more: boolean;
 }
 
+/** Must be asked by way of one Coalescer, the same for all. */
 export class Feed {
   readonly #shards: number;
-  readonly #shared: Shared;
+  readonly #coalescer: Coalescer;
   readonly #now: () => number;
   #window: Window | undefined;
   #readAt = -Infinity;
   readonly #waiting = new Set<() => void>();
 
-  constructor(shards: number, shared: Shared, now: () => number = () => performance.now()) {
+  constructor(shards: number, coalescer: Coalescer, now: () => number = () => performance.now()) {
     this.#shards = shards;
-    this.#shared = shared;
+    this.#coalescer = coalescer;
     this.#now = now;
   }
 
@@ -62,7 +63,7 @@ export class Feed {
     const first = window.batches.findLastIndex(({ after }) => after === cursor);
     if (cursor === window.end || first !== -1) return this.#answer(window, first, ids);
     if (this.#isKept(window, ids)) return this.#answer(window, 0, ids);
-    return this.#shared.get(`changes ${cursor}`, () =>
+    return this.#coalescer.get(`changes ${cursor}`, () =>
       ask((reader) => reader.changes({ after: cursor, limit: ANSWER_MAX })),
     );
   }
@@ -75,7 +76,7 @@ export class Feed {
   async #latest(ask: Ask): Promise<Window> {
     // What is known to be there already is read at once, and not in a second.
     const key = this.#window?.more === true ? `feed ${this.#window.end}` : "feed";
-    const read = await this.#shared.get(key, () => this.#advance(ask));
+    const read = await this.#coalescer.get(key, () => this.#advance(ask));
     return this.#window ?? read;
   }
 

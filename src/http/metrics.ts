@@ -5,6 +5,7 @@
  */
 import type { Totals } from "../reader/reader.ts";
 
+/** The media type of that format. */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 type Metric = readonly [

@@ -1,24 +1,40 @@
-/** /openapi.json: OpenAPI 3.1, made from the schemas that validate the requests and those the answers are held to. */
-import type { Hono } from "hono";
-import { describeRoute, generateSpecs, resolver } from "hono-openapi";
+/** /openapi.json: OpenAPI 3.1, made from the table of routes and from the schemas that check requests and answers. */
+import { type JsonSchema, toJsonSchema, toJsonSchemaDefs } from "@valibot/to-json-schema";
 import type { GenericSchema } from "valibot";
 import { VERSION } from "../core/version.ts";
-import { problem } from "./answers.ts";
-import type { Scope } from "./auth.ts";
+import { asOfSchema } from "../reader/answers/as-of.ts";
+import { changesAnswerSchema, changeSchema } from "../reader/answers/changes.ts";
+import { countsSchema } from "../reader/answers/counts.ts";
+import { processesAnswerSchema } from "../reader/answers/processes.ts";
+import {
+  userAnswerSchema,
+  userPresenceSchema,
+  usersAnswerSchema,
+  usersPageSchema,
+} from "../reader/answers/users.ts";
+import { problemSchema } from "./problem.ts";
+import type { Route } from "./route.ts";
 
-/** What a route adds to its schemas. */
-export interface About {
-  readonly id: string;
-  readonly summary: string;
-  /** Of JSON; text is `text/plain`. */
-  readonly answer: GenericSchema | "text";
-  /** Which scope opens it; undefined: it is open. */
-  readonly scope: Scope | undefined;
-  /** It is a stream as well, for `Accept: text/event-stream`. */
-  readonly events?: string;
-  /** Statuses of problems beside those that every route can answer. */
-  readonly problems?: readonly (403 | 400 | 413 | 415 | 503)[];
-}
+/** What has a name in the document; all other schemas are written out where they are used. */
+const COMPONENTS = {
+  AsOf: asOfSchema,
+  Problem: problemSchema,
+  Counts: countsSchema,
+  UserPresence: userPresenceSchema,
+  UsersPage: usersPageSchema,
+  User: userAnswerSchema,
+  Users: usersAnswerSchema,
+  Processes: processesAnswerSchema,
+  Change: changeSchema,
+  Changes: changesAnswerSchema,
+};
+
+const CONFIG = {
+  target: "draft-2020-12",
+  // Checks and transformations that JSON Schema has no word for are in the descriptions.
+  errorMode: "ignore",
+  overrideRef: ({ referenceId }: { readonly referenceId: string }) => `#/components/schemas/${referenceId}`,
+} as const;
 
 const TITLES = {
   400: "The request says something this route does not take.",
@@ -31,61 +47,97 @@ const TITLES = {
 
 const BEARER = "bearer";
 
-export function about({ id, summary, answer, scope, events, problems = [] }: About) {
-  const failing: (keyof typeof TITLES)[] = [
-    ...(scope === undefined ? [] : ([401, 403] as const)),
-    ...problems,
-  ];
-  return describeRoute({
-    operationId: id,
-    summary,
-    ...(scope !== undefined && { security: [{ [BEARER]: [] }], description: `Scope: \`${scope}\`.` }),
-    responses: {
-      200: {
-        description: summary,
-        content: {
-          ...(answer === "text"
-            ? { "text/plain": { schema: { type: "string" as const } } }
-            : { "application/json": { schema: resolver(answer) } }),
-          ...(events !== undefined && {
-            "text/event-stream": { schema: { type: "string" as const, description: events } },
-          }),
-        },
-      },
-      ...Object.fromEntries(
-        failing.map((status) => [
-          status,
-          {
-            description: TITLES[status],
-            content: { "application/problem+json": { schema: resolver(problem) } },
-          },
-        ]),
-      ),
-    },
-  });
-}
-
+/** As much of an OpenAPI document as is the same for all of them. */
 export interface Document {
   readonly openapi: string;
   readonly paths: Readonly<Record<string, object>>;
 }
 
-/** The document of an app's routes. Made once and kept. */
-export function documentOf(app: Hono): () => Promise<Document> {
-  let made: Document | undefined;
-  return async () =>
-    (made ??= (await generateSpecs(app, {
-      documentation: {
-        openapi: "3.1.0",
-        info: {
-          title: "Rollcall",
-          version: VERSION,
-          description: "Presence of Socket.IO users, read-only.",
-        },
-        components: { securitySchemes: { [BEARER]: { type: "http", scheme: "bearer" } } },
+/** The document of these routes. */
+export function documentOf(routes: readonly Route[]): Document {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const route of routes) {
+    const path = route.path.replaceAll(/:(\w+)/g, "{$1}");
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route) };
+  }
+  return {
+    openapi: "3.1.0",
+    info: { title: "Rollcall", description: "Presence of Socket.IO users, read-only.", version: VERSION },
+    components: {
+      securitySchemes: { [BEARER]: { type: "http", scheme: "bearer" } },
+      schemas: toJsonSchemaDefs(COMPONENTS, CONFIG),
+    },
+    paths,
+  } as Document;
+}
+
+function operationOf(route: Route): object {
+  const { id, summary, scope, body, query } = route;
+  const pathParameters = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+    in: "path",
+    name,
+    required: true,
+    schema: { type: "string" },
+  }));
+  const parameters = [...pathParameters, ...(query === undefined ? [] : queryParameters(query))];
+  return {
+    operationId: id,
+    summary,
+    ...(scope !== undefined && { security: [{ [BEARER]: [] }], description: `Scope: \`${scope}\`.` }),
+    ...((query !== undefined || parameters.length > 0) && { parameters }),
+    ...(body !== undefined && {
+      requestBody: { required: true, content: { "application/json": { schema: jsonSchemaOf(body) } } },
+    }),
+    responses: responsesOf(route),
+  };
+}
+
+function responsesOf({ summary, answer, scope, events, problems = [] }: Route): object {
+  const failing = [...(scope === undefined ? [] : ([401, 403] as const)), ...problems];
+  const problem = { "application/problem+json": { schema: jsonSchemaOf(problemSchema) } };
+  return {
+    200: {
+      description: summary,
+      content: {
+        ...(answer === "text"
+          ? { "text/plain": { schema: { type: "string" } } }
+          : { "application/json": { schema: jsonSchemaOf(answer) } }),
+        ...(events !== undefined && {
+          "text/event-stream": { schema: { type: "string", description: events } },
+        }),
       },
-      // Ours are all problems, and said by each route.
-      defaultValidationErrorResponse: false,
-      excludeStaticFile: false,
-    })) as Document);
+    },
+    ...Object.fromEntries(
+      failing.map((status) => [status, { description: TITLES[status], content: problem }]),
+    ),
+  };
+}
+
+function queryParameters(query: GenericSchema): object[] {
+  const { properties = {}, required = [] } = jsonSchemaOf(query);
+  return Object.entries(properties).map(([name, property]) =>
+    queryParameter(name, property as JsonSchema, required.includes(name)),
+  );
+}
+
+function queryParameter(name: string, { description, ...schema }: JsonSchema, isRequired: boolean): object {
+  return {
+    in: "query",
+    name,
+    ...(isRequired && { required: true }),
+    schema,
+    ...(description !== undefined && { description }),
+  };
+}
+
+/** A reference to one of COMPONENTS, or the schema written out. */
+function jsonSchemaOf(schema: GenericSchema): JsonSchema {
+  const component = Object.entries(COMPONENTS).find(([, known]) => known === schema);
+  if (component !== undefined) return { $ref: `#/components/schemas/${component[0]}` };
+  const {
+    $schema: _schema,
+    $defs: _defs,
+    ...rest
+  } = toJsonSchema(schema, { ...CONFIG, definitions: COMPONENTS });
+  return rest;
 }

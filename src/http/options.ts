@@ -1,104 +1,144 @@
 /** What createApp is given, and the checks that make a wrong value fail there and not in a request. */
-import { PresenceError } from "../core/errors.ts";
-import type { Logger } from "../core/options.ts";
+import {
+  REQUEST_MS,
+  REQUEST_MS_MAX,
+  REUSE_MS,
+  REUSE_MS_MAX,
+  STREAM_HEARTBEAT_MS,
+  STREAM_HEARTBEAT_MS_MAX,
+  STREAM_HEARTBEAT_MS_MIN,
+  STREAM_LIFE_MS,
+  STREAM_LIFE_MS_MAX,
+  STREAM_LIFE_MS_MIN,
+  STREAM_REQUESTS_MAX,
+  STREAMS,
+  STREAMS_MAX,
+} from "../core/limits.ts";
+import {
+  abortSignal,
+  invalid,
+  type Known,
+  type Logger,
+  loggerOr,
+  oneOf,
+  refuseUnknown,
+  SILENT,
+  whole,
+} from "../core/options.ts";
 import type { Reader } from "../reader/reader.ts";
 import { checkScopes, checkTokens } from "./auth.ts";
-import { TIMEOUT_MS } from "../time/deadline.ts";
+
+/** Who may read the counts; see AppOptions.counts. */
+const COUNTS = ["open", "closed"] as const;
+export type CountsAccess = (typeof COUNTS)[number];
 
 export interface AppOptions {
+  /** What answers: createReader(), or a presence's own process. */
   readonly reader: Reader;
   /**
-   * Any of these opens every route, at least 16 printable characters each. Several for a rotation; none leaves them
-   * closed to everybody. Default none.
+   * Any of these opens every route: at most 32, each at least 16 printable characters (`openssl rand -hex 24`). Several
+   * for a rotation. Default none, which leaves everything but /health and the counts closed to everybody.
    */
   readonly tokens?: readonly string[] | undefined;
   /** Any of these opens the numbers: /v1/counts where it is closed, /ready and /metrics. Default none. */
   readonly countsTokens?: readonly string[] | undefined;
-  /** Whether /v1/counts answers without a token. Default "open". */
-  readonly counts?: "open" | "closed" | undefined;
+  /** Whether /v1/counts answers without a token: "open" or "closed". Default "open". */
+  readonly counts?: CountsAccess | undefined;
   /** Origins whose pages may call from a browser, e.g. `https://app.example`, or "*" alone. Default none: no CORS. */
   readonly origins?: readonly string[] | undefined;
-  /** How long a request may wait for Redis, ms. 1 to 60,000, default 5,000. */
+  /** How long a request may wait for Redis, ms; then it is answered 503. 1 to 60,000, default 5,000. */
   readonly timeout?: number | undefined;
   /**
-   * How long an answer is reused for others who ask the same, ms: however many ask, Redis gets one request a question in
-   * this time. 0 to 60,000, default 1,000; 0: only those who ask at the same time share.
+   * How long an answer is reused for identical requests, ms: however many clients ask, Redis gets one read in this time. 0
+   * to 60,000, default 1,000. With 0 only requests that overlap share a read.
    */
   readonly reuse?: number | undefined;
+  /** Limits of the event streams. */
   readonly streams?: StreamLimits | undefined;
   /** Ends the event streams that are open, and refuses new ones: for a server that closes. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of answers with a status of 500 and above. Silent by default. */
+  /** Told of answers with a status of 500 and above; `console` will do. Default: silent. */
   readonly logger?: Logger | undefined;
 }
 
 export interface StreamLimits {
   /** How long an event stream lives before its client has to come back, ms. 1,000 to 86,400,000, default 300,000. */
   readonly life?: number | undefined;
-  /** After so long without an event, a sign of life, ms. 100 to 300,000, default 15,000. */
+  /**
+   * After so long without an event, a sign of life, ms, so that no proxy cuts the stream. 100 to 300,000 and at most
+   * `life`, default 15,000.
+   */
   readonly heartbeat?: number | undefined;
   /**
-   * Most requests to Redis that one stream makes for all before its client has to come back: platforms limit what one
-   * invocation may send. From 1, default no limit.
+   * Most requests to Redis that one stream makes before its client has to come back: platforms limit what one invocation
+   * may send. 1 to 1,000,000,000, default no limit.
    */
   readonly requests?: number | undefined;
-  /** Most streams at once. 0 to 100,000, default 1,000; 0: none, for platforms that send answers whole. */
+  /** Most streams at once; more are answered 503. 0 to 100,000, default 1,000; 0: none, for platforms that send answers whole. */
   readonly most?: number | undefined;
 }
 
-const TIMEOUT_MS_MAX = 60_000;
-const REUSE_MS = 1_000;
-const LIFE_MS = 300_000;
-const HEARTBEAT_MS = 15_000;
-const STREAMS_MAX = 1_000;
-
-const silent: Logger = { info() {}, warn() {}, error() {} };
-
-function invalid(message: string): never {
-  throw new PresenceError("OPTIONS_INVALID", message);
-}
+const APP_OPTIONS: Known<AppOptions> = {
+  reader: true,
+  tokens: true,
+  countsTokens: true,
+  counts: true,
+  origins: true,
+  timeout: true,
+  reuse: true,
+  streams: true,
+  signal: true,
+  logger: true,
+};
+const STREAM_LIMITS: Known<StreamLimits> = { life: true, heartbeat: true, requests: true, most: true };
 
 export type ResolvedAppOptions = ReturnType<typeof resolveAppOptions>;
 
 /** Throws PresenceError OPTIONS_INVALID naming the first option that cannot work. */
 export function resolveAppOptions(options: AppOptions) {
-  const { reader, counts = "open", logger = silent, streams = {} } = options;
+  refuseUnknown(options, APP_OPTIONS, "createApp");
+  const { reader } = options;
   if (typeof reader !== "object" || reader === null)
-    invalid("reader must be a Reader: make one with readerOver()");
-  if (counts !== "open" && counts !== "closed") {
-    invalid(`counts must be "open" or "closed", got ${JSON.stringify(counts)}`);
-  }
+    invalid("reader must be a Reader: make one with createReader()");
+  const counts = checkCounts(options.counts);
   const tokens = checkTokens(options.tokens ?? []);
   const countsTokens = checkTokens(options.countsTokens ?? [], "countsTokens");
   checkScopes(tokens, countsTokens);
-  const life = whole("streams.life", streams.life ?? LIFE_MS, 1_000, 86_400_000);
-  const heartbeat = whole("streams.heartbeat", streams.heartbeat ?? HEARTBEAT_MS, 100, 300_000);
-  if (streams.heartbeat !== undefined && heartbeat > life) {
-    invalid(`streams.heartbeat (${heartbeat} ms) must be at most streams.life (${life} ms): lower it`);
-  }
   return {
     reader,
     tokens,
     countsTokens,
     counts,
     origins: checkOrigins(options.origins ?? []),
-    timeout: whole("timeout", options.timeout ?? TIMEOUT_MS, 1, TIMEOUT_MS_MAX),
-    reuse: whole("reuse", options.reuse ?? REUSE_MS, 0, 60_000),
-    streams: {
-      life,
-      heartbeat,
-      requests:
-        streams.requests === undefined ? Infinity : whole("streams.requests", streams.requests, 1, 1e9),
-      most: whole("streams.most", streams.most ?? STREAMS_MAX, 0, 100_000),
-    },
-    signal: options.signal,
-    logger,
+    timeout: whole("timeout", options.timeout ?? REQUEST_MS, 1, REQUEST_MS_MAX),
+    reuse: whole("reuse", options.reuse ?? REUSE_MS, 0, REUSE_MS_MAX),
+    streams: resolveStreamLimits(options.streams ?? {}),
+    signal: abortSignal("signal", options.signal),
+    logger: loggerOr(SILENT, options.logger),
   };
 }
 
-function whole(name: string, value: unknown, least: number, most: number): number {
-  if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
-  return invalid(`${name} must be a whole number from ${least} to ${most}, got ${String(value)}`);
+/** Throws PresenceError OPTIONS_INVALID. */
+export function resolveStreamLimits(streams: StreamLimits) {
+  refuseUnknown(streams, STREAM_LIMITS, "createApp", "streams");
+  const { heartbeat = STREAM_HEARTBEAT_MS, requests, most = STREAMS } = streams;
+  const life = whole("streams.life", streams.life ?? STREAM_LIFE_MS, STREAM_LIFE_MS_MIN, STREAM_LIFE_MS_MAX);
+  whole("streams.heartbeat", heartbeat, STREAM_HEARTBEAT_MS_MIN, STREAM_HEARTBEAT_MS_MAX);
+  // The default of a short life needs no sign.
+  if (streams.heartbeat !== undefined && heartbeat > life) {
+    invalid(`streams.heartbeat (${heartbeat} ms) must be at most streams.life (${life} ms): lower it`);
+  }
+  return {
+    life,
+    heartbeat,
+    requests: requests === undefined ? Infinity : whole("streams.requests", requests, 1, STREAM_REQUESTS_MAX),
+    most: whole("streams.most", most, 0, STREAMS_MAX),
+  };
+}
+
+/** Throws PresenceError OPTIONS_INVALID. */
+export function checkCounts(counts: CountsAccess = "open"): CountsAccess {
+  return oneOf("counts", counts, COUNTS);
 }
 
 /** Throws PresenceError OPTIONS_INVALID for what no browser would send as an origin. */

@@ -6,45 +6,85 @@
  * A detail is ours from the first letter to the last. It never quotes what was sent, and what went wrong inside is for
  * the log: a problem names neither keys nor hosts nor users.
  */
+import * as v from "valibot";
 import { PresenceError } from "../core/errors.ts";
 import type { Logger } from "../core/options.ts";
+import { schemaOf, whole } from "../reader/answers/schema.ts";
 
-export type ProblemCode =
+/** What a caller can branch on, with the status it comes with. */
+export const PROBLEM_CODES = [
   /** 400: a query parameter that the route does not take, or a value that is out of range. */
-  | "QUERY_INVALID"
+  "QUERY_INVALID",
   /** 400: the body is not JSON, or not of the shape the route takes. */
-  | "BODY_INVALID"
+  "BODY_INVALID",
   /** 400: a user id that cannot be one. */
-  | "USER_INVALID"
-  /** 400: a cursor that is none of ours. */
-  | "CURSOR_INVALID"
+  "USER_INVALID",
+  /** 400: a cursor that no answer contained. */
+  "CURSOR_INVALID",
   /** 401: no bearer token came with the request. */
-  | "TOKEN_MISSING"
+  "TOKEN_MISSING",
   /** 401: the token is none of those that are set. */
-  | "TOKEN_INVALID"
+  "TOKEN_INVALID",
   /** 403: no token is set, so nobody may pass. */
-  | "TOKENS_NOT_SET"
+  "TOKENS_NOT_SET",
   /** 403: the token is for the counts alone. */
-  | "SCOPE_MISSING"
-  | "NOT_FOUND"
-  | "METHOD_NOT_ALLOWED"
-  | "BODY_TOO_LARGE"
-  | "URI_TOO_LONG"
-  | "MEDIA_TYPE_UNSUPPORTED"
-  /** 500: the server has been set up wrongly; only whoever runs it can help. */
-  | "OPTIONS_INVALID"
-  | "SHARDS_MISMATCH"
-  | "REDIS_TYPE"
+  "SCOPE_MISSING",
+  /** 404: there is nothing at this path. */
+  "NOT_FOUND",
+  /** 405: the path takes other methods, which `Allow` lists. */
+  "METHOD_NOT_ALLOWED",
+  /** 406: this server sends no event streams. */
+  "STREAMS_OFF",
+  /** 413 */
+  "BODY_TOO_LARGE",
+  /** 414 */
+  "URI_TOO_LONG",
+  /** 415 */
+  "MEDIA_TYPE_UNSUPPORTED",
+  /** 500: the server has been set up wrongly; only its operator can help. */
+  "OPTIONS_INVALID",
+  /** 500: the prefix is in use with another number of shards. */
+  "SHARDS_MISMATCH",
+  /** 500: a key of ours holds another type. */
+  "REDIS_TYPE",
+  /** 500: a reply that no Redis gives. */
+  "REPLY_INVALID",
+  /** 500: another process runs a version that this one cannot work with. */
+  "VERSION_MISMATCH",
   /** 500: a bug. */
-  | "INTERNAL"
+  "INTERNAL",
   /** 503: Redis did not answer in time, or with an error. */
-  | "REDIS_UNAVAILABLE"
+  "REDIS_UNAVAILABLE",
   /** 503: as many event streams are open as one process serves. */
-  | "STREAMS_EXHAUSTED"
-  /** 406: this server sends none. */
-  | "STREAMS_OFF"
+  "STREAMS_EXHAUSTED",
   /** 503, from /ready alone: Redis answers, but the projector is overdue. */
-  | "PROJECTOR_STALE";
+  "PROJECTOR_STALE",
+] as const;
+
+/** One of PROBLEM_CODES, each of which is described there. */
+export type ProblemCode = (typeof PROBLEM_CODES)[number];
+
+/** A problem as it is sent. Some have more members, which their code's description names. */
+export interface ProblemDocument {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  /** What went wrong and what to do, for people. */
+  readonly detail: string;
+  /** To branch on. */
+  readonly code: ProblemCode;
+}
+
+/** The schema of a problem, which may have more members. */
+export const problemSchema = schemaOf<ProblemDocument>()(
+  v.object({
+    type: v.string(),
+    title: v.string(),
+    status: whole,
+    detail: v.string(),
+    code: v.pipe(v.picklist(PROBLEM_CODES), v.description("To branch on.")),
+  }),
+);
 
 const TITLES = {
   400: "Bad Request",
@@ -60,8 +100,10 @@ const TITLES = {
   503: "Service Unavailable",
 } as const;
 
+/** The statuses of problems. */
 export type ProblemStatus = keyof typeof TITLES;
 
+/** What a problem can have beside its status, code and detail. */
 export interface ProblemParts {
   readonly headers?: Readonly<Record<string, string>>;
   /** More members of the document, as RFC 9457 allows. */
@@ -92,7 +134,14 @@ export class Problem extends Error {
 
   toResponse(): Response {
     const { status, code, message: detail } = this;
-    const body = { type: "about:blank", title: TITLES[status], status, detail, code, ...this.members };
+    const body: ProblemDocument = {
+      type: "about:blank",
+      title: TITLES[status],
+      status,
+      detail,
+      code,
+      ...this.members,
+    };
     return new Response(JSON.stringify(body), {
       status,
       headers: { "content-type": "application/problem+json", ...this.headers },
@@ -103,6 +152,7 @@ export class Problem extends Error {
 /** How long a caller is asked to wait before it tries again, s. */
 const RETRY_AFTER_S = 2;
 
+/** Headers of a problem that passes by itself. */
 export const retryAfter = { "retry-after": String(RETRY_AFTER_S) };
 
 function redisUnavailable(cause: PresenceError): Problem {
@@ -112,22 +162,31 @@ function redisUnavailable(cause: PresenceError): Problem {
   });
 }
 
-/** The problem for whatever was thrown. */
+/** The problem for whatever was thrown; INTERNAL for what is neither a Problem nor a PresenceError that a caller can meet. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof PresenceError) {
     const { code, message } = error;
     if (code === "USER_INVALID" || code === "CURSOR_INVALID") return new Problem(400, code, message);
     if (code === "REDIS_UNAVAILABLE") return redisUnavailable(error);
-    if (code === "REDIS_TYPE" || code === "SHARDS_MISMATCH") {
+    // The place of a bug is in its cause.
+    if (code === "INTERNAL") return internal(error.cause ?? error);
+    if (
+      code === "REDIS_TYPE" ||
+      code === "SHARDS_MISMATCH" ||
+      code === "REPLY_INVALID" ||
+      code === "VERSION_MISMATCH"
+    ) {
       return new Problem(500, code, "the projection cannot be read; the server's log says why", {
         cause: error,
       });
     }
   }
-  return new Problem(500, "INTERNAL", "something went wrong in the server; its log says where", {
-    cause: error,
-  });
+  return internal(error);
+}
+
+function internal(cause: unknown): Problem {
+  return new Problem(500, "INTERNAL", "something went wrong in the server; its log says where", { cause });
 }
 
 /**

@@ -1,65 +1,42 @@
 /** From a request to what a route is asked: checked, or refused with a problem that says what to send. */
 import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { resolver, uniqueSymbol } from "hono-openapi";
 import * as v from "valibot";
+import { URL_BYTES_MAX } from "../core/limits.ts";
 import { Problem } from "./problem.ts";
-import {
-  type changesQuery,
-  LOOKUP_BYTES_MAX,
-  lookupBody,
-  type noQuery,
-  type pageQuery,
-  URL_BYTES_MAX,
-} from "./schemas.ts";
+import { type changesQuery, LOOKUP_BYTES_MAX, lookupBody, type noQuery, type pageQuery } from "./schemas.ts";
 
-type QuerySchema = typeof pageQuery | typeof changesQuery | typeof noQuery;
+/** The schemas of the queries there are. */
+export type QuerySchema = typeof pageQuery | typeof changesQuery | typeof noQuery;
 
-/** What the client of hono/client may send, and what the handler gets. */
-type Asked<Target extends string, In, Out> = {
-  in: { [K in Target]: In };
-  out: { [K in Target]: Out };
-};
-
-/** The query, for `c.req.valid("query")` and /openapi.json. Problem: 400 QUERY_INVALID. */
-export function query<S extends QuerySchema>(
-  schema: S,
-): MiddlewareHandler<object, string, Asked<"query", v.InferInput<S>, v.InferOutput<S>>> {
-  const check: MiddlewareHandler = async function checkQuery(c, next) {
-    const given = new Map<string, string | string[]>();
-    for (const [name, value] of new URL(c.req.url).searchParams) {
-      const before = given.get(name);
-      given.set(name, before === undefined ? value : [before, value].flat());
-    }
-    const result = v.safeParse(schema, Object.fromEntries(given), { abortEarly: true });
-    if (!result.success) throw new Problem(400, "QUERY_INVALID", result.issues[0].message);
-    c.req.addValidatedData("query", result.output);
-    await next();
-  };
-  return Object.assign(check, { [uniqueSymbol]: { target: "query", ...resolver(schema) } });
+/** The query of an address, as the schema makes it. Throws Problem 400 QUERY_INVALID. */
+export function parseQuery<Schema extends QuerySchema>(url: string, schema: Schema): v.InferOutput<Schema> {
+  const given = new Map<string, string | string[]>();
+  for (const [name, value] of new URL(url).searchParams) {
+    const before = given.get(name);
+    given.set(name, before === undefined ? value : [before, value].flat());
+  }
+  const result = v.safeParse(schema, Object.fromEntries(given), { abortEarly: true });
+  if (!result.success) throw new Problem(400, "QUERY_INVALID", result.issues[0].message);
+  return result.output;
 }
+
+const limited = bodyLimit({ maxSize: LOOKUP_BYTES_MAX, onError: tooLarge });
 
 /**
- * The ids of `{"ids": [...]}`, for `c.req.valid("json")` and /openapi.json. Problems: 400 BODY_INVALID, or USER_INVALID
- * with the place of the id; 413; 415.
+ * The ids of the body `{"ids": [...]}`. Throws Problem 400 BODY_INVALID, or USER_INVALID with the place of the id; 413;
+ * 415.
  */
-export function lookup(): MiddlewareHandler<
-  object,
-  string,
-  Asked<"json", { ids: string[] }, v.InferOutput<typeof lookupBody>>
-> {
-  const limited = bodyLimit({ maxSize: LOOKUP_BYTES_MAX, onError: tooLarge });
-  const check: MiddlewareHandler = async function checkLookup(c, next) {
-    checkMediaType(c);
-    return limited(c, async () => {
-      c.req.addValidatedData("json", { ids: parseLookup(await c.req.arrayBuffer()) });
-      await next();
-    });
-  };
-  return Object.assign(check, { [uniqueSymbol]: { target: "json", ...resolver(lookupBody) } });
+export async function readLookup(c: Context): Promise<readonly string[]> {
+  checkMediaType(c);
+  let ids: readonly string[] = [];
+  await limited(c, async () => {
+    ids = parseLookup(await c.req.arrayBuffer());
+  });
+  return ids;
 }
 
-/** Problem: 414. */
+/** Refuses an address that is too long, before anything looks at it. Problem: 414. */
 export function checkAddress(): MiddlewareHandler {
   return async function address(c, next) {
     // As it was sent, so in ASCII: a character is a byte.

@@ -4,20 +4,16 @@
  */
 import * as v from "valibot";
 import { PresenceError } from "../core/errors.ts";
-import { ID_BYTES_MAX } from "../core/record.ts";
+import { ID_BYTES_MAX } from "../core/limits.ts";
 import { checkUser } from "../core/user.ts";
-import { LOOKUP_MAX, PAGE_MAX } from "../reader/reader.ts";
+import { FOLLOWED_USERS_MAX, LOOKUP_IDS_MAX, PAGE_USERS_MAX } from "../core/limits.ts";
 
-/** In JSON a byte takes at most six (`\u0001`), an id two quotes and a comma: any list that is allowed fits. */
-export const LOOKUP_BYTES_MAX = LOOKUP_MAX * (6 * ID_BYTES_MAX + 3) + 1024;
-/** Users one may follow in one request; many more do not fit into an address. */
-export const FOLLOWED_MAX = 100;
-/** Of an address, bytes: what every server and proxy takes. */
-export const URL_BYTES_MAX = 8192;
+/** Of the body of a lookup, bytes. In JSON a byte takes at most six (`\u0001`), an id two quotes and a comma: any list that is allowed fits. */
+export const LOOKUP_BYTES_MAX = LOOKUP_IDS_MAX * (6 * ID_BYTES_MAX + 3) + 1024;
 
-const LIMIT = `limit must be a whole number from 1 to ${PAGE_MAX}`;
-const IDS = `the body must be {"ids": [...]} with at most ${LOOKUP_MAX} user ids`;
-const FOLLOWED = `user may be given at most ${FOLLOWED_MAX} times`;
+const LIMIT = `limit must be a whole number from 1 to ${PAGE_USERS_MAX}`;
+const IDS = `the body must be {"ids": [...]} with at most ${LOOKUP_IDS_MAX} user ids`;
+const FOLLOWED = `user may be given at most ${FOLLOWED_USERS_MAX} times`;
 
 /** A parameter that is given twice comes as a list. */
 const once = v.string("a query parameter is given twice");
@@ -28,8 +24,8 @@ const limit = v.pipe(
   once,
   v.regex(/^[1-9]\d{0,3}$/, LIMIT),
   v.transform(Number),
-  v.maxValue(PAGE_MAX, LIMIT),
-  v.description(`About how many, 1 to ${PAGE_MAX}.`),
+  v.maxValue(PAGE_USERS_MAX, LIMIT),
+  v.description(`About how many, 1 to ${PAGE_USERS_MAX}.`),
 );
 
 const userId = v.pipe(
@@ -48,18 +44,21 @@ export const pageQuery = v.strictObject(
   "this route takes the query parameters cursor and limit only",
 );
 
+/** `user` comes as a list when it is given several times. */
 export const changesQuery = v.strictObject(
   {
     after: v.optional(cursor),
-    user: v.optional(v.union([userId, v.pipe(v.array(userId), v.maxLength(FOLLOWED_MAX, FOLLOWED))])),
+    user: v.optional(v.union([userId, v.pipe(v.array(userId), v.maxLength(FOLLOWED_USERS_MAX, FOLLOWED))])),
   },
   "this route takes the query parameters after and user only",
 );
 
+/** Of a route that takes no parameters. */
 export const noQuery = v.strictObject({}, "this route takes no query parameters");
 
+/** `{"ids": [...]}` */
 export const lookupBody = v.strictObject(
-  { ids: v.pipe(v.array(v.unknown(), IDS), v.maxLength(LOOKUP_MAX, IDS), v.array(userId)) },
+  { ids: v.pipe(v.array(v.unknown(), IDS), v.maxLength(LOOKUP_IDS_MAX, IDS), v.array(userId)) },
   IDS,
 );
 

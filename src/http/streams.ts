@@ -9,6 +9,7 @@ import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
 import { Problem, retryAfter } from "./problem.ts";
 
+/** One event of a stream. */
 export interface Event {
   /** Absent: the id alone is sent, or a comment. The client sees neither, and learns where to go on from. */
   readonly event?: "changes" | "gap" | "counts";
@@ -16,6 +17,7 @@ export interface Event {
   readonly id?: string;
 }
 
+/** The limits of all streams of one app. */
 export interface StreamOptions {
   /** How long a stream lives, ms; up to a fifth less, so that clients do not all come back at once. */
   readonly life: number;
@@ -38,10 +40,18 @@ function write({ event, data, id }: Event): string {
   return `${lines.length === 0 ? ":" : lines.join("\n")}\n\n`;
 }
 
+/** What the client was given last: a browser sends it when it comes back, and it is newer than the address. */
+export function lastEventId(c: Context): string | undefined {
+  const id = c.req.header("last-event-id");
+  return id === undefined || id === "" ? undefined : id;
+}
+
+/** Whether the request asks for events rather than for one answer. */
 export function wantsEvents(c: Context): boolean {
   return /\btext\/event-stream\b/i.test(c.req.header("accept") ?? "");
 }
 
+/** Opens streams, and knows how many are open. */
 export class Streams {
   readonly #options: StreamOptions;
   #open = 0;

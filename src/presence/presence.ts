@@ -6,34 +6,46 @@ import type { Server, Socket } from "socket.io";
 import { type Change, decodeChanges } from "../core/change.ts";
 import { PresenceError } from "../core/errors.ts";
 import { keysOf } from "../core/keys.ts";
-import { type Logger, resolveRecorderOptions, type RecorderOptions } from "../core/options.ts";
+import { SILENCE_MS, SILENCE_MS_MIN } from "../core/limits.ts";
 import { type Reader, readerOver } from "../reader/reader.ts";
 import { Recorder } from "../recorder/recorder.ts";
-import { connect, type RedisInput } from "../redis/connect.ts";
-import { attach, type NamespaceMatcher, type UserFunction } from "../recorder/socket-io.ts";
+import { connect } from "../redis/connect.ts";
+import { attach } from "../recorder/socket-io.ts";
 import { tail } from "../follow/tail.ts";
+import {
+  checkServer,
+  type CloseOptions,
+  type PresenceOptions,
+  resolveCloseOptions,
+  resolvePresenceOptions,
+} from "./options.ts";
 
-export interface PresenceOptions extends RecorderOptions {
-  /** A redis:// or rediss:// URL, or an ioredis client or Cluster, after whose settings own connections are made. */
-  readonly redis: RedisInput;
-  /** Who a socket belongs to; null for an anonymous socket. May be async: the socket is counted once it is known. */
-  readonly user: UserFunction;
-  /** Whose sockets are counted: names, patterns, functions of the name. Default `["/"]`. */
-  readonly namespaces?: readonly NamespaceMatcher[] | RegExp | ((name: string) => boolean) | undefined;
-}
+export type { CloseOptions, PresenceOptions };
 
+/** The events of a presence, with what their listeners are given. */
 export interface PresenceEvents {
   /** A user became present: the first socket anywhere. Once per change on every node. */
   online: [user: string, change: Change];
   /** A user became absent, whatever the cause, a crashed process included. Once per change on every node. */
   offline: [user: string, change: Change];
-  /** Something failed that Rollcall goes on trying, or an input it could not use. Once per state, not per retry. */
+  /**
+   * Something failed that Rollcall goes on trying (REDIS_UNAVAILABLE), an input it could not use (USER_INVALID,
+   * USER_FUNCTION_FAILED), a listener that threw (LISTENER_FAILED), or a bug in Rollcall (INTERNAL). Once per state, not per
+   * retry. Without a listener it is logged; it never throws.
+   */
   error: [error: PresenceError];
 }
 
-export interface Presence extends Omit<Reader, "page" | "shards"> {
+/**
+ * What createPresence() returns: the reader's methods, and the changes of the whole cluster as events. The methods that read
+ * reject as those of a Reader do.
+ */
+export interface Presence extends Omit<Reader, "shards"> {
+  /** Calls `listener` with each event from now on. One that throws is told as LISTENER_FAILED, and stops nothing. */
   on<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
+  /** The same, for the next one only. */
   once<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
+  /** Takes a listener off that on() or once() was given. */
   off<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
   /**
    * Resolves when this process is registered and hears of every change from then on.
@@ -48,47 +60,28 @@ export interface Presence extends Omit<Reader, "page" | "shards"> {
    */
   identify(socket: Socket, user: string | null): void;
   /**
-   * Appends what is left, says goodbye and closes the connections, within about `timeout` ms (default 5,000); when
-   * Redis does not answer in time the lease runs out by itself. Idempotent. Sockets stay open and are counted no more.
+   * Appends what is left, says goodbye and closes the connections, within about `timeout` ms; when Redis does not answer in
+   * time the lease runs out by itself. Idempotent. Sockets stay open and are counted no more. Rejects with OPTIONS_INVALID.
    */
-  close(options?: { readonly timeout?: number | undefined }): Promise<void>;
+  close(options?: CloseOptions): Promise<void>;
+  /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const CLOSE_TIMEOUT_MS = 5_000;
-/** A connection that says nothing for this long while an answer is due is given up, ms: a third of the lease, within these. */
-const SILENCE_MS_MIN = 1_000;
-const SILENCE_MS_MAX = 5_000;
-
-const consoleLogger: Logger = {
-  info() {},
-  // oxlint-disable-next-line no-console
-  warn: (message) => console.warn(`[rollcall] ${message}`),
-  // oxlint-disable-next-line no-console
-  error: (message) => console.error(`[rollcall] ${message}`),
-};
-
 /**
- * Counts the sockets of `io` in Redis. Works at once; await `ready` to know that it is registered.
- * Throws PresenceError OPTIONS_INVALID.
+ * Counts the sockets of `io`, a Socket.IO server of version 4.6 or later, in Redis. Works at once; await `ready` to know that
+ * it is registered. While Redis is away it goes on, keeps what happens in memory (bounded by the open sockets), and says so
+ * through `error`. Throws PresenceError OPTIONS_INVALID.
+ *
+ *   const presence = createPresence(io, { redis: "redis://127.0.0.1:6379", user: (socket) => socket.data.userId });
+ *   presence.on("offline", (user) => …);
  */
 export function createPresence(io: Server, input: PresenceOptions): Presence {
-  const options = resolveRecorderOptions({ logger: consoleLogger, ...input });
+  checkServer(io);
+  const { redis, user, namespaces, recorder: options } = resolvePresenceOptions(input);
   const { logger } = options;
-  if (typeof input.user !== "function") {
-    throw new PresenceError(
-      "OPTIONS_INVALID",
-      "user must be a function of a socket that returns its user's id or null",
-    );
-  }
-  const namespaces = namespaceMatchers(input.namespaces ?? ["/"]);
-
   const events = new EventEmitter<PresenceEvents>({ captureRejections: false });
-  function onError(error: Error): void {
-    const failure =
-      error instanceof PresenceError
-        ? error
-        : new PresenceError("REDIS_UNAVAILABLE", error.message, { cause: error });
+  function onError(failure: PresenceError): void {
     if (events.listenerCount("error") === 0) {
       logger.error(`${failure.code}: ${failure.message}`);
       return;
@@ -100,8 +93,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     }
   }
 
-  const connection = connect(input.redis, {
-    timeout: Math.max(SILENCE_MS_MIN, Math.min(SILENCE_MS_MAX, Math.floor(options.ttl / 3))),
+  const connection = connect(redis, {
+    timeout: Math.max(SILENCE_MS_MIN, Math.min(SILENCE_MS, Math.floor(options.ttl / 3))),
     name: "rollcall",
   });
   const { port } = connection;
@@ -114,7 +107,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   });
   const attachment = attach({
     io,
-    user: input.user,
+    user,
     namespaces,
     connect: (user) => recorder.connect(user),
     disconnect: (user, fall) => recorder.disconnect(user, fall),
@@ -130,7 +123,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   }
 
   const changes = tail({
-    redis: input.redis,
+    redis,
     streams: Array.from(
       { length: options.shards },
       (_, shard) => keysOf(options.prefix, shard, options.shards).changes,
@@ -176,37 +169,21 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
       return recorder.processes;
     },
     identify: (socket, user) => attachment.identify(socket, user),
-    close: ({ timeout = CLOSE_TIMEOUT_MS } = {}) => (closed ??= close(timeout)),
+    async close(closeOptions = {}) {
+      const { timeout } = resolveCloseOptions(closeOptions);
+      await (closed ??= close(timeout));
+    },
     counts: () => reader.counts(),
     isOnline: (user) => reader.isOnline(user),
     user: (user) => reader.user(user),
     users: () => reader.users(),
+    usersList: (listOptions) => reader.usersList(listOptions),
+    page: (pageOptions) => reader.page(pageOptions),
     lookup: (users) => reader.lookup(users),
     processes: () => reader.processes(),
-    changes: (options) => reader.changes(options),
+    changes: (changesOptions) => reader.changes(changesOptions),
     totals: () => reader.totals(),
     [Symbol.asyncDispose]: () => presence.close(),
   };
   return presence;
-}
-
-function namespaceMatchers(input: NonNullable<PresenceOptions["namespaces"]>): readonly NamespaceMatcher[] {
-  const list: readonly unknown[] = Array.isArray(input) ? input : [input];
-  for (const matcher of list) {
-    if (typeof matcher === "string" && !matcher.startsWith("/")) {
-      throw new PresenceError(
-        "OPTIONS_INVALID",
-        `namespaces: ${JSON.stringify(matcher)} must start with "/"`,
-      );
-    }
-    if (typeof matcher !== "string" && typeof matcher !== "function" && !(matcher instanceof RegExp)) {
-      throw new PresenceError(
-        "OPTIONS_INVALID",
-        `namespaces holds names, patterns and functions, got ${typeof matcher}`,
-      );
-    }
-  }
-  if (list.length === 0)
-    throw new PresenceError("OPTIONS_INVALID", "namespaces must name at least one namespace");
-  return list as readonly NamespaceMatcher[];
 }

@@ -2,7 +2,7 @@
  * One call of src/lua/project.lua: its arguments and its reply.
  */
 import { PresenceError } from "../core/errors.ts";
-import { PROTOCOL } from "../core/protocol.ts";
+import { PROTOCOL } from "../core/limits.ts";
 import type { Reply } from "../redis/port.ts";
 
 /** The slots of the reply, in order: what the script returns, here and in src/lua/project/tail.lua. */

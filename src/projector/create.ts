@@ -1,24 +1,29 @@
 /** createProjector: a projector over whichever client the application has. */
-import type { Redis as UpstashRedis } from "@upstash/redis";
-import type { ProjectorOptions } from "../core/options.ts";
+import { refuseUnknown } from "../core/options.ts";
 import type { RedisInput } from "../redis/connect.ts";
-import { isUpstash, upstashWritePort } from "../redis/upstash.ts";
+import { isUpstash, type UpstashClient, upstashWritePort } from "../redis/upstash.ts";
 import { type LoopProjector, loopProjector } from "./loop.ts";
+import { PROJECTOR_INPUT, type ProjectorOptions } from "./options.ts";
 import { type Projector, projectorOver } from "./projector.ts";
 
-export interface ProjectorInput<Client extends RedisInput | UpstashRedis> extends ProjectorOptions {
+/** What createProjector() takes. */
+export interface ProjectorInput<Client extends RedisInput | UpstashClient> extends ProjectorOptions {
   /** A redis:// or rediss:// URL, an ioredis client or Cluster, or a client of @upstash/redis with write credentials. */
   readonly redis: Client;
 }
 
 /**
- * A projector. Over @upstash/redis it has `step` and `sweep`; over ioredis also `run`, which needs blocking reads, and
- * `close`. Throws PresenceError OPTIONS_INVALID.
+ * A projector. Over @upstash/redis it has `step`, `sweep` and `verify`; over ioredis also `run`, which needs blocking
+ * reads, and `close`. Throws PresenceError OPTIONS_INVALID.
+ *
+ *   await using projector = createProjector({ redis: "redis://127.0.0.1:6379" });
+ *   await projector.run({ signal });
  */
-export function createProjector(input: ProjectorInput<UpstashRedis>): Projector;
 export function createProjector(input: ProjectorInput<RedisInput>): LoopProjector;
-export function createProjector(input: ProjectorInput<RedisInput | UpstashRedis>): Projector {
-  const { redis } = input;
-  if (isUpstash(redis)) return projectorOver(upstashWritePort(redis), input);
-  return loopProjector({ ...input, redis });
+export function createProjector(input: ProjectorInput<UpstashClient>): Projector;
+export function createProjector(input: ProjectorInput<RedisInput | UpstashClient>): Projector {
+  refuseUnknown(input, PROJECTOR_INPUT, "createProjector");
+  const { redis, ...options } = input;
+  if (isUpstash(redis)) return projectorOver(upstashWritePort(redis), options);
+  return loopProjector(redis, options);
 }

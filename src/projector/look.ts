@@ -4,14 +4,9 @@
  * is for the script.
  */
 import type { ShardKeys } from "../core/keys.ts";
+import { UNSURE_MS } from "../core/limits.ts";
 import { type ReadCommand, type Reply, ReplyError } from "../redis/port.ts";
 import type { StepResult } from "./call.ts";
-
-/**
- * How far this machine's clock may be behind that of Redis before anything is known of it, ms. A scheduled function comes
- * every minute, and one that is further behind than that sees itself overtaken by `ran`, which the last one wrote.
- */
-const UNSURE_MS = 60_000;
 
 export type Seen = { readonly idle: false } | { readonly idle: true; readonly due: number | null };
 

@@ -7,36 +7,32 @@
 import { backoff } from "../core/backoff.ts";
 import { PresenceError } from "../core/errors.ts";
 import { keysOf } from "../core/keys.ts";
-import { type ProjectorOptions, resolveProjectorOptions } from "../core/options.ts";
-import { type Projector, projectorOver, type StepResult } from "./projector.ts";
+import { SILENCE_MS, SOONEST_MS } from "../core/limits.ts";
+import { Schedule, waitUntil } from "../core/schedule.ts";
+import {
+  type ProjectorOptions,
+  resolveProjectorOptions,
+  resolveRunOptions,
+  type RunOptions,
+} from "./options.ts";
+import { type Projector, projectorOver } from "./projector.ts";
 import { connect, type RedisInput } from "../redis/connect.ts";
 import { redisError } from "../redis/errors.ts";
 import { pause } from "../time/pause.ts";
 import { tail } from "../follow/tail.ts";
 
-export interface RunOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Called after each step that did something, for logs and metrics. Must not throw. */
-  readonly onStep?: ((result: StepResult, shard: number) => void) | undefined;
-}
-
+/** A projector that can also run by itself: over ioredis, whose connections can block. */
 export interface LoopProjector extends Projector {
   /**
    * Projects until the signal fires or close() is called; then resolves. A lost Redis is waited for, for as long as it
-   * takes; SHARDS_MISMATCH rejects, since waiting does not mend it.
+   * takes. Rejects with PresenceError: SHARDS_MISMATCH, since waiting does not help; OPTIONS_INVALID; CLOSED after close().
    */
   run(options?: RunOptions): Promise<void>;
-  /** Ends run() and closes the connections. Idempotent. */
+  /** Ends run() between two calls and closes the connections. Idempotent. */
   close(): Promise<void>;
+  /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
-
-/** A connection that says nothing for this long while an answer is due is given up, ms. */
-const TIMEOUT_MS = 5_000;
-
-/** A deadline can be told a moment early by another clock: look again after this long, ms, rather than at once. */
-const SOONEST_MS = 5;
-const LATEST_MS = 2 ** 31 - 1;
 
 /** Sleeps that end early when woken; a wake while awake counts for the next sleep. */
 class Bell {
@@ -67,9 +63,9 @@ class Bell {
  * A projector with connections of its own, after a redis:// URL, an ioredis client or Cluster.
  * Throws PresenceError OPTIONS_INVALID.
  */
-export function loopProjector(options: ProjectorOptions & { readonly redis: RedisInput }): LoopProjector {
+export function loopProjector(redis: RedisInput, options: ProjectorOptions): LoopProjector {
   const { prefix, shards, hold, logger } = resolveProjectorOptions(options);
-  const connection = connect(options.redis, { timeout: TIMEOUT_MS, name: "rollcall-projector" });
+  const connection = connect(redis, { timeout: SILENCE_MS, name: "rollcall-projector" });
   const projector = projectorOver(connection.port, options);
   const closing = new AbortController();
   const running = new Set<Promise<void>>();
@@ -80,21 +76,21 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
     signal: AbortSignal,
     onStep: RunOptions["onStep"],
   ): Promise<void> {
+    const schedule = new Schedule({ hold, soonest: SOONEST_MS, spread: 0 });
     let failures = 0;
-    let failedAt = -Infinity;
     while (!signal.aborted) {
       try {
         // Decided once Redis is there: a wait for it would make what was decided before out of date.
         await connection.ready();
-        // Processes that lost Redis when we did get a moment to renew their leases.
-        const held = Math.max(0, Math.max(failedAt, connection.reconnectedAt) + hold - performance.now());
-        const result = await projector.step(shard, { reap: held === 0 });
+        schedule.lost(connection.reconnectedAt);
+        const result = await projector.step(shard, { reap: schedule.mayReap(performance.now()) });
         if (failures > 0) logger.info(`shard ${shard}: projecting again after ${failures} failed calls`);
         failures = 0;
         if (result.records + result.givenBack + result.changes > 0) onStep?.(result, shard);
         if (result.more) continue;
-        const wait = result.due === null ? LATEST_MS : Math.max(result.due - result.now, held, SOONEST_MS);
-        await bell.sleep(Math.min(wait, LATEST_MS));
+        const now = performance.now();
+        schedule.answered(result, now, 0);
+        await bell.sleep(waitUntil(schedule.next, now));
       } catch (error) {
         if (signal.aborted) return;
         const failure = redisError(error);
@@ -102,7 +98,7 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
         if (failures === 0) logger.warn(`shard ${shard}: cannot project: ${failure.message}`);
         failures++;
         await pause(backoff(failures), signal);
-        failedAt = performance.now();
+        schedule.lost(performance.now());
       }
     }
   }
@@ -117,7 +113,7 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
     connection.onReconnect = ringAll;
     // From now on: the first step of each loop folds what is there already.
     const records = tail({
-      redis: options.redis,
+      redis,
       streams: bells.map((_, shard) => keysOf(prefix, shard, shards).records),
       onEntries: (shard) => bells[shard]!.ring(),
     });
@@ -149,14 +145,14 @@ export function loopProjector(options: ProjectorOptions & { readonly redis: Redi
 
   return {
     ...projector,
-    run(runOptions = {}) {
-      if (closing.signal.aborted)
-        return Promise.reject(new PresenceError("CLOSED", "this projector has been closed"));
+    async run(runOptions = {}) {
+      resolveRunOptions(runOptions);
+      if (closing.signal.aborted) throw new PresenceError("CLOSED", "this projector has been closed");
       const promise = project(runOptions);
       running.add(promise);
       const settled = () => running.delete(promise);
       promise.then(settled, settled);
-      return promise;
+      return await promise;
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -3,69 +3,91 @@
  *
  * One `step()` is one bounded, atomic script call a shard. It keeps nothing in memory that matters, so a caller may die
  * between any two steps, and any number of callers may step at once: whoever calls, the log is folded in order and
- * exactly once. Hence the same function serves a Socket.IO process after it appended, a long-running worker (run.ts),
+ * exactly once. Hence the same function serves a Socket.IO process after it appended, a long-running worker (loop.ts),
  * and a scheduled function with a budget.
  *
  * Steps are idempotent: one that is carried out twice, because its answer was lost, finds nothing left the second time.
  */
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { project } from "../lua/generated.ts";
-import { type ProjectorOptions, resolveProjectorOptions } from "../core/options.ts";
+import { whole } from "../core/options.ts";
 import { parseReply, type StepResult } from "./call.ts";
 import { Look } from "./look.ts";
-import { type Looked, type Steps, type SweepOptions, type SweepSummary, sweepShards } from "./sweep.ts";
+import {
+  type ProjectorInternals,
+  type ProjectorOptions,
+  resolveProjectorOptions,
+  resolveStepOptions,
+  resolveSweepOptions,
+  resolveVerifyOptions,
+  type StepOptions,
+  type SweepOptions,
+  type VerifyOptions,
+} from "./options.ts";
+import { type Looked, type Steps, type SweepSummary, sweepShards } from "./sweep.ts";
 import { redisError } from "../redis/errors.ts";
 import { type Reply, ReplyError, type ScriptCall, type WritePort } from "../redis/port.ts";
 import { evaluate, evalsha } from "../redis/scripts.ts";
 import { checkShards } from "../redis/shards.ts";
-import { verifyShards, type VerifyOptions, type VerifyReport } from "./verify.ts";
+import { verifyShards, type VerifyReport } from "./verify.ts";
 
-export type { StepResult };
+export type { StepOptions, StepResult };
 
-export interface StepOptions {
-  /** May expired leases be reaped? Default true. */
-  readonly reap?: boolean | undefined;
-  /** Compares the parts of the projection in this call, and not only once a second. Default false. */
-  readonly check?: boolean | undefined;
-}
+type ResolvedStepOptions = ReturnType<typeof resolveStepOptions>;
 
+/** What keeps the projection up to date; any number may work on one prefix at the same time. */
 export interface Projector {
+  /** How many shards the prefix has. */
   readonly shards: number;
   /**
    * One bounded call on one shard (default 0). Rejects with PresenceError: REDIS_UNAVAILABLE (whether the call was carried out is
-   * then unknown, and does not matter: call again), REDIS_TYPE, SHARDS_MISMATCH, VERSION_MISMATCH, PERMISSION, READ_REFUSED (this
-   * engine wants `read: "range"`).
+   * then unknown, and does not matter: call again), REDIS_TYPE, PERMISSION, SHARDS_MISMATCH, VERSION_MISMATCH, READ_REFUSED (this
+   * engine requires `read: "range"`), OPTIONS_INVALID.
    */
   step(shard?: number, options?: StepOptions): Promise<StepResult>;
-  /** The same call as a command, for a pipeline; read its reply with `settle`. */
-  command(shard: number, options?: StepOptions): ScriptCall;
-  /** The result of `command`'s reply; steps anew if the server did not know the script. */
-  settle(shard: number, reply: Reply | ReplyError, options?: StepOptions): Promise<StepResult>;
-  /** Drains, reaps and expires shard by shard, until all are idle or the budget ends. Rejects as step() does. */
+  /**
+   * Drains, reaps and expires shard by shard, until all are idle or the budget ends: for scheduled functions. Rejects as
+   * step() does.
+   *
+   *   const { idle, due } = await projector.sweep({ budget: { requests: 45, ms: 20_000 } });
+   */
   sweep(options?: SweepOptions): Promise<SweepSummary>;
-  /** Audits the projection, and mends it if asked, in bounded steps while everything goes on. Rejects as step() does. */
+  /**
+   * Audits the projection, and corrects it if asked, in bounded steps while everything goes on. Rejects as step() does.
+   *
+   *   const { differences, examples } = await projector.verify();
+   */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
 }
 
-/** For tests, and `repeated` for functions. */
-export interface ProjectorInternals {
-  /** How many requests the client has sent again so far: those that a sweep may make are counted with them. */
-  readonly repeated?: (() => number) | undefined;
-  /** The clock of this machine, ms. */
-  readonly clock?: (() => number) | undefined;
-  /** The clock to go by instead of that of Redis, ms. */
-  readonly now?: (() => number) | undefined;
-  /** Who calls, for the turn (pace). Default: nobody, who takes none. */
-  readonly caller?: string | undefined;
+/** What a recorder needs besides: its call of the projector travels with its record. */
+export interface PipelinedProjector {
+  readonly projector: Projector;
+  /** The same call as step() makes, as a command for a pipeline. */
+  command(shard: number, options: ResolvedStepOptions): ScriptCall;
+  /** The result of the command's reply; steps anew if the server did not know the script. */
+  settle(shard: number, reply: Reply | ReplyError, options: ResolvedStepOptions): Promise<StepResult>;
 }
+
+const REAPING: ResolvedStepOptions = { reap: true, check: false };
 
 /** A projector over a port. Throws PresenceError OPTIONS_INVALID. */
 export function projectorOver(
-  own: WritePort,
-  options: ProjectorOptions & ProjectorInternals = {},
+  port: WritePort,
+  options?: ProjectorOptions,
+  internals?: ProjectorInternals,
 ): Projector {
+  return pipelinedProjectorOver(port, options, internals).projector;
+}
+
+/** The same, for a recorder. Throws PresenceError OPTIONS_INVALID. */
+export function pipelinedProjectorOver(
+  own: WritePort,
+  options: ProjectorOptions = {},
+  internals: ProjectorInternals = {},
+): PipelinedProjector {
   const { prefix, shards, budget, read } = resolveProjectorOptions(options);
-  const { now, caller = "", repeated = () => 0, clock = now ?? Date.now } = options;
+  const { now, caller = "", repeated = () => 0, clock = now ?? Date.now } = internals;
   const keys: ShardKeys[] = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
   /** Made so far: a sweep has a budget of them. */
   let made = 0;
@@ -80,7 +102,7 @@ export function projectorOver(
   /** Shards on which every command that a call may need has been tried. */
   const tried = new Set<number>();
 
-  function argumentsOf(shard: number, { reap = true, check = false }: StepOptions): string[] {
+  function argumentsOf(shard: number, { reap, check }: ResolvedStepOptions): string[] {
     const time = now === undefined ? "" : String(now());
     const level = !tried.has(shard) ? "2" : check ? "1" : "";
     return [
@@ -100,7 +122,7 @@ export function projectorOver(
     return result;
   }
 
-  async function call(shard: number, stepOptions: StepOptions): Promise<StepResult> {
+  async function call(shard: number, stepOptions: ResolvedStepOptions): Promise<StepResult> {
     const reply = await evaluate(port, project, keys[shard]!.list, argumentsOf(shard, stepOptions));
     return heard(shard, parseReply(reply));
   }
@@ -113,20 +135,22 @@ export function projectorOver(
     checked = true;
   }
 
-  /** Answers what can be answered by another call: the engine wants the other way of reading, or a key has another type. */
-  async function again(shard: number, stepOptions: StepOptions, error: unknown): Promise<StepResult> {
+  /** What another call can answer: the engine requires the other way of reading, or a key has another type. */
+  async function again(shard: number, stepOptions: ResolvedStepOptions, error: unknown): Promise<StepResult> {
     const failure = redisError(error);
     if (read === "auto" && !byRange && failure.code === "READ_REFUSED") {
       byRange = true;
       return call(shard, stepOptions);
     }
     // A level check says which key it is.
-    if (failure.code === "REDIS_TYPE" && stepOptions.check !== true)
+    if (failure.code === "REDIS_TYPE" && !stepOptions.check)
       return call(shard, { ...stepOptions, check: true });
     throw failure;
   }
 
-  async function step(shard = 0, stepOptions: StepOptions = {}): Promise<StepResult> {
+  async function step(shard = 0, given: StepOptions = {}): Promise<StepResult> {
+    const stepOptions = resolveStepOptions(given);
+    whole("shard", shard, 0, shards - 1);
     await opened();
     try {
       return await call(shard, stepOptions);
@@ -138,7 +162,7 @@ export function projectorOver(
   async function settle(
     shard: number,
     reply: Reply | ReplyError,
-    stepOptions: StepOptions = {},
+    stepOptions: ResolvedStepOptions,
   ): Promise<StepResult> {
     if (!(reply instanceof ReplyError)) return heard(shard, parseReply(reply));
     if (reply.message.startsWith("NOSCRIPT")) return step(shard, stepOptions);
@@ -149,12 +173,12 @@ export function projectorOver(
     const before = requests();
     if (count === 1) return { results: [await step(shard)], requests: requests() - before };
     // One call, many times over; and nothing is awaited reply by reply. A function has little CPU to spend on either.
-    const one = evalsha(project, keys[shard]!.list, argumentsOf(shard, {}));
+    const one = evalsha(project, keys[shard]!.list, argumentsOf(shard, REAPING));
     const results: StepResult[] = [];
     for (const reply of await port.pipeline(Array<ScriptCall>(count).fill(one))) {
       if (!(reply instanceof ReplyError)) results.push(heard(shard, parseReply(reply)));
       else {
-        results.push(await settle(shard, reply));
+        results.push(await settle(shard, reply, REAPING));
         // Those after a call that failed did too, and one request for each of them is not what was asked for.
         break;
       }
@@ -168,16 +192,21 @@ export function projectorOver(
     return { ...seen, requests: requests() - before };
   }
 
-  return {
+  const projector: Projector = {
     shards,
     step,
-    settle,
-    sweep: (sweepOptions = {}) => sweepShards(shards, { look, steps, clock }, sweepOptions),
-    async verify(verifyOptions) {
-      await opened();
-      return verifyShards(port, keys, verifyOptions);
+    async sweep(sweepOptions = {}) {
+      return sweepShards(shards, { look, steps, clock }, resolveSweepOptions(sweepOptions));
     },
-    command: (shard, stepOptions = {}) =>
-      evalsha(project, keys[shard]!.list, argumentsOf(shard, stepOptions)),
+    async verify(verifyOptions = {}) {
+      const resolved = resolveVerifyOptions(verifyOptions);
+      await opened();
+      return verifyShards(port, keys, resolved);
+    },
+  };
+  return {
+    projector,
+    settle,
+    command: (shard, stepOptions) => evalsha(project, keys[shard]!.list, argumentsOf(shard, stepOptions)),
   };
 }

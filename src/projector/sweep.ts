@@ -5,23 +5,12 @@
  * serves others in between; only the request is shared, and it is requests that cost a function its CPU. A shard with
  * nothing to do costs a look.
  */
+import { STEPS_MAX, STEPS_MS } from "../core/limits.ts";
 import type { StepResult } from "./call.ts";
 import type { Seen } from "./look.ts";
+import type { resolveSweepOptions } from "./options.ts";
 
-export interface SweepBudget {
-  /**
-   * Most requests, over all shards; at least one. A request carries up to 512 calls of the script. The last step may take
-   * a few more than are left, when the server did not know the script or the client asked twice. Default 1,000.
-   */
-  readonly requests?: number | undefined;
-  /** No request starts later than this after the sweep began, ms. Default 30,000. */
-  readonly ms?: number | undefined;
-}
-
-export interface SweepOptions {
-  readonly budget?: SweepBudget | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
+type SweepLimits = ReturnType<typeof resolveSweepOptions>;
 
 /** What a sweep had to leave to the next. */
 export interface SweepLeft {
@@ -52,12 +41,6 @@ export interface SweepSummary {
   readonly ms: number;
 }
 
-const REQUESTS = 1000;
-const MS = 30_000;
-/** Most steps in one request, and about how long they may take, ms: well within any time-out. */
-const STEPS_MAX = 512;
-const REQUEST_MS = 2_000;
-
 const SUMMED = ["records", "operations", "fenced", "rejected", "reaped", "givenBack", "changes"] as const;
 
 export interface Steps {
@@ -84,16 +67,15 @@ function next(results: readonly StepResult[], ms: number): number {
   const left = results.at(-1)?.left ?? 0;
   // One more, since records differ. Where users are given back nobody knows how many steps that takes.
   const needed = left > 0 && records > 0 ? Math.ceil((left * count) / records) + 1 : 2 * count;
-  const fit = Math.floor((REQUEST_MS * count) / Math.max(ms, 1));
+  const fit = Math.floor((STEPS_MS * count) / Math.max(ms, 1));
   return Math.max(1, Math.min(needed, fit, STEPS_MAX));
 }
 
 export async function sweepShards(
   shards: number,
   { look, steps, clock }: Sweeper,
-  { budget: limit = {}, signal }: SweepOptions,
+  { requests: requestsMax, ms: msMax, signal }: SweepLimits,
 ): Promise<SweepSummary> {
-  const { requests: requestsMax = REQUESTS, ms: msMax = MS } = limit;
   const began = performance.now();
   const sum = {
     requests: 0,

@@ -7,10 +7,14 @@
  */
 import { PresenceError } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
+import { VERIFY_EXAMPLES_MAX, VERIFY_LOOKUPS } from "../core/limits.ts";
 import { verify as script } from "../lua/generated.ts";
+import { integer, text, texts } from "../redis/decode.ts";
 import type { Reply, WritePort } from "../redis/port.ts";
 import { evaluate } from "../redis/scripts.ts";
+import type { resolveVerifyOptions } from "./options.ts";
 
+/** A count that is not what the processes said. */
 export interface Difference {
   /** A user id, or `users`, `sockets`, `connections` for a total. */
   readonly name: string;
@@ -21,13 +25,7 @@ export interface Difference {
   readonly expected: number;
 }
 
-export interface VerifyOptions {
-  /** Mend what differs. A user who thereby comes or goes is told in `changes`, with the cause `repair`. Default false. */
-  readonly repair?: boolean | undefined;
-  /** Ends it between two calls; what was found until then is returned. */
-  readonly signal?: AbortSignal | undefined;
-}
-
+/** What an audit found. */
 export interface VerifyReport {
   /** Users looked at, over all shards; one on several processes is looked at again for each. */
   readonly checked: number;
@@ -41,10 +39,6 @@ export interface VerifyReport {
   readonly complete: boolean;
 }
 
-/** Most lookups of one call: users times processes. */
-const BUDGET = 4000;
-const EXAMPLES_MAX = 1000;
-
 interface Part {
   readonly cursor: string;
   readonly checked: number;
@@ -53,32 +47,35 @@ interface Part {
   readonly found: [name: string, found: string, expected: string][];
 }
 
+const ASKED = "the script that verifies";
+
+/** Throws PresenceError VERSION_MISMATCH for a reply of another version of the script, REPLY_INVALID for any other. */
 function parse(reply: Reply): Part {
   if (!Array.isArray(reply) || reply.length < 4) {
     throw new PresenceError(
-      "REDIS_UNAVAILABLE",
-      "the script gave an answer of another version; update all processes",
+      "VERSION_MISMATCH",
+      "the script that verifies gave a reply of another version: update all processes to one version",
     );
   }
-  const [cursor, checked, differences, count, ...rest] = reply.map(String) as [
-    string,
-    string,
-    string,
-    string,
-    ...string[],
-  ];
-  const processes = rest.slice(0, Number(count));
-  const triples = rest.slice(Number(count));
+  const [cursor, checked, differences, count, ...rest] = reply;
+  const values = texts(rest, ASKED);
+  const first = integer(count, ASKED);
   const found: Part["found"] = [];
-  for (let i = 0; i + 2 < triples.length; i += 3) found.push([triples[i]!, triples[i + 1]!, triples[i + 2]!]);
-  return { cursor, checked: Number(checked), differences: Number(differences), processes, found };
+  for (let i = first; i + 2 < values.length; i += 3) found.push([values[i]!, values[i + 1]!, values[i + 2]!]);
+  return {
+    cursor: text(cursor, ASKED),
+    checked: integer(checked, ASKED),
+    differences: integer(differences, ASKED),
+    processes: values.slice(0, first),
+    found,
+  };
 }
 
 /** Rejects with PresenceError as a projector's step does. */
 export async function verifyShards(
   port: WritePort,
   shards: readonly ShardKeys[],
-  { repair = false, signal }: VerifyOptions = {},
+  { repair, signal }: ReturnType<typeof resolveVerifyOptions>,
 ): Promise<VerifyReport> {
   let checked = 0;
   let differences = 0;
@@ -86,12 +83,12 @@ export async function verifyShards(
 
   async function part(shard: number, name: "users" | "process" | "totals", process: string, cursor: string) {
     const keys = shards[shard]!;
-    const args = [keys.process(""), name, process, cursor, String(BUDGET), repair ? "1" : "0"];
+    const args = [keys.process(""), name, process, cursor, String(VERIFY_LOOKUPS), repair ? "1" : "0"];
     const result = parse(await evaluate(port, script, keys.list, args));
     if (name !== "totals") checked += result.checked;
     differences += result.differences;
     for (const [subject, found, expected] of result.found) {
-      if (examples.length === EXAMPLES_MAX) break;
+      if (examples.length === VERIFY_EXAMPLES_MAX) break;
       examples.push({
         name: subject,
         of: name === "totals" ? "total" : "user",

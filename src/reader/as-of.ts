@@ -1,15 +1,22 @@
 /** How old an answer is: read from each shard in the same transaction as what was asked. */
 import { encodeChangesCursor } from "../core/cursor.ts";
 import type { ShardKeys } from "../core/keys.ts";
-import type { ReadCommand, Reply, ReplyError } from "../redis/port.ts";
+import { entriesOf, fieldsOf, integer, integerOrNull, streamId, timeOrNull } from "../redis/decode.ts";
+import type { ReadCommand, Reply } from "../redis/port.ts";
 import { shardsMismatch } from "../redis/shards.ts";
-import type { AsOf } from "./answers.ts";
+import type { AsOf } from "./answers/as-of.ts";
 
+/** The age of one shard's part, and the counts that come with it. */
 export interface ShardAsOf {
+  /** On the clock of this machine, ms. */
   readonly now: number;
+  /** When the projector last ran, ms; null: never. */
   readonly ran: number | null;
+  /** Id of the last record folded. */
   readonly folded: string;
+  /** Id of the last entry of `changes`. */
   readonly change: string;
+  /** Records not folded yet. */
   readonly records: number;
   readonly lagMs: number;
   readonly overdueMs: number;
@@ -28,33 +35,42 @@ export function asOfCommands(keys: ShardKeys): ReadCommand[] {
   ];
 }
 
+/** How many commands those are. */
 export const AS_OF_COUNT = 3;
 
-export function readAsOf(replies: readonly (Reply | ReplyError)[], shards: number, now: number): ShardAsOf {
+const ASKED = "HMGET of the totals";
+
+/** Throws PresenceError SHARDS_MISMATCH, and REPLY_INVALID. */
+export function readAsOf(replies: readonly Reply[], shards: number, now: number): ShardAsOf {
   const [totals, length, head] = replies;
-  const [known, folded, change, ran, due, users, sockets, connections] = totals as (string | null)[];
-  if (known !== null && known !== undefined && Number(known) !== shards) throw shardsMismatch(known, shards);
-  const first = (head as Reply[])[0] as Reply[] | undefined;
-  const oldest = first === undefined ? null : Number(String(first[0]).split("-", 1)[0]);
-  const dueMs = due === null || due === undefined || Number(due) < 0 ? oldest : Number(due);
+  const values = fieldsOf(totals, ASKED, 8);
+  const [known = null, folded = null, change = null, ...times] = values;
+  if (known !== null && known !== String(shards)) throw shardsMismatch(known, shards);
+  const [ran = null, due = null] = times.slice(0, 2).map((value) => timeOrNull(value, ASKED));
+  const [users = 0, sockets = 0, connections = 0] = times
+    .slice(2)
+    .map((value) => integerOrNull(value, ASKED) ?? 0);
+  const first = entriesOf(head, "XRANGE of records")[0];
+  const oldest = first === undefined ? null : Number(first.id.split("-", 1)[0]);
+  const dueMs = due === null || due < 0 ? oldest : due;
   return {
     now,
-    ran: ran === null || ran === undefined ? null : Number(ran),
-    folded: folded ?? "0-0",
-    change: change ?? "0-0",
-    records: Number(length),
+    ran,
+    folded: folded === null ? "0-0" : streamId(folded, ASKED),
+    change: change === null ? "0-0" : streamId(change, ASKED),
+    records: integer(length, "XLEN of records"),
     lagMs: oldest === null ? 0 : Math.max(0, now - oldest),
     overdueMs: dueMs === null ? 0 : Math.max(0, now - dueMs),
-    users: Number(users ?? 0),
-    sockets: Number(sockets ?? 0),
-    connections: Number(connections ?? 0),
+    users,
+    sockets,
+    connections,
   };
 }
 
 /** Of several shards: the age of the oldest part. */
 export function combineAsOf(parts: readonly ShardAsOf[], staleAfter: number): AsOf {
   const rans = parts.map((part) => part.ran);
-  const oldest = rans.some((ran) => ran === null) ? null : Math.min(...(rans as number[]));
+  const oldest = rans.includes(null) ? null : Math.min(...rans.filter((ran) => ran !== null));
   return {
     now: new Date(Math.max(...parts.map((part) => part.now))),
     projectedAt: oldest === null ? null : new Date(oldest),

@@ -1,14 +1,18 @@
 /**
- * Reading on in the `changes` of one shard from the id of an entry.
+ * Reading on in `changes` from the id of an entry, shard by shard.
  *
  * The entry at that id is read once more: as long as it is there, so is all that came after it. When it is not, it was
  * trimmed (or Redis lost it, or was flushed) and so may others have been: a gap.
  */
 import { type Change, decodeChanges } from "../core/change.ts";
+import { decodeChangesCursor, encodeChangesCursor } from "../core/cursor.ts";
 import type { ShardKeys } from "../core/keys.ts";
-import type { ReadCommand, Reply } from "../redis/port.ts";
+import { entriesOf, fieldsOf, integer, streamId } from "../redis/decode.ts";
+import { resolveChangesOptions } from "./options.ts";
+import type { ReaderContext } from "./context.ts";
+import type { Reader } from "./types.ts";
 
-export interface ShardChanges {
+interface ShardChanges {
   readonly changes: readonly Change[];
   /** Id of the last entry read. */
   readonly at: string;
@@ -17,7 +21,7 @@ export interface ShardChanges {
 }
 
 /** Where a stream starts, and what a snapshot's cursor says before the first change. */
-export const START = "0-0";
+const START = "0-0";
 /** Never trimmed below this many entries (CHANGES_KEPT of src/lua/project.lua). */
 const KEPT_MIN = 100_000;
 /** Entries of the first read; an entry can hold 2,000 changes, most hold one. Each further read takes twice as many. */
@@ -25,9 +29,47 @@ const COUNT_FIRST = 32;
 const COUNT_MAX = 512;
 const READS_MAX = 8;
 
+const ASKED = "XRANGE of changes";
+
+/** One XRANGE a shard, a few more where entries are small. */
+export function changesOver(context: ReaderContext): Pick<Reader, "changes"> {
+  const { shards, keys, open, askPlain } = context;
+  return {
+    async changes(options = {}) {
+      const { after, limit } = resolveChangesOptions(options);
+      await open();
+      if (after === undefined) return { changes: [], next: await endOf(context), gap: false, more: false };
+      const ids = decodeChangesCursor(after, shards);
+      const each = Math.ceil(limit / shards);
+      const parts = await Promise.all(
+        keys.map((own, shard) => readChanges(askPlain, own, ids[shard]!, each)),
+      );
+      if (parts.some(({ gap }) => gap))
+        return { changes: [], next: await endOf(context), gap: true, more: false };
+      return {
+        changes: mergeChanges(parts.map(({ changes }) => changes)),
+        next: encodeChangesCursor(parts.map(({ at }) => at)),
+        gap: false,
+        more: parts.some(({ more }) => more),
+      };
+    },
+  };
+}
+
+/** The cursor of where `changes` stands. */
+async function endOf({ keys, askPlain }: ReaderContext): Promise<string> {
+  const asked = "HMGET of the totals";
+  const ids = keys.map(async (own) => {
+    const [reply] = await askPlain([["HMGET", own.totals, "shards", "change"]]);
+    const [, change = null] = fieldsOf(reply, asked, 2);
+    return change === null ? START : streamId(change, asked);
+  });
+  return encodeChangesCursor(await Promise.all(ids));
+}
+
 /** Up to about `limit` changes: the last entry comes whole. */
-export async function readChanges(
-  read: (commands: readonly ReadCommand[]) => Promise<Reply[]>,
+async function readChanges(
+  read: ReaderContext["askPlain"],
   keys: ShardKeys,
   after: string,
   limit: number,
@@ -41,11 +83,11 @@ export async function readChanges(
       ["XRANGE", keys.changes, fromStart ? "-" : at, "+", "COUNT", String(fromStart ? count : count + 1)],
       ...(fromStart ? [["XLEN", keys.changes] as const] : []),
     ]);
-    const entries = found as [id: string, fields: string[]][];
-    const gap = fromStart ? Number(length) >= KEPT_MIN : entries.shift()?.[0] !== at;
+    const entries = entriesOf(found, ASKED);
+    const gap = fromStart ? integer(length, "XLEN of changes") >= KEPT_MIN : entries.shift()?.id !== at;
     if (gap) return { changes: [], at, gap, more: false };
     let taken = 0;
-    for (const [id, fields] of entries) {
+    for (const { id, fields } of entries) {
       if (changes.length >= limit) break;
       for (const change of decodeChanges(id, fields)) changes.push(change);
       at = id;
@@ -58,7 +100,7 @@ export async function readChanges(
 }
 
 /** One list of the changes of several shards, by the time of their entries; those of one entry stay together. */
-export function mergeChanges(parts: readonly (readonly Change[])[]): Change[] {
+function mergeChanges(parts: readonly (readonly Change[])[]): Change[] {
   if (parts.length === 1) return [...parts[0]!];
   return parts.flat().sort((a, b) => a.at.getTime() - b.at.getTime());
 }

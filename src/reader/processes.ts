@@ -1,42 +1,82 @@
-/** A process as the reader tells of it, from its hash and its place among the leases. */
-import type { Reply } from "../redis/port.ts";
-import type { ProcessPresence, ProcessState } from "./answers.ts";
+/** The Socket.IO processes, from their hashes and their places among the leases. */
+import { PresenceError } from "../core/errors.ts";
+import { PROCESSES_READ_MAX } from "../core/limits.ts";
+import { PROCESS_STATES, type ProcessState } from "../core/process.ts";
+import { integerOrNull, pairs, scored, timeOrNull } from "../redis/decode.ts";
+import type { ReadCommand, Reply } from "../redis/port.ts";
+import type { ShardKeys } from "../core/keys.ts";
+import type { ProcessPresence } from "./answers/processes.ts";
+import type { ReaderContext } from "./context.ts";
+import type { Reader } from "./types.ts";
 
-function fieldOf(flat: Reply | undefined, name: string): Reply | undefined {
-  if (!Array.isArray(flat)) return undefined;
-  for (let i = 0; i < flat.length; i += 2) if (flat[i] === name) return flat[i + 1] as Reply;
-  return undefined;
+/** The leases of a shard, the earliest deadline first. */
+export function leasesCommand(keys: ShardKeys): ReadCommand {
+  return ["ZRANGE", keys.processes, "0", String(PROCESSES_READ_MAX - 1), "WITHSCORES"];
 }
 
-export function processOf(id: string, deadline: number, hash: Reply): ProcessPresence {
-  const text = (name: string) => {
-    const value = fieldOf(hash, name);
-    return value === undefined || value === null ? null : String(value);
+/** What leasesCommand() asks, for messages. */
+export const LEASES_ASKED = "ZRANGE of leases";
+const PROCESS_ASKED = "HGETALL of a process";
+
+/** The leases of each shard, and then the hashes of their processes. */
+export function processesOver(context: ReaderContext): Pick<Reader, "processes"> {
+  const { keys, askAll, askPlain, combine } = context;
+  return {
+    async processes() {
+      const answers = await askAll((own) => [leasesCommand(own)]);
+      const found = new Map<string, ProcessPresence>();
+      for (const [shard, { replies }] of answers.entries()) {
+        const leases = scored(replies[0], LEASES_ASKED);
+        if (leases.length === 0) continue;
+        const hashes = await askPlain(leases.map(([id]) => ["HGETALL", keys[shard]!.process(id)]));
+        for (const [i, [id, deadline]] of leases.entries())
+          found.set(id, mergeProcess(found.get(id), processOf(id, deadline, hashes[i])));
+      }
+      return {
+        processes: [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
+        asOf: combine(answers.map(({ asOf }) => asOf)),
+      };
+    },
   };
-  const whole = (name: string) => (text(name) === null ? null : Number(text(name)));
-  const started = whole("started");
+}
+
+/** `deadline` of the lease, ms; 0: it has ended and its users are being given back. */
+function processOf(id: string, deadline: number, hash: Reply | undefined): ProcessPresence {
+  const fields = new Map(hash === null ? [] : pairs(hash, PROCESS_ASKED));
+  const text = (name: string) => fields.get(name) ?? null;
+  const whole = (name: string) => integerOrNull(text(name), PROCESS_ASKED);
+  const date = (ms: number | null) => (ms === null ? null : new Date(ms));
   return {
     id,
-    state: (text("state") ?? "ended") as ProcessState,
+    state: stateOf(text("state")),
     sockets: whole("sockets") ?? 0,
     connections: whole("connections") ?? 0,
-    leaseUntil: deadline > 0 ? new Date(deadline) : null,
-    startedAt: started === null ? null : new Date(started),
+    leaseUntil: deadline > 0 ? date(timeOrNull(deadline, LEASES_ASKED)) : null,
+    startedAt: date(timeOrNull(text("started"), PROCESS_ASKED)),
     host: text("host"),
     pid: whole("pid"),
     version: text("version"),
   };
 }
 
-/** A process has a registration in every shard; its parts add up. */
-export function mergeProcess(known: ProcessPresence | undefined, part: ProcessPresence): ProcessPresence {
+/** A hash without a state is a tombstone that has run out. */
+function stateOf(text: string | null): ProcessState {
+  if (text === null) return "ended";
+  const known = PROCESS_STATES.find((state) => state === text);
+  if (known !== undefined) return known;
+  throw new PresenceError(
+    "VERSION_MISMATCH",
+    "a process is in a state that this version does not know: another version wrote it, so update this one",
+  );
+}
+
+/** A process has a registration in every shard; its parts add up, and the worst state is the state of all. */
+function mergeProcess(known: ProcessPresence | undefined, part: ProcessPresence): ProcessPresence {
   if (known === undefined) return part;
-  const worst =
-    [known.state, part.state].find((state) => state === "ended") ??
-    [known.state, part.state].find((state) => state === "fenced");
+  const worst = Math.max(...[known, part].map(({ state }) => PROCESS_STATES.indexOf(state)));
   return {
     ...known,
-    state: worst ?? "live",
+    state: PROCESS_STATES[worst]!,
     sockets: known.sockets + part.sockets,
     connections: known.connections + part.connections,
   };

@@ -7,16 +7,16 @@
  *
  * When the process stops here without a word, its lease runs out and the reaper gives its users back. When it only
  * stalled, or Redis lost what it had, the projector fences or ends it; the recorder finds that out with a heartbeat,
- * takes a fresh process id, states all it has and replaces the old one.
+ * takes a fresh process id, sends its full state and replaces the old one.
  */
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Fall, Journal } from "../core/journal.ts";
+import { HOST_LENGTH_MAX } from "../core/limits.ts";
 import { shardOf } from "../core/shard.ts";
-import { projectorOver } from "../projector/projector.ts";
-import { type RecorderContext, ShardRecorder } from "./shard.ts";
-
-export type { RecorderContext };
+import { pipelinedProjectorOver } from "../projector/projector.ts";
+import type { RecorderContext } from "./context.ts";
+import { ShardRecorder } from "./shard.ts";
 
 export class Recorder {
   readonly #shards: readonly ShardRecorder[];
@@ -25,9 +25,9 @@ export class Recorder {
     const { options, connection } = context;
     const { port } = connection;
     const projector = options.project
-      ? projectorOver(port, { prefix: options.prefix, shards: options.shards, read: options.read })
+      ? pipelinedProjectorOver(port, { prefix: options.prefix, shards: options.shards, read: options.read })
       : undefined;
-    const name = `${hostname().slice(0, 64)}-${process.pid}`;
+    const name = `${hostname().slice(0, HOST_LENGTH_MAX)}-${process.pid}`;
     const newId = context.newId ?? (() => `${name}.${randomBytes(6).toString("hex")}`);
     // One id for all shards, until one of them has to register afresh on its own.
     const first = newId();

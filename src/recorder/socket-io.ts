@@ -2,14 +2,17 @@
  * Attaches a recorder to a Socket.IO server: which sockets are counted, as whom, and how they go.
  */
 import type { Namespace, Server, Socket } from "socket.io";
-import { PresenceError } from "../core/errors.ts";
+import { orInternal, PresenceError } from "../core/errors.ts";
 import { checkUser } from "../core/user.ts";
 import type { Fall } from "../core/journal.ts";
 
-/** The user of a socket: its id, or null for an anonymous socket. */
+/**
+ * The user of a socket: its id, 1 to 256 bytes, or null for an anonymous socket. May throw or reject: the socket is counted as
+ * anonymous then, and `error` is emitted with USER_FUNCTION_FAILED.
+ */
 export type UserFunction = (socket: Socket) => string | null | Promise<string | null>;
 
-/** A name, a pattern of names, or a function of the name. */
+/** A namespace's name, a pattern of names, or a function of the name. One that throws is told, and matches nothing. */
 export type NamespaceMatcher = string | RegExp | ((name: string) => boolean);
 
 export interface AttachOptions {
@@ -42,6 +45,15 @@ interface Tracked {
 /** The reasons of Socket.IO with which one side said goodbye; every other one is a dropped transport. */
 const GOODBYES = new Set(["client namespace disconnect", "server namespace disconnect"]);
 
+/**
+ * The namespaces there are already. Socket.IO (4.6 to 4.8) tells of later ones (`new_namespace`) and has no public list:
+ * `_nsps` is the one thing we read of it that is not documented. Where it is missing, the main namespace is public.
+ */
+function existingNamespaces(io: Server): Iterable<Namespace> {
+  const known: unknown = io._nsps;
+  return known instanceof Map ? (known as Server["_nsps"]).values() : [io.sockets];
+}
+
 function matches(matcher: NamespaceMatcher, name: string): boolean {
   if (typeof matcher === "string") return matcher === name;
   if (typeof matcher === "function") return matcher(name);
@@ -54,16 +66,27 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
   const tracked = new Map<Socket, Tracked>();
   const attached = new Set<Namespace>();
 
-  function onSocket(socket: Socket): void {
+  /** Socket.IO calls our handlers beside the application's: what one of ours throws would end theirs, or the process. */
+  function guarded<Args extends unknown[]>(handler: (...args: Args) => void): (...args: Args) => void {
+    return (...args) => {
+      try {
+        handler(...args);
+      } catch (error) {
+        onError(orInternal(error));
+      }
+    };
+  }
+
+  const onSocket = guarded((socket: Socket): void => {
     if (tracked.has(socket)) return;
     const entry: Tracked = {
       user: null,
       gone: false,
-      onDisconnect(reason) {
+      onDisconnect: guarded((reason: string) => {
         entry.gone = true;
         tracked.delete(socket);
         if (entry.user !== null) disconnect(entry.user, GOODBYES.has(reason) ? "leave" : "disconnect");
-      },
+      }),
     };
     tracked.set(socket, entry);
     // Before anything is awaited: a socket that leaves meanwhile would be counted for ever.
@@ -74,7 +97,7 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
       return;
     }
     resolveUser(socket, entry);
-  }
+  });
 
   function resolveUser(socket: Socket, entry: Tracked): void {
     let answer: string | null | Promise<string | null>;
@@ -106,29 +129,41 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
     return null;
   }
 
-  function settle(entry: Tracked, id: string | null): void {
+  const settle = guarded((entry: Tracked, id: string | null): void => {
     if (entry.gone || entry.user !== null) return;
     let valid = ANONYMOUS;
     if (id !== null) {
       try {
         valid = checkUser(id);
       } catch (error) {
-        onError(error as PresenceError);
+        onError(orInternal(error));
       }
     }
     entry.user = valid;
     connect(valid);
+  });
+
+  function isCounted({ name }: Namespace): boolean {
+    return namespaces.some((matcher) => {
+      try {
+        return matches(matcher, name);
+      } catch (cause) {
+        const message = `a function in \`namespaces\` threw for ${name}: it counts as no match`;
+        onError(new PresenceError("OPTIONS_INVALID", message, { cause }));
+        return false;
+      }
+    });
   }
 
-  function attachTo(namespace: Namespace): void {
-    if (attached.has(namespace) || !namespaces.some((matcher) => matches(matcher, namespace.name))) return;
+  const attachTo = guarded((namespace: Namespace): void => {
+    if (attached.has(namespace) || !isCounted(namespace)) return;
     attached.add(namespace);
     namespace.on("connection", onSocket);
     for (const socket of namespace.sockets.values()) onSocket(socket);
-  }
+  });
 
   io.on("new_namespace", attachTo);
-  for (const namespace of io._nsps.values()) attachTo(namespace);
+  for (const namespace of existingNamespaces(io)) attachTo(namespace);
 
   return {
     identify(socket, id) {

@@ -2,13 +2,17 @@
  * Connections of our own, made from a URL or after the pattern of the application's client. Ours, because a lost
  * connection must fail at once and be retried with the same record, and because reading `changes` blocks.
  */
-import { type Cluster, Redis } from "ioredis";
+import { Redis } from "ioredis";
 import { backoff } from "../core/backoff.ts";
 import { PresenceError } from "../core/errors.ts";
-import { type IoRedis, ioredisPort } from "./ioredis.ts";
+import { type IoRedis, type IoRedisClient, ioredisPort } from "./ioredis.ts";
 import type { PipelinePort, ReadPort } from "./port.ts";
 
-export type RedisInput = string | Redis | Cluster;
+/**
+ * A redis:// or rediss:// URL, or an ioredis client or Cluster, version 5.4 to 6. Rollcall opens its own connections
+ * with the same settings and leaves the one it was given alone.
+ */
+export type RedisInput = string | IoRedisClient;
 
 /** A client's own second argument, if it passes one, is no source of chance. */
 const retry = (attempt: number) => backoff(attempt);
@@ -19,9 +23,14 @@ export interface ConnectOptions {
   readonly name: string;
 }
 
-function isClient(value: unknown): value is IoRedis {
+function isClient(value: unknown): value is IoRedisClient {
   return typeof value === "object" && value !== null && "duplicate" in value && "call" in value;
 }
+
+/** `duplicate` of a client: from version 5.4 on it takes the settings that differ. */
+type Duplicate = (settings: object) => IoRedis;
+/** The same of a Cluster, after the nodes to start with; none: those it has. */
+type DuplicateCluster = (nodes: readonly [], settings: object) => IoRedis;
 
 export interface Connection {
   readonly client: IoRedis;
@@ -29,8 +38,8 @@ export interface Connection {
   readonly port: ReadPort & PipelinePort;
   /** Resolves when the connection is usable; rejects when the attempt under way fails. What is decided after it is not stale. */
   ready(): Promise<void>;
-  /** When the connection was last made again after a loss, performance.now() ms; -Infinity: never lost. */
-  readonly reconnectedAt: number;
+  /** When the connection was last made again after a loss, performance.now() ms; undefined: never lost. */
+  readonly reconnectedAt: number | undefined;
   /** Called whenever it is made again after a loss. At most one. Must not throw. */
   onReconnect: (() => void) | undefined;
   /** Ends it at once; what was sent and not answered rejects. Idempotent. */
@@ -73,10 +82,14 @@ export function connect(input: RedisInput, { timeout, name }: ConnectOptions): C
       "redis must be a redis:// or rediss:// URL, an ioredis client or Cluster",
     );
   }
-  if (isStandalone(input)) return open(input.duplicate({ ...own, retryStrategy: retry }));
+  if (isStandalone(input)) {
+    const duplicate = input.duplicate.bind(input) as unknown as Duplicate;
+    return open(duplicate({ ...own, retryStrategy: retry }));
+  }
+  const duplicate = input.duplicate.bind(input) as unknown as DuplicateCluster;
   const { enableOfflineQueue: _, ...ofNodes } = own;
   return open(
-    input.duplicate([], {
+    duplicate([], {
       clusterRetryStrategy: retry,
       lazyConnect: false,
       enableOfflineQueue: false,
@@ -103,10 +116,13 @@ function open(client: IoRedis): Connection {
     connection.onReconnect?.();
   });
   client.on("close", () => {
+    stopTimer(client);
     lost = true;
     settle("Redis cannot be reached");
   });
   client.on("end", () => settle("Redis cannot be reached"));
+  // Nodes of a Cluster.
+  client.on("-node", stopTimer);
   // ioredis prints an error nobody listens for. Whoever sent the command gets it as well.
   client.on("error", () => {});
 
@@ -122,7 +138,7 @@ function open(client: IoRedis): Connection {
   const connection: { -readonly [K in keyof Connection]: Connection[K] } = {
     client,
     ready,
-    reconnectedAt: -Infinity,
+    reconnectedAt: undefined,
     onReconnect: undefined,
     port: {
       read: (commands) => ready().then(() => port.read(commands)),
@@ -132,15 +148,27 @@ function open(client: IoRedis): Connection {
     close() {
       closed = true;
       settle("this connection has been closed");
+      const nodes = client.nodes?.("all") ?? [];
       // On one that has ended already, ioredis would leave a timer behind.
       if (client.status !== "end") client.disconnect();
+      for (const one of [client, ...nodes]) stopTimer(one);
     },
   };
   return connection;
 }
 
+/**
+ * ioredis 5 lets the timer of `socketTimeout` run on when a connection ends while an answer is due. For as long as that is
+ * the process would stay alive, and then the connection that was made meanwhile would be destroyed.
+ */
+function stopTimer(client: object): void {
+  const { socketTimeoutTimer: timer } = client as { socketTimeoutTimer?: ReturnType<typeof setTimeout> };
+  if (timer === undefined) return;
+  clearTimeout(timer);
+  Object.assign(client, { socketTimeoutTimer: undefined });
+}
+
 /** Whether each command of this client goes to the one server, so that one call may name keys of several shards. */
-export function isStandalone(client: IoRedis): client is Redis {
-  // Not `instanceof`: the application may bring another copy of ioredis.
-  return !("isCluster" in client && client.isCluster);
+export function isStandalone({ isCluster = false }: { readonly isCluster?: boolean }): boolean {
+  return !isCluster;
 }

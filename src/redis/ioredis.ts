@@ -1,11 +1,40 @@
 /**
- * The ports over an ioredis client or Cluster, version 5 or 6, RESP2 or RESP3.
+ * The ports over an ioredis client or Cluster, version 5.4 to 6, RESP2 or RESP3.
+ *
+ * Clients are taken by their shape. An application may bring another version or copy of ioredis than the one that is
+ * found from here, so neither its classes nor its types are ours to name.
  */
-import type { Cluster, Redis } from "ioredis";
 import { redisError } from "./errors.ts";
 import { type Command, type PipelinePort, type ReadPort, type Reply, ReplyError } from "./port.ts";
 
-export type IoRedis = Redis | Cluster;
+/** An ioredis client or Cluster of any version from 5.4 on, as an application passes it. Only `duplicate` is called. */
+export interface IoRedisClient {
+  readonly status: string;
+  readonly isCluster?: boolean;
+  duplicate(...args: never[]): unknown;
+  call(...args: never[]): unknown;
+}
+
+/** A connection of our own: what we use of ioredis. */
+export interface IoRedis {
+  readonly status: string;
+  readonly isCluster?: boolean;
+  call(name: string, ...args: string[]): Promise<unknown>;
+  /** Queues commands; `exec` sends them in one round trip. */
+  pipeline(): Batch;
+  /** The same, as a transaction. */
+  multi(): Batch;
+  on(event: "ready" | "close" | "end" | "error", listener: () => void): unknown;
+  on(event: "-node", listener: (node: object) => void): unknown;
+  /** Of a Cluster alone: its connections. */
+  nodes?(role: "all"): readonly object[];
+  disconnect(): void;
+}
+
+interface Batch {
+  call(name: string, ...args: string[]): unknown;
+  exec(): Promise<Results>;
+}
 
 /**
  * RESP2's shape of a reply: under RESP3, members come paired with their scores, and maps can come as Map or object

@@ -15,6 +15,7 @@ export async function checkShards(ask: Ask, prefix: string, shards: number): Pro
   if (found !== null && found !== undefined) throw shardsMismatch(String(found), shards);
 }
 
+/** The error for a prefix that is in use with `found` shards. */
 export function shardsMismatch(found: string, shards: number): PresenceError {
   return new PresenceError(
     "SHARDS_MISMATCH",

@@ -19,8 +19,15 @@ import {
   type WritePort,
 } from "./port.ts";
 
+/** A client of @upstash/redis, version 1.35.3 and later, from any of its entries. Taken by its shape. */
+export interface UpstashClient {
+  exec(...args: never[]): Promise<unknown>;
+  multi(): object;
+  pipeline(): object;
+}
+
 /** Whether a client is one of @upstash/redis, of any version and of any copy of it. */
-export function isUpstash(redis: unknown): redis is Redis {
+export function isUpstash(redis: unknown): redis is UpstashClient {
   return typeof redis === "object" && redis !== null && "exec" in redis && !("duplicate" in redis);
 }
 
@@ -60,7 +67,8 @@ function toReplies(results: unknown): (Reply | ReplyError)[] {
   );
 }
 
-export function upstashReadPort(redis: Redis): ReadPort {
+export function upstashReadPort(client: UpstashClient): ReadPort {
+  const redis = client as Redis;
   return {
     async read(commands) {
       try {
@@ -74,7 +82,8 @@ export function upstashReadPort(redis: Redis): ReadPort {
   };
 }
 
-export function upstashWritePort(redis: Redis): WritePort {
+export function upstashWritePort(client: UpstashClient): WritePort {
+  const redis = client as Redis;
   return {
     async call(command: Command) {
       try {

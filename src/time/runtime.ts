@@ -1,3 +1,5 @@
+import { TIMER_MS_MAX } from "../core/limits.ts";
+
 /** What a recorder has of the world around it: time and chance. The simulation brings its own. */
 export interface Runtime {
   /** A clock that never goes back, ms. */
@@ -8,13 +10,11 @@ export interface Runtime {
   after(ms: number, then: () => void): () => void;
 }
 
-const MS_MAX = 2 ** 31 - 1;
-
 export const processRuntime: Runtime = {
   now: () => performance.now(),
   random: Math.random,
   after(ms, then) {
-    const timer = setTimeout(then, Math.max(0, Math.min(ms, MS_MAX)));
+    const timer = setTimeout(then, Math.max(0, Math.min(ms, TIMER_MS_MAX)));
     return () => clearTimeout(timer);
   },
 };

@@ -33,7 +33,7 @@ function fair(cause: Told["cause"], history: History, late = GRACE + 300): boole
   return isFair(offline(cause), history.absences, { grace: GRACE, slack: 300, late, now: NOW + 5_000 });
 }
 
-describe("an offline told for a user", () => {
+describe("an offline reported for a user", () => {
   it("is false when the user had a socket all the time", () => {
     expect(fair("reap", historyOf())).toBe(false);
     expect(fair("reap", historyOf([-50, "connect"], [-10, "drop"]))).toBe(false);
@@ -104,7 +104,7 @@ it("the table shows the worst of each fault", () => {
 });
 
 it.runIf(process.env["CHAOS"] === "1")(
-  "INV-3, INV-5: four faults on real processes heal in time, and nobody is told to have gone who has not",
+  "INV-3, INV-5: four faults on real processes heal in time, and no user is reported offline who is not",
   { timeout: 90_000 },
   async () => {
     const events: string[] = [];

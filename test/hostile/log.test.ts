@@ -83,7 +83,7 @@ const entry = fc.oneof(
   { weight: 1, arbitrary: huge },
 );
 
-it(`the log never stops (${REPEAT})`, { timeout: TIMEOUT_MS }, async () => {
+it(`no record, however malformed, stops the log (${REPEAT})`, { timeout: TIMEOUT_MS }, async () => {
   const shard = new TestShard(server.url);
   const { redis, keys } = shard;
   await fc.assert(

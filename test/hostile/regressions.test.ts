@@ -78,7 +78,7 @@ it("INV-6: leases move back once when the clock went back, however many calls fa
   expect(await shard.users()).toEqual({ alice: 1, bob: 1 });
 });
 
-it("INV-7: a call that has used up its budget lets nobody else out", async () => {
+it("INV-7: a call that has used up its budget takes nobody else offline", async () => {
   const budget = 2000;
   const late = new TestShard(server.url, { budget });
   const about = { host: "h", pid: 1, version: "0", grace: 1000 };

@@ -4,8 +4,8 @@
  */
 import { deepStrictEqual } from "node:assert/strict";
 import { emptyProjection, type LogEntry, type Outcome, project, type Projection } from "../../model/fold.ts";
-import { OPERATIONS_MAX } from "../../src/core/protocol.ts";
-import type { ReadMode } from "../../src/core/options.ts";
+import { OPERATIONS_MAX } from "../../src/core/limits.ts";
+import type { ReadMode } from "../../src/projector/options.ts";
 import { type Projector, projectorOver } from "../../src/projector/projector.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
 import { Source } from "./source.ts";
@@ -174,8 +174,11 @@ export class World {
     let projector = this.#projectors.get(budget);
     if (projector === undefined) {
       const { redis, prefix } = this.shard;
-      const options = { prefix, budget, read: this.#read, now: () => this.shard.now };
-      projector = projectorOver(ioredisPort(redis), options);
+      projector = projectorOver(
+        ioredisPort(redis),
+        { prefix, budget, read: this.#read },
+        { now: () => this.shard.now },
+      );
       this.#projectors.set(budget, projector);
     }
     return projector;

@@ -8,12 +8,15 @@ import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import { PresenceError } from "../../src/core/errors.ts";
 import { keysOf } from "../../src/core/keys.ts";
 import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
-import { resolveRecorderOptions } from "../../src/core/options.ts";
+import { resolveRecorderOptions } from "../../src/recorder/options.ts";
 import { Recorder } from "../../src/recorder/recorder.ts";
 import { connect } from "../../src/redis/connect.ts";
-import { until } from "../../rig/until.ts";
+import type { PipelinePort } from "../../src/redis/port.ts";
+import { until, untilEqual } from "../../rig/until.ts";
 
 const HEARTBEAT_MS = 3_333;
+/** Divides the heartbeat. */
+const STEP_MS = 33;
 const OPEN = 500;
 
 let server: RedisServer;
@@ -25,13 +28,23 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it("INV-3, INV-9: after ten minutes away under churn the counts are exact within one heartbeat; memory and log stayed small", async () => {
+it("INV-3, INV-9: after ten minutes without Redis under churn the counts are exact within one heartbeat, and memory and log stay small", async () => {
   const rejections: unknown[] = [];
   const onRejection = (reason: unknown) => rejections.push(reason);
   process.on("unhandledRejection", onRejection);
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"], shouldAdvanceTime: true });
+  // Time stands still unless the test says so: nothing depends on how fast the machine is.
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
 
   const connection = connect(server.url, { timeout: 5_000, name: "outage" });
+  let underWay = 0;
+  const watch = async <T>(reply: Promise<T>): Promise<T> => {
+    underWay++;
+    return reply.finally(() => underWay--);
+  };
+  const port: PipelinePort = {
+    call: (command) => watch(connection.port.call(command)),
+    pipeline: (commands) => watch(connection.port.pipeline(commands)),
+  };
   let away = false;
   let attempts = 0;
   const lines: string[] = [];
@@ -39,9 +52,7 @@ it("INV-3, INV-9: after ten minutes away under churn the counts are exact within
   const say = (line: string) => lines.push(line);
   const recorder = new Recorder({
     connection: {
-      get port() {
-        return connection.port;
-      },
+      port: { ...connection.port, ...port },
       get reconnectedAt() {
         return connection.reconnectedAt;
       },
@@ -69,7 +80,7 @@ it("INV-3, INV-9: after ten minutes away under churn the counts are exact within
     recorder.disconnect(user, "disconnect");
   };
   for (let i = 0; i < OPEN; i++) come(`u${i}`);
-  await until("all counted", async () => (await redis.hlen(users)) === OPEN);
+  await untilEqual(() => redis.hlen(users), OPEN);
 
   away = true;
   let largest = 0;
@@ -88,12 +99,13 @@ it("INV-3, INV-9: after ten minutes away under churn the counts are exact within
   expect(lines.filter((line) => /cannot/.test(line)).length).toBe(1);
 
   away = false;
-  const began = performance.now();
-  await until("exact again", async () => {
-    const counted = await redis.hkeys(users);
-    return counted.length === open.size && counted.every((user) => open.has(user));
-  });
-  expect(performance.now() - began).toBeLessThan(HEARTBEAT_MS);
+  // One heartbeat, during which Redis has all the time it wants.
+  for (let ms = 0; ms < HEARTBEAT_MS; ms += STEP_MS) {
+    await vi.advanceTimersByTimeAsync(STEP_MS);
+    await new Promise(setImmediate);
+    await until("nothing is under way", () => underWay === 0);
+  }
+  await untilEqual(async () => (await redis.hkeys(users)).sort(), [...open].sort());
   expect(errors.length).toBe(1);
   expect(rejections).toEqual([]);
   await recorder.close(1_000);

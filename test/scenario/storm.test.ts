@@ -7,11 +7,12 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { keysOf } from "../../src/core/keys.ts";
 import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
-import { BUDGET, resolveRecorderOptions } from "../../src/core/options.ts";
+import { BUDGET } from "../../src/core/limits.ts";
+import { resolveRecorderOptions } from "../../src/recorder/options.ts";
 import { Recorder } from "../../src/recorder/recorder.ts";
 import { connect, type Connection } from "../../src/redis/connect.ts";
 import type { Reply, ReplyError } from "../../src/redis/port.ts";
-import { until } from "../../rig/until.ts";
+import { untilEqual } from "../../rig/until.ts";
 
 const SOCKETS = 10_000;
 const GRACE_MS = 60_000;
@@ -67,13 +68,13 @@ function watched(prefix: string) {
   return { recorder, calls, records, close: async () => (await recorder.close(5_000), connection.close()) };
 }
 
-it("20,000 sockets drop and return: no change is told, no call exceeds its budget, memory stays with the sockets", async () => {
+it("20,000 sockets drop and return without a change, within the budget of each call and in bounded memory", async () => {
   const nodes = [watched("storm"), watched("storm")];
   const keys = keysOf("storm", 0, 1);
   const user = (i: number) => `user-${i}`;
   const sockets = async () => Number(await redis.hget(keys.totals, "sockets"));
   for (let i = 0; i < 2 * SOCKETS; i++) nodes[i % 2]!.recorder.connect(user(i));
-  await until("all are there", async () => (await sockets()) === 2 * SOCKETS, { timeout: 15_000 });
+  await untilEqual(sockets, 2 * SOCKETS);
   const came = await redis.xlen(keys.changes);
   const before = await redis.xrevrange(keys.changes, "+", "-", "COUNT", 1);
   for (const node of nodes) node.records.splice(0);
@@ -86,7 +87,7 @@ it("20,000 sockets drop and return: no change is told, no call exceeds its budge
     await new Promise(setImmediate);
   }
   // Seen by Redis, so that every one of them was in grace.
-  await until("all have dropped", async () => (await sockets()) === 0, { timeout: 15_000 });
+  await untilEqual(sockets, 0);
   expect(await redis.zcard(keys.leaving)).toBe(2 * SOCKETS);
   for (let slice = 0; slice < 20; slice++) {
     for (let i = slice * 1000; i < (slice + 1) * 1000; i++)
@@ -94,7 +95,7 @@ it("20,000 sockets drop and return: no change is told, no call exceeds its budge
     largest = Math.max(largest, ...nodes.map(({ recorder }) => recorder.size));
     await new Promise(setImmediate);
   }
-  await until("all are back", async () => (await sockets()) === 2 * SOCKETS, { timeout: 15_000 });
+  await untilEqual(sockets, 2 * SOCKETS);
 
   expect(await redis.hlen(keys.users)).toBe(2 * SOCKETS);
   expect(await redis.xrevrange(keys.changes, "+", "-", "COUNT", 1)).toEqual(before);

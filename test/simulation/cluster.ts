@@ -2,7 +2,7 @@
  * Everybody who takes part in one history, and what the events of its plan do to them.
  */
 import type { Fault, FaultCounts } from "./faults.ts";
-import type { ReadMode } from "../../src/core/options.ts";
+import type { ReadMode } from "../../src/projector/options.ts";
 import { Host } from "./host.ts";
 import { Link } from "./link.ts";
 import { Node } from "./node.ts";

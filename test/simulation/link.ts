@@ -39,7 +39,7 @@ const LATE_MS = 6_000;
 export class Link implements ReadPort, PipelinePort {
   readonly #options: LinkOptions;
   /** When the connection was last made again after a loss, ms of the world; -Infinity: never. */
-  reconnectedAt = -Infinity;
+  reconnectedAt: number | undefined;
   onReconnect: () => void = () => {};
   partitioned = false;
   #up = true;

@@ -2,7 +2,7 @@
  * The plan of one history, made of its seed alone: who takes part, what users do, and what goes wrong when. Events say
  * whom they meet as a fraction (`pick`), because who is there then is only known when they happen.
  */
-import type { ReadMode } from "../../src/core/options.ts";
+import type { ReadMode } from "../../src/projector/options.ts";
 import { FAULTS, type Fault, type ProcessFault, type RedisFault } from "./faults.ts";
 import { Random } from "../../rig/random.ts";
 

@@ -2,12 +2,14 @@
  * Projectors that are no recorder, in virtual time: the loop of src/projector/loop.ts, woken by the log and by deadlines, and the
  * sweep that a scheduler starts now and then.
  */
-import type { ReadMode } from "../../src/core/options.ts";
+import type { ReadMode } from "../../src/projector/options.ts";
 import { projectorOver } from "../../src/projector/projector.ts";
 import type { Host } from "./host.ts";
 import type { Link } from "./link.ts";
 import type { Random } from "../../rig/random.ts";
 import { backoff } from "../../src/core/backoff.ts";
+import { HOLD_MS, SOONEST_MS } from "../../src/core/limits.ts";
+import { Schedule, waitUntil } from "../../src/core/schedule.ts";
 import { mustBeRedis } from "./recorder.ts";
 import { EPOCH_MS } from "./server.ts";
 
@@ -19,10 +21,6 @@ export interface ProjectorOptions {
   readonly budget: number;
   readonly read: ReadMode;
 }
-
-const HOLD_MS = 3_000;
-const SOONEST_MS = 5;
-const LATEST_MS = 2 ** 31 - 1;
 
 export class Loop {
   readonly #options: ProjectorOptions;
@@ -41,23 +39,24 @@ export class Loop {
   async run(): Promise<void> {
     const { host, link, random, prefix, budget, read } = this.#options;
     link.onReconnect = () => this.ring();
-    const projector = projectorOver(link, { prefix, budget, read, name: host.name, now: () => 0 });
+    const projector = projectorOver(link, { prefix, budget, read }, { name: host.name, now: () => 0 });
+    const schedule = new Schedule({ hold: HOLD_MS, soonest: SOONEST_MS, spread: 0 });
     let failures = 0;
-    let failedAt = -Infinity;
     for (;;) {
       try {
-        const held = Math.max(0, Math.max(failedAt, link.reconnectedAt) + HOLD_MS - host.world.now);
-        const result = await projector.step(0, { reap: held === 0 });
+        schedule.lost(link.reconnectedAt);
+        const result = await projector.step(0, { reap: schedule.mayReap(host.world.now) });
         failures = 0;
         if (result.more) continue;
-        const wait = result.due === null ? LATEST_MS : Math.max(result.due - result.now, held, SOONEST_MS);
-        if (!this.#rung) await host.sleep(wait);
+        const { now } = host.world;
+        schedule.answered(result, now, 0);
+        if (!this.#rung) await host.sleep(waitUntil(schedule.next, now));
         this.#rung = false;
       } catch (error) {
         mustBeRedis(error);
         failures++;
         await host.pause(backoff(failures, () => random.next()));
-        failedAt = host.world.now;
+        schedule.lost(host.world.now);
       }
     }
   }
@@ -70,7 +69,7 @@ export async function sweepEvery(
 ): Promise<void> {
   // Its own clock knows nothing of the jumps of that of Redis.
   const clock = () => EPOCH_MS + host.world.now;
-  const projector = projectorOver(link, { prefix, budget, read, name: host.name, now: () => 0, clock });
+  const projector = projectorOver(link, { prefix, budget, read }, { name: host.name, now: () => 0, clock });
   for (;;) {
     await host.pause(ms);
     try {

@@ -3,7 +3,8 @@
  */
 import { PresenceError } from "../../src/core/errors.ts";
 import type { Fall, Journal } from "../../src/core/journal.ts";
-import { type ReadMode, resolveRecorderOptions } from "../../src/core/options.ts";
+import type { ReadMode } from "../../src/projector/options.ts";
+import { resolveRecorderOptions } from "../../src/recorder/options.ts";
 import { Recorder as Real } from "../../src/recorder/recorder.ts";
 import { ReplyError } from "../../src/redis/port.ts";
 import type { Host } from "./host.ts";

@@ -8,9 +8,10 @@
  * still say goodbye to Redis before it stops it.
  */
 import { spawn, type ChildProcess } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, open, readFile, rm } from "node:fs/promises";
-import { createServer, type AddressInfo, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -25,6 +26,9 @@ const POLL_MS = 20;
 /** Redis without persistence ends within milliseconds; the bound is for one that is stuck in a script. */
 const TERMINATE_TIMEOUT_MS = 3_000;
 const PORT_ATTEMPTS = 5;
+/** From here to below the ports that Linux (32768) and all others (49152) hand out. */
+const PORT_MIN = 16_384;
+const PORT_MAX = 32_768;
 /** How much of a failed server's log an error quotes. */
 const LOG_LINES = 8;
 
@@ -224,12 +228,23 @@ async function terminate(child: ChildProcess, exited: Promise<void>): Promise<vo
   }
 }
 
+/**
+ * A port that is free now. Below the range from which systems hand out ports of their own accord: nobody's outgoing
+ * connection and nobody's `listen(0)` takes it before the server binds it, or while a test has the server stopped.
+ */
 async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = randomInt(PORT_MIN, PORT_MAX);
+    const server = createServer();
+    server.listen(port, "127.0.0.1");
+    try {
+      await once(server, "listening");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") continue;
+      throw error;
+    }
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }

@@ -20,6 +20,11 @@ import { checkOptions, type BridgeOptions } from "./options.ts";
 export { BODY_BYTES_MAX } from "./app.ts";
 export { BridgeError, type BridgeOptions };
 
+/**
+ * How long an idle connection stays open, ms: longer than clients keep theirs. Node's 5 s are what fetch() counts on as well,
+ * and on a machine that stalls it sends a request into a connection that is being closed.
+ */
+const KEEP_ALIVE_MS = 65_000;
 const HOST = "127.0.0.1";
 /** How long close() lets requests in flight finish, and then, how long it gives their failures to be read. */
 const DRAIN_MS = 2_000;
@@ -54,6 +59,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       isClosing: () => closing !== undefined,
     });
     const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+    server.keepAliveTimeout = KEEP_ALIVE_MS;
     server.on("request", (_request, response) => {
       // server.close() ends connections that are idle at that moment; one that becomes idle later is ended here.
       response.once("close", () => {

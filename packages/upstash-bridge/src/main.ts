@@ -1,5 +1,6 @@
+#!/usr/bin/env node
 /**
- * The bridge as a command: `npm run bridge -- --redis redis://127.0.0.1:6379 --port 8079`.
+ * The bridge as a command: `upstash-bridge --redis redis://127.0.0.1:6379 --port 8079`.
  * Prints the environment that makes @upstash/redis use it, and runs until SIGINT or SIGTERM.
  */
 import { randomBytes } from "node:crypto";
@@ -7,7 +8,7 @@ import { parseArgs } from "node:util";
 import { provideRedis, LocalRedisError, type ProvidedRedis } from "../../local-redis/src/index.ts";
 import { BridgeError, startBridge, type Bridge } from "./index.ts";
 
-const HELP = `Usage: npm run bridge -- [--redis URL] [--port PORT]
+const HELP = `Usage: upstash-bridge [--redis URL] [--port PORT]
 
 Serves Upstash's REST protocol on 127.0.0.1 over a plain Redis, for development and tests.
 

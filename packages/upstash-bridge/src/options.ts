@@ -28,8 +28,23 @@ export interface BridgeOptions {
 /** Options with every default in place. */
 export type CheckedOptions = Required<BridgeOptions>;
 
-/** Throws BridgeError naming the first option that cannot work. */
+const KNOWN: Readonly<Record<keyof BridgeOptions, true>> = {
+  redis: true,
+  token: true,
+  readOnlyToken: true,
+  port: true,
+  commandTimeoutMs: true,
+  logger: true,
+};
+
+/** Throws BridgeError naming the first option that cannot work, or does not exist. */
 export function checkOptions(options: BridgeOptions): CheckedOptions {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(KNOWN, name));
+  if (unknown !== undefined) {
+    throw new BridgeError(
+      `unknown option ${unknown} of startBridge: it takes ${Object.keys(KNOWN).join(", ")}`,
+    );
+  }
   const { redis, token, readOnlyToken, port = 0, commandTimeoutMs = COMMAND_TIMEOUT_MS } = options;
   if (!URL.canParse(redis) || !/^rediss?:$/.test(new URL(redis).protocol)) {
     throw new BridgeError("redis must be a URL such as redis://127.0.0.1:6379");

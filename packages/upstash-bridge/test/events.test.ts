@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, expect, it, vi } from "vitest";
 import { startBridge } from "../src/index.ts";
-import { newKey, READ_ONLY_TOKEN, TOKEN, useBridge } from "./support.ts";
+import { newKey, READ_ONLY_TOKEN, TOKEN, useBridge, WAIT } from "./support.ts";
 
 const test = useBridge();
 
@@ -39,8 +39,7 @@ async function listen(path: string, url = test.bridge.url) {
 
 const subscribers = async () =>
   ((await test.direct.client("LIST", "TYPE", "PUBSUB")) as string).split("\n").filter(Boolean).length;
-const expectNoSubscribers = () =>
-  vi.waitFor(async () => expect(await subscribers()).toBe(0), { timeout: 5_000 });
+const expectNoSubscribers = () => vi.waitFor(async () => expect(await subscribers()).toBe(0), WAIT);
 
 describe("/subscribe", () => {
   it("confirms, then carries messages word for word", async () => {

@@ -65,6 +65,9 @@ export function client(url: string, token: string): Upstash {
   });
 }
 
+/** For vi.waitFor(), whose own default of a second is short for a busy machine. */
+export const WAIT = { timeout: 25_000 };
+
 /** A key no other test has. */
 export function newKey(name = "key"): string {
   return `${name}:${randomUUID()}`;

@@ -4,7 +4,7 @@
 local function follow_clock_in_grace()
   if not back then return end
   local latest = format('%.0f', now + longest)
-  local limit = floor((BUDGET - work) / 4)
+  local limit = floor((budget - work) / 4)
   if limit < 1 then return end
   local ids = call('ZRANGEBYSCORE', LEAVING, '(' .. latest, '+inf', 'LIMIT', 0, limit)
   for i = 1, #ids do call('ZADD', LEAVING, latest, ids[i]) end
@@ -24,7 +24,7 @@ local function expire()
     due_at(deadline)
     return back
   end
-  local limit = floor((BUDGET - work) / 2)
+  local limit = floor((budget - work) / 2)
   if limit < 1 then return true end
   if limit > VALUES_MAX then limit = VALUES_MAX end
   local ids = call('ZRANGEBYSCORE', LEAVING, '-inf', format('%.0f', now), 'LIMIT', 0, limit)

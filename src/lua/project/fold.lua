@@ -136,7 +136,7 @@ local function fold()
     if record then reason = fold_record(record, at) end
     if reason then set_aside(id, fields, reason) end
     work = work + 1 + (record and record.operations or 0)
-    if work >= BUDGET then taken = e break end
+    if work >= budget then taken = e break end
   end
   write_steps()
   save_states()

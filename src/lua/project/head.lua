@@ -35,7 +35,7 @@ local match, find, byte, sub, format = string.match, string.find, string.byte, s
 local encode, decode, pcall = cjson.encode, cjson.decode, pcall
 local RECORDS, USERS, TOTALS, PROCESSES, STATES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local ABOUT, LEAVING, CHANGES, REJECTED, ENDED = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local BUDGET, MAY_REAP, CALLER, BY_RANGE = tonumber(ARGV[2]), ARGV[3] == '1', ARGV[5], ARGV[6] == 'range'
+local budget, MAY_REAP, CALLER, BY_RANGE = tonumber(ARGV[2]), ARGV[3] == '1', ARGV[5], ARGV[6] == 'range'
 
 local now
 if ARGV[4] == '' then
@@ -67,7 +67,7 @@ elseif now < ran then why = 'clock'
 elseif ARGV[7] ~= '' or now - tonumber(t[12] or 0) >= CHECK_MS then why = 'check' end
 
 -- How many records are likely to fill the budget, by what the last call met.
-local count = floor(BUDGET / size)
+local count = floor(budget / size)
 if count < 1 then count = 1 elseif count > RECORDS_MAX then count = RECORDS_MAX end
 local entries
 if not why then

@@ -83,7 +83,7 @@ if entries and not why then repeat
     if p.sockets + sum ~= declared then why = 'check digit' break end
     p.seq, p.sockets, p.anonymous = seq, declared, anonymous
     sockets = sockets + sum
-    if n + e >= BUDGET then taken = e break end
+    if n + e >= budget then taken = e break end
   end
   if why then break end
 

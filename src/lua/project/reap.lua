@@ -38,7 +38,7 @@ end
 local function slice(list)
   local dead = {}
   for i = 1, #list do dead[list[i][1]] = { p = process_of(list[i][2]), cause = list[i][3], keep = list[i][4] > 0 and list[i][4] } end
-  local limit = floor((BUDGET - work) / 2)
+  local limit = floor((budget - work) / 2)
   if limit < 1 then limit = 1 elseif limit > SLICE_MAX then limit = SLICE_MAX end
   local page = call('HSCAN', USERS, scan, 'COUNT', limit)
   local found = page[2]
@@ -98,6 +98,6 @@ local function reap()
         pass = ''
       end
     end
-    if work >= BUDGET / 2 then return true end
+    if work >= budget / 2 then return true end
   end
 end

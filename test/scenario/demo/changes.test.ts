@@ -24,7 +24,7 @@ it.each([
   [["+carol", "-alice", "-alice"], '"offline" of alice came 2 times'],
   [["+carol", "-alice", "+bob"], '"online" of bob (connect) came without a reason'],
   [[], '"online" of carol did not come'],
-])("%j: %s", (heard, problem) => {
+])("of %j the check says: %s", (heard, problem) => {
   expect(exactlyOnceProblem(told(...heard), changes)).toBe(problem);
 });
 

@@ -51,7 +51,7 @@ it.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
   },
 );
 
-it("in a Redis that is somebody else's it leaves no key", { timeout: TIMEOUT_MS }, async () => {
+it("the demo leaves no key in a Redis that is not its own", { timeout: TIMEOUT_MS }, async () => {
   await using server = await startRedis();
   const demo = startDemo(["--users", "10"], { REDIS_URL: server.url });
   await demo.says("Steady");
@@ -67,7 +67,7 @@ it("in a Redis that is somebody else's it leaves no key", { timeout: TIMEOUT_MS 
   }
 });
 
-it("a signal while it starts ends it as well", { timeout: TIMEOUT_MS }, async () => {
+it("a signal ends the demo while it is still starting", { timeout: TIMEOUT_MS }, async () => {
   const demo = startDemo(["--once"]);
   await demo.says("Starting");
   demo.kill("SIGINT");
@@ -79,7 +79,7 @@ it.each([
   [["--twice"], "Unknown option '--twice'"],
   [["--users", "3"], "--users must be a whole number from 4 to 500"],
   [["--ttl", "soon"], "--ttl must be a whole number from 1000 to 10000"],
-])("refuses %j and says what is right", async (args, message) => {
+])("the demo refuses %j and says what is valid", async (args, message) => {
   const demo = startDemo(args);
   await expect(demo.ended).resolves.toMatchObject({ code: 2 });
   expect(demo.said.err).toContain(message);

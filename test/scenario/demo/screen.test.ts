@@ -18,7 +18,7 @@ it.each([
   expect(printable(id)).toBe(shown);
 });
 
-it("counts cells, not characters", () => {
+it("the width of a text is counted in cells, not in characters", () => {
   expect(cells("李雷")).toBe(4);
   expect(cells("e\u0301")).toBe(1);
   expect(cut("李雷来了", 5)).toBe("李雷…");

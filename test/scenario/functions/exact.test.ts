@@ -10,7 +10,7 @@ import { upstashClient } from "../../../src/edge/upstash.ts";
 import { PresenceError } from "../../../src/core/errors.ts";
 import type { Operation } from "../../../src/core/record.ts";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
-import type { ReadMode } from "../../../src/core/options.ts";
+import type { ReadMode } from "../../../src/projector/options.ts";
 import { type Projector, projectorOver } from "../../../src/projector/projector.ts";
 import type { WritePort } from "../../../src/redis/port.ts";
 import { upstashWritePort } from "../../../src/redis/upstash.ts";
@@ -120,7 +120,7 @@ describe.each(["script", "client"] as const)(`read by %s (seed ${seed})`, (read:
   const port = () => upstashWritePort(upstashClient({ url: tap.url, token: WRITE_TOKEN }));
   /** As in an invocation of its own. A small budget: sweeps take many calls. */
   const sweeper = (own: WritePort = port()): Projector =>
-    projectorOver(own, { prefix: shard.prefix, read, budget: 200, now: () => shard.now });
+    projectorOver(own, { prefix: shard.prefix, read, budget: 200 }, { now: () => shard.now });
 
   /** Rounds of `disturbed` sweeps while the crowd goes on; then peace. */
   async function goesThrough(disturbed: () => Promise<void>): Promise<void> {
@@ -140,7 +140,7 @@ describe.each(["script", "client"] as const)(`read by %s (seed ${seed})`, (read:
 
   const unlessUnavailable = (error: unknown) => expect(error).toMatchObject({ code: "REDIS_UNAVAILABLE" });
 
-  it("INV-2: answers get lost and the client asks again", async () => {
+  it("INV-2: a sweep is exact when answers get lost and the client asks again", async () => {
     let lost = 0;
     tap.loses = () => {
       if (!random.chance(0.3)) return undefined;
@@ -154,7 +154,7 @@ describe.each(["script", "client"] as const)(`read by %s (seed ${seed})`, (read:
     expect(lost).toBeGreaterThan(5);
   });
 
-  it("INV-2: two sweeps at once, of one invocation or of two", async () => {
+  it("INV-2: two sweeps at once are exact, of one invocation or of two", async () => {
     const lasting = sweeper();
     await goesThrough(async () => {
       const others = random.chance(0.5) ? [lasting, lasting] : [lasting, sweeper()];
@@ -162,7 +162,7 @@ describe.each(["script", "client"] as const)(`read by %s (seed ${seed})`, (read:
     });
   });
 
-  it("INV-2: one is killed between two requests, or with one under way", async () => {
+  it("INV-2: a sweep that is killed between two requests, or during one, loses nothing", async () => {
     let killed = 0;
     await goesThrough(async () => {
       const own = killedAt(port(), random.int(1, 4), random.chance(0.5), () => killed++);
@@ -171,7 +171,7 @@ describe.each(["script", "client"] as const)(`read by %s (seed ${seed})`, (read:
     expect(killed).toBeGreaterThan(5);
   });
 
-  it("INV-2: all of it at once", async () => {
+  it("INV-2: sweeps are exact when all of this happens at once", async () => {
     tap.loses = () => (random.chance(0.1) ? "early" : undefined);
     await goesThrough(async () => {
       const own = killedAt(port(), random.int(1, 8), random.chance(0.5));

@@ -15,6 +15,8 @@ interface Sent {
   readonly token: string;
   /** The names of the commands of one request, in upper case. */
   readonly commands: readonly string[];
+  /** When it came, Date.now(). */
+  readonly came: number;
 }
 
 export interface Tap extends AsyncDisposable {
@@ -38,13 +40,14 @@ export async function startTappedBridge(redis: string): Promise<Tap> {
   let gate = Promise.withResolvers<void>();
   gate.resolve();
   const server = createServer((request, response) => {
+    const came = Date.now();
     const hand = async () => {
       const body = await text(request);
       const json = JSON.parse(body) as string[] | string[][];
       const commands = (Array.isArray(json[0]) ? (json as string[][]) : [json as string[]]).map(([name]) =>
         name!.toUpperCase(),
       );
-      sent.push({ token: request.headers.authorization?.replace("Bearer ", "") ?? "", commands });
+      sent.push({ token: request.headers.authorization?.replace("Bearer ", "") ?? "", commands, came });
       await gate.promise;
       const lost = tap.loses(commands);
       if (lost === "early") response.destroy();

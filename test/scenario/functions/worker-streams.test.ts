@@ -44,7 +44,7 @@ const come = (prefix: string, users: readonly string[]) =>
 const usersOf = (json: Record<string, unknown>) =>
   (json["changes"] as { user: string }[]).map(({ user }) => user);
 
-it("subscribers share one poll, also when the one who polls goes away", async () => {
+it("subscribers share one poll, even when the one who polls goes away", async () => {
   const prefix = newPrefix();
   await populate(redis, { prefix, users: ["alice"] });
   await using worker = await start(prefix);
@@ -74,7 +74,7 @@ it("subscribers share one poll, also when the one who polls goes away", async ()
   expect(worker.logged).toEqual([]);
 });
 
-it("counts as events, a changed number at a time", async () => {
+it("a stream of counts has an event for each change of a number", async () => {
   const prefix = newPrefix();
   await populate(redis, { prefix, users: ["alice"] });
   await using worker = await start(prefix);
@@ -84,7 +84,7 @@ it("counts as events, a changed number at a time", async () => {
   expect((await events.next())!.json).toMatchObject({ users: 2 });
 });
 
-it("1,000 requests at once cost one, and the document is there", async () => {
+it("1,000 requests at once share one Redis read per second, and the OpenAPI document is served", async () => {
   const prefix = newPrefix();
   await populate(redis, { prefix, users: ["alice"] });
   await using worker = await start(prefix);

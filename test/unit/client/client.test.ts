@@ -40,7 +40,7 @@ describe("questions", () => {
     const found: string[] = [];
     let cursor: string | null = null;
     do {
-      const page: Awaited<ReturnType<typeof client.users>> = await client.users({
+      const page: Awaited<ReturnType<typeof client.page>> = await client.page({
         limit: 10,
         ...(cursor !== null && { cursor }),
       });
@@ -48,18 +48,24 @@ describe("questions", () => {
       cursor = page.next;
     } while (cursor !== null);
     expect(found.sort()).toEqual(["alice", ...HOSTILE_IDS].sort());
+    const all: string[] = [];
+    for await (const { id } of client.users()) all.push(id);
+    expect(all.sort()).toEqual(found);
     const { next } = await client.changes();
     await come(api.prefix, ["bob", "carol"]);
     expect((await client.changes({ after: next, users: ["bob"] })).changes).toMatchObject([{ user: "bob" }]);
-    expect((await client.api.health.$get()).status).toBe(200);
+    expect((await client.fetch("/health")).status).toBe(200);
+    // With the token: nobody else is given this one.
+    expect((await client.fetch("/metrics", { method: "HEAD" })).status).toBe(200);
+    expect((await client.fetch("/v1/elsewhere")).status).toBe(404);
   });
 
   it("a problem is an error with its code", async () => {
     await using api = await start();
     const wrong = createClient(`${api.url}/`, { token: async () => "a-token-of-somebody-else" });
-    await expect(wrong.users()).rejects.toMatchObject({ status: 401, code: "TOKEN_INVALID" });
+    await expect(wrong.page()).rejects.toMatchObject({ status: 401, code: "TOKEN_INVALID" });
     await expect(createClient(api.url).processes()).rejects.toBeInstanceOf(ProblemError);
-    await expect(api.client.users({ limit: 0 })).rejects.toMatchObject({ code: "QUERY_INVALID" });
+    await expect(api.client.page({ limit: 0 })).rejects.toMatchObject({ code: "QUERY_INVALID" });
     await expect(api.client.user("")).rejects.toMatchObject({ code: "USER_INVALID" });
     for (const id of [".", ".."]) expect(await api.client.user(id)).toMatchObject({ id, online: false });
     await expect(createClient(`${api.url}/elsewhere`, { token: TOKEN }).counts()).rejects.toMatchObject({

@@ -14,11 +14,11 @@ import { encodeRecord } from "../../../src/core/record.ts";
 import { shardOf } from "../../../src/core/shard.ts";
 import { checkUser } from "../../../src/core/user.ts";
 import { utf8Length } from "../../../src/core/utf8.ts";
-import {
-  resolveProjectorOptions,
-  resolveReaderOptions,
-  resolveRecorderOptions,
-} from "../../../src/core/options.ts";
+import { resolveProjectorOptions } from "../../../src/projector/options.ts";
+import { createReader, type ReaderInput } from "../../../src/reader/create.ts";
+import { resolveReaderOptions } from "../../../src/reader/options.ts";
+import { readerOver } from "../../../src/reader/reader.ts";
+import { resolveRecorderOptions } from "../../../src/recorder/options.ts";
 import { VERSION } from "../../../src/core/version.ts";
 
 describe("encodeRecord", () => {
@@ -64,7 +64,7 @@ describe("decodeChanges", () => {
         "online",
         "c",
       ]),
-    ).toEqual([
+    ).toMatchObject([
       { user: "a", type: "offline", cause: "reap", at, id: "5-1" },
       { user: "b", type: "offline", cause: "reap", at, id: "5-1" },
       { user: "c", type: "online", cause: "connect", at, id: "5-1" },
@@ -167,6 +167,20 @@ describe("options", () => {
     expect(() => resolveRecorderOptions(bad as never)).toThrow(
       expect.objectContaining({ code: "OPTIONS_INVALID" }),
     );
+  });
+  it("of a reader are refused by the nearest name, before a connection is made", async () => {
+    const redis = "redis://127.0.0.1:1";
+    const slip = { redis, staleafter: 1 } as ReaderInput<string>;
+    expect(() => createReader(slip)).toThrow(
+      "unknown option staleafter of createReader: did you mean staleAfter?",
+    );
+    expect(() => createReader({ redis, shards: 0 })).toThrow(/shards/);
+    const reader = readerOver({ read: () => Promise.reject(new Error("not asked")) });
+    await expect(reader.page({ limits: 5 } as object)).rejects.toThrow(
+      /limits of page\(\): did you mean limit\?/,
+    );
+    await expect(reader.changes({ afte: "x" } as object)).rejects.toThrow(/did you mean after\?/);
+    await expect(reader.page({ limit: 0 })).rejects.toThrow(/limit must be a whole number from 1 to 1000/);
   });
   it("of reader and projector are checked as well", () => {
     expect(() => resolveProjectorOptions({ budget: 10 })).toThrow(/budget/);

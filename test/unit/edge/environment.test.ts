@@ -76,7 +76,7 @@ describe("what is set", () => {
         tokens: [],
         countsTokens: [],
         origins: [],
-        counts: "open",
+        counts: undefined,
         streams: { most: undefined, life: undefined, requests: undefined },
       });
       expect(read.projectorOptionsFrom(environment).read).toBeUndefined();

@@ -8,7 +8,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest
 import { sweepMinute, type Sweeping } from "../../../src/edge/minute.ts";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import { type Projector, projectorOver } from "../../../src/projector/projector.ts";
-import type { SweepBudget, SweepSummary } from "../../../src/projector/sweep.ts";
+import type { SweepBudget } from "../../../src/projector/options.ts";
+import type { SweepSummary } from "../../../src/projector/sweep.ts";
 import type { WritePort } from "../../../src/redis/port.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import { append, newPrefix } from "../http/support.ts";

@@ -177,7 +177,7 @@ describe("GET /v1/changes as events", () => {
     const first = await startRedis();
     const prefix = newPrefix();
     const reader = createReader({ redis: first.url, prefix });
-    const { app } = appOver(test.redis, { prefix }, { reader, timeout: 300 });
+    const { app } = appOver(test.redis, { prefix }, { reader, timeout: 2_000 });
     await using api = await serve(app);
     await using events = await readEvents(`${api.url}/v1/changes`);
     await first.stop();

@@ -5,7 +5,13 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { beforeAll, describe, expect, it } from "vitest";
 import * as v from "valibot";
-import * as answers from "../../../src/http/answers.ts";
+import { problemSchema } from "../../../src/http/problem.ts";
+import { healthSchema } from "../../../src/http/routes/health.ts";
+import { readySchema } from "../../../src/http/routes/ready.ts";
+import { changesAnswerSchema } from "../../../src/reader/answers/changes.ts";
+import { countsSchema } from "../../../src/reader/answers/counts.ts";
+import { processesAnswerSchema } from "../../../src/reader/answers/processes.ts";
+import { userAnswerSchema, usersAnswerSchema, usersPageSchema } from "../../../src/reader/answers/users.ts";
 import { appOver, HOSTILE_IDS, newPrefix, populate, type TestApp, useRedis } from "./support.ts";
 
 const test = useRedis();
@@ -83,15 +89,15 @@ it("says which routes need a token", async () => {
 
 describe("what is answered is what it says", () => {
   it.each([
-    ["/health", answers.health],
-    ["/ready", answers.ready],
-    ["/v1/counts", answers.counts],
-    ["/v1/users", answers.usersPage],
-    ["/v1/users/alice", answers.user],
-    ["/v1/users/nobody", answers.user],
-    ["/v1/processes", answers.processesAnswer],
-    ["/v1/changes", answers.changesAnswer],
-    ["/v1/changes?after=0-0", answers.changesAnswer],
+    ["/health", healthSchema],
+    ["/ready", readySchema],
+    ["/v1/counts", countsSchema],
+    ["/v1/users", usersPageSchema],
+    ["/v1/users/alice", userAnswerSchema],
+    ["/v1/users/nobody", userAnswerSchema],
+    ["/v1/processes", processesAnswerSchema],
+    ["/v1/changes", changesAnswerSchema],
+    ["/v1/changes?after=0-0", changesAnswerSchema],
   ])("%s", async (path, schema) => {
     const answer = await api.get(path);
     const { issues } = v.safeParse(schema, answer);
@@ -100,11 +106,11 @@ describe("what is answered is what it says", () => {
 
   it("a lookup", async () => {
     const answer: unknown = await (await api.lookup({ ids: ["alice"] })).json();
-    expect(v.safeParse(answers.usersAnswer, answer).issues).toBeUndefined();
+    expect(v.safeParse(usersAnswerSchema, answer).issues).toBeUndefined();
   });
 
   it.each(["/v1/users?x=1", "/nothing", "/v1/changes?after=x"])("the problem of %s", async (path) => {
     const answer: unknown = await (await api.request(path)).json();
-    expect(v.safeParse(answers.problem, answer).issues).toBeUndefined();
+    expect(v.safeParse(problemSchema, answer).issues).toBeUndefined();
   });
 });

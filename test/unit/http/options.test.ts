@@ -83,7 +83,7 @@ describe("the others", () => {
     ],
     [{ streams: { requests: 0 } }, "streams.requests must be a whole number from 1 to 1000000000, got 0"],
     [{ streams: { most: Number.NaN } }, "streams.most must be a whole number from 0 to 100000, got NaN"],
-    [{ reader: undefined }, "reader must be a Reader: make one with readerOver()"],
+    [{ reader: undefined }, "reader must be a Reader: make one with createReader()"],
     [{ origins: "https://app.example" }, 'origins must be a list such as ["https://app.example"]'],
     [
       { origins: ["*", "https://app.example"] },
@@ -108,4 +108,11 @@ describe("the others", () => {
       /^origins\[0\] is no origin: write scheme, host and port only/,
     );
   });
+});
+
+it("an unknown option is refused with the nearest one, in `streams` as well", () => {
+  expect(refusal({ tokns: [] } as object)).toBe("unknown option tokns of createApp: did you mean tokens?");
+  expect(refusal({ streams: { live: 5_000 } })).toBe(
+    "unknown option streams.live of createApp: did you mean streams.life?",
+  );
 });

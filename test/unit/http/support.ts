@@ -4,10 +4,11 @@ import type { Hono } from "hono";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll } from "vitest";
 import { keysOf } from "../../../src/core/keys.ts";
-import { encodeRecord, OPERATIONS_MAX } from "../../../src/core/record.ts";
+import { OPERATIONS_MAX } from "../../../src/core/limits.ts";
+import { encodeRecord } from "../../../src/core/record.ts";
 import { shardOf } from "../../../src/core/shard.ts";
 import { createApp, type AppOptions } from "../../../src/http/app.ts";
-import type { ReaderOptions } from "../../../src/core/options.ts";
+import type { ReaderOptions } from "../../../src/reader/options.ts";
 import { projectorOver } from "../../../src/projector/projector.ts";
 import { readerOver } from "../../../src/reader/reader.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
@@ -83,7 +84,7 @@ export async function project(
   redis: Redis,
   { prefix, shards, now }: { prefix: string; shards?: number | undefined; now?: () => number },
 ): Promise<void> {
-  const summary = await projectorOver(ioredisPort(redis), { prefix, shards, now }).sweep();
+  const summary = await projectorOver(ioredisPort(redis), { prefix, shards }, { now }).sweep();
   if (!summary.idle || summary.rejected > 0 || summary.fenced > 0) throw new Error(JSON.stringify(summary));
 }
 

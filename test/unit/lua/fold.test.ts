@@ -24,7 +24,7 @@ afterEach(async () => {
 const about = { host: "h", pid: 1, version: "0", grace: 0 };
 
 describe("a record in sequence", () => {
-  it("registers a process, counts its sockets and tells who came", async () => {
+  it("registers a process, counts its sockets and reports its users online", async () => {
     await shard.record({
       process: "p",
       seq: 1,
@@ -70,7 +70,7 @@ describe("a record in sequence", () => {
     expect(await shard.redis.xlen(shard.keys.records)).toBe(0);
   });
 
-  it("tells an offline only with the last socket of all processes, and why", async () => {
+  it("reports a user offline, with the cause, only when the last socket of all processes is gone", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice", "+bob"), sockets: 2 });
     await shard.record({ process: "q", seq: 1, operations: operations("+alice"), sockets: 1 });
     await shard.step();
@@ -83,7 +83,7 @@ describe("a record in sequence", () => {
     expect((await shard.told()).slice(2)).toEqual(["-bob leave", "-alice disconnect"]);
   });
 
-  it("tells nothing of a user who moves from one process to another within one call", async () => {
+  it("reports no change for a user who moves from one process to another within one call", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
     await shard.step();
     await shard.record({ process: "p", seq: 2, operations: operations("-alice"), sockets: 0 });
@@ -93,7 +93,7 @@ describe("a record in sequence", () => {
     expect(await shard.usersOf("q")).toEqual({ alice: 1 });
   });
 
-  it("takes user ids as they are", async () => {
+  it("keeps user ids as they are", async () => {
     const ids = [
       "__proto__",
       "1e5",
@@ -229,7 +229,7 @@ describe("a process that cannot be believed is fenced", () => {
     expect(await shard.users()).toEqual({});
   });
 
-  it("until another incarnation has stated all it has and replaces it; nobody flickers", async () => {
+  it("until another incarnation re-sends its full state and replaces it; no user flips offline and back", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice", "+bob"), sockets: 2 });
     await shard.record({ process: "p", seq: 9, sockets: 2 });
     await shard.step();
@@ -273,7 +273,11 @@ describe("a malformed record", () => {
     ["whose seq has a leading zero", ["process", "p", "seq", "01", "ttl", "1", "sockets", "0"], /seq/],
     ["whose ttl is too long", ["process", "p", "seq", "1", "ttl", "3600001", "sockets", "0"], /ttl/],
     ["without a process id", ["process", "", "seq", "1", "ttl", "1", "sockets", "0"], /process is empty/],
-    ["with a user id of 257 bytes", whole("connect", JSON.stringify(["x".repeat(257)]), "sockets", "1"), /too long/],
+    [
+      "with a user id of 257 bytes",
+      whole("connect", JSON.stringify(["x".repeat(257)]), "sockets", "1"),
+      /too long/,
+    ],
     ["with an empty user id", whole("connect", '[""]', "sockets", "1"), /empty id/],
     ["with a number for a user id", whole("connect", "[1]", "sockets", "1"), /no text/],
     ["with null for a user id", whole("connect", "[null]", "sockets", "1"), /no text/],
@@ -283,17 +287,33 @@ describe("a malformed record", () => {
     ["with a lone surrogate", whole("connect", '["\\ud800"]', "sockets", "1"), /no JSON list/],
     ["with a list of 33 kB", whole("connect", `["a"${" ".repeat(33_000)}]`, "sockets", "1"), /too long/],
     ["without a check digit", whole("connect", '["a"]'), /sockets is missing/],
-    ["whose names are out of order", whole("sockets", "1", "connect", '["a"]'), /connect is not in its place/],
-    ["with a list twice", whole("connect", '["a"]', "connect", '["b"]', "sockets", "2"), /connect is not in its place/],
+    [
+      "whose names are out of order",
+      whole("sockets", "1", "connect", '["a"]'),
+      /connect is not in its place/,
+    ],
+    [
+      "with a list twice",
+      whole("connect", '["a"]', "connect", '["b"]', "sockets", "2"),
+      /connect is not in its place/,
+    ],
     ["with a count of ten digits", whole("sockets", "1000000000"), /sockets is not/],
     ["of a later protocol", whole("protocol", "3", "sockets", "0"), /protocol 3/],
-    ["with 66 values", whole(...Array.from({ length: 58 }, () => "later"), "sockets", "0"), /too many fields/],
+    [
+      "with 66 values",
+      whole(...Array.from({ length: 58 }, () => "later"), "sockets", "0"),
+      /too many fields/,
+    ],
     [
       "with 1,001 operations",
       whole("connect", JSON.stringify(Array.from({ length: 1001 }, () => "a")), "sockets", "1001"),
       /too many operations/,
     ],
-    ["with 17 replaced", whole("sockets", "0", "replaces", JSON.stringify(Array.from({ length: 17 }, (_, i) => `q${i}`))), /too many replaces/],
+    [
+      "with 17 replaced",
+      whole("sockets", "0", "replaces", JSON.stringify(Array.from({ length: 17 }, (_, i) => `q${i}`))),
+      /too many replaces/,
+    ],
     ["with a negative grace", whole("hello", "h", "grace", "-1", "sockets", "0"), /grace/],
   ])("%s is set aside with its reason and stops nothing", async (_, fields, reason) => {
     const id = await shard.append(...fields);

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import { Journal } from "../../../src/core/journal.ts";
 import { encodeRecord } from "../../../src/core/record.ts";
-import type { ReadMode } from "../../../src/core/options.ts";
+import type { ReadMode } from "../../../src/projector/options.ts";
 import { projectorOver } from "../../../src/projector/projector.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import { TestShard } from "../../../rig/shard.ts";
@@ -35,7 +35,7 @@ const event = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("regroup" as const) }) },
 ); // prettier-ignore
 
-it("INV-1, INV-2, INV-4 after every call of random histories", async () => {
+it("INV-1, INV-2, INV-4 hold after every call of random histories", async () => {
   const seed = Number(globalThis.process.env["FUZZ_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   const runs = Number(globalThis.process.env["FUZZ_RUNS"] ?? 200);
   await fc.assert(
@@ -49,12 +49,11 @@ it("INV-1, INV-2, INV-4 after every call of random histories", async () => {
       ),
       async (events, grace, reads) => {
         const shard = new TestShard(server.url, { read: reads[0] });
-        const small = projectorOver(ioredisPort(shard.redis), {
-          prefix: shard.prefix,
-          budget: 200,
-          read: reads[1],
-          now: () => shard.now,
-        });
+        const small = projectorOver(
+          ioredisPort(shard.redis),
+          { prefix: shard.prefix, budget: 200, read: reads[1] },
+          { now: () => shard.now },
+        );
         const about = { host: "h", pid: 1, version: "0", grace };
         let ids = 0;
         const fresh = () => new Journal(`p${++ids}`, { ttl: 1000, about });

@@ -79,7 +79,7 @@ describe("a lease", () => {
     expect((await shard.drain()).at(-1)).toMatchObject({ due: at + 10_000 });
   });
 
-  it("is left alone while reaping is held, and told as held", async () => {
+  it("is left alone while reaping is held, and reported as held", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
     await shard.drain();
     shard.now += 20_000;
@@ -181,7 +181,7 @@ describe("many processes", () => {
 });
 
 describe("grace", () => {
-  it("keeps a user whose transport dropped, and tells nothing when a socket comes back in time", async () => {
+  it("keeps a user whose transport dropped, and reports no change when a socket comes back in time", async () => {
     await shard.record({
       process: "p",
       seq: 1,
@@ -204,7 +204,7 @@ describe("grace", () => {
     expect(await shard.redis.zcard(shard.keys.leaving)).toBe(0);
   });
 
-  it("lets the user out when it is over, once", async () => {
+  it("ends with exactly one offline", async () => {
     await shard.record({
       process: "p",
       seq: 1,
@@ -224,7 +224,7 @@ describe("grace", () => {
     expect(await shard.told()).toEqual([]);
   });
 
-  it("is told as the cause of its offline", async () => {
+  it("is the cause of the offline it ends with", async () => {
     await shard.record({
       process: "p",
       seq: 1,
@@ -284,7 +284,7 @@ describe("grace", () => {
     expect((await shard.told()).slice(2)).toEqual(["-bob reap", "-alice grace"]);
   });
 
-  it("is held while reaping is, and told as held", async () => {
+  it("is held while reaping is held, and reported as held", async () => {
     await shard.record({
       process: "p",
       seq: 1,
@@ -301,7 +301,7 @@ describe("grace", () => {
     expect(await shard.step()).toMatchObject({ changes: 1 });
   });
 
-  it("of a user with a stray entry in `leaving` puts nobody out who has a socket", async () => {
+  it("takes no user offline who has a socket, even with a stray entry in `leaving`", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
     await shard.drain();
     await shard.redis.zadd(shard.keys.leaving, 1, "alice", 1, "nobody");

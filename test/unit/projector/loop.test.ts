@@ -7,10 +7,15 @@ import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { keysOf } from "../../../src/core/keys.ts";
 import { encodeRecord } from "../../../src/core/record.ts";
 import { createProjector } from "../../../src/index.ts";
+import { projectorOver } from "../../../src/projector/projector.ts";
+import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import { operations } from "../../../rig/shard.ts";
 import { startProxy } from "../../../rig/proxy.ts";
 import { until, untilEqual } from "../../../rig/until.ts";
+
+/** A lease that has to run out, and not before the test has seen what it is there to see, ms. */
+const LEASE_MS = 4_000;
 
 let server: RedisServer;
 let redis: Redis;
@@ -38,20 +43,22 @@ async function append(seq: number, ttl: number, ...short: string[]): Promise<voi
     ...encodeRecord({ process: "p", seq, ttl, operations: operations(...short), sockets: 1 }),
   );
 }
+const hasStepped = async () => (await redis.hget(keys().totals, "ran")) !== null;
 
 it("folds what is there, what comes, and reaps when the lease runs out, without polling", async () => {
-  await append(1, 400, "+alice");
+  await append(1, LEASE_MS, "+alice");
   await using projector = createProjector({ redis: server.url, prefix });
   const stop = new AbortController();
   let steps = 0;
   const running = projector.run({ signal: stop.signal, onStep: () => steps++ });
   await untilEqual(() => redis.hgetall(keys().users), { alice: "1" });
-  await append(2, 400, "+bob", "~bob");
-  await until("folded", async () => (await redis.hget(keys().process("p"), "seq")) === "2");
+  await append(2, LEASE_MS, "+bob", "~bob");
+  await untilEqual(() => redis.hget(keys().process("p"), "seq"), "2");
   await untilEqual(() => redis.hgetall(keys().users), {});
   expect(await redis.hget(keys().totals, "reaped")).toBe("1");
-  // Two records and one reaping: three steps with something in them. More calls than a few would be polling.
-  expect(steps).toBe(3);
+  // Two records and one reaping: at most three steps with something in them, since a late one may do two of these. More
+  // calls than a few would be polling.
+  expect(steps).toBeLessThanOrEqual(3);
   const before = Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1]);
   expect(before).toBeLessThan(12);
   stop.abort();
@@ -106,14 +113,24 @@ it("close() leaves no connection behind, running or not", async () => {
 });
 
 it("steps again when its connection was made again: Redis may be back with what it had forgotten", async () => {
-  await append(1, 500, "+alice");
-  await using projector = createProjector({ redis: server.url, prefix, hold: 0 });
-  const running = projector.run();
-  await untilEqual(() => redis.hgetall(keys().users), { alice: "1" });
-  // A failover to an older state, played by hand: what there was is put back after the lease ran out.
+  // An hour ago: the lease ran out long before the loop begins, and its state is kept from before that was noticed.
+  const ago = Date.now() - 3_600_000;
+  const record = encodeRecord({
+    process: "p",
+    seq: 1,
+    ttl: 500,
+    operations: operations("+alice"),
+    sockets: 1,
+  });
+  await redis.call("XADD", keys().records, `${ago}-1`, ...record);
+  await projectorOver(ioredisPort(redis), { prefix }, { now: () => ago }).step(0);
+  expect(await redis.hgetall(keys().users)).toEqual({ alice: "1" });
   const all = await redis.keys(`${keys().tag}:*`);
   for (const key of all) await redis.copy(key, `kept:${key}`);
+  await using projector = createProjector({ redis: server.url, prefix, hold: 0 });
+  const running = projector.run();
   await untilEqual(async () => redis.hget(keys().totals, "due"), "-1");
+  // A failover to an older state, played by hand: what there was is put back after the lease ran out.
   // At once, as a failover is: a call in between would reap a process half of which is not back yet.
   const failover = redis.multi();
   for (const key of all) failover.rename(`kept:${key}`, key);
@@ -128,23 +145,46 @@ it("steps again when its connection was made again: Redis may be back with what 
 
 it("INV-6: a loop that slept while Redis was away reaps nobody the moment it is back", async () => {
   const proxy = await startProxy(server);
-  await append(1, 600, "+alice");
   await using projector = createProjector({ redis: proxy.url, prefix, hold: 60_000 });
   const running = projector.run();
+  await until("it projects", hasStepped);
+  await append(1, LEASE_MS, "+alice");
   await untilEqual(() => redis.hgetall(keys().users), { alice: "1" });
   proxy.refuse = true;
   proxy.cut();
-  const began = Date.now();
-  await until("the lease ran out and the loop woke for it", () => Date.now() - began > 1_000);
+  const began = performance.now();
+  await until("the lease ran out and the loop woke for it", () => performance.now() - began > LEASE_MS + 200);
   const ran = await redis.hget(keys().totals, "ran");
   proxy.refuse = false;
   await until("it projects again", async () => (await redis.hget(keys().totals, "ran")) !== ran);
   expect(await redis.hgetall(keys().users)).toEqual({ alice: "1" });
   // The process is back as well, and renews its lease.
   await append(2, 60_000);
-  await until("folded", async () => (await redis.hget(keys().process("p"), "seq")) === "2");
+  await untilEqual(() => redis.hget(keys().process("p"), "seq"), "2");
   expect(await redis.hget(keys().totals, "reaped")).toBe("0");
   await projector.close();
   await running;
   await proxy.close();
+});
+
+it("unknown options are refused wherever there are options, by the nearest name", async () => {
+  const slip = (options: object) => options;
+  expect(() => createProjector({ redis: server.url, ...slip({ budgt: 300 }) })).toThrow(
+    "unknown option budgt of createProjector: did you mean budget?",
+  );
+  await using projector = createProjector({ redis: server.url, prefix });
+  await expect(projector.run(slip({ signl: 1 }))).rejects.toThrow(/signl of run\(\): did you mean signal\?/);
+  await expect(projector.verify(slip({ repiar: true }))).rejects.toThrow(/did you mean repair\?/);
+  await expect(projector.step(0, slip({ reaps: true }))).rejects.toThrow(/did you mean reap\?/);
+  await expect(projector.step(1)).rejects.toThrow(/shard must be a whole number from 0 to 0/);
+  await expect(projector.sweep(slip({ budjet: {} }))).rejects.toThrow(/did you mean budget\?/);
+  await expect(projector.sweep({ budget: slip({ request: 3 }) })).rejects.toThrow(
+    "unknown option budget.request of sweep(): did you mean budget.requests?",
+  );
+  await expect(projector.sweep({ budget: { requests: 0 } })).rejects.toThrow(/budget\.requests/);
+});
+
+it("a projector has no methods that are the recorder's", async () => {
+  await using projector = createProjector({ redis: server.url, prefix });
+  expect(Object.keys(projector).sort()).toEqual(["close", "run", "shards", "step", "sweep", "verify"]);
 });

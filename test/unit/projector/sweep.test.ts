@@ -42,12 +42,11 @@ function noting(port: WritePort): WritePort {
 
 /** One that knows nothing yet, as in a function that has just been started. */
 const sweeper = (budget?: number): Projector =>
-  projectorOver(noting(ioredisPort(shard.redis)), {
-    prefix: shard.prefix,
-    budget,
-    now: () => shard.now,
-    clock: () => shard.now + ahead,
-  });
+  projectorOver(
+    noting(ioredisPort(shard.redis)),
+    { prefix: shard.prefix, budget },
+    { now: () => shard.now, clock: () => shard.now + ahead },
+  );
 
 const LOOK = ["HMGET", "XLEN"];
 
@@ -162,11 +161,12 @@ it("a server that forgets its scripts does not turn one request into many", asyn
       return port.pipeline(commands);
     },
   };
-  const options = { prefix: shard.prefix, budget: 200, now: () => shard.now };
-  const summary = await projectorOver(forgetful, options).sweep({ budget: { requests: 20 } });
+  const options = { prefix: shard.prefix, budget: 200 };
+  const internals = { now: () => shard.now };
+  const summary = await projectorOver(forgetful, options, internals).sweep({ budget: { requests: 20 } });
   expect(summary).toMatchObject({ requests, idle: false });
   expect(requests).toBeLessThanOrEqual(22);
   expect(summary.left.records).toBe(2_000 - summary.records);
-  while (!(await projectorOver(port, options).sweep()).idle);
+  while (!(await projectorOver(port, options, internals).sweep()).idle);
   expect(await shard.users()).toEqual({ alice: 2_000 });
 });

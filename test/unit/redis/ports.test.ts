@@ -66,12 +66,15 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     await append(operations("+alice", "+alice", "+bob", "+", "+"));
     const before = await reader.counts();
     expect(before).toMatchObject({ users: 0, sockets: 0, asOf: { lag: { records: shards } } });
+    const began = Date.now();
     await projector.sweep();
     const { asOf, ...counts } = await reader.counts();
-    expect(counts).toEqual({ users: 2, sockets: 5, connections: 7 });
+    const ended = Date.now();
+    expect(counts).toMatchObject({ users: 2, sockets: 5, connections: 7 });
     expect(asOf).toMatchObject({ stale: false, lag: { records: 0, ms: 0 } });
-    expect(Math.abs(asOf.now.getTime() - Date.now())).toBeLessThan(5_000);
-    expect(asOf.now.getTime() - asOf.projectedAt!.getTime()).toBeLessThan(5_000);
+    // The clock of Redis is this machine's.
+    const times = [began, asOf.projectedAt!.getTime(), asOf.now.getTime(), ended];
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
     expect(asOf.record.split("_").length).toBe(shards);
   });
 
@@ -81,11 +84,8 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     await append(operations("+bob"), 60_000);
     // The lease is due 60 s from now; from then on somebody should have projected.
     const asOf = async (later: number) => {
-      const { asOf: answer } = await readerOver(client.read, {
-        prefix,
-        shards,
-        now: () => Date.now() + later,
-      }).counts();
+      const now = () => Date.now() + later;
+      const { asOf: answer } = await readerOver(client.read, { prefix, shards }, { now }).counts();
       return answer;
     };
     expect(await asOf(59_000)).toMatchObject({ stale: false, lag: { records: shards } });
@@ -162,7 +162,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     await append(operations(...Array.from({ length: 40 }, (_, i) => `+u${i}`)));
     await projector.sweep();
     const { processes } = await reader.processes();
-    expect(processes).toEqual([
+    expect(processes).toMatchObject([
       {
         id: "p",
         state: "live",
@@ -225,7 +225,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     await append(operations("+alice", "+bob"));
     await projector.sweep();
     const { asOf } = await reader.lookup(["alice", "bob", "carol"]);
-    expect(await reader.changes({ after: asOf.cursor })).toEqual({
+    expect(await reader.changes({ after: asOf.cursor })).toMatchObject({
       changes: [], next: asOf.cursor, gap: false, more: false,
     }); // prettier-ignore
     expect((await reader.changes()).next).toBe(asOf.cursor);
@@ -269,7 +269,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     const { cursor } = (await reader.counts()).asOf;
     for (let shard = 0; shard < shards; shard++)
       await client.redis.call("XTRIM", keysOf(prefix, shard, shards).changes, "MAXLEN", "0");
-    expect(await reader.changes({ after: cursor })).toEqual({
+    expect(await reader.changes({ after: cursor })).toMatchObject({
       changes: [],
       next: cursor,
       gap: true,

@@ -19,7 +19,7 @@ import { within } from "../time/deadline.ts";
 import { type Ask, Feed } from "./feed.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 import { Problem, retryAfter } from "./problem.ts";
-import { Shared } from "./shared.ts";
+import { Coalescer } from "./coalescer.ts";
 
 /** How long an answer is kept to be shown when Redis does not answer, ms. */
 const KEEP_MS = 60_000;
@@ -29,17 +29,22 @@ const ITEMS_MAX = 20_000;
 type Wrap = (ask: Ask) => Ask;
 const asIs: Wrap = (ask) => ask;
 
-export class Answers {
+/**
+ * A reader for many callers. `wrap` is given the way in which the reader is asked, for instance to count what a stream
+ * asks; it is used only by a caller whose question is not answered by somebody else's.
+ */
+export class CoalescedReader {
   readonly feed: Feed;
   readonly #ask: Ask;
-  readonly #shared: Shared;
+  readonly #coalescer: Coalescer;
 
   constructor({ reader, timeout, reuse }: ResolvedAppOptions) {
     this.#ask = (question) => within(timeout, question(reader));
-    this.#shared = new Shared({ reuse, keep: KEEP_MS, most: ITEMS_MAX });
-    this.feed = new Feed(reader.shards, this.#shared);
+    this.#coalescer = new Coalescer({ reuse, keep: KEEP_MS, most: ITEMS_MAX });
+    this.feed = new Feed(reader.shards, this.#coalescer);
   }
 
+  /** As Reader.counts(), and so on: each rejects as the reader does, or as #tell says. */
   counts(wrap = asIs): Promise<Counts> {
     return this.#tell("counts", (reader) => reader.counts(), wrap);
   }
@@ -68,7 +73,7 @@ export class Answers {
     return this.feed.since(after, wrap(this.#ask));
   }
 
-  /** For who asks the feed itself. */
+  /** The way in which the reader is asked, for a caller that asks the feed itself. */
   askWith(wrap: Wrap): Ask {
     return wrap(this.#ask);
   }
@@ -80,9 +85,9 @@ export class Answers {
     wrap = asIs,
   ): Promise<T> {
     try {
-      return await this.#shared.get(key, () => wrap(this.#ask)(question));
+      return await this.#coalescer.get(key, () => wrap(this.#ask)(question));
     } catch (error) {
-      const last = this.#shared.recent(key) as T | undefined;
+      const last = this.#coalescer.recent(key) as T | undefined;
       const isAway = error instanceof PresenceError && error.code === "REDIS_UNAVAILABLE";
       if (!isAway || last === undefined) throw error;
       throw new Problem(503, "REDIS_UNAVAILABLE", "Redis does not answer; `last` is the answer before", {

@@ -8,7 +8,7 @@
  *
  * Bounded: at most `most` answers are kept, the least recently used go first, none older than `keep` is told.
  */
-export interface SharedOptions {
+export interface CoalescerOptions {
   /** How long an answer is reused, ms; 0: only simultaneous askers share. */
   readonly reuse: number;
   /** How long an answer is kept to be shown when Redis does not answer, ms. */
@@ -38,12 +38,13 @@ function weightOf(value: unknown): number {
   return lists.reduce((sum, list) => sum + list.length, 1);
 }
 
-export class Shared {
-  readonly #options: SharedOptions & { readonly now: () => number };
+/** Keeps the answer of each question, by a key that names it, for all who ask the same. */
+export class Coalescer {
+  readonly #options: CoalescerOptions & { readonly now: () => number };
   readonly #questions = new Map<string, Question>();
   #weight = 0;
 
-  constructor(options: SharedOptions) {
+  constructor(options: CoalescerOptions) {
     this.#options = { ...options, now: options.now ?? (() => performance.now()) };
   }
 

@@ -1,0 +1,34 @@
+/**
+ * Is the package one that people can install? Packs it, installs the tarball in empty folders and does there what users do.
+ *
+ *   npm run matrix               every version of every peer, compiler and runtime: some minutes
+ *   npm run matrix -- --quick    one of each, under 40 s
+ *
+ * Prints a line a part, goes on after one that failed, and exits 1 if any did.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startRedis } from "../packages/local-redis/src/index.ts";
+import { full } from "./matrix/full.ts";
+import { parts } from "./matrix/run.ts";
+import { quick } from "./matrix/quick.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const began = performance.now();
+const temporary = await mkdtemp(join(tmpdir(), "rollcall-matrix-"));
+const redis = await startRedis();
+const all = parts();
+try {
+  const parcel = await quick({ root, temporary, redis: redis.url, parts: all });
+  if (parcel !== undefined && !process.argv.includes("--quick")) {
+    await full({ root, temporary, redis: redis.url, parts: all }, parcel);
+  }
+} finally {
+  await redis.stop();
+  await rm(temporary, { recursive: true, force: true });
+}
+const seconds = ((performance.now() - began) / 1000).toFixed(0);
+console.log(all.failed === 0 ? `all well, ${seconds} s` : `${all.failed} parts failed, ${seconds} s`);
+process.exitCode = all.failed === 0 ? 0 : 1;

@@ -1,0 +1,134 @@
+/**
+ * When to call the projector next, for one shard. Pure: no clock, no I/O; time and random numbers are arguments. The
+ * recorder, the projector's loop and the simulation all go by it, each with its own clock.
+ *
+ * All times are ms of the caller's own clock, except those that a result or Redis told: they are of the clock of Redis, and
+ * the schedule keeps how far that one is ahead.
+ */
+import { TIMER_MS_MAX } from "./limits.ts";
+
+/** A time in ms, or one of two that no clock shows. */
+export type Moment = "now" | "never" | number;
+
+export function earlier(a: Moment, b: Moment): Moment {
+  if (a === "now" || b === "never") return a;
+  if (b === "now" || a === "never") return b;
+  return Math.min(a, b);
+}
+
+export function hasCome(moment: Moment, now: number): boolean {
+  return moment === "now" || (moment !== "never" && moment <= now);
+}
+
+/** How long until then, ms; 0 when it has come. Never more than a timer can wait. */
+export function waitUntil(moment: Moment, now: number): number {
+  if (moment === "never") return TIMER_MS_MAX;
+  return moment === "now" ? 0 : Math.max(0, Math.min(moment - now, TIMER_MS_MAX));
+}
+
+/** What a call of the projector says about the next one. */
+export interface Answer {
+  /** The clock of Redis, ms. */
+  readonly now: number;
+  /** The earliest deadline on that clock, ms; null: only a record can bring work. */
+  readonly due: number | null;
+  /** Deadlines that have come and were let be, because reaping was held. */
+  readonly held: number;
+}
+
+/** What a look at the totals of a shard says instead. */
+export interface Sight {
+  /** As Answer.due; null also when it is not known. */
+  readonly due: number | null;
+  /** When a projector last ran, on the clock of Redis, ms; null: never. */
+  readonly ran: number | null;
+}
+
+export interface ScheduleOptions {
+  /** After a loss of Redis nothing is reaped for so long, ms: others lost it too, and renew their leases first. */
+  readonly hold: number;
+  /** A call for a deadline comes at least so long after the call before it, ms. */
+  readonly soonest: number;
+  /** Several callers wake for the same deadline: they spread out over this, ms. */
+  readonly spread: number;
+}
+
+export class Schedule {
+  readonly #options: ScheduleOptions;
+  #next: Moment = "now";
+  /** The clock of Redis minus ours, ms; undefined before the first answer. */
+  #ahead: number | undefined;
+  /** When Redis was last found to be lost, or came back; undefined: never. */
+  #lostAt: number | undefined;
+
+  constructor(options: ScheduleOptions) {
+    this.#options = options;
+  }
+
+  /** When to call next, if nothing happens before. */
+  get next(): Moment {
+    return this.#next;
+  }
+
+  /** Whether a look may serve instead of a call: the call is for a deadline, and the clock of Redis is known. */
+  get mayLook(): boolean {
+    return this.#next !== "now" && this.#ahead !== undefined;
+  }
+
+  /** Something happened of which only a call can tell what it means. */
+  callNow(): void {
+    this.#next = "now";
+  }
+
+  /** No later than at this moment. */
+  callBy(at: number): void {
+    this.#next = earlier(this.#next, at);
+  }
+
+  /** Redis was lost at this moment, or came back then; undefined: it never was. The latest of them counts. */
+  lost(at: number | undefined): void {
+    if (at !== undefined && (this.#lostAt === undefined || at > this.#lostAt)) this.#lostAt = at;
+  }
+
+  /** A call failed: not again before `again`. */
+  failed(now: number, again: number): void {
+    this.lost(now);
+    this.#next = again;
+  }
+
+  /** May a call made now reap? */
+  mayReap(now: number): boolean {
+    return this.#holdLeft(now) === 0;
+  }
+
+  /** A call was answered, just now. */
+  answered({ now: theirs, due, held }: Answer, now: number, random: number): void {
+    this.#ahead = theirs - now;
+    this.#await(due, held > 0 ? this.#holdLeft(now) : 0, now, random);
+  }
+
+  /**
+   * A look was taken instead of a call. True: the deadline is not yet, another process served the one that was waited for.
+   * False: call, whether there is work or it cannot be told. A call whose budget ended, and whose caller may have died since,
+   * knows of no deadline.
+   */
+  seen({ due, ran }: Sight, now: number, random: number): boolean {
+    // The clock of Redis may have jumped since our last call: it is at least where the last call of anybody found it.
+    const heard = ran === null ? undefined : ran - now;
+    if (this.#ahead === undefined || (heard !== undefined && heard > this.#ahead)) this.#ahead = heard;
+    if (due === null || this.#ahead === undefined) return false;
+    if (due - this.#ahead <= now) return false;
+    this.#await(due, 0, now, random);
+    return true;
+  }
+
+  #holdLeft(now: number): number {
+    return this.#lostAt === undefined ? 0 : Math.max(0, this.#lostAt + this.#options.hold - now);
+  }
+
+  #await(due: number | null, least: number, now: number, random: number): void {
+    const { soonest, spread } = this.#options;
+    if (due === null) this.#next = "never";
+    else this.#next = now + Math.max(due - this.#ahead! - now, least, soonest) + random * spread;
+  }
+}

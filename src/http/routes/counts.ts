@@ -1,0 +1,32 @@
+import { countsSchema } from "../../reader/answers/counts.ts";
+import { countsEvents } from "../events.ts";
+import { cacheControl } from "../headers.ts";
+import { paceOf } from "../pace.ts";
+import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
+import { noQuery } from "../schemas.ts";
+import { wantsEvents } from "../streams.ts";
+
+/** Open to everybody unless the option `counts` is "closed". */
+export function countsRoute({ reader, streams, options }: RouteParts): Route {
+  const isOpen = options.counts === "open";
+  const cached = { "cache-control": cacheControl(isOpen ? "public" : "private", options.reuse) };
+  return routeWithQuery({
+    method: "GET",
+    path: "/v1/counts",
+    id: "counts",
+    summary: "How many users, sockets and connections.",
+    scope: isOpen ? undefined : "counts",
+    answer: countsSchema,
+    events: "An event `counts` with the same answer when a number changes, at most one a second.",
+    query: noQuery,
+    problems: [400, 503],
+    async respond(c) {
+      c.header("vary", "Accept");
+      const first = await reader.counts();
+      if (!wantsEvents(c)) return c.json(first, 200, cached);
+      const pace = paceOf(options);
+      const ask = () => reader.counts(pace.counting);
+      return streams.respond(c, (ended) => countsEvents(ask, first, pace, ended));
+    },
+  });
+}

@@ -1,0 +1,20 @@
+import { usersAnswerSchema } from "../../reader/answers/users.ts";
+import { readLookup } from "../request.ts";
+import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
+import { lookupBody, noQuery } from "../schemas.ts";
+
+/** Reader.lookup(); POST, since a thousand ids do not fit into an address. */
+export function lookupRoute({ reader }: RouteParts): Route {
+  return routeWithQuery({
+    method: "POST",
+    path: "/v1/users/lookup",
+    id: "lookup",
+    summary: "Which of these users are present, in the order asked.",
+    scope: "users",
+    answer: usersAnswerSchema,
+    query: noQuery,
+    body: lookupBody,
+    problems: [400, 413, 415, 503],
+    respond: async (c) => c.json(await reader.lookup(await readLookup(c))),
+  });
+}

@@ -1,0 +1,20 @@
+import { processesAnswerSchema } from "../../reader/answers/processes.ts";
+import { cacheControl } from "../headers.ts";
+import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
+import { noQuery } from "../schemas.ts";
+
+/** Reader.processes(). */
+export function processesRoute({ reader, options }: RouteParts): Route {
+  const cached = { "cache-control": cacheControl("private", options.reuse) };
+  return routeWithQuery({
+    method: "GET",
+    path: "/v1/processes",
+    id: "processes",
+    summary: "The Socket.IO processes, their leases and counts.",
+    scope: "users",
+    answer: processesAnswerSchema,
+    query: noQuery,
+    problems: [400, 503],
+    respond: async (c) => c.json(await reader.processes(), 200, cached),
+  });
+}

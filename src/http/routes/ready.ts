@@ -1,0 +1,27 @@
+import * as v from "valibot";
+import { asOfSchema } from "../../reader/answers/as-of.ts";
+import { Problem, retryAfter } from "../problem.ts";
+import type { Route, RouteParts } from "../route.ts";
+
+/** What it answers when all is well. */
+export const readySchema = v.strictObject({ status: v.literal("ready"), asOf: asOfSchema });
+
+/** For load balancers: 503 PROJECTOR_STALE when the numbers are old, REDIS_UNAVAILABLE when there are none. */
+export function readyRoute({ reader }: RouteParts): Route {
+  return {
+    method: "GET",
+    path: "/ready",
+    id: "ready",
+    summary: "Redis answers and the projector is fresh.",
+    scope: "counts",
+    answer: readySchema,
+    problems: [503],
+    async respond(c) {
+      const { asOf } = await reader.counts();
+      if (!asOf.stale) return c.json({ status: "ready", asOf });
+      const detail =
+        asOf.projectedAt === null ? "no projector has run on this prefix yet" : "the projector is overdue";
+      throw new Problem(503, "PROJECTOR_STALE", detail, { headers: retryAfter, members: { asOf } });
+    },
+  };
+}

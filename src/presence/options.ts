@@ -1,0 +1,98 @@
+/** What createPresence and its methods can be told, and the checks of it. */
+import type { Server } from "socket.io";
+import { CLOSE_MS, TIMER_MS_MAX } from "../core/limits.ts";
+import { callable, invalid, type Known, type Logger, refuseUnknown, whole } from "../core/options.ts";
+import { RECORDER_OPTIONS, type RecorderOptions, resolveRecorderOptions } from "../recorder/options.ts";
+import type { NamespaceMatcher, UserFunction } from "../recorder/socket-io.ts";
+import type { RedisInput } from "../redis/connect.ts";
+
+export interface PresenceOptions extends RecorderOptions {
+  /**
+   * A redis:// or rediss:// URL, or an ioredis client or Cluster. Rollcall opens its own connections with the same settings,
+   * and closes only those.
+   */
+  readonly redis: RedisInput;
+  /**
+   * Returns the id of the user a socket belongs to, 1 to 256 bytes; null for an anonymous socket. May be async: the socket
+   * is counted once it is known. When it throws, the socket is counted as anonymous and `error` is emitted
+   * (USER_FUNCTION_FAILED).
+   *
+   *   user: (socket) => socket.data.userId
+   */
+  readonly user: UserFunction;
+  /**
+   * Which namespaces' sockets are counted: names, patterns, functions of the name, or one pattern or function alone. Those
+   * created later count too. Default `["/"]`, the main one.
+   */
+  readonly namespaces?: readonly NamespaceMatcher[] | RegExp | ((name: string) => boolean) | undefined;
+}
+
+const PRESENCE_OPTIONS: Known<PresenceOptions> = {
+  redis: true,
+  user: true,
+  namespaces: true,
+  ...RECORDER_OPTIONS,
+};
+
+const CONSOLE: Logger = {
+  info() {},
+  // oxlint-disable-next-line no-console
+  warn: (message) => console.warn(`[rollcall] ${message}`),
+  // oxlint-disable-next-line no-console
+  error: (message) => console.error(`[rollcall] ${message}`),
+};
+
+/** Throws PresenceError OPTIONS_INVALID. `redis` is checked where the connection is made. */
+export function resolvePresenceOptions(input: PresenceOptions) {
+  refuseUnknown(input, PRESENCE_OPTIONS, "createPresence");
+  const { redis, user, namespaces = ["/"], logger = CONSOLE, ...recorder } = input;
+  return {
+    redis,
+    user: callable("user", user, "a function of a socket that returns its user's id or null"),
+    namespaces: namespaceMatchers(namespaces),
+    recorder: resolveRecorderOptions({ ...recorder, logger }),
+  };
+}
+
+function namespaceMatchers(input: NonNullable<PresenceOptions["namespaces"]>): readonly NamespaceMatcher[] {
+  const list: readonly unknown[] = Array.isArray(input) ? input : [input];
+  if (list.length === 0) invalid("namespaces must name at least one namespace");
+  for (const matcher of list) {
+    if (typeof matcher === "string" && !matcher.startsWith("/")) {
+      invalid(`namespaces: ${JSON.stringify(matcher)} must start with "/"`);
+    }
+    if (typeof matcher !== "string" && typeof matcher !== "function" && !(matcher instanceof RegExp)) {
+      invalid(`namespaces must hold names, patterns and functions, got ${typeof matcher}`);
+    }
+  }
+  return list as readonly NamespaceMatcher[];
+}
+
+/**
+ * Throws PresenceError OPTIONS_INVALID for anything but a Socket.IO server. Told by structure: the application may bring
+ * another copy of socket.io.
+ */
+export function checkServer(io: unknown): asserts io is Server {
+  const has = (name: string): boolean =>
+    typeof io === "object" && io !== null && typeof (io as Record<string, unknown>)[name] === "function";
+  if (has("of") && has("on") && has("off") && has("close")) return;
+  const found = has("fetchSockets")
+    ? "a namespace: pass the server it is of (`namespace.server`)"
+    : typeof io;
+  invalid(`the first argument of createPresence must be a Socket.IO server (new Server()), got ${found}`);
+}
+
+export interface CloseOptions {
+  /**
+   * How long to wait for Redis, ms. 0 to 2,147,483,647, default 5,000. When it does not answer in time, close() resolves all
+   * the same, and the users of this process stay present until its lease runs out (`ttl`).
+   */
+  readonly timeout?: number | undefined;
+}
+
+const CLOSE_OPTIONS: Known<CloseOptions> = { timeout: true };
+
+export function resolveCloseOptions(options: CloseOptions) {
+  refuseUnknown(options, CLOSE_OPTIONS, "close()");
+  return { timeout: whole("timeout", options.timeout ?? CLOSE_MS, 0, TIMER_MS_MAX) };
+}

@@ -1,0 +1,49 @@
+/** `processes()` and GET /v1/processes. */
+import * as v from "valibot";
+import { PROCESS_STATES, type ProcessState } from "../../core/process.ts";
+import { type AsOf, asOfSchema } from "./as-of.ts";
+import { count, schemaOf, time } from "./schema.ts";
+
+/** One registration of one Socket.IO process, its shards added up. */
+export interface ProcessPresence {
+  /** Never reused: a process that registers again has another one. */
+  readonly id: string;
+  readonly state: ProcessState;
+  readonly sockets: number;
+  /** Low-level connections, as of its last record. */
+  readonly connections: number;
+  /** When its lease runs out, unless a record renews it; null once it has ended. */
+  readonly leaseUntil: Date | null;
+  /** When its first record was folded, on the clock of Redis. */
+  readonly startedAt: Date | null;
+  /** What it said of itself when it registered; null where it said nothing. */
+  readonly host: string | null;
+  readonly pid: number | null;
+  /** Version of Rollcall that it runs. */
+  readonly version: string | null;
+}
+
+/** The processes, sorted by id; at most 1,000 a shard, those with the earliest deadlines first. */
+export interface ProcessesAnswer {
+  readonly processes: readonly ProcessPresence[];
+  readonly asOf: AsOf;
+}
+
+const processSchema = schemaOf<ProcessPresence>()(
+  v.strictObject({
+    id: v.string(),
+    state: v.picklist(PROCESS_STATES),
+    sockets: count,
+    connections: count,
+    leaseUntil: v.nullable(time),
+    startedAt: v.nullable(time),
+    host: v.nullable(v.string()),
+    pid: v.nullable(count),
+    version: v.nullable(v.string()),
+  }),
+);
+
+/** JSON of ProcessesAnswer. */
+export const processesAnswerSchema = schemaOf<ProcessesAnswer>()(
+  v.strictObject({ processes: v.array(processSchema), asOf: asOfSchema }),
+);

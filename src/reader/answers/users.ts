@@ -1,0 +1,56 @@
+/** `user()`, `lookup()`, `page()` and `users()`; GET /v1/users, GET /v1/users/:id and POST /v1/users/lookup. */
+import * as v from "valibot";
+import { type AsOf, asOfSchema } from "./as-of.ts";
+import { count, schemaOf } from "./schema.ts";
+
+/** One user: an item of a list. */
+export interface UserPresence {
+  readonly id: string;
+  /** Has an open socket, or is in grace. */
+  readonly online: boolean;
+  /** Open sockets across all processes; 0 for a user in grace. */
+  readonly sockets: number;
+}
+
+/** One user, asked for by id. */
+export interface UserAnswer extends UserPresence {
+  readonly asOf: AsOf;
+}
+
+/** Users in the order in which they were asked for, repeats included. */
+export interface UsersAnswer {
+  readonly users: readonly UserPresence[];
+  readonly asOf: AsOf;
+}
+
+/** Some of the users present. */
+export interface UsersPage extends UsersAnswer {
+  /** Where the next page starts; null after the last. Good for as long as the prefix keeps its shards. */
+  readonly next: string | null;
+}
+
+const fields = {
+  id: v.string(),
+  online: v.boolean(),
+  sockets: v.pipe(count, v.description("Across all processes; 0 for a user in grace.")),
+};
+
+/** JSON of UserPresence. */
+export const userPresenceSchema = schemaOf<UserPresence>()(v.strictObject(fields));
+
+/** JSON of UserAnswer. */
+export const userAnswerSchema = schemaOf<UserAnswer>()(v.strictObject({ ...fields, asOf: asOfSchema }));
+
+const users = v.array(userPresenceSchema);
+
+/** JSON of UsersAnswer. */
+export const usersAnswerSchema = schemaOf<UsersAnswer>()(v.strictObject({ users, asOf: asOfSchema }));
+
+/** JSON of UsersPage. */
+export const usersPageSchema = schemaOf<UsersPage>()(
+  v.strictObject({
+    users,
+    next: v.pipe(v.nullable(v.string()), v.description("The cursor of the next page; null after the last.")),
+    asOf: asOfSchema,
+  }),
+);

@@ -1,0 +1,67 @@
+/** What a reader can be told, and the checks of it. */
+import { KEY_OPTIONS, type KeyOptions, resolveKeyOptions } from "../core/key-options.ts";
+import {
+  CHANGES_READ_DEFAULT,
+  CHANGES_READ_MAX,
+  LIST_USERS_DEFAULT,
+  LIST_USERS_MAX,
+  PAGE_USERS_DEFAULT,
+  PAGE_USERS_MAX,
+  STALE_AFTER_MS,
+  STALE_AFTER_MS_MAX,
+} from "../core/limits.ts";
+import { type Known, refuseUnknown, whole } from "../core/options.ts";
+import type { ChangesOptions, PageOptions, UsersListOptions } from "./types.ts";
+
+export interface ReaderOptions extends KeyOptions {
+  /**
+   * How long the projector may be overdue before answers are marked `stale`, ms. 0 to 86,400,000, default 5,000, which
+   * suits projectors in the Socket.IO processes or in a worker. With a scheduled function alone, use its interval and a
+   * little. It changes only what answers say: a stale answer is still given.
+   */
+  readonly staleAfter?: number | undefined;
+}
+
+const READER_OPTIONS: Known<ReaderOptions> = { ...KEY_OPTIONS, staleAfter: true };
+
+/** With `redis`: what createReader() takes. */
+export const READER_INPUT = { redis: true, ...READER_OPTIONS } as const;
+
+/** What tests bring: not for applications. */
+export interface ReaderInternals {
+  /** The clock to go by instead of this machine's, ms. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** Throws PresenceError OPTIONS_INVALID. */
+export function resolveReaderOptions(options: ReaderOptions) {
+  refuseUnknown(options, READER_OPTIONS, "a reader");
+  const { staleAfter = STALE_AFTER_MS } = options;
+  return {
+    ...resolveKeyOptions(options),
+    staleAfter: whole("staleAfter", staleAfter, 0, STALE_AFTER_MS_MAX),
+  };
+}
+
+const PAGE_OPTIONS: Known<PageOptions> = { cursor: true, limit: true };
+
+export function resolvePageOptions(options: PageOptions) {
+  refuseUnknown(options, PAGE_OPTIONS, "page()");
+  const { cursor, limit = PAGE_USERS_DEFAULT } = options;
+  return { cursor, limit: whole("limit", limit, 1, PAGE_USERS_MAX) };
+}
+
+const LIST_OPTIONS: Known<UsersListOptions> = { max: true };
+
+export function resolveListOptions(options: UsersListOptions) {
+  refuseUnknown(options, LIST_OPTIONS, "usersList()");
+  return { max: whole("max", options.max ?? LIST_USERS_DEFAULT, 1, LIST_USERS_MAX) };
+}
+
+const CHANGES_OPTIONS: Known<ChangesOptions> = { after: true, limit: true };
+
+export function resolveChangesOptions(options: ChangesOptions) {
+  refuseUnknown(options, CHANGES_OPTIONS, "changes()");
+  const { after, limit = CHANGES_READ_DEFAULT } = options;
+  return { after, limit: whole("limit", limit, 1, CHANGES_READ_MAX) };
+}

@@ -1,0 +1,96 @@
+/**
+ * Sends the records of one shard, and knows when the next heartbeat is due. With a record travel the call of the projector,
+ * if there is something to fold, and now and then a look at our own registration.
+ */
+import type { ShardKeys } from "../core/keys.ts";
+import { RECORDS_KEPT } from "../core/limits.ts";
+import { encodeRecord, type RecordEntry } from "../core/record.ts";
+import { hasCome, type Moment } from "../core/schedule.ts";
+import { redisError } from "../redis/errors.ts";
+import { type Command, ReplyError } from "../redis/port.ts";
+import { checkShards } from "../redis/shards.ts";
+import type { Runtime } from "../time/runtime.ts";
+import type { RecorderContext } from "./context.ts";
+import type { ShardProjecting } from "./projecting.ts";
+import { readRegistration, type Registration, registrationCommands } from "./registration.ts";
+
+export interface RecordSenderOptions {
+  readonly keys: ShardKeys;
+  readonly context: RecorderContext;
+  readonly runtime: Runtime;
+  readonly projecting: ShardProjecting;
+}
+
+export class RecordSender {
+  readonly #own: RecordSenderOptions;
+  #heartbeatAt: Moment = "now";
+  #lookAt: Moment;
+  #isOpen = false;
+  /** The count of connections in the last record: it changes after the sockets did, and a heartbeat brings the rest. */
+  #connections: number | undefined;
+
+  constructor(options: RecordSenderOptions) {
+    this.#own = options;
+    this.#lookAt = options.runtime.now() + options.context.options.heartbeat;
+  }
+
+  /** When to send a record even if nothing happened. A first one at once: it opens the lease. */
+  get heartbeatAt(): Moment {
+    return this.#heartbeatAt;
+  }
+
+  /** Redis may have less than it had: renew the lease, and look at our registration. */
+  renew(): void {
+    this.#heartbeatAt = "now";
+    this.#lookAt = "now";
+  }
+
+  /** A record could not be sent: the next one that can takes a look along. */
+  failed(): void {
+    this.#lookAt = "now";
+  }
+
+  /**
+   * One round trip, before which Redis is waited for. Resolves with what was seen of our registration, if a look was
+   * taken; rejects when the record's fate is unclear: send the same again. `isFull`: the next full record follows at once.
+   */
+  async send(record: RecordEntry, isFull: boolean): Promise<Registration | undefined> {
+    const { context, keys, projecting, runtime } = this.#own;
+    const { connection } = context;
+    const { heartbeat, linger } = context.options;
+    // Whether to reap is decided once Redis is there, not before a wait for it.
+    await connection.ready();
+    await this.#open();
+    const now = runtime.now();
+    const presses = record.seq === 1 || record.bye === true || record.replaces !== undefined;
+    const news = presses || record.operations.length > 0 || record.connections !== this.#connections;
+    const mayWait = !presses && projecting.mayWait;
+    const call = mayWait && isFull ? undefined : projecting.callWith(news && !(mayWait && linger > 0));
+    const looks = record.seq > 1 && record.bye !== true && hasCome(this.#lookAt, now);
+
+    const commands: Command[] = [
+      ["XADD", keys.records, "MAXLEN", "~", String(RECORDS_KEPT), "*", ...encodeRecord(record)],
+    ];
+    if (call !== undefined) commands.push(call.command);
+    if (looks) commands.push(...registrationCommands(keys, record.process));
+    const replies = await connection.port.pipeline(commands);
+    const id = replies[0]!;
+    if (id instanceof ReplyError) throw redisError(id);
+    this.#connections = record.connections;
+    this.#heartbeatAt = runtime.now() + heartbeat;
+    projecting.appended(String(id));
+    if (call !== undefined) await projecting.settle(replies[1]!, call.step);
+    else if (news) projecting.within(linger);
+    if (!looks) return undefined;
+    this.#lookAt = now + heartbeat;
+    return readRegistration(replies.slice(-2), { seq: record.seq, id: String(id) });
+  }
+
+  /** Throws SHARDS_MISMATCH, before anything is written. */
+  async #open(): Promise<void> {
+    if (this.#isOpen) return;
+    const { connection, options } = this.#own.context;
+    await checkShards((command) => connection.port.call(command), options.prefix, options.shards);
+    this.#isOpen = true;
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Goal: the architecture is what docs/architecture.md says: which folder may import which, and what of the outside.
+ * Method: the imports of every module against the table of the page. What a runtime has is held by the compiler: src/core has a
+ * tsconfig without any, tsconfig.edge.json one without Node.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { importsOf, modulesIn, rulesOf, trespasses, unused } from "./imports.ts";
+
+const root = join(import.meta.dirname, "../../..");
+const rules = rulesOf(readFileSync(join(root, "docs/architecture.md"), "utf8"));
+const src = modulesIn(root, "src").flatMap(({ file, text }) => importsOf(file, text));
+
+it("every folder of src imports what docs/architecture.md allows it, and nothing else", () => {
+  expect(src.length).toBeGreaterThan(200);
+  expect(trespasses(src, rules)).toEqual([]);
+});
+
+it("docs/architecture.md allows nothing that no folder needs", () => {
+  expect(unused(src, rules)).toEqual([]);
+});
+
+it("what is shipped imports nothing of tests, rig, model, bench and examples", () => {
+  const shipped = ["src", "functions", "packages/upstash-bridge/src", "packages/local-redis/src"];
+  const imports = shipped
+    .flatMap((folder) => modulesIn(root, folder))
+    .flatMap(({ file, text }) => importsOf(file, text));
+  expect(imports.filter(({ target }) => /^(test|rig|model|bench|examples|scripts)\//.test(target))).toEqual(
+    [],
+  );
+});
+
+it("bench, examples, rig and model import nothing of tests", () => {
+  const imports = ["bench", "examples", "rig", "model"]
+    .flatMap((folder) => modulesIn(root, folder))
+    .flatMap(({ file, text }) => importsOf(file, text));
+  expect(imports.filter(({ target }) => target.startsWith("test/"))).toEqual([]);
+});
+
+describe("a wall stops", () => {
+  const stopped = (file: string, text: string) => trespasses(importsOf(file, text), rules);
+
+  it.each([
+    ["src/core/journal.ts", 'import { hostname } from "node:os";'],
+    ["src/core/journal.ts", 'import { projectorOver } from "../projector/projector.ts";'],
+    ["src/core/journal.ts", 'import type { Reader } from "../reader/reader.ts";'],
+    ["src/http/app.ts", 'import { hostname } from "node:os";'],
+    ["src/http/app.ts", 'import {\n  type Redis,\n  Cluster,\n} from "ioredis";'],
+    ["src/reader/reader.ts", 'export * from "../projector/projector.ts";'],
+    ["src/client/client.ts", 'import { readerOver } from "../reader/reader.ts";'],
+    ["src/edge/api.ts", 'const { Redis } = await import("ioredis");'],
+    ["src/nowhere/else.ts", 'import "../core/errors.ts";'],
+    ["src/index.ts", 'import "ioredis";'],
+  ])("%s: %s", (file, text) => {
+    expect(stopped(file, text)).toHaveLength(1);
+  });
+
+  it("and lets pass what the table names", () => {
+    expect(stopped("src/client/client.ts", 'import type { Reader } from "../reader/reader.ts";')).toEqual([]);
+    expect(stopped("src/index.ts", 'export { createPresence } from "./presence/presence.ts";')).toEqual([]);
+  });
+});

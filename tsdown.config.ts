@@ -1,0 +1,50 @@
+/** `npm run build`: the doors of the package as ES modules, with types and source maps, in dist. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { defineConfig } from "tsdown";
+
+/** What is put into our files instead of being installed beside them. Their licences go along. */
+const INLINED = ["@hono/node-server", "@valibot/to-json-schema", "eventsource-parser", "valibot"];
+
+function writeLicences(): void {
+  const texts = INLINED.map((name) => {
+    const licence = ["LICENSE", "LICENSE.md"].flatMap((file) => read(`node_modules/${name}/${file}`)).at(0);
+    if (licence === undefined) throw new Error(`${name} has no licence file`);
+    return `${name}\n\n${licence.trim()}\n`;
+  });
+  writeFileSync("dist/THIRD-PARTY.txt", texts.join(`\n${"-".repeat(72)}\n\n`));
+}
+
+function read(path: string): string[] {
+  try {
+    return [readFileSync(path, "utf8")];
+  } catch {
+    return [];
+  }
+}
+
+const shared = {
+  outDir: "dist",
+  format: "esm",
+  target: "es2023",
+  // The package is of modules alone: `.js` and `.d.ts`, not `.mjs`.
+  fixedExtension: false,
+  sourcemap: true,
+  dts: { sourcemap: false },
+} as const;
+
+export default defineConfig([
+  {
+    ...shared,
+    // Together, so that a PresenceError is of one class whichever door it came through.
+    entry: ["src/index.ts", "src/http.ts", "src/edge.ts"],
+    platform: "node",
+  },
+  {
+    ...shared,
+    // Alone, so that a browser loads one file.
+    entry: ["src/client.ts"],
+    platform: "neutral",
+    clean: false,
+    onSuccess: writeLicences,
+  },
+]);

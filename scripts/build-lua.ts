@@ -47,7 +47,7 @@ function strip(lua: string): string {
 }
 
 function fill(lua: string): string {
-  const names = new RegExp(`\\b(${Object.keys(values).join("|")})\\b`, "g");
+  const names = new RegExp(`(?<!')\\b(${Object.keys(values).join("|")})\\b(?!')`, "g");
   // Twice: what stands for a function names limits itself.
   return lua.replaceAll(names, (name) => values[name]!).replaceAll(names, (name) => values[name]!);
 }

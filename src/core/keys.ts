@@ -13,6 +13,7 @@ const NAMES = [
   "changes",
   "rejected",
   "ended",
+  "clock",
 ] as const;
 
 export type KeyName = (typeof NAMES)[number];

@@ -11,6 +11,7 @@
   KEYS[8]  {presence}:changes    stream  transitions, capped
   KEYS[9]  {presence}:rejected   stream  entries that are no records, capped
   KEYS[10] {presence}:ended      zset    process id -> until when it is remembered, ms
+  KEYS[11] {presence}:clock      string a time, at which the key expires: with PTTL it tells a reader what time it is here
   No key is derived: an engine that locks by key (Upstash) locks one shard.
 
   ARGV[1]  shards    how many shards the caller believes the prefix has
@@ -20,8 +21,8 @@
   ARGV[4]  now_ms    '' for the clock of this Redis; a test passes its own
   ARGV[5]  caller    who calls, for the turn (pace); '' for one who takes none
   ARGV[6]  read      'group', or 'range' for an engine that lets no script call XREADGROUP
-  ARGV[7]  check     '': the level checks are made once a second; '1': in this call; '2': and every command that a
-                     call may need is tried first, so that one that is not allowed fails before anything is written
+  ARGV[7]  check     '': the level checks are made once a second; '1': in this call; '2': and it is checked first that this
+                     user may run every command that a call may need, so that nothing is left half written
 
   Returns a flat array; its slots are listed once, in src/projector/call.ts.
 

@@ -1,24 +1,21 @@
 -- open: whose keys are these, may this call go on, and do the parts agree?
 
-local TYPES = { 'stream', 'hash', 'hash', 'zset', 'hash', 'hash', 'zset', 'stream', 'stream', 'zset' }
+local TYPES = { 'stream', 'hash', 'hash', 'zset', 'hash', 'hash', 'zset', 'stream', 'stream', 'zset', 'string' }
 
--- Every write a call may need, in a form that changes nothing, on keys that have the right types by now.
-local function try_all()
-  local none = '\1'
-  local tries = {
-    { 'XLEN', RECORDS }, { 'XRANGE', RECORDS, '-', '+', 'COUNT', 1 }, { 'XTRIM', RECORDS, 'MINID', '0-0' },
-    { 'HMGET', USERS, none }, { 'HDEL', USERS, none }, { 'HLEN', USERS }, { 'HSCAN', USERS, '0', 'COUNT', 1, 'MATCH', none },
-    { 'ZADD', PROCESSES, 'XX', 0, none }, { 'ZREM', PROCESSES, none }, { 'ZRANGE', PROCESSES, 0, 0 }, { 'ZCARD', PROCESSES },
-    { 'ZRANGEBYSCORE', LEAVING, '-inf', '(0', 'LIMIT', 0, 1 }, { 'ZSCORE', LEAVING, none }, { 'XDEL', CHANGES, '0-1' },
-    { 'DEL', RECORDS .. none }, { 'UNLINK', RECORDS .. none }, { 'HSETNX', TOTALS, 'shards', ARGV[1] },
+-- Every command that a call may need, before the first of them writes. Redis 6.2 cannot be asked.
+local function check_permissions()
+  if not redis.acl_check_cmd then return end
+  local needed = {
+    { 'XLEN', RECORDS }, { 'XRANGE', RECORDS, '-', '+' }, { 'XTRIM', RECORDS, 'MINID', '0' }, { 'XDEL', RECORDS, '0' }, { 'DEL', RECORDS },
+    { 'HMGET', USERS, '' }, { 'HSET', USERS, '', '' }, { 'HDEL', USERS, '' }, { 'HLEN', USERS }, { 'HSCAN', USERS, '0' }, { 'UNLINK', USERS },
+    { 'HGET', STATES, '' }, { 'ZADD', PROCESSES, '0', '' }, { 'ZREM', PROCESSES, '' }, { 'ZRANGE', PROCESSES, '0', '0' }, { 'ZCARD', PROCESSES },
+    { 'ZRANGEBYSCORE', LEAVING, '0', '0' }, { 'XADD', CHANGES, '*', '', '' }, { 'PTTL', KEYS[11] }, { 'SET', KEYS[11], '' },
+    { 'TYPE', RECORDS }, { 'XGROUP', 'SETID', RECORDS, 'projector', '0' }, { 'XGROUP', 'CREATE', RECORDS, 'projector', '0' },
   }
-  if not BY_RANGE then tries[#tries + 1] = { 'XGROUP', 'SETID', RECORDS, 'projector', '0' } end
-  for i = 1, #tries do
-    local reply = try(unpack(tries[i]))
-    local err = type(reply) == 'table' and reply.err
-    if err and (find(err, '^NOPERM') or find(err, 'unknown command', 1, true) or find(err, 'permission', 1, true)) then
-      error('PRESENCE_PERMISSION ' .. tries[i][1] .. ': ' .. err, 0)
-    end
+  if not BY_RANGE then needed[#needed + 1] = { 'XREADGROUP', 'GROUP', 'projector', 'projector', 'STREAMS', RECORDS, '>' } end
+  for i = 1, #needed do
+    local good, may = pcall(redis.acl_check_cmd, unpack(needed[i]))
+    if good and not may then error('PRESENCE_PERMISSION ' .. needed[i][1], 0) end
   end
 end
 
@@ -40,6 +37,7 @@ local function to_head()
 end
 
 local function open()
+  if ARGV[7] == '2' then check_permissions() end
   if t[1] and t[1] ~= ARGV[1] then
     error('PRESENCE_SHARDS this prefix was opened with ' .. t[1] .. ' shard(s), not ' .. ARGV[1], 0)
   end
@@ -51,13 +49,16 @@ local function open()
       local kind = call('TYPE', KEYS[i]).ok
       if kind ~= 'none' and kind ~= TYPES[i] then error('PRESENCE_TYPE ' .. KEYS[i] .. ': holds a ' .. kind, 0) end
     end
-    if ARGV[7] == '2' then try_all() end
     local present, registered, known = call('HLEN', USERS), call('ZCARD', PROCESSES), call('HLEN', STATES)
     local in_grace, tombs = call('ZCARD', LEAVING), call('ZCARD', ENDED)
     if not t[1] and (present + registered + known + in_grace > 0) then rebuild('totals are gone')
     elseif present ~= users then rebuild('users: ' .. present .. ' there, ' .. format('%.0f', users) .. ' counted')
     elseif registered + tombs ~= known then rebuild('processes: ' .. registered + tombs .. ' there, ' .. known .. ' known')
     elseif in_grace ~= graced then rebuild('grace: ' .. in_grace .. ' there, ' .. format('%.0f', graced) .. ' counted') end
+    if ARGV[4] == '' and call('PTTL', KEYS[11]) < CLOCK_MS / 2 then
+      local at = format('%.0f', now + CLOCK_MS)
+      call('SET', KEYS[11], at, 'PXAT', at)
+    end
     put('checked', now)
   end
   if not entries then to_head() end

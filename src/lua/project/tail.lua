@@ -19,7 +19,7 @@ if CALLER ~= '' then
     k = k + 6
   end
   if holder == '' or holder == CALLER then
-    if rate >= RATE_HIGH or holder == CALLER and rate >= RATE_LOW then
+    if ARGV[8] ~= 'last' and (rate >= RATE_HIGH or holder == CALLER and rate >= RATE_LOW) then
       holder, turn_left = CALLER, TURN_MS
       f[k + 1], f[k + 2], f[k + 3], f[k + 4] = 'turn', CALLER, 'ends', now + TURN_MS
     elseif holder == CALLER then

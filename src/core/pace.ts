@@ -23,6 +23,8 @@ export class Pace {
   /** The clock of Redis minus ours, by the reply that was fastest of late; undefined: not known. */
   #ahead: number | undefined;
   #trip = Infinity;
+  /** While we hold the turn: when to fold for all. */
+  #foldAt: number | undefined;
   /** The last record appended that nobody is known to have folded, and when to check that somebody has. */
   #open: { readonly id: string; readonly checkAt: number } | undefined;
 
@@ -47,9 +49,8 @@ export class Pace {
   }
 
   /** When to call the projector because of the turn, ms of our clock; undefined: there is no need. */
-  foldAt(now: number): number | undefined {
-    if (this.#state === "holds") return now + this.#untilBeat(now - FOLD_AFTER_BEAT_MS);
-    return this.#open?.checkAt;
+  get foldAt(): number | undefined {
+    return this.#state === "holds" ? this.#foldAt : this.#open?.checkAt;
   }
 
   /**
@@ -66,11 +67,12 @@ export class Pace {
     return true;
   }
 
-  /** A call of the projector was answered. `me`: the name it was made under. */
-  answered(answer: { readonly foldedId: string; readonly holder: string }, me: string): void {
+  /** A call of the projector was answered at `now`. `me`: the name it was made under. */
+  answered(answer: { readonly foldedId: string; readonly holder: string }, me: string, now: number): void {
     if (this.#open !== undefined && !isBefore(answer.foldedId, this.#open.id)) this.#open = undefined;
     if (this.#every === 0 || answer.holder === "") this.#state = "alone";
     else this.#state = answer.holder === me ? "holds" : "follows";
+    if (this.#state === "holds") this.#foldAt = now + this.#untilBeat(now - FOLD_AFTER_BEAT_MS);
   }
 
   /** The totals were looked at: is what we appended folded? */

@@ -208,7 +208,11 @@ export async function verifyShards(
         before = found;
         continue;
       }
-      tell(XX); // prettier-ignore
+      tell(
+        odd.map(({ id, found: n, sockets: has, anonymous }) => {
+          return { of: "process" as const, name: id, found: n, expected: has - anonymous };
+        }),
+      ); // prettier-ignore
       let { at } = totals;
       for (const { id, line, found, sockets: has, anonymous } of repair ? odd : []) {
         const why = `verify: ${found} sockets in users, ${has - anonymous} in states`;

@@ -123,7 +123,8 @@ export class Lapsed {
       if (until <= now) this.#renewed.delete(id);
       else if (doubts.delete(id)) renewed.add(id);
     }
-    const start = String(Math.max(0, now - Math.max(0, ...doubts.values())));
+    // Older ones renew nothing any more.
+    const start = String(Math.max(0, now - Math.max(0, ...doubts.values()) + 1));
     let end = "+";
     for (let pages = 1; doubts.size > 0; pages++) {
       const [reply] = await this.#read([

@@ -33,7 +33,8 @@ import { verifyShards, type VerifyReport } from "./verify.ts";
 
 export type { StepOptions, StepResult };
 
-type ResolvedStepOptions = ReturnType<typeof resolveStepOptions>;
+/** `last`: the caller closes, and gives the turn back. */
+type ResolvedStepOptions = ReturnType<typeof resolveStepOptions> & { readonly last?: boolean };
 
 /** What keeps the projection up to date; any number may work on one prefix at the same time. */
 export interface Projector {
@@ -102,18 +103,11 @@ export function pipelinedProjectorOver(
   /** Shards on which every command that a call may need has been tried. */
   const tried = new Set<number>();
 
-  function argumentsOf(shard: number, { reap, check }: ResolvedStepOptions): string[] {
+  function argumentsOf(shard: number, { reap, check, last = false }: ResolvedStepOptions): string[] {
     const time = now === undefined ? "" : String(now());
     const level = !tried.has(shard) ? "2" : check ? "1" : "";
-    return [
-      String(shards),
-      String(budget),
-      reap ? "1" : "0",
-      time,
-      caller,
-      byRange ? "range" : "group",
-      level,
-    ];
+    const how = byRange ? "range" : "group";
+    return [String(shards), String(budget), reap ? "1" : "0", time, caller, how, level, last ? "last" : ""];
   }
 
   function heard(shard: number, result: StepResult): StepResult {

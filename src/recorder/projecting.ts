@@ -6,7 +6,8 @@
 import { backoff } from "../core/backoff.ts";
 import type { ShardKeys } from "../core/keys.ts";
 import { HOLD_MS, SPREAD_MS, UNFOLDED_MAX } from "../core/limits.ts";
-import { hasCome, type Moment, Schedule } from "../core/schedule.ts";
+import { Pace } from "../core/pace.ts";
+import { earlier, hasCome, type Moment, Schedule } from "../core/schedule.ts";
 import { isBefore } from "../core/stream-id.ts";
 import type { PipelinedProjector, StepResult } from "../projector/projector.ts";
 import { redisError } from "../redis/errors.ts";
@@ -23,6 +24,13 @@ const ATTEMPT = 10;
 interface Step {
   readonly reap: boolean;
   readonly check: false;
+  /** We close, and give the turn back. */
+  readonly last?: boolean;
+}
+
+/** The projector of a recorder, and the name under which it takes turns; "": it takes none. */
+export interface RecordersProjector extends PipelinedProjector {
+  readonly caller: string;
 }
 
 export interface ShardProjectingOptions {
@@ -31,7 +39,7 @@ export interface ShardProjectingOptions {
   readonly context: RecorderContext;
   readonly runtime: Runtime;
   /** Undefined: others project. */
-  readonly projector: PipelinedProjector | undefined;
+  readonly projector: RecordersProjector | undefined;
   /** Ends a series of steps. */
   readonly signal: AbortSignal;
   /** The projection was forgotten, since its parts did not agree, and our registration with it. */
@@ -39,20 +47,27 @@ export interface ShardProjectingOptions {
 }
 
 export class ShardProjecting {
+  /** Who folds for whom under load, and when records leave. */
+  readonly pace: Pace;
   readonly #own: ShardProjectingOptions;
   readonly #schedule = new Schedule({ hold: HOLD_MS, soonest: 1, spread: SPREAD_MS });
   /** Records appended and not known to be folded. */
   #unfolded = 0;
   #lastId = "0-0";
   #failing = false;
+  /** When the last call was made, ms of the runtime. */
+  #sentAt = 0;
 
   constructor(options: ShardProjectingOptions) {
     this.#own = options;
+    const paced = options.projector !== undefined && options.projector.caller !== "";
+    this.pace = new Pace(paced ? options.context.options.pace : 0);
   }
 
   /** When to call project(), if nothing happens before. */
   get next(): Moment {
-    return this.#own.projector === undefined ? "never" : this.#schedule.next;
+    if (this.#own.projector === undefined) return "never";
+    return earlier(this.#schedule.next, this.pace.foldAt ?? "never");
   }
 
   /** Is a fold to follow each record with news? Not while full ones follow each other: one serves many. */
@@ -62,6 +77,7 @@ export class ShardProjecting {
 
   /** Redis was lost: others lost it too. */
   lost(now: number): void {
+    this.pace.reset();
     this.#schedule.lost(now);
     this.#schedule.callNow();
   }
@@ -71,11 +87,12 @@ export class ShardProjecting {
   }
 
   /** The call to send along with a record; undefined: nothing is to be folded now. */
-  callWith(wanted: boolean): { readonly command: ScriptCall; readonly step: Step } | undefined {
+  callWith(wanted: boolean, last = false): { readonly command: ScriptCall; readonly step: Step } | undefined {
     const { projector, shard, runtime } = this.#own;
     const now = runtime.now();
     if (projector === undefined || (!wanted && !hasCome(this.#schedule.next, now))) return undefined;
-    const step = this.#step(now);
+    const step = { ...this.#step(now), last };
+    this.#sentAt = now;
     return { command: projector.command(shard, step), step };
   }
 
@@ -83,6 +100,16 @@ export class ShardProjecting {
   appended(id: string): void {
     this.#lastId = id;
     this.#unfolded++;
+  }
+
+  /** What the totals said after a record of ours, in its round trip: who holds the turn still does, or we fold at once. */
+  turnSeen(id: string, reply: Reply | ReplyError, sentAt: number): void {
+    const now = this.#own.runtime.now();
+    this.pace.clock(Number(id.split("-", 1)[0]), sentAt, now);
+    const [ends, folded] = Array.isArray(reply) ? (reply as (string | null)[]) : [];
+    if (typeof folded === "string" && !isBefore(folded, id)) this.#unfolded = 0;
+    if (this.pace.appended(id, now, { ends: Number(ends ?? 0), folded: folded ?? "0-0" }))
+      this.#schedule.callNow();
   }
 
   /** Folds what was just appended before long: once for all that gathers meanwhile, and for other processes that do the same. */
@@ -110,7 +137,9 @@ export class ShardProjecting {
     try {
       await context.connection.ready();
       const step = this.#step(runtime.now());
-      if (this.#schedule.mayLook && (await this.#isServed())) return;
+      const isOurs = this.pace.state === "holds" && hasCome(this.pace.foldAt ?? "never", runtime.now());
+      if (!isOurs && this.#schedule.mayLook && (await this.#isServed())) return;
+      this.#sentAt = runtime.now();
       await this.#finish(await projector!.projector.step(shard, step), step);
     } catch (error) {
       this.#failed(error);
@@ -130,7 +159,9 @@ export class ShardProjecting {
       due: due === null || due === "-1" ? null : Number(due),
       ran: ran === null ? null : Number(ran),
     };
-    const isFolded = this.#unfolded === 0 || !isBefore(folded ?? "0-0", this.#lastId);
+    const isFolded =
+      this.pace.isFolded(folded ?? "0-0") &&
+      (this.#unfolded === 0 || !isBefore(folded ?? "0-0", this.#lastId));
     const served = this.#schedule.seen(sight, runtime.now(), runtime.random());
     if (!isFolded || !served) return false;
     this.#unfolded = 0;
@@ -143,6 +174,7 @@ export class ShardProjecting {
     let result = first;
     let { rebuilt } = first;
     while (result.more && !signal.aborted) {
+      this.#sentAt = runtime.now();
       result = await projector!.projector.step(shard, step);
       rebuilt ||= result.rebuilt;
     }
@@ -150,7 +182,10 @@ export class ShardProjecting {
     this.#failing = false;
     this.#schedule.lost(this.#own.context.connection.reconnectedAt);
     this.#unfolded = 0;
-    this.#schedule.answered(result, runtime.now(), runtime.random());
+    const now = runtime.now();
+    this.pace.clock(result.now, this.#sentAt, now);
+    this.pace.answered(result, projector!.caller, now);
+    this.#schedule.answered(result, now, runtime.random());
   }
 
   #failed(error: unknown): void {

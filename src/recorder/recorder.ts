@@ -24,16 +24,19 @@ export class Recorder {
   constructor(context: RecorderContext) {
     const { options, connection } = context;
     const { port } = connection;
-    const projector = options.project
-      ? pipelinedProjectorOver(port, { prefix: options.prefix, shards: options.shards, read: options.read })
-      : undefined;
     const name = `${hostname().slice(0, HOST_LENGTH_MAX)}-${process.pid}`;
     const newId = context.newId ?? (() => `${name}.${randomBytes(6).toString("hex")}`);
     // One id for all shards, until one of them has to register afresh on its own.
     const first = newId();
+    // Without a name it takes no turn, and is not told of any.
+    const caller = options.pace > 0 && options.linger === 0 ? first : "";
+    const { prefix, shards, read } = options;
+    const projector = options.project
+      ? pipelinedProjectorOver(port, { prefix, shards, read }, { caller })
+      : undefined;
     this.#shards = Array.from(
       { length: options.shards },
-      (_, shard) => new ShardRecorder(shard, first, context, projector, newId),
+      (_, shard) => new ShardRecorder(shard, first, context, projector && { ...projector, caller }, newId),
     );
     connection.onReconnect = () => {
       for (const shard of this.#shards) shard.reconnected();

@@ -64,13 +64,19 @@ export class RecordSender {
     const presses = record.seq === 1 || record.bye === true || record.replaces !== undefined;
     const news = presses || hasNews(record);
     const mayWait = !presses && projecting.mayWait;
-    const call = mayWait && isFull ? undefined : projecting.callWith(news && !(mayWait && linger > 0));
+    const { pace } = projecting;
+    // Under load somebody else folds, or we do a little later.
+    const along = presses ? "fold" : pace.along;
+    const folds = news && along === "fold" && !(mayWait && linger > 0);
+    const call = mayWait && isFull ? undefined : projecting.callWith(folds, record.bye === true);
+    const readsTurn = news && along === "turn" && call === undefined;
     const looks = record.seq > 1 && record.bye !== true && hasCome(this.#lookAt, now);
 
     const commands: Command[] = [
       ["XADD", keys.records, "MAXLEN", "~", String(RECORDS_KEPT), "*", ...encodeRecord(record)],
     ];
     if (call !== undefined) commands.push(call.command);
+    if (readsTurn) commands.push(["HMGET", keys.totals, "ends", "folded"]);
     if (looks) commands.push(...registrationCommands(keys, record.process));
     const replies = await connection.port.pipeline(commands);
     const id = replies[0]!;
@@ -78,7 +84,8 @@ export class RecordSender {
     this.#heartbeatAt = runtime.now() + heartbeat;
     projecting.appended(String(id));
     if (call !== undefined) await projecting.settle(replies[1]!, call.step);
-    else if (news) projecting.within(linger);
+    else if (readsTurn) projecting.turnSeen(String(id), replies[1]!, now);
+    else if (news && along === "fold") projecting.within(linger);
     if (!looks) return undefined;
     this.#lookAt = now + heartbeat;
     const { process, seq } = record;

@@ -11,11 +11,10 @@ import { HOST_LENGTH_MAX } from "../core/limits.ts";
 import type { RecordEntry } from "../core/record.ts";
 import { earlier, hasCome, type Moment, waitUntil } from "../core/schedule.ts";
 import { VERSION } from "../core/version.ts";
-import type { PipelinedProjector } from "../projector/projector.ts";
 import { redisError } from "../redis/errors.ts";
 import { processRuntime, type Runtime } from "../time/runtime.ts";
 import type { RecorderContext } from "./context.ts";
-import { ShardProjecting } from "./projecting.ts";
+import { type RecordersProjector, ShardProjecting } from "./projecting.ts";
 import type { Registration } from "./registration.ts";
 import { RecordSender } from "./sender.ts";
 import { Sleeper } from "./sleeper.ts";
@@ -38,8 +37,8 @@ export class ShardRecorder {
   readonly #done: Promise<void>;
   #closing = false;
   #saidBye = false;
-  /** Since when operations gather, ms of the runtime. */
-  #gathersSince = 0;
+  /** Until when operations gather, ms of the runtime: a part of `linger`, or the next beat. */
+  #leaveAt = 0;
   /** When to compare what is counted with what is open; one shard does it for all. */
   #compareAt: number;
 
@@ -47,7 +46,7 @@ export class ShardRecorder {
     shard: number,
     id: string,
     context: RecorderContext,
-    projector: PipelinedProjector | undefined,
+    projector: RecordersProjector | undefined,
     newId: () => string,
   ) {
     const { options, runtime = processRuntime } = context;
@@ -94,16 +93,19 @@ export class ShardRecorder {
 
   /** `gathered`: did anything wait to be recorded before? */
   #noted(gathered: boolean): void {
-    if (!gathered) this.#gathersSince = this.#runtime.now();
+    if (!gathered) {
+      const { linger } = this.#context.options;
+      const now = this.#runtime.now();
+      this.#leaveAt = now + (linger > 0 ? linger * GATHER : this.#projecting.pace.untilAppend(now));
+    }
     // While operations gather, the loop knows when to wake.
     if (!gathered || this.#appendAt === "now") this.#sleeper.wake();
   }
 
   /** When to append what no record holds yet. */
   get #appendAt(): Moment {
-    const { linger } = this.#context.options;
     if (!this.journal.dirty) return "never";
-    return linger === 0 || this.journal.urgent ? "now" : this.#gathersSince + linger * GATHER;
+    return this.journal.urgent ? "now" : this.#leaveAt;
   }
 
   /** Redis is back, maybe with less than it had: renew the lease and look at our registration at once. */
@@ -184,6 +186,7 @@ export class ShardRecorder {
   }
 
   #registerAfresh(state: string): void {
+    this.#projecting.pace.reset();
     const before = this.journal.process;
     this.journal.restate(this.#newId());
     this.#say("info", `${before} is ${state}; registering afresh as ${this.journal.process}`);

@@ -49,7 +49,8 @@ async function recipe(url: string): Promise<Side> {
   const sha = (await clients[0]!.script("LOAD", DOWN)) as string;
   for (let i = 0; i < present; i += 1_000) {
     const pipeline = clients[0]!.pipeline();
-    for (let j = i; j < Math.min(i + 1_000, present); j++) pipeline.hincrby("recipe:users", `here-${j}`, 1).hincrby("recipe:0", `here-${j}`, 1);
+    for (let j = i; j < Math.min(i + 1_000, present); j++)
+      pipeline.hincrby("recipe:users", `here-${j}`, 1).hincrby("recipe:0", `here-${j}`, 1);
     await pipeline.exec();
   }
   return {
@@ -68,7 +69,12 @@ async function ours(url: string): Promise<Side> {
   const options = resolveRecorderOptions({ prefix: "steady", pace });
   const all = Array.from({ length: nodes }, () => {
     const connection = connect(url, { timeout: 5_000, name: "bench" });
-    const recorder = new Recorder({ connection, options, connections: () => 0, onError: (error) => console.error(error.message) });
+    const recorder = new Recorder({
+      connection,
+      options,
+      connections: () => 0,
+      onError: (error) => console.error(error.message),
+    });
     return { connection, recorder };
   });
   await Promise.all(all.map(({ recorder }) => recorder.ready()));
@@ -93,6 +99,14 @@ async function cpuOf(redis: Redis): Promise<number> {
   const text = await redis.info("cpu");
   const field = (name: string) => Number(new RegExp(`${name}:([\\d.]+)`).exec(text)![1]);
   return 1e6 * (field("used_cpu_sys_main_thread") + field("used_cpu_user_main_thread"));
+}
+
+/** Calls of each command so far: those of scripts, and within them, too. */
+async function callsOf(redis: Redis): Promise<Map<string, number>> {
+  const stats = await redis.info("commandstats");
+  return new Map(
+    [...stats.matchAll(/cmdstat_([^:]+):calls=(\d+)/g)].map(([, name, calls]) => [name!, Number(calls)]),
+  );
 }
 
 /** Operations a second on each node, at random moments, for so long. Resolves with how many there were. */
@@ -127,13 +141,22 @@ async function load(side: Side, seed: string): Promise<number> {
 await using server = await startRedis();
 const redis = new Redis(server.url);
 const sides = [await ours(server.url), await recipe(server.url)];
+const commands = new Map<string, [string, number][]>();
 const figures = new Map(sides.map(({ name }): [string, number[]] => [name, []]));
 for (let round = -1; round < rounds; round++) {
   for (const side of sides) {
     const before = await cpuOf(redis);
+    const callsBefore = await callsOf(redis);
     const made = await load(side, String(round));
     await delay(200);
     const used = ((await cpuOf(redis)) - before) / made;
+    const calls = [...(await callsOf(redis))].map(([name, n]): [string, number] => [
+      name,
+      (n - (callsBefore.get(name) ?? 0)) / made,
+    ]);
+    // Not billed: MULTI and EXEC, and what measuring takes.
+    const billed = calls.filter(([name, n]) => n > 0.02 && !/^(info|multi|exec)$/.test(name));
+    commands.set(side.name, billed);
     // The first round warms up.
     if (round >= 0) figures.get(side.name)!.push(used);
   }
@@ -143,5 +166,10 @@ console.log(
   `${server.engine}; ${nodes} nodes × ${rate}/s, ${present} present, pace ${pace}; µs of Redis CPU an operation, medians of ${rounds}: ` +
     `ours ${own.toFixed(1)}, recipe ${recipes.toFixed(1)}, ratio ${(own / recipes).toFixed(2)}`,
 );
+for (const [name, calls] of commands) {
+  const sum = calls.reduce((all, [, n]) => all + n, 0);
+  const each = calls.toSorted(([, a], [, b]) => b - a).map(([command, n]) => `${command} ${n.toFixed(2)}`);
+  console.log(`commands an operation, ${name}: ${sum.toFixed(1)} (${each.join(", ")})`);
+}
 for (const side of sides) await side.close();
 await redis.quit();

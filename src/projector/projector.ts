@@ -145,6 +145,10 @@ export function pipelinedProjectorOver(
   async function step(shard = 0, given: StepOptions = {}): Promise<StepResult> {
     const stepOptions = resolveStepOptions(given);
     whole("shard", shard, 0, shards - 1);
+    return resolvedStep(shard, stepOptions);
+  }
+
+  async function resolvedStep(shard: number, stepOptions: ResolvedStepOptions): Promise<StepResult> {
     await opened();
     try {
       return await call(shard, stepOptions);
@@ -159,7 +163,7 @@ export function pipelinedProjectorOver(
     stepOptions: ResolvedStepOptions,
   ): Promise<StepResult> {
     if (!(reply instanceof ReplyError)) return heard(shard, parseReply(reply));
-    if (reply.message.startsWith("NOSCRIPT")) return step(shard, stepOptions);
+    if (reply.message.startsWith("NOSCRIPT")) return resolvedStep(shard, stepOptions);
     return again(shard, stepOptions, reply);
   }
 

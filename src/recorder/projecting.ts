@@ -140,7 +140,7 @@ export class ShardProjecting {
       const isOurs = this.pace.state === "holds" && hasCome(this.pace.foldAt ?? "never", runtime.now());
       if (!isOurs && this.#schedule.mayLook && (await this.#isServed())) return;
       this.#sentAt = runtime.now();
-      await this.#finish(await projector!.projector.step(shard, step), step);
+      await this.#finish(await projector!.projector.step(shard, { reap: step.reap }), step);
     } catch (error) {
       this.#failed(error);
     }
@@ -175,7 +175,7 @@ export class ShardProjecting {
     let { rebuilt } = first;
     while (result.more && !signal.aborted) {
       this.#sentAt = runtime.now();
-      result = await projector!.projector.step(shard, step);
+      result = await projector!.projector.step(shard, { reap: step.reap });
       rebuilt ||= result.rebuilt;
     }
     if (rebuilt) this.#own.onRebuilt();

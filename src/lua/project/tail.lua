@@ -22,9 +22,11 @@ if CALLER ~= '' then
     if ARGV[8] ~= 'last' and (rate >= RATE_HIGH or holder == CALLER and rate >= RATE_LOW) then
       holder, turn_left = CALLER, TURN_MS
       f[k + 1], f[k + 2], f[k + 3], f[k + 4] = 'turn', CALLER, 'ends', now + TURN_MS
+      k = k + 4
     elseif holder == CALLER then
       holder, turn_left = '', 0
       f[k + 1], f[k + 2] = 'ends', 0
+      k = k + 2
     end
   end
 end

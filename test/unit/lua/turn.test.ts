@@ -1,0 +1,111 @@
+/**
+ * Goal: the script gives the turn to one caller at a time, while enough records come, and nothing that is counted depends on it.
+ * Method: callers with names of their own on one shard, with a chosen clock; the rate is made by records with chosen times.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { operations, TestShard } from "../../../rig/shard.ts";
+import { RATE_HIGH, RATE_LOW, TURN_MS } from "../../../src/core/limits.ts";
+import { type PipelinedProjector, pipelinedProjectorOver } from "../../../src/projector/projector.ts";
+import { ioredisPort } from "../../../src/redis/ioredis.ts";
+
+let server: RedisServer;
+let shard: TestShard;
+let seq: number;
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+beforeEach(() => {
+  shard = new TestShard(server.url);
+  seq = 0;
+});
+afterEach(async () => {
+  await shard.check();
+  await shard.close();
+});
+
+function caller(name: string): PipelinedProjector {
+  const { prefix, redis } = shard;
+  return pipelinedProjectorOver(ioredisPort(redis), { prefix }, { caller: name, now: () => shard.now });
+}
+
+/** `rate` records a second for half a second, folded by `by` every 20 ms. Resolves with the last answer. */
+async function load(by: PipelinedProjector, rate: number) {
+  let made = 0;
+  let last = await by.projector.step();
+  for (let ms = 20; ms <= 500; ms += 20) {
+    shard.now += 20;
+    for (; made < (rate * ms) / 1000; made++) {
+      seq++;
+      await shard.record({
+        process: "p",
+        seq,
+        ttl: 60_000,
+        operations: operations(`+u${seq}`),
+        sockets: seq,
+      });
+    }
+    last = await by.projector.step();
+  }
+  return last;
+}
+
+it("nobody gets it while few records come", async () => {
+  expect(await load(caller("a"), RATE_LOW)).toMatchObject({ holder: "", turnLeft: 0 });
+});
+
+it("a caller gets it while many come, and every other one is told who has it", async () => {
+  expect(await load(caller("a"), 2 * RATE_HIGH)).toMatchObject({ holder: "a", turnLeft: TURN_MS });
+  shard.now += 30;
+  expect(await caller("b").projector.step()).toMatchObject({ holder: "a", turnLeft: TURN_MS - 30 });
+});
+
+it("a holder that is gone loses it with the turn, and the next caller gets it", async () => {
+  await load(caller("a"), 4 * RATE_HIGH);
+  shard.now += TURN_MS;
+  expect(await caller("b").projector.step()).toMatchObject({ holder: "b", turnLeft: TURN_MS });
+  expect(await caller("a").projector.step()).toMatchObject({ holder: "b" });
+});
+
+it("it is kept down to the low water, and given back below", async () => {
+  const a = caller("a");
+  await load(a, 2 * RATE_HIGH);
+  expect(await load(a, (RATE_HIGH + RATE_LOW) / 2)).toMatchObject({ holder: "a" });
+  expect(await load(a, RATE_LOW / 2)).toMatchObject({ holder: "", turnLeft: 0 });
+});
+
+it("whoever closes gives it back at once", async () => {
+  const a = caller("a");
+  await load(a, 2 * RATE_HIGH);
+  const step = { reap: true, check: false, last: true };
+  const [, sha, ...rest] = a.command(0, step);
+  expect(await a.settle(0, (await shard.redis.call("EVALSHA", sha, ...rest)) as never, step)).toMatchObject({
+    holder: "",
+  });
+  expect(await caller("b").projector.step()).toMatchObject({ holder: "b" });
+});
+
+it("a caller without a name takes none, and what it folds counts all the same", async () => {
+  expect(await load(caller(""), 2 * RATE_HIGH)).toMatchObject({ holder: "" });
+  expect(Object.keys(await shard.users()).length).toBe(seq);
+});
+
+it("a turn that would end later than a turn can is nobody's: the clock went back", async () => {
+  await load(caller("a"), 2 * RATE_HIGH);
+  shard.now -= 5_000;
+  const answer = await caller("b").projector.step();
+  expect(answer.holder).not.toBe("a");
+});
+
+it("the outcome is the same with turns and without", async () => {
+  await load(caller("a"), 2 * RATE_HIGH);
+  await load(caller("b"), 2 * RATE_HIGH);
+  await load(caller(""), 2 * RATE_HIGH);
+  expect(await shard.totals()).toMatchObject({
+    users: String(seq),
+    sockets: String(seq),
+    records: String(seq),
+  });
+});

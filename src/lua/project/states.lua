@@ -87,4 +87,5 @@ local function forget_the_dead()
   call('HDEL', STATES, unpack(ids))
   call('HDEL', ABOUT, unpack(ids))
   call('ZREM', ENDED, unpack(ids))
+  for i = 1, #ids do known[ids[i]] = nil end
 end

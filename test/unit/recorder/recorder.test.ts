@@ -199,6 +199,10 @@ describe("INV-3: the counts become what is open", () => {
     await heals(() => redis.del(keys()[name]), soon);
   });
 
+  it("after the keys of all processes were evicted at once, which leaves nothing that differs but their number", async () => {
+    await heals(() => redis.del(keys().processes, keys().states, keys().ended), soon);
+  });
+
   it("after both were fenced", async () => {
     await heals(async () => {
       for (const [id, state] of Object.entries(await redis.hgetall(keys().states)))

@@ -25,6 +25,8 @@ const CONFORMANCE = "test/unit/redis/ports.test.ts";
 const CHANGES = "test/unit/http/changes.test.ts";
 const EVENTS = "test/unit/http/events.test.ts";
 const RECORDER = "test/unit/recorder/recorder.test.ts";
+const REGISTRATION = "test/unit/recorder/registration.test.ts";
+const SOCKET_IO = "test/unit/recorder/socket-io.test.ts";
 const SWEEP = "test/unit/projector/sweep.test.ts";
 const SCHEDULE = "test/unit/core/schedule.test.ts";
 
@@ -251,7 +253,47 @@ export const MUTANTS: readonly Mutant[] = [
     "journal-keeps-what-cancels-out",
     "INV-9",
     [JOURNAL],
-    ["src/core/journal.ts", "    if (known.delta === 0) this.#pending.delete(user);\n", ""],
+    ["src/core/journal.ts", "if (this.#open.has(user) || !matters) {", "if (this.#open.has(user)) {"],
+  ),
+  mutant(
+    "who-is-gone-is-kept-for-ever",
+    "INV-9",
+    [JOURNAL],
+    ["src/core/journal.ts", "if (this.#gone.size <= GONE_MAX) return;", "if (this.#gone.size > 0) return;"],
+  ),
+  mutant(
+    "goodbye-netted-away",
+    "INV-3",
+    [JOURNAL],
+    ["src/core/journal.ts", `departure === "leave" || (departure`, "(departure"],
+  ),
+  mutant(
+    "the-first-departure-counts",
+    "INV-3",
+    [JOURNAL],
+    ["src/core/journal.ts", "pending.departure = departure;", "pending.departure ??= departure;"],
+  ),
+  mutant(
+    "bye-before-all-is-stated",
+    "INV-3",
+    [JOURNAL],
+    ["src/core/journal.ts", "bye && complete && this.#closing?.size === 0", "bye && complete"],
+  ),
+  mutant(
+    "records-cut-by-count-alone",
+    "INV-7",
+    [JOURNAL],
+    [
+      "src/core/journal.ts",
+      "if (this.#operations === OPERATIONS_MAX || this.#bytes[name] + bytes > LIST_BYTES_MAX) return false;",
+      "if (this.#operations === OPERATIONS_MAX) return false;",
+    ],
+  ),
+  mutant(
+    "replaced-are-forgotten-too-early",
+    "INV-3",
+    [JOURNAL],
+    ["src/core/journal.ts", "!this.#restating && seq >= this.#restatedBy", "!this.#restating && seq > 0"],
   ),
   mutant(
     "replaces-before-all-is-stated",
@@ -326,6 +368,60 @@ export const MUTANTS: readonly Mutant[] = [
     ["src/recorder/shard.ts", "    this.journal.restate(this.#newId());\n", ""],
   ),
   mutant(
+    "the-last-record-is-watched-alone",
+    "INV-6",
+    [RECORDER, REGISTRATION],
+    ["src/recorder/registration.ts", "[this.#kept, last].some", "[last].some"],
+  ),
+  mutant(
+    "a-log-made-anew-is-not-noticed",
+    "INV-6",
+    [REGISTRATION],
+    ["src/recorder/registration.ts", " || isBefore(last.id, this.#kept.id)", ""],
+  ),
+  mutant(
+    "state-is-read-before-the-log",
+    "INV-6",
+    [REGISTRATION],
+    [
+      "src/recorder/registration.ts",
+      `    ["HMGET", keys.totals, "folded", "shards"],
+    ["HMGET", keys.states, process],
+`,
+      `    ["HMGET", keys.states, process],
+    ["HMGET", keys.totals, "folded", "shards"],
+`,
+    ],
+  ),
+  mutant(
+    "shards-are-not-compared",
+    "INV-3",
+    [RECORDER],
+    ["src/recorder/sender.ts", "found !== null && found !== String(shards)", "found === String(-shards)"],
+  ),
+  mutant(
+    "sockets-are-not-compared",
+    "INV-3",
+    [SOCKET_IO],
+    ["src/recorder/socket-io.ts", `      went(socket, entry, "disconnect");\n`, ""],
+  ),
+  mutant(
+    "two-presences-count-twice",
+    "INV-3",
+    [SOCKET_IO],
+    ["src/presence/presence.ts", "if (prefixes.has(prefix)) {", "if (prefixes.has(` ${prefix}`)) {"],
+  ),
+  mutant(
+    "missed-sockets-are-not-counted",
+    "INV-3",
+    [SOCKET_IO],
+    [
+      "src/recorder/socket-io.ts",
+      "      for (const socket of namespace.sockets.values()) onSocket(socket);\n      // Socket.IO",
+      "      // Socket.IO",
+    ],
+  ),
+  mutant(
     "the-first-loss-counts",
     "INV-6",
     [SCHEDULE],
@@ -340,17 +436,18 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     "disconnect-handler-after-the-await",
     "INV-3",
-    ["test/unit/recorder/socket-io.test.ts"],
+    [SOCKET_IO],
+    ["src/recorder/socket-io.ts", " || !isOpen(socket)", ""],
     ["src/recorder/socket-io.ts", `    socket.once("disconnect", entry.onDisconnect);\n`, ""],
     [
       "src/recorder/socket-io.ts",
-      "      (id) => settle(entry, id),\n",
-      `      (id) => (socket.once("disconnect", entry.onDisconnect), settle(entry, id)),\n`,
+      "      (id) => settle(socket, entry, id),\n",
+      `      (id) => (socket.once("disconnect", entry.onDisconnect), settle(socket, entry, id)),\n`,
     ],
     [
       "src/recorder/socket-io.ts",
-      "      settle(entry, answer);\n",
-      `      socket.once("disconnect", entry.onDisconnect);\n      settle(entry, answer);\n`,
+      "      settle(socket, entry, answer);\n",
+      `      socket.once("disconnect", entry.onDisconnect);\n      settle(socket, entry, answer);\n`,
     ],
   ),
   mutant(

@@ -81,9 +81,9 @@ export class Journal {
     return this.#pending.size > 0 || this.#restating || this.#anonymous !== this.#anonymousRecorded;
   }
 
-  /** Is there a full record of them, or does the goodbye take more records? */
+  /** Is there a full record of them? */
   get full(): boolean {
-    return this.#pending.size >= OPERATIONS_MAX || (this.#closing?.size ?? 0) > 0;
+    return this.#pending.size >= OPERATIONS_MAX;
   }
 
   /** Not to be kept waiting: a full record, or an incarnation that has not stated all it has. */

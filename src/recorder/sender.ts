@@ -2,7 +2,7 @@
  * Sends the records of one shard, and knows when the next heartbeat is due. With a record travel the call of the projector,
  * if there is something to fold, and now and then a look at our own registration.
  */
-import type { ShardKeys } from "../core/keys.ts";
+import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { RECORDS_KEPT } from "../core/limits.ts";
 import { encodeRecord, LISTS, type RecordEntry } from "../core/record.ts";
 import { hasCome, type Moment } from "../core/schedule.ts";
@@ -51,9 +51,9 @@ export class RecordSender {
 
   /**
    * One round trip, before which Redis is waited for. Resolves with what was seen of our registration, if a look was
-   * taken; rejects with SHARDS_MISMATCH, and when the record's fate is unclear: send the same again. `isFull`: the next full record follows at once.
+   * taken; rejects with SHARDS_MISMATCH, and when the record's fate is unclear: send the same again. `isFollowed`: another follows at once.
    */
-  async send(record: RecordEntry, isFull: boolean): Promise<Registration | undefined> {
+  async send(record: RecordEntry, isFollowed: boolean): Promise<Registration | undefined> {
     const { context, keys, projecting, runtime } = this.#own;
     const { connection } = context;
     const { heartbeat, linger } = context.options;
@@ -68,7 +68,7 @@ export class RecordSender {
     // Under load somebody else folds, or we do a little later.
     const along = presses ? "fold" : pace.along;
     const folds = news && along === "fold" && !(mayWait && linger > 0);
-    const call = mayWait && isFull ? undefined : projecting.callWith(folds, record.bye === true);
+    const call = mayWait && isFollowed ? undefined : projecting.callWith(folds, record.bye === true);
     const readsTurn = news && along === "turn" && call === undefined;
     const looks = record.seq > 1 && record.bye !== true && hasCome(this.#lookAt, now);
 
@@ -99,7 +99,9 @@ export class RecordSender {
     if (this.#isOpen) return;
     const { connection, options } = this.#own.context;
     await checkShards((command) => connection.port.call(command), options.prefix, options.shards);
-    const reply = await connection.port.call(["HMGET", this.#own.keys.totals, "shards"]);
+    // Shard 0 is there whatever their number, and ours may not be.
+    const first = keysOf(options.prefix, 0, options.shards);
+    const reply = await connection.port.call(["HMGET", first.totals, "shards"]);
     this.#checkShards(Array.isArray(reply) ? (reply[0] as string | null) : null);
     this.#isOpen = true;
   }

@@ -133,7 +133,7 @@ export class ShardRecorder {
         bye: this.#closing,
       });
       try {
-        this.#seen(await this.#sender.send(record, this.journal.full));
+        this.#seen(await this.#sender.send(record, this.journal.dirty || this.#closing));
         if (failures > 0) this.#say("info", `appending again after ${failures} failures`);
         failures = 0;
         this.#saidBye = record.bye === true;

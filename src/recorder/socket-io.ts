@@ -59,6 +59,11 @@ function existingNamespaces(io: Server): Iterable<Namespace> {
   return known instanceof Map ? (known as Server["_nsps"]).values() : [io.sockets];
 }
 
+/** Whatever events there were or were not. */
+function isOpen(socket: Socket): boolean {
+  return socket.connected && socket.nsp.sockets.get(socket.id) === socket;
+}
+
 function matches(matcher: NamespaceMatcher, name: string): boolean {
   if (typeof matcher === "string") return matcher === name;
   if (typeof matcher === "function") return matcher(name);
@@ -116,17 +121,17 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
     try {
       answer = user(socket);
     } catch (error) {
-      settle(entry, failed(error));
+      settle(socket, entry, failed(error));
       return;
     }
     // Without a promise the socket is counted in this very turn.
     if (typeof answer !== "object" || answer === null) {
-      settle(entry, answer);
+      settle(socket, entry, answer);
       return;
     }
     Promise.resolve(answer).then(
-      (id) => settle(entry, id),
-      (error: unknown) => settle(entry, failed(error)),
+      (id) => settle(socket, entry, id),
+      (error: unknown) => settle(socket, entry, failed(error)),
     );
   }
 
@@ -141,8 +146,8 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
     return null;
   }
 
-  const settle = guarded((entry: Tracked, id: string | null): void => {
-    if (entry.gone || entry.user !== null) return;
+  const settle = guarded((socket: Socket, entry: Tracked, id: string | null): void => {
+    if (entry.gone || entry.user !== null || !isOpen(socket)) return;
     let valid = ANONYMOUS;
     if (id !== null) {
       try {
@@ -181,7 +186,7 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
   const compare = guarded((): void => {
     if (detached) return;
     for (const [socket, entry] of tracked) {
-      if (socket.connected && socket.nsp.sockets.get(socket.id) === socket) continue;
+      if (isOpen(socket)) continue;
       socket.off("disconnect", entry.onDisconnect);
       went(socket, entry, "disconnect");
     }

@@ -44,11 +44,24 @@ it("a seed repeats its history", async () => {
 
 /** Pieces of the script, and what stands in their place. */
 const BROKEN: [name: string, piece: string, instead: string][] = [
-  ["folds a record again", "elseif seq <= process.seq then", "elseif false then"],
-  ["fences nobody after a gap", "process.state == 'live' and seq ~= process.seq + 1", "false"],
-  ["ends nobody who was replaced", "elseif record.replaces then", "elseif false then"],
-  ["reaps whom it must not", "if deadline > 0 and not MAY_REAP then", "if false then"],
-  ["does not follow a clock that went back", "follow_clock()\nlocal drained", "local drained"],
+  ["folds a record again", "elseif record.seq <= p.seq then", "elseif false then"],
+  [
+    "fences nobody after a gap",
+    "record.seq ~= p.seq + 1 and format('seq %.0f after %.0f', record.seq, p.seq) or",
+    "",
+  ],
+  [
+    "ends nobody who was replaced",
+    "if other and other.state ~= 'ended' then finish(other, 'replace', at)",
+    "if false then",
+  ],
+  ["reaps whom it must not", "elseif p.state ~= 'ended' and not MAY_REAP then", "elseif false then"],
+  ["does not follow a clock that went back", "open()\nfollow_clock()\n", "open()\n"],
+  [
+    "does not see that a key is gone",
+    "if not t[1] and (present + registered",
+    "if true then elseif (present + registered",
+  ],
 ];
 
 it.each(BROKEN)(

@@ -7,9 +7,11 @@ local function careful()
   -- What the quick path may have added up before it gave up.
   users, sockets, connections, due = tonumber(t[3] or 0), tonumber(t[4] or 0), tonumber(t[5] or 0), nil
   local work = 0
-  local more_fields = call('HMGET', TOTALS, 'rejected', 'fenced', 'reaped', 'grace', 'back', 'slots', 'scan', 'pass', 'rebuilt')
+  local more_fields = call('HMGET', TOTALS, 'rejected', 'fenced', 'reaped', 'grace', 'back', 'slots', 'scan', 'pass', 'rebuilt', 'known')
   local longest, back = tonumber(more_fields[4] or 0), more_fields[5] == '1'
   local slots, scan, pass = tonumber(more_fields[6] or 0), more_fields[7] or '0', more_fields[8] or ''
+  -- How many processes `states` holds, as calls have added and taken them.
+  local remembered = tonumber(more_fields[10] or 0)
   local totals = {} -- further fields of totals to write: name, value, …
 
   local function put(name, value)
@@ -46,6 +48,7 @@ local function careful()
   put('grace', longest)
   put('back', back and '1' or '0')
   put('slots', slots)
+  put('known', remembered)
   put('scan', scan)
   put('pass', pass)
   if not drained then

@@ -25,7 +25,7 @@ local function rebuild(reason)
   call('UNLINK', USERS, PROCESSES, STATES, ABOUT, LEAVING, ENDED)
   call('XTRIM', CHANGES, 'MAXLEN', 0)
   change = call('XADD', CHANGES, '*', 'rebuilt', reason)
-  users, sockets, connections, graced, longest, scan, pass = 0, 0, 0, 0, 0, '0', ''
+  users, sockets, connections, graced, remembered, longest, scan, pass = 0, 0, 0, 0, 0, 0, '0', ''
   rebuilt = 1
 end
 
@@ -53,6 +53,7 @@ local function open()
     local in_grace, tombs = call('ZCARD', LEAVING), call('ZCARD', ENDED)
     if not t[1] and (present + registered + known + in_grace > 0) then rebuild('totals are gone')
     elseif present ~= users then rebuild('users: ' .. present .. ' there, ' .. format('%.0f', users) .. ' counted')
+    elseif known ~= remembered then rebuild('states: ' .. known .. ' there, ' .. format('%.0f', remembered) .. ' known')
     elseif registered + tombs ~= known then rebuild('processes: ' .. registered + tombs .. ' there, ' .. known .. ' known')
     elseif in_grace ~= graced then rebuild('grace: ' .. in_grace .. ' there, ' .. format('%.0f', graced) .. ' counted') end
     if ARGV[4] == '' and call('PTTL', KEYS[11]) < CLOCK_MS / 2 then

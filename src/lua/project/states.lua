@@ -39,7 +39,7 @@ local function save_states()
     p.touched = nil
     local text = format('%s %.0f %.0f %.0f %.0f %s %.0f', p.state, p.seq, p.sockets, p.anonymous, p.connections, p.slot, p.grace)
     if p.state == 'ended' then text = text .. ' ' .. p.cause .. ' ' .. p.at end
-    call('HSET', STATES, p.id, text)
+    remembered = remembered + call('HSET', STATES, p.id, text)
     if p.state == 'ended' then
       if not p.buried then call('ZADD', PROCESSES, 0, p.slot .. ':' .. p.id) end
     elseif p.lease then
@@ -76,7 +76,7 @@ end
 
 -- A process that another one replaces and that was never heard of: its first record may still be on its way.
 local function preclude(id)
-  call('HSET', STATES, id, format('ended 0 0 0 0 0 0 replace %.0f', now))
+  remembered = remembered + call('HSET', STATES, id, format('ended 0 0 0 0 0 0 replace %.0f', now))
   call('ZADD', ENDED, format('%.0f', now + TOMBSTONE_MS), id)
   known[id] = nil
 end
@@ -84,7 +84,8 @@ end
 local function forget_the_dead()
   local ids = call('ZRANGEBYSCORE', ENDED, '-inf', format('%.0f', now), 'LIMIT', 0, FORGOTTEN_MAX)
   if #ids == 0 then return end
-  call('HDEL', STATES, unpack(ids))
+  remembered = remembered - call('HDEL', STATES, unpack(ids))
   call('HDEL', ABOUT, unpack(ids))
   call('ZREM', ENDED, unpack(ids))
+  for i = 1, #ids do known[ids[i]] = nil end
 end

@@ -1,0 +1,31 @@
+/** Goal: a tombstone that is forgotten within a call is forgotten for the rest of that call. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type RedisServer, startRedis } from "../../../packages/local-redis/src/index.ts";
+import { TOMBSTONE_MS } from "../../../src/core/limits.ts";
+import { TestShard } from "../../../rig/shard.ts";
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+
+it("who replaces a process whose tombstone is due leaves a new one, met before in the same call or not", async () => {
+  const shard = new TestShard(server.url);
+  const about = { host: "h", pid: 1, version: "0", grace: 0 };
+  for (const process of ["a1", "b1"]) await shard.record({ process, seq: 1, about, sockets: 0, bye: true });
+  await shard.drain();
+  shard.now += TOMBSTONE_MS + 1;
+  // A late record of a1, of which the call takes note.
+  await shard.record({ process: "a1", seq: 2, sockets: 0 });
+  await shard.record({ process: "c1", seq: 1, about, sockets: 0, replaces: ["a1", "b1"] });
+  await shard.drain();
+  for (const id of ["a1", "b1"])
+    expect(await shard.process(id)).toMatchObject({ state: "ended", cause: "replace" });
+  // Their first records, late copies, bring nobody back.
+  for (const process of ["a1", "b1"]) await shard.record({ process, seq: 1, about, sockets: 0 });
+  await shard.drain();
+  expect((await shard.process("a1")).state).toBe("ended");
+  await shard.check();
+  await shard.close();
+});

@@ -1,0 +1,101 @@
+/**
+ * Goal: a look at our own registration finds out whatever happened to it, and never calls a process lost that is not (INV-6).
+ * Method: replies as Redis gives them, from which `Watch` has to tell; no Redis.
+ */
+import { describe, expect, it } from "vitest";
+import { keysOf } from "../../../src/core/keys.ts";
+import { type Registration, registrationCommands, Watch } from "../../../src/recorder/registration.ts";
+import { ReplyError } from "../../../src/redis/port.ts";
+
+/** A look after the record `seq` was appended as `id`. */
+function see(
+  watch: Watch,
+  { folded, state, seq, id, process = "p1" }: {
+    folded: string | null; state: string | null; seq: number; id: string; process?: string;
+  }, // prettier-ignore
+): Registration {
+  return watch.see([[folded, "1"], [state]], { process, seq, id }).registration;
+}
+
+const live = (seq: number) => `live ${seq} 0 0 0 1 0`;
+
+it("reads how far the log is folded before the state, so that what is folded in between makes nobody lost", () => {
+  const keys = keysOf("p", 0, 1);
+  expect(registrationCommands(keys, "p1")).toEqual([
+    ["HMGET", keys.totals, "folded", "shards"],
+    ["HMGET", keys.states, "p1"],
+  ]);
+});
+
+it("believes what is live, up to its seq", () => {
+  const watch = new Watch();
+  expect(see(watch, { folded: "5-0", state: live(2), seq: 2, id: "5-0" })).toEqual({
+    is: "believed",
+    seq: 2,
+  });
+  // Its last record is not folded yet.
+  expect(see(watch, { folded: "5-0", state: live(2), seq: 3, id: "6-0" })).toEqual({
+    is: "believed",
+    seq: 2,
+  });
+});
+
+it("is unknown while nothing of it is folded", () => {
+  const watch = new Watch();
+  expect(see(watch, { folded: null, state: null, seq: 2, id: "5-0" })).toEqual({ is: "unknown" });
+  expect(see(watch, { folded: "4-9", state: null, seq: 3, id: "6-0" })).toEqual({ is: "unknown" });
+});
+
+describe("is over", () => {
+  it.each(["fenced", "ended"])("when it is %s", (state) => {
+    expect(see(new Watch(), { folded: null, state: `${state} 1 0 0 0 1 0`, seq: 2, id: "5-0" })).toEqual({
+      is: "over",
+      state,
+    });
+  });
+
+  it.each([
+    ["is not there", null],
+    ["is behind", live(1)],
+  ])("when its record is folded and its seq %s", (_, state) => {
+    const look = see(new Watch(), { folded: "5-0", state, seq: 2, id: "5-0" });
+    expect(look).toEqual({ is: "over", state: null });
+  });
+
+  it("when that is so of an earlier record, since the last is never folded in the moment it is appended", () => {
+    const watch = new Watch();
+    expect(see(watch, { folded: "4-0", state: null, seq: 2, id: "5-0" })).toEqual({ is: "unknown" });
+    // Always a record behind, and the one that is watched stays until it is passed.
+    expect(see(watch, { folded: "4-0", state: null, seq: 3, id: "6-0" })).toEqual({ is: "unknown" });
+    expect(see(watch, { folded: "5-0", state: null, seq: 4, id: "7-0" })).toEqual({
+      is: "over",
+      state: null,
+    });
+  });
+});
+
+it("an earlier record of a log that is gone tells nothing: its ids are begun again", () => {
+  const watch = new Watch();
+  expect(see(watch, { folded: "9000-0", state: live(1), seq: 2, id: "9001-0" })).toEqual({
+    is: "believed",
+    seq: 1,
+  });
+  // Flushed, and the clock had gone back. The projector takes none of it.
+  expect(see(watch, { folded: null, state: null, seq: 3, id: "100-0" })).toEqual({ is: "unknown" });
+  expect(see(watch, { folded: "100-0", state: null, seq: 4, id: "200-0" })).toEqual({
+    is: "over",
+    state: null,
+  });
+});
+
+it("a record of an earlier incarnation says nothing about this one", () => {
+  const watch = new Watch();
+  see(watch, { folded: "4-0", state: live(40), seq: 41, id: "5-0" });
+  const look = see(watch, { folded: "6-0", state: live(1), seq: 2, id: "7-0", process: "p2" });
+  expect(look).toEqual({ is: "believed", seq: 1 });
+});
+
+it("a reply that is none leaves everything open", () => {
+  const seen = new Watch().see([new ReplyError("ERR"), [null]], { process: "p1", seq: 2, id: "5-0" });
+  expect(seen).toEqual({ registration: { is: "unread" }, shards: null });
+});

@@ -61,6 +61,8 @@ export class Lapsed {
     const named = new Set(users.flatMap(({ slots }) => (slots ?? []).map(([slot]) => slot)));
     const processes = new Map<string, string>();
     for (const [member, deadline] of scored(lapsed, LAPSED_ASKED)) {
+      // This machine's clock was ahead, as the answer showed.
+      if (deadline > now) continue;
       const at = member.indexOf(":");
       const slot = member.slice(0, at);
       // Who lost Redis a moment ago was not alone: processes get to renew their leases first, as when a projector holds.

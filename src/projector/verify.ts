@@ -187,7 +187,7 @@ export async function verifyShards(
     };
     let last = 0;
     let before = "";
-    for (let tries = 1; tries <= VERIFY_TRIES && signal?.aborted !== true; tries++) {
+    for (let tries = 1; tries <= VERIFY_TRIES && !isAborted(signal); tries++) {
       const count = await countShard(ask, signal);
       checked += count.checked - last;
       last = count.checked;

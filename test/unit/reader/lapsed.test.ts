@@ -144,6 +144,8 @@ describe("nobody is left out whose process is alive", () => {
     await register("q", "+bob");
     shard.now += 9_000;
     await shard.record({ process: "p", seq: 2, ttl: TTL_MS, sockets: 1 });
+    await shard.append("process", "q", "seq", "2", "ttl", "for ever");
+    await shard.append("kind", "process", "q", "seq", "ttl", "60000");
     // Others go on, more of them than one look at the log takes.
     for (let seq = 1; seq <= 250; seq++) await shard.record({ process: "r", seq, ttl: 60_000, sockets: 0 });
     shard.now += 2_000;

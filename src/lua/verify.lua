@@ -18,7 +18,7 @@
   any more is returned, and nothing is done. What is mended is mended in the same call.
 ]]
 local call, match, gmatch, format = redis.call, string.match, string.gmatch, string.format
-local RECORDS, USERS, TOTALS, PROCESSES, STATES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local USERS, TOTALS, PROCESSES, STATES = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local ABOUT, LEAVING, CHANGES = KEYS[6], KEYS[7], KEYS[8]
 local what, repair, cursor, limit = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4]
 

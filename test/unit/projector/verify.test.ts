@@ -5,6 +5,9 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { projectorOver } from "../../../src/projector/projector.ts";
+import { ioredisPort } from "../../../src/redis/ioredis.ts";
+import type { WritePort } from "../../../src/redis/port.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
 
 let server: RedisServer;
@@ -149,6 +152,26 @@ it("fences a process whose sum differs, which ends by its lease and takes what i
   await shard.drain();
   expect(await shard.users()).toMatchObject({ bob: 1 });
   expect(Object.keys(await shard.users())).not.toContain("carol");
+});
+
+it("compares no sums of a shard that never rests: it says so, and fences nobody", async () => {
+  await shard.redis.hset(shard.keys.users, "carol", "2*3");
+  const port = ioredisPort(shard.redis);
+  let seq = 2;
+  const restless: WritePort = {
+    pipeline: (commands) => port.pipeline(commands),
+    async call(command) {
+      const reply = await port.call(command);
+      await shard.record({ process: "p", seq: ++seq, sockets: 3 });
+      shard.now += 1;
+      await shard.step();
+      return reply;
+    },
+  };
+  const busy = projectorOver(restless, { prefix: shard.prefix });
+  expect(await busy.verify({ repair: true })).toMatchObject({ busy: 1, differences: 0, complete: true });
+  expect((await shard.process("q")).state).toBe("live");
+  await shard.redis.hset(shard.keys.users, "carol", "2");
 });
 
 it("removes nobody from 3,000 processes", async () => {

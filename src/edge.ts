@@ -44,6 +44,7 @@ export type {
   UserAnswer,
   UserPresence,
   UsersAnswer,
+  UsersIterator,
   UsersListOptions,
   UsersPage,
 } from "./reader/reader.ts";

@@ -1,7 +1,7 @@
 /** A log that nobody has projected for a while. */
 import type { Redis } from "ioredis";
 import type { ShardKeys } from "../../src/core/keys.ts";
-import { encodeRecord, type Operation } from "../../src/core/record.ts";
+import { encodeRecord } from "../../src/core/record.ts";
 
 const USERS = 100_000;
 const PROCESSES = 4;
@@ -27,20 +27,22 @@ export async function appendBacklog(
   const waiting: Promise<unknown>[] = [];
   for (let made = 0; made < operations; made += size) {
     const process = processes[records++ % PROCESSES]!;
-    const list: Operation[] = [];
+    const connect: string[] = [];
+    const leave: string[] = [];
     for (let i = 0; i < size; i++) {
       // Users of one process only, so that who is present is known without Redis.
       const user = Math.floor(Math.random() * (USERS / PROCESSES)) * PROCESSES + (records % PROCESSES);
       const leaves = process.present.delete(user);
       if (!leaves) process.present.add(user);
-      list.push({ op: leaves ? "leave" : "connect", user: `user-${user}` });
+      (leaves ? leave : connect).push(`user-${user}`);
       process.sockets += leaves ? -1 : 1;
     }
     const fields = encodeRecord({
       process: process.id,
       seq: ++process.seq,
       ttl: TTL_MS,
-      operations: list,
+      connect,
+      leave,
       sockets: process.sockets,
     });
     pipeline.call("XADD", keys.records, "*", ...fields);

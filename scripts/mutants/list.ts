@@ -2,6 +2,8 @@
  * Small breaks of the code, each with the invariant it breaks and the tests that must notice. `find` is exact and stands
  * in its file exactly once, so that a mutant whose place has changed is noticed too.
  */
+import { READER_MUTANTS } from "./reader.ts";
+
 export interface Edit {
   readonly file: string;
   readonly find: string;
@@ -10,7 +12,7 @@ export interface Edit {
 
 export interface Mutant {
   readonly name: string;
-  readonly breaks: `INV-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11}`;
+  readonly breaks: `INV-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 15 | 17}`;
   readonly edits: readonly Edit[];
   readonly tests: readonly string[];
 }
@@ -492,4 +494,5 @@ export const MUTANTS: readonly Mutant[] = [
       "reader.changes(after, pace.counting)",
     ],
   ),
+  ...READER_MUTANTS,
 ];

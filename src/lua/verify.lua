@@ -3,8 +3,9 @@
 
   KEYS     as for project.lua
   ARGV[1]  what
-             'mark'     what must not change while a shard is counted: returns it, and the slots that are somebody's
-             'users'    a slice of `users`: returns the sockets counted a slot
+             'mark'     what must not change while a shard is counted: returns it
+             'users'    a slice of `users`: returns the sockets counted a slot. ARGV[5] the last slot given, and from ARGV[6] on
+                        the ranges of slots up to it that are somebody's, first and last of each; read before the scan
              'leaving'  a slice of `leaving`
              'states'   a slice of `states`: returns its fields
              'fence'    fences a process whose sum differs: ARGV[5] its id, ARGV[6] its line of `states`, ARGV[7] why
@@ -18,7 +19,7 @@
   any more is returned, and nothing is done. What is mended is mended in the same call.
 ]]
 local call, match, gmatch, format = redis.call, string.match, string.gmatch, string.format
-local RECORDS, USERS, TOTALS, PROCESSES, STATES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local USERS, TOTALS, PROCESSES, STATES = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local ABOUT, LEAVING, CHANGES = KEYS[6], KEYS[7], KEYS[8]
 local what, repair, cursor, limit = ARGV[1], ARGV[2] == '1', ARGV[3], ARGV[4]
 
@@ -60,10 +61,32 @@ end
 if what == 'mark' then return reply(mark()) end
 
 if what == 'users' then
-  -- Slots of processes that are there, ended ones that are being given back included. All others are nobody's.
-  local somebody = {}
-  local leases = call('ZRANGE', PROCESSES, 0, -1)
-  for i = 1, #leases do somebody[match(leases[i], '^(%d+):')] = true end
+  -- Slots of processes that are there, ended ones that are being given back included, and of all that came later. Nobody's
+  -- slot becomes somebody's again, so what was read before the scan does to find one; what is taken away is looked up anew.
+  local last_slot, somebody, exact = tonumber(ARGV[5]), {}, false
+  local last_now = tonumber(call('HGET', TOTALS, 'slots') or 0)
+  -- All was flushed since: nothing is known of these slots.
+  if last_now < last_slot then last_slot = 0 end
+
+  local function is_somebodys(slot)
+    if somebody[slot] == nil then
+      local n, low, high = tonumber(slot), 0, (#ARGV - 5) / 2
+      somebody[slot] = n > last_slot and n <= last_now
+      while not somebody[slot] and low < high do
+        local middle = math.floor((low + high) / 2)
+        if n < tonumber(ARGV[6 + 2 * middle]) then high = middle
+        elseif n > tonumber(ARGV[7 + 2 * middle]) then low = middle + 1
+        else somebody[slot] = true end
+      end
+      if not somebody[slot] and repair and not exact then
+        exact = true
+        local leases = call('ZRANGE', PROCESSES, 0, -1)
+        for l = 1, #leases do somebody[match(leases[l], '^(%d+):')] = true end
+      end
+    end
+    return somebody[slot]
+  end
+
   local page = call('HSCAN', USERS, cursor, 'COUNT', limit)
   local found, sums, seen = page[2], {}, {}
   local set, gone, ended, graced = {}, {}, {}, {}
@@ -80,7 +103,7 @@ if what == 'users' then
         else
           seen[slot] = id
           all = all + n
-          if somebody[slot] then
+          if is_somebodys(slot) then
             good = good + n
             sums[slot] = (sums[slot] or 0) + n
             rest[#rest + 1] = one

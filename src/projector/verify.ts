@@ -8,10 +8,11 @@
  */
 import { PresenceError } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
-import { VERIFY_EXAMPLES_MAX, VERIFY_SLICE, VERIFY_TRIES } from "../core/limits.ts";
+import { PROCESSES_MAX, VERIFY_EXAMPLES_MAX, VERIFY_SLICE, VERIFY_TRIES } from "../core/limits.ts";
 import { verify as script } from "../lua/generated.ts";
-import { integer, text, texts } from "../redis/decode.ts";
-import type { Reply, WritePort } from "../redis/port.ts";
+import { fieldsOf, integer, scored, text, texts } from "../redis/decode.ts";
+import { redisError } from "../redis/errors.ts";
+import { type Reply, ReplyError, type WritePort } from "../redis/port.ts";
 import { evaluate } from "../redis/scripts.ts";
 import type { resolveVerifyOptions } from "./options.ts";
 
@@ -121,8 +122,32 @@ interface Count {
 
 type Ask = (what: string, cursor?: string, ...more: string[]) => Promise<Part>;
 
-async function countShard(ask: Ask, signal: AbortSignal | undefined): Promise<Count> {
+/** The last slot given, and the ranges of those up to it that are of processes that are there. */
+async function slotsOf(port: WritePort, keys: ShardKeys): Promise<string[]> {
+  // In this order: whoever registers in between has a slot after the last.
+  const [totals, leases] = await port.pipeline([
+    ["HMGET", keys.totals, "slots"],
+    ["ZRANGE", keys.processes, "0", "+inf", "BYSCORE", "LIMIT", "0", String(2 * PROCESSES_MAX), "WITHSCORES"],
+  ]);
+  for (const reply of [totals, leases]) if (reply instanceof ReplyError) throw redisError(reply);
+  const [last = null] = fieldsOf(totals as Reply, "HMGET of the totals", 1);
+  const slots = scored(leases as Reply, "ZRANGE of leases").map(([member]) => Number.parseInt(member, 10));
+  const ranges: [first: number, last: number][] = [];
+  for (const slot of slots.sort((a, b) => a - b)) {
+    const range = ranges.at(-1);
+    if (range !== undefined && slot <= range[1] + 1) range[1] = slot;
+    else ranges.push([slot, slot]);
+  }
+  return [last ?? "0", ...ranges.flat().map(String)];
+}
+
+async function countShard(
+  ask: Ask,
+  slots: () => Promise<string[]>,
+  signal: AbortSignal | undefined,
+): Promise<Count> {
   const { at: mark } = await ask("mark");
+  const somebodys = await slots();
   let checked = 0;
   const differences: Part["differences"] = [];
   const sums = new Map<string, number>();
@@ -131,7 +156,7 @@ async function countShard(ask: Ask, signal: AbortSignal | undefined): Promise<Co
     let cursor = "0";
     do {
       if (signal?.aborted === true) return;
-      const part = await ask(what, cursor);
+      const part = await ask(what, cursor, ...(what === "users" ? somebodys : []));
       differences.push(...part.differences);
       take(part);
       cursor = part.at;
@@ -187,8 +212,8 @@ export async function verifyShards(
     };
     let last = 0;
     let before = "";
-    for (let tries = 1; tries <= VERIFY_TRIES && signal?.aborted !== true; tries++) {
-      const count = await countShard(ask, signal);
+    for (let tries = 1; tries <= VERIFY_TRIES && !isAborted(signal); tries++) {
+      const count = await countShard(ask, () => slotsOf(port, shards[shard]!), signal);
       checked += count.checked - last;
       last = count.checked;
       tell(count.differences);

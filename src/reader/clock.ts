@@ -27,18 +27,28 @@ export class RedisClock {
     return this.#ahead === undefined ? this.#wall() : Math.round(this.#steady() + this.#ahead);
   }
 
-  /** Asks Redis if it was not asked of late: with the first question, and once a minute. */
-  async measure(read: (commands: readonly ReadCommand[]) => Promise<readonly Reply[]>): Promise<void> {
-    const sentAt = this.#steady();
-    const since = sentAt - this.#measuredAt;
-    if (since >= 0 && since < (this.#ahead === undefined ? CLOCK_MISSING_MS : CLOCK_READ_MS)) return;
-    const [end, left] = await read([
+  /** What to ask Redis along with a question: nothing, unless it was not asked of late. */
+  commands(): readonly ReadCommand[] {
+    const since = this.#steady() - this.#measuredAt;
+    if (since >= 0 && since < (this.#ahead === undefined ? CLOCK_MISSING_MS : CLOCK_READ_MS)) return [];
+    return [
       ["GET", this.#key],
       ["PTTL", this.#key],
-    ]);
-    const expires = integerOrNull(end ?? null, "GET of the clock");
+    ];
+  }
+
+  /** Takes the replies to commands(), asked at `sentAt` on this machine's clock. Returns by how much that moved now(), ms. */
+  heard([end = null, left]: readonly Reply[], sentAt: number): number {
+    const before = this.now();
+    const expires = integerOrNull(end, "GET of the clock");
     const ms = integer(left, "PTTL of the clock");
     this.#measuredAt = this.#steady();
     this.#ahead = expires === null || ms < 0 ? undefined : expires - ms - (sentAt + this.#measuredAt) / 2;
+    return this.now() - before;
+  }
+
+  /** This machine's clock, ms, for heard(). */
+  steady(): number {
+    return this.#steady();
   }
 }

@@ -11,6 +11,9 @@ import { AS_OF_COUNT, asOfCommands, combineAsOf, readAsOf, type ShardAsOf } from
 import { RedisClock } from "./clock.ts";
 import { Lapsed, lapsedCommand } from "./lapsed.ts";
 
+/** A question that was asked by a clock so far behind that of Redis is asked again, ms. */
+const CLOCK_OFF_MS = 50;
+
 /** What one shard answered, and how old that is. */
 export interface ShardAnswer {
   readonly replies: readonly Reply[];
@@ -70,11 +73,17 @@ export function contextOf(
   /** When Redis last did not answer. */
   let lostAt = -Infinity;
 
-  async function askPlain(commands: readonly ReadCommand[]): Promise<readonly Reply[]> {
-    const replies = await port.read(commands).catch((error: unknown) => {
+  async function read(commands: readonly ReadCommand[]): Promise<(Reply | ReplyError)[]> {
+    try {
+      return await port.read(commands);
+    } catch (error) {
       lostAt = elapsed();
       throw error;
-    });
+    }
+  }
+
+  async function askPlain(commands: readonly ReadCommand[]): Promise<readonly Reply[]> {
+    const replies = await read(commands);
     if (!Array.isArray(replies) || replies.length !== commands.length) {
       throw new PresenceError("REPLY_INVALID", `${commands.length} commands did not get as many replies`);
     }
@@ -88,7 +97,7 @@ export function contextOf(
   let checked = false;
   async function open(): Promise<void> {
     if (checked) return;
-    await checkShards(async (command) => (await port.read([command]))[0], prefix, shards);
+    await checkShards(async (command) => (await read([command]))[0], prefix, shards);
     checked = true;
   }
 
@@ -97,10 +106,18 @@ export function contextOf(
     commands: readonly ReadCommand[] | ((clock: number) => readonly ReadCommand[]),
   ): Promise<ShardAnswer> {
     const clock = clocks[shard]!;
-    await Promise.all([open(), clock.measure(askPlain)]);
+    await open();
     const asked = typeof commands === "function" ? commands(clock.now()) : commands;
-    const replies = await askPlain([...asOfCommands(keys[shard]!), ...asked]);
-    return { asOf: readAsOf(replies, shards, clock.now()), replies: replies.slice(AS_OF_COUNT) };
+    const time = clock.commands();
+    const sentAt = clock.steady();
+    const replies = await askPlain([...asOfCommands(keys[shard]!), ...asked, ...time]);
+    if (time.length > 0) {
+      const moved = clock.heard(replies.slice(-time.length), sentAt);
+      // It was asked for the deadlines up to a time that was too early.
+      if (typeof commands === "function" && moved > CLOCK_OFF_MS) return ask(shard, commands);
+    }
+    const own = replies.slice(AS_OF_COUNT, AS_OF_COUNT + asked.length);
+    return { asOf: readAsOf(replies, shards, clock.now()), replies: own };
   }
 
   return {

@@ -61,6 +61,8 @@ export class Lapsed {
     const named = new Set(users.flatMap(({ slots }) => (slots ?? []).map(([slot]) => slot)));
     const processes = new Map<string, string>();
     for (const [member, deadline] of scored(lapsed, LAPSED_ASKED)) {
+      // This machine's clock was ahead, as the answer showed.
+      if (deadline > now) continue;
       const at = member.indexOf(":");
       const slot = member.slice(0, at);
       // Who lost Redis a moment ago was not alone: processes get to renew their leases first, as when a projector holds.
@@ -132,9 +134,12 @@ export class Lapsed {
       ]);
       const entries = entriesOf(reply, RECORDS_ASKED);
       for (const { id, fields } of entries) {
-        const [, process = "", , , , ttl] = fields;
+        const [name, process = "", , , ttlName, text = ""] = fields;
+        const ttl = Number(text);
+        // What is no record renews nothing.
+        if (name !== "process" || ttlName !== "ttl" || !(ttl >= 1 && ttl <= TTL_MS_MAX)) continue;
         if (!doubts.delete(process)) continue;
-        const until = Math.min(Number(id.split("-", 1)[0]), now) + Number(ttl);
+        const until = Math.min(Number(id.split("-", 1)[0]), now) + ttl;
         if (until <= now) continue;
         renewed.add(process);
         this.#renewed.set(process, until);

@@ -38,16 +38,28 @@ const answer: fc.Arbitrary<Answer> = fc.oneof(
 /** What a sound Redis says to one command. */
 function sound(command: ReadCommand): Reply {
   const [name] = command;
+  if (name === "HMGET" && command[1].endsWith(":states"))
+    return command
+      .slice(2)
+      .map((id) => `${id === "q" ? "ended" : "live"} 1 1 0 1 2 0${id === "q" ? " bye 900" : ""}`);
+  if (name === "HMGET" && command[1].endsWith(":about"))
+    return command.slice(2).map(() => '{"host":"h","ttl":"1000","started":"900"}');
+  if (name === "HMGET" && command[1].endsWith(":users"))
+    return command.slice(2).map((_, i) => (i % 2 === 0 ? "2,3" : "0"));
   if (name === "HMGET") {
     if (command[2] === "shards")
       return command.length === 3 ? [null] : ["1", "5-0", "5-0", "1000", "-1", "2", "3", "1"];
     return command.slice(2).map((_, i) => (i % 2 === 0 ? "1" : null));
   }
   if (name === "XLEN") return 1;
-  if (name === "XRANGE") return [["6-0", ["process", "p"]]];
-  if (name === "HSCAN") return ["0", ["alice", "1", "bob", "0"]];
-  if (name === "ZRANGE") return ["p", "2000", "q", "0"];
-  return ["state", "live", "seq", "1", "sockets", "1", "started", "900"];
+  if (name === "XRANGE" || name === "XREVRANGE")
+    return [["6-0", ["process", "p", "seq", "2", "ttl", "1000", "sockets", "1"]]];
+  if (name === "HSCAN") return ["0", ["alice", "1", "bob", "0", "carol", "2,3*2"]];
+  if (name === "ZRANGE") return ["1:p", "2000", "2:q", "0", "3:r", "500"];
+  if (name === "ZMSCORE") return command.slice(2).map(() => "5000");
+  if (name === "ZCOUNT") return 1;
+  if (name === "GET") return "86401000";
+  return 86_400_000;
 }
 
 /** Puts `wrong` at some place of a sound answer. */
@@ -145,8 +157,11 @@ it("sound replies are understood", async () => {
     { id: "alice", online: true, sockets: 1 },
     { id: "bob", online: true, sockets: 0 },
   ]);
+  // The slots of "carol" are those of processes that have ended, by their goodbye and by their lease.
+  expect(await reader.isOnline("carol")).toBe(false);
   expect((await reader.processes()).processes).toMatchObject([
     { id: "p", state: "live" },
-    { id: "q", leaseUntil: null },
+    { id: "q", state: "ended", leaseUntil: null },
+    { id: "r", state: "live" },
   ]);
 });

@@ -1,6 +1,6 @@
 /**
  * Goal: over HTTP a sweep is exact whatever becomes of its requests: the client sends one again whose answer it lost, another
- * sweep runs at the same time, the platform kills one between two requests (INV-1 to INV-4), read by script and by client.
+ * sweep runs at the same time, the platform kills one between two requests (INV-1 to INV-4), read as a group and by range.
  * Method: processes append at random while such sweeps go on through the bridge; then a sweep in peace, and the counts have
  * to be those of the sockets that are open. A server before the bridge carries requests out and loses their answers.
  */
@@ -8,20 +8,18 @@ import { randomInt } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { upstashClient } from "../../../src/edge/upstash.ts";
 import { PresenceError } from "../../../src/core/errors.ts";
-import type { Operation } from "../../../src/core/record.ts";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import type { ReadMode } from "../../../src/projector/options.ts";
 import { type Projector, projectorOver } from "../../../src/projector/projector.ts";
 import type { WritePort } from "../../../src/redis/port.ts";
 import { upstashWritePort } from "../../../src/redis/upstash.ts";
 import { Random } from "../../../rig/random.ts";
-import { type Counts, TestShard } from "../../../rig/shard.ts";
+import { type Counts, type Operation, TestShard } from "../../../rig/shard.ts";
 import { startTappedBridge, type Tap, WRITE_TOKEN } from "./support.ts";
 
 const seed = randomInt(2 ** 31);
 const ROUNDS = 25;
 const USERS = 40;
-/** Longer than a turn: a caller that died has it until then. */
 const ROUND_MS = 6_000;
 
 let server: RedisServer;
@@ -109,7 +107,7 @@ class Crowd {
   }
 }
 
-describe.each(["script", "client"] as const)(`read by %s (seed ${seed})`, (read: ReadMode) => {
+describe.each(["group", "range"] as const)(`read by %s (seed ${seed})`, (read: ReadMode) => {
   let random: Random;
   let crowd: Crowd;
   beforeEach(({ task }) => {

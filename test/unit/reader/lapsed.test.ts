@@ -69,7 +69,7 @@ async function register(process: string, ...short: string[]): Promise<void> {
   await shard.drain();
 }
 
-describe("INV-15", () => {
+describe("what has lapsed does not count", () => {
   it("INV-15: the only process is killed and nobody projects: nobody is online from the end of its lease on", async () => {
     await register("p", "+alice", "+bob");
     shard.now += TTL_MS - 1;
@@ -144,6 +144,8 @@ describe("nobody is left out whose process is alive", () => {
     await register("q", "+bob");
     shard.now += 9_000;
     await shard.record({ process: "p", seq: 2, ttl: TTL_MS, sockets: 1 });
+    await shard.append("process", "q", "seq", "2", "ttl", "for ever");
+    await shard.append("kind", "process", "q", "seq", "ttl", "60000");
     // Others go on, more of them than one look at the log takes.
     for (let seq = 1; seq <= 250; seq++) await shard.record({ process: "r", seq, ttl: 60_000, sockets: 0 });
     shard.now += 2_000;
@@ -154,6 +156,16 @@ describe("nobody is left out whose process is alive", () => {
     expect(sent.flat().map(([name]) => name)).not.toContain("XREVRANGE");
     shard.now += 8_000;
     expect(await present("alice", "bob")).toEqual({});
+  });
+
+  it("INV-15: a record that is older than the lease it gives renews nothing, whatever else is looked for", async () => {
+    await register("p", "+alice");
+    await shard.record({ process: "s", seq: 1, ttl: 2_000, operations: operations("+sam"), sockets: 1 });
+    await shard.drain();
+    shard.now += 1_000;
+    await shard.record({ process: "s", seq: 2, ttl: 2_000, sockets: 1 });
+    shard.now += 9_500;
+    expect(await present("alice", "sam")).toEqual({});
   });
 
   it("a log that is too long to look through keeps everybody, and the answer says how long it is", async () => {

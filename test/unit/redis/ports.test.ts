@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { keysOf } from "../../../src/core/keys.ts";
-import { encodeRecord } from "../../../src/core/record.ts";
+import { encodeRecord, type RecordEntry } from "../../../src/core/record.ts";
 import { shardOf } from "../../../src/core/shard.ts";
 import { type Projector, projectorOver } from "../../../src/projector/projector.ts";
 import { type Reader, readerOver, type UserPresence } from "../../../src/reader/reader.ts";
@@ -286,6 +286,38 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     await projector.sweep();
     const { next } = await reader.changes({ after: cursor });
     expect(next).toBe((await reader.counts()).asOf.cursor);
+  });
+
+  it("INV-15: what has lapsed is left out while nobody projects, and what a record in the log renews is not", async () => {
+    const keys = (user: string) => keysOf(prefix, shardOf(user, shards), shards);
+    const record = (
+      user: string,
+      fields: Partial<RecordEntry> & { seq: number; ttl: number; sockets: number },
+    ) =>
+      client.redis.call(
+        "XADD",
+        keys(user).records,
+        "*",
+        ...encodeRecord({ process: `of ${user}`, ...(fields.seq === 1 && { connect: [user] }), ...fields }),
+      );
+    const about = { host: "h", pid: 1, version: "1", grace: 300 };
+    await record("dropped", { seq: 1, ttl: 60_000, about, sockets: 1 });
+    await record("stays", { seq: 1, ttl: 60_000, sockets: 1 });
+    await record("renewed", { seq: 1, ttl: 300, sockets: 1 });
+    await record("killed", { seq: 1, ttl: 300, sockets: 1 });
+    await projectorOver(client.write, { prefix, shards, read }, { now: () => Date.now() - 250 }).sweep();
+    await record("dropped", { seq: 2, ttl: 60_000, disconnect: ["dropped"], sockets: 0 });
+    await projectorOver(client.write, { prefix, shards, read }, { now: () => Date.now() - 250 }).sweep();
+    await record("renewed", { seq: 2, ttl: 60_000, sockets: 1 });
+    const asked = ["dropped", "stays", "renewed", "killed"];
+    const online = async () =>
+      (await reader.lookup(asked)).users.filter((user) => user.online).map(({ id }) => id);
+    await expect.poll(online, { timeout: 10_000 }).toEqual(["stays", "renewed"]);
+    // Nobody has folded or reaped anything since.
+    for (const user of asked) expect(await client.redis.hexists(keys(user).users, user)).toBe(1);
+    const listed: string[] = [];
+    for await (const { id } of reader.users()) listed.push(id);
+    expect(listed.sort()).toEqual(["renewed", "stays"]);
   });
 
   it("totals: what was done, and the lease that runs out first", async () => {

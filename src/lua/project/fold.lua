@@ -1,5 +1,7 @@
 -- fold: the records of the log, in its order, one by one.
 
+local registered -- how many processes there are, once that is asked for
+
 local CAUSE = { false, 'disconnect', 'leave', 'bye' }
 
 -- All of the record, or nothing of it. Returns nil, or why the process has to be fenced.
@@ -75,7 +77,10 @@ local function fold_record(record, at)
     return
   end
   if not p then
-    if call('ZCARD', PROCESSES) >= PROCESSES_MAX then return 'too many processes' end
+    -- Those of this call are written at its end.
+    registered = registered or call('ZCARD', PROCESSES)
+    if registered >= PROCESSES_MAX then return 'too many processes' end
+    registered = registered + 1
     p = register(record, at)
   elseif record.seq <= p.seq then
     skipped = skipped + 1

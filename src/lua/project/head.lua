@@ -40,7 +40,8 @@ local budget, MAY_REAP, CALLER, BY_RANGE = tonumber(ARGV[2]), ARGV[3] == '1', AR
 
 local now
 if ARGV[4] == '' then
-  local time = call('TIME')
+  local time = try('TIME')
+  if time.err then error('PRESENCE_PERMISSION TIME', 0) end
   now = time[1] * 1000 + floor(time[2] / 1000)
 else
   now = tonumber(ARGV[4])

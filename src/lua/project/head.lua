@@ -28,8 +28,8 @@
 
   Fails before its first write, with `PRESENCE_SHARDS`, `PRESENCE_VERSION` (a newer projector has been here),
   `PRESENCE_TYPE <key>` and `PRESENCE_READ` (this engine lets no script call XREADGROUP: use 'range').
-  A key that is given another type between two level checks makes a command fail half-way; the next check then finds
-  that the parts do not agree and rebuilds.
+  The careful path looks at the types of all keys first. When `changes` is given another type, the quick path may fail after it
+  wrote `leaving`; the next level check then finds that the parts do not agree and rebuilds.
 ]]
 local call, try, tonumber, type, unpack, floor = redis.call, redis.pcall, tonumber, type, unpack, math.floor
 local match, find, byte, sub, format = string.match, string.find, string.byte, string.sub, string.format

@@ -22,20 +22,20 @@ async function fails(): Promise<void> {
   await expect(shard.step()).rejects.toMatchObject({ code: "REDIS_TYPE" });
 }
 
-it("INV-2: a wrong type at a process's hash loses none of the records that were read", async () => {
-  await shard.redis.set(shard.keys.process("p"), "not ours");
+it("INV-2: a wrong type at the states of processes loses none of the records that were read", async () => {
+  await shard.redis.set(shard.keys.states, "not ours");
   await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
   await fails();
-  await shard.redis.del(shard.keys.process("p"));
+  await shard.redis.del(shard.keys.states);
   await shard.drain();
   expect(await shard.users()).toEqual({ alice: 1 });
 });
 
-it("INV-4: a wrong type at the users of a process tells nobody who is not counted", async () => {
-  await shard.redis.set(shard.keys.processUsers("p"), "not ours");
+it("INV-4: a wrong type at the users tells nobody who is not counted", async () => {
+  await shard.redis.set(shard.keys.users, "not ours");
   await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
   await fails();
-  await shard.redis.del(shard.keys.processUsers("p"));
+  await shard.redis.del(shard.keys.users);
   await shard.drain();
   expect(await shard.users()).toEqual({ alice: 1 });
   await shard.check();
@@ -51,17 +51,7 @@ it("INV-1: calls that fail while a process is reaped leave the totals right", as
   await fails();
   await shard.redis.rename("kept", shard.keys.changes);
   await shard.drain();
-  expect(await shard.totals()).toMatchObject({ users: "0", connections: "0", reaped: "1" });
-});
-
-it("a record that names `<process>:users` as a process is rejected", async () => {
-  await shard.record({ process: "p", seq: 1, operations: operations("+state", "+alice"), sockets: 2 });
-  await shard.record({ process: "q", seq: 1, replaces: ["p:users"], sockets: 0 });
-  await shard.drain();
-  await shard.record({ process: "q", seq: 2, replaces: ["p:users"], sockets: 0 });
-  shard.now += 20_000;
-  await shard.drain();
-  expect(await shard.users()).toEqual({});
+  expect(await shard.totals()).toMatchObject({ users: "0", sockets: "0", connections: "0" });
 });
 
 it("INV-6: leases move back once when the clock went back, however many calls fail", async () => {
@@ -96,12 +86,28 @@ it("INV-7: a call that has used up its budget takes nobody else offline", async 
   late.now += 20_000;
   for (let i = 30; i < 36; i++) await hundred(`u${i}`, "-");
   for (let i = 0; i < 20; i++) await hundred(`v${i}`, "+");
-  // Two calls leave 18 records in the log; then the clock goes back.
+  // Two calls leave some of the log; then the clock goes back.
   await late.step();
   await late.step();
   late.now -= 10_000;
-  const { records, operations: done, changes } = await late.step();
+  for (const { records, operations: done, changes } of await late.drain()) {
+    // Beyond its last record.
+    expect(records + done + Math.max(0, changes - done)).toBeLessThan(budget + 101);
+  }
+  await late.check();
   await late.close();
-  expect(records).toBe(18);
-  expect(records + done + (changes - done)).toBeLessThanOrEqual(budget);
+});
+
+it("INV-1: a wrong type at the leases counts no second tab twice", async () => {
+  await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+  await shard.drain();
+  await shard.record({ process: "p", seq: 2, operations: operations("+alice"), sockets: 2 });
+  await shard.redis.rename(shard.keys.processes, "kept");
+  await shard.redis.set(shard.keys.processes, "not ours");
+  await fails();
+  await fails();
+  await shard.redis.rename("kept", shard.keys.processes);
+  await shard.drain();
+  expect(await shard.users()).toEqual({ alice: 2 });
+  await shard.check();
 });

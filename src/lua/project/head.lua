@@ -29,8 +29,8 @@
 
   Fails before its first write, with `PRESENCE_SHARDS`, `PRESENCE_VERSION` (a newer projector has been here),
   `PRESENCE_TYPE <key>` and `PRESENCE_READ` (this engine lets no script call XREADGROUP: use 'range').
-  A key that is given another type between two level checks makes a command fail half-way; the next check then finds
-  that the parts do not agree and rebuilds.
+  The careful path looks at the types of all keys first. When `changes` is given another type, the quick path may fail after it
+  wrote `leaving`; the next level check then finds that the parts do not agree and rebuilds.
 ]]
 local call, try, tonumber, type, unpack, floor = redis.call, redis.pcall, tonumber, type, unpack, math.floor
 local match, find, byte, sub, format = string.match, string.find, string.byte, string.sub, string.format
@@ -41,15 +41,17 @@ local budget, MAY_REAP, CALLER, BY_RANGE = tonumber(ARGV[2]), ARGV[3] == '1', AR
 
 local now
 if ARGV[4] == '' then
-  local time = call('TIME')
+  local time = try('TIME')
+  if time.err then error('PRESENCE_PERMISSION TIME', 0) end
   now = time[1] * 1000 + floor(time[2] / 1000)
 else
   now = tonumber(ARGV[4])
 end
 
 -- The fields of totals that a call reads. What is written of them is written once, at the end (tail.lua).
-local t = call('HMGET', TOTALS, 'shards', 'protocol', 'users', 'sockets', 'connections', 'folded', 'change', 'records',
-  'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced')
+local t = try('HMGET', TOTALS, 'shards', 'protocol', 'users', 'sockets', 'connections', 'folded', 'change', 'records',
+  'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced', 'unfinished')
+if t.err then error(find(t.err, 'WRONGTYPE', 1, true) and 'PRESENCE_TYPE ' .. TOTALS .. ': holds another type' or t.err, 0) end
 local users, sockets, connections = tonumber(t[3] or 0), tonumber(t[4] or 0), tonumber(t[5] or 0)
 local folded, change, folded_ever, ran = t[6] or '0-0', t[7] or '0-0', tonumber(t[8] or 0), tonumber(t[9] or 0)
 local due, size, graced = tonumber(t[10] or -1), tonumber(t[11] or 1), tonumber(t[18] or 0)
@@ -66,11 +68,21 @@ local why
 if t[1] ~= ARGV[1] then why = 'shards'
 elseif t[2] ~= PROTOCOL then why = 'protocol'
 elseif now < ran then why = 'clock'
+elseif t[19] == '1' then why = 'unfinished'
 elseif ARGV[7] ~= '' or now - tonumber(t[12] or 0) >= CHECK_MS then why = 'check' end
 
 -- How many records are likely to fill the budget, by what the last call met.
 local count = floor(budget / size)
 if count < 1 then count = 1 elseif count > RECORDS_MAX then count = RECORDS_MAX end
+-- How heavy the log is, by its first nodes; some engines do not tell, and some users may not ask.
+local weight = try('MEMORY', 'USAGE', RECORDS, 'SAMPLES', 8)
+if type(weight) ~= 'number' then weight = 0 end
+if weight > READ_BYTES then
+  local length = call('XLEN', RECORDS)
+  -- Alone, it can be told without reading it.
+  if length == 1 and weight > ENTRY_BYTES_MAX then why = 'size' end
+  count = math.max(1, math.min(count, floor(READ_BYTES * length / weight)))
+end
 local entries
 if not why then
   local reply

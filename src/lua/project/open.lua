@@ -44,11 +44,12 @@ local function open()
   if t[2] and tonumber(t[2]) > tonumber(PROTOCOL) or t[1] and not t[2] then
     error('PRESENCE_VERSION ' .. (t[2] or '1') .. ', not ' .. PROTOCOL, 0)
   end
+  -- In every careful call, which writes in several phases: none of them must fail after another has written.
+  for i = 1, #KEYS do
+    local kind = call('TYPE', KEYS[i]).ok
+    if kind ~= 'none' and kind ~= TYPES[i] then error('PRESENCE_TYPE ' .. KEYS[i] .. ': holds a ' .. kind, 0) end
+  end
   if not t[1] or ARGV[7] ~= '' or now < ran or now - tonumber(t[12] or 0) >= CHECK_MS then
-    for i = 1, #KEYS do
-      local kind = call('TYPE', KEYS[i]).ok
-      if kind ~= 'none' and kind ~= TYPES[i] then error('PRESENCE_TYPE ' .. KEYS[i] .. ': holds a ' .. kind, 0) end
-    end
     local present, registered, known = call('HLEN', USERS), call('ZCARD', PROCESSES), call('HLEN', STATES)
     local in_grace, tombs = call('ZCARD', LEAVING), call('ZCARD', ENDED)
     if not t[1] and (present + registered + known + in_grace > 0) then rebuild('totals are gone')

@@ -88,6 +88,7 @@ if entries and not why then repeat
   if why then break end
 
   local set, sets, gone, goes, came, comes, told, tells = nil, 0, nil, 0, nil, 0, nil, 0
+  local enter, enters, back, backs = nil, 0, nil, 0
   if n > 0 then
     -- val[user]: the value after the steps so far.
     local old, val, last, stay = call('HMGET', USERS, unpack(ids, 1, n)), {}, nil, nil
@@ -121,7 +122,6 @@ if entries and not why then repeat
       from = to + 1
     end
     if why then break end
-    local enter, enters, back, backs = nil, 0, nil, 0
     for i = 1, n do
       local id, was = ids[i], old[i]
       local v = val[id]
@@ -177,13 +177,7 @@ if entries and not why then repeat
         end
       end
     end
-    -- Everything is checked. From here on: writes only.
-    if enter then graced = graced + call('ZADD', LEAVING, unpack(enter, 1, enters)) end
-    if back then graced = graced - call('ZREM', LEAVING, unpack(back, 1, backs)) end
   end
-  if told then change = call('XADD', CHANGES, 'MAXLEN', '~', CHANGES_KEPT, '*', unpack(told, 1, tells)) end
-  if set then call('HSET', USERS, unpack(set, 1, sets)) end
-  if gone then call('HDEL', USERS, unpack(gone, 1, goes)) end
   local leases, written = {}, {}
   for i = 1, mets do
     local p = met[i]
@@ -194,7 +188,14 @@ if entries and not why then repeat
       written[w + 2] = format('live %.0f %.0f %.0f %.0f %s %.0f', p.seq, p.sockets, p.anonymous, p.connections, p.slot, p.grace)
     end
   end
+  -- Everything is checked. From here on: writes only, and first to the keys that nothing was read of: one of another type fails
+  -- before anything is counted, or so that the next level check sees it.
   call('ZADD', PROCESSES, 'GT', unpack(leases))
+  if enter then graced = graced + call('ZADD', LEAVING, unpack(enter, 1, enters)) end
+  if back then graced = graced - call('ZREM', LEAVING, unpack(back, 1, backs)) end
+  if told then change = call('XADD', CHANGES, 'MAXLEN', '~', CHANGES_KEPT, '*', unpack(told, 1, tells)) end
+  if set then call('HSET', USERS, unpack(set, 1, sets)) end
+  if gone then call('HDEL', USERS, unpack(gone, 1, goes)) end
   call('HSET', STATES, unpack(written))
   folded = entries[taken][1]
   local ms, seq = match(folded, '^(%d+)-(%d+)$')

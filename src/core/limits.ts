@@ -182,6 +182,8 @@ export const BLOCK_MS = 5_000;
 export const TAIL_ENTRIES = 100;
 /** From a delivery to the next XREAD, ms: under load it brings what has gathered, and Redis wakes each reader less often. */
 export const COALESCE_MS = 10;
+/** How long an XREAD blocks that goes along with the question whether something is missing, ms. */
+export const PROVING_MS = 200;
 
 // The mirror of a process with listeners.
 

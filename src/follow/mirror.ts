@@ -14,13 +14,13 @@ import { MirrorState } from "../core/mirror.ts";
 import type { Logger } from "../core/options.ts";
 import { shardOf } from "../core/shard.ts";
 import { STREAM_START } from "../core/stream-id.ts";
-import { fieldsOf, integerOrNull, list, pairs, streamId, text, timeOrNull } from "../redis/decode.ts";
+import { fieldsOf, integerOrNull, list, pairs, text, timeOrNull } from "../redis/decode.ts";
 import type { StreamEntry } from "../redis/entries.ts";
 import { redisError } from "../redis/errors.ts";
 import { type ReadCommand, type Reply, ReplyError } from "../redis/port.ts";
 import { pause } from "../time/pause.ts";
 import { processRuntime } from "../time/runtime.ts";
-import { tail, type TailOptions, type TailPort } from "./tail.ts";
+import { endOf, tail, type TailOptions, type TailPort } from "./tail.ts";
 
 /** Why changes may be missing. */
 export type GapReason =
@@ -146,9 +146,10 @@ export function follow(options: FollowOptions): Following {
   async function start(shard: number, port: TailPort): Promise<string> {
     const own = all[shard]!;
     const { state } = own;
-    const [reply] = await ask(port, [["HMGET", keys[shard]!.totals, "change", "ran", "slots"]]);
-    const [change = null, ran = null, slots = null] = fieldsOf(reply, ASKED, 3);
-    const place = change === null ? STREAM_START : streamId(change, ASKED);
+    // Not `change` of the totals: an entry that is there can prove itself, also after a hand at the stream or an eviction.
+    const place = await endOf(port, keys[shard]!.changes);
+    const [reply] = await ask(port, [["HMGET", keys[shard]!.totals, "ran", "slots"]]);
+    const [ran = null, slots = null] = fieldsOf(reply, ASKED, 2);
     const at = new Date(timeOrNull(ran, ASKED) ?? Date.now());
     const reason = own.reason ?? "lost";
     if (dropped) {
@@ -209,11 +210,17 @@ export function follow(options: FollowOptions): Following {
   /** Compares with the totals; what differs twice starts again. Returns whether it does. */
   async function compare(shard: number, port: TailPort, place: string): Promise<boolean> {
     const own = all[shard]!;
-    const [reply] = await ask(port, [["HMGET", keys[shard]!.totals, "change", "users", "slots"]]);
-    const [change = null, users = null, slots = null] = fieldsOf(reply, ASKED, 3);
+    const { totals, changes } = keys[shard]!;
+    const [reply, rest] = await ask(port, [
+      ["HMGET", totals, "users", "slots"],
+      ["XRANGE", changes, place === STREAM_START ? "-" : `(${place}`, "+", "COUNT", "1"],
+    ]);
+    const [users = null, slots = null] = fieldsOf(reply, ASKED, 2);
     if (slots !== own.slots) own.ttl = await leases(port, shard, options.ttl);
     own.slots = slots;
-    if ((change ?? STREAM_START) !== place || !own.state.look(integerOrNull(users, ASKED) ?? 0)) return false;
+    // What has not been read yet may be the difference.
+    if (list(rest, "XRANGE of changes").length > 0) return false;
+    if (!own.state.look(integerOrNull(users, ASKED) ?? 0)) return false;
     if (!warned)
       logger.warn("listeners were not told all changes although none was missing: comparing with users");
     warned = true;
@@ -265,6 +272,13 @@ export function follow(options: FollowOptions): Following {
     return true;
   }
 
+  /** What happened while nothing could be read may have made everybody register again: the time to settle begins anew. */
+  function onState(error: PresenceError | null, streams: readonly number[]): void {
+    for (const own of streams.map((shard) => all[shard]!))
+      if (own.state.phase === "settling") own.settles = error === null ? runtime.now() + own.ttl : Infinity;
+    options.onState?.(error, streams);
+  }
+
   const closed = () => new PresenceError("CLOSED", "this presence has been closed");
   function check(): void {
     if (dropped) throw full();
@@ -276,6 +290,7 @@ export function follow(options: FollowOptions): Following {
     streams: keys.map(({ changes }) => changes),
     onEntries: deliver,
     level: { start, look },
+    onState,
   });
   return {
     ready: reading.ready,

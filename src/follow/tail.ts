@@ -8,7 +8,7 @@
  */
 import { backoff } from "../core/backoff.ts";
 import type { PresenceError } from "../core/errors.ts";
-import { BLOCK_MS, CHANGES_KEPT, COALESCE_MS, TAIL_ENTRIES } from "../core/limits.ts";
+import { BLOCK_MS, CHANGES_KEPT, COALESCE_MS, PROVING_MS, TAIL_ENTRIES } from "../core/limits.ts";
 import { isBefore, STREAM_START } from "../core/stream-id.ts";
 import { connect, isStandalone, type Connection, type RedisInput } from "../redis/connect.ts";
 import { entriesOf, integer } from "../redis/decode.ts";
@@ -36,8 +36,8 @@ export interface TailOptions {
   readonly streams: readonly string[];
   /** Given the place of the stream in `streams`. Must not throw. Reading goes on when it is done; `false` starts the stream again. */
   readonly onEntries: (stream: number, entries: readonly StreamEntry[]) => unknown;
-  /** Told once when reading begins to fail and once when it works again. */
-  readonly onState?: ((error: PresenceError | null) => void) | undefined;
+  /** Told once when reading begins to fail and once when it works again; on a Cluster for each stream by itself. */
+  readonly onState?: ((error: PresenceError | null, streams: readonly number[]) => void) | undefined;
   /** Without it reading starts with what comes from now on, and nothing is said about gaps. */
   readonly level?: Level | undefined;
   /** How long to wait after a delivery, ms; what comes meanwhile is delivered together. */
@@ -83,7 +83,7 @@ export function tail({
     const keys = group.map((i) => streams[i]!);
     let failures = 0;
     const works = () => {
-      if (failures > 0) onState(null);
+      if (failures > 0) onState(null, group);
       failures = 0;
     };
 
@@ -99,7 +99,7 @@ export function tail({
     }
 
     /** Asks for the entries at the places; a stream whose place is gone will be started again. */
-    async function prove(): Promise<void> {
+    async function prove(afterLoss = false): Promise<void> {
       if (level === undefined || unproved.size === 0) return unproved.clear();
       const asked = [...unproved];
       const replies = await port.pipeline(
@@ -113,10 +113,11 @@ export function tail({
         const reply = replies[k]!;
         if (reply instanceof ReplyError) throw redisError(reply);
         unproved.delete(i);
-        // Before the first change there is no entry; then all of them are new, as long as none can have been trimmed.
+        // Before the first change there is no entry; then all of them are new, as long as none can have been trimmed. What
+        // came and was flushed while nobody looked has left no trace.
         const proved =
           place === STREAM_START
-            ? integer(reply, "XLEN of a stream") < CHANGES_KEPT
+            ? !afterLoss && integer(reply, "XLEN of a stream") < CHANGES_KEPT
             : entriesOf(reply, "XRANGE of a stream").length > 0;
         if (proved) continue;
         lost.add(i);
@@ -126,6 +127,8 @@ export function tail({
 
     async function read(block: number): Promise<void> {
       const asked = group.map((i) => at[i]!);
+      // A gap that shows has to wait for the end of this XREAD, so it is a short one.
+      if (unproved.size > 0) block = Math.min(block, PROVING_MS);
       // Sent first: what comes after an XREAD that blocks waits for it.
       const proving = prove();
       const reading = port.call([
@@ -160,23 +163,24 @@ export function tail({
       try {
         if (failures > 0) {
           doubtAll();
-          await prove();
+          await prove(true);
         }
         await start();
         if (signal.aborted) return;
         started();
         let block = BLOCK_MS;
         if (level !== undefined) {
+          // It has proved itself or started again.
+          works();
           const places = group.map((i) => at[i]);
           block = Math.max(1, Math.min(block, await level.look(group, places, port)));
           for (const [k, i] of group.entries()) at[i] = places[k];
           if (places.includes(undefined)) continue;
-          works();
         }
         if (!signal.aborted) await read(block);
       } catch (error) {
         if (signal.aborted) return;
-        if (failures === 0) onState(redisError(error));
+        if (failures === 0) onState(redisError(error), group);
         failures++;
         await pause(backoff(failures, runtime.random), signal, runtime);
       }
@@ -208,7 +212,7 @@ export function tail({
 }
 
 /** The id of a stream's last entry; "0-0" if it has none. */
-async function endOf(port: TailPort, stream: string): Promise<string> {
+export async function endOf(port: TailPort, stream: string): Promise<string> {
   const asked = "XREVRANGE of a stream";
   const newest = entriesOf(await port.call(["XREVRANGE", stream, "+", "-", "COUNT", "1"]), asked);
   return newest[0]?.id ?? STREAM_START;

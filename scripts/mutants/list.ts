@@ -344,13 +344,13 @@ export const MUTANTS: readonly Mutant[] = [
     ["src/recorder/socket-io.ts", `    socket.once("disconnect", entry.onDisconnect);\n`, ""],
     [
       "src/recorder/socket-io.ts",
-      "      (id) => settle(entry, id),\n",
-      `      (id) => (socket.once("disconnect", entry.onDisconnect), settle(entry, id)),\n`,
+      "      (id) => settle(socket, entry, id),\n",
+      `      (id) => (socket.once("disconnect", entry.onDisconnect), settle(socket, entry, id)),\n`,
     ],
     [
       "src/recorder/socket-io.ts",
-      "      settle(entry, answer);\n",
-      `      socket.once("disconnect", entry.onDisconnect);\n      settle(entry, answer);\n`,
+      "      settle(socket, entry, answer);\n",
+      `      socket.once("disconnect", entry.onDisconnect);\n      settle(socket, entry, answer);\n`,
     ],
   ),
   mutant(

@@ -77,7 +77,7 @@ export const TTL_MS_MIN = 100;
 export const CLOSE_MS = 5_000;
 /** `MAXLEN ~` of the log, records: a bound for when nobody projects. What falls off heals by fencing. */
 export const RECORDS_KEPT = 200_000;
-/** While full records follow each other, one fold serves so many of them: as many as the budget of one call takes. */
+/** While records that are full follow each other, one series of calls serves so many of them. */
 export const UNFOLDED_MAX = 20;
 /** Characters of the host's name in a process id. */
 export const HOST_LENGTH_MAX = 64;

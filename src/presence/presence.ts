@@ -4,6 +4,7 @@
 import type { Server, Socket } from "socket.io";
 import { SILENCE_MS, SILENCE_MS_MIN } from "../core/limits.ts";
 import type { PresenceError } from "../core/errors.ts";
+import { invalid } from "../core/options.ts";
 import { type Reader, readerOver } from "../reader/reader.ts";
 import { Recorder } from "../recorder/recorder.ts";
 import { connect } from "../redis/connect.ts";
@@ -61,6 +62,9 @@ export interface Presence extends Omit<Reader, "shards"> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** The prefixes of the presences that count the sockets of a server now. */
+const inUse = new WeakMap<Server, Set<string>>();
+
 /**
  * Counts the sockets of `io`, a Socket.IO server of version 4.6 or later, in Redis. Works at once; await `ready` to know that
  * it is registered. While Redis is away it goes on, keeps what happens in memory (bounded by the open sockets), and says so
@@ -72,7 +76,14 @@ export interface Presence extends Omit<Reader, "shards"> {
 export function createPresence(io: Server, input: PresenceOptions): Presence {
   checkServer(io);
   const { redis, user, namespaces, mirrorMax, recorder: options } = resolvePresenceOptions(input);
-  const { logger } = options;
+  const { logger, prefix } = options;
+  const prefixes = inUse.get(io) ?? new Set<string>();
+  if (prefixes.has(prefix)) {
+    invalid(
+      `this server has a presence with the prefix ${JSON.stringify(prefix)} already, so each socket would count twice: ` +
+        "close() that one first, or use another prefix",
+    );
+  }
   const events: Events = new Events(logger, () => listening.review());
   const onError = (failure: PresenceError) => events.error(failure);
   const connection = connect(redis, {
@@ -86,15 +97,18 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     options,
     onError,
     connections: () => io.engine?.clientsCount ?? 0,
+    compare: () => attachment.compare(),
   });
   const attachment = attach({
     io,
     user,
     namespaces,
     connect: (user) => recorder.connect(user),
-    disconnect: (user, fall) => recorder.disconnect(user, fall),
+    disconnect: (user, departure) => recorder.disconnect(user, departure),
     onError,
   });
+
+  inUse.set(io, prefixes.add(prefix));
 
   const listening = new Listening(
     {
@@ -118,6 +132,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   let closed: Promise<void> | undefined;
   async function close(timeout: number): Promise<void> {
     attachment.detach();
+    prefixes.delete(prefix);
     const graceful = await recorder.close(timeout);
     if (!graceful) logger.warn("closed without a goodbye; the lease runs out by itself");
     connection.close();

@@ -2,9 +2,10 @@
  * What must hold after every call of the projector, whatever happened before. Pure: compares what Redis holds with the
  * oracle, which it takes along as far as the call went.
  */
+import { parseReply } from "../../src/projector/call.ts";
 import type { Reply } from "../../src/redis/port.ts";
 import { hold, Violation } from "./faults.ts";
-import type { Counts, State } from "./inspect.ts";
+import type { State } from "./inspect.ts";
 import type { Oracle } from "./oracle.ts";
 
 /** What the call said of itself. */
@@ -15,47 +16,67 @@ export interface Called {
   readonly rejected: number;
   readonly fenced: number;
   readonly reaped: number;
+  readonly rebuilt: boolean;
   readonly mayReap: boolean;
 }
 
 /** Of the reply of project.lua, what is checked. */
-export function calledOf(reply: readonly Reply[], mayReap: boolean): Called {
-  return {
-    more: reply[2] === 1,
-    foldedId: String(reply[3]),
-    records: Number(reply[4]),
-    rejected: Number(reply[8]),
-    fenced: Number(reply[7]),
-    reaped: Number(reply[9]),
-    mayReap,
-  };
+export function calledOf(reply: Reply, mayReap: boolean): Called {
+  return { ...parseReply(reply), mayReap };
 }
 
-export function told({ records, fenced, reaped, more }: Called): string {
-  return `projector${more ? " (not done yet)" : ""}: folds ${records}, fences ${fenced}, reaps ${reaped}`;
+export function told({ records, fenced, reaped, more, rebuilt }: Called): string {
+  const forgot = rebuilt ? " forgets everything," : "";
+  return `projector${more ? " (not done yet)" : ""}:${forgot} folds ${records}, fences ${fenced}, reaps ${reaped}`;
+}
+
+/** When a call was made: in the time that leases take, and on the clock of Redis. */
+export interface Times {
+  readonly elapsed: number;
+  readonly clock: number;
 }
 
 /** `same`: the state is the one that was checked last, to the letter. */
-export function checkCall(
-  called: Called,
-  state: State,
-  oracle: Oracle,
-  elapsed: number,
-  same: boolean,
-): void {
-  checkFolded(called, state, oracle);
+export function checkCall(called: Called, state: State, oracle: Oracle, times: Times, same: boolean): void {
+  if (called.rebuilt) {
+    if (!oracle.doubt) throw new Violation("INV-1", "everything was forgotten, and no key was lost");
+    oracle.rebuilt();
+  }
+  checkFolded(called, state, oracle, times.clock);
+  if (oracle.doubt) {
+    // Nothing can be told of it but its changes, which go on.
+    for (const { user, type } of state.changes) {
+      if (type === "online") oracle.present.add(user);
+      else oracle.present.delete(user);
+    }
+    oracle.changeId = state.changeId;
+    return;
+  }
   if (same && called.records === 0) return;
-  checkReaped(called, state, oracle, elapsed);
+  checkReaped(called, state, oracle, times.elapsed);
+  forgetAsTold(state, oracle, times.clock);
   checkProcesses(state, oracle);
   checkSums(state);
   checkChanges(state, oracle);
 }
 
 /** INV-2: the call folded what the log held, up to the id it tells, and nothing else. */
-function checkFolded(called: Called, state: State, oracle: Oracle): void {
-  const { records, rejected, fenced } = called;
-  hold("INV-2", "what the call folded", { records, rejected, fenced }, oracle.fold(called.foldedId));
+function checkFolded(called: Called, state: State, oracle: Oracle, clock: number): void {
+  const { records, rejected } = called;
+  const { fenced, ...done } = oracle.fold(called.foldedId, clock);
+  hold("INV-2", "what the call folded", { records, rejected }, done);
+  if (!oracle.doubt) hold("INV-2", "how many it fenced", called.fenced, fenced);
   hold("INV-2", "the length of the log", state.lag, oracle.log.length);
+}
+
+/** A process that ended long enough ago is forgotten when a call comes by that. */
+function forgetAsTold(state: State, oracle: Oracle, clock: number): void {
+  for (const [id, until] of oracle.ended) {
+    if (until > clock || state.processes.has(id)) continue;
+    oracle.ended.delete(id);
+    oracle.processes.delete(id);
+  }
+  oracle.ended = new Map(state.ended);
 }
 
 /** INV-6: only a process whose lease ran out is reaped, and only by a call that may, with nothing of it in the log. */
@@ -81,36 +102,41 @@ function checkReaped(called: Called, state: State, oracle: Oracle, elapsed: numb
 
 /** INV-2: each record counts once. Of an ended process, part of the users may be given back. */
 function checkProcesses(state: State, oracle: Oracle): void {
+  hold("INV-2", "who is known", [...state.processes.keys()].sort(), [...oracle.processes.keys()].sort());
   for (const [id, found] of state.processes) {
-    const process = oracle.processes.get(id);
-    hold("INV-2", `the state of ${id}`, found.state, process?.state ?? null);
-    if (process === undefined || process.state === "ended") continue;
+    const process = oracle.processes.get(id)!;
+    hold("INV-2", `the state of ${id}`, found.state, process.state);
+    if (process.state === "ended") continue;
     const { seq, sockets, anonymous, connections, users } = found;
     hold("INV-2", `the counts of ${id}`, [seq, sockets, anonymous, connections, sorted(users)], [
       process.seq, process.sockets, process.anonymous, process.connections, sorted(process.users),
     ]); // prettier-ignore
-    if (!state.leases.has(id)) throw new Violation("INV-5", `${id} is ${process.state} and has no lease`);
+    if (!(state.leases.get(id)! > 0))
+      throw new Violation("INV-5", `${id} is ${process.state} and has no lease`);
   }
 }
 
-/** INV-1: `users` are the sums over the processes, nothing is negative, and the totals agree. */
+/** INV-1: `users` are the sums over the processes, and the totals agree. */
 function checkSums(state: State): void {
-  const sums: Counts = new Map();
-  const totals = { users: state.users.size, sockets: 0, connections: 0 };
-  for (const [id, { users, sockets, connections, state: known }] of state.processes) {
-    for (const [user, n] of users) {
-      if (!(n > 0)) throw new Violation("INV-1", `${id} holds ${n} for ${user}`);
-      sums.set(user, (sums.get(user) ?? 0) + n);
-    }
-    if (known === null) continue;
+  const totals = { users: state.users.size, sockets: 0, connections: 0, graced: state.leaving.size };
+  hold("INV-1", "slots of nobody", state.strangers, []);
+  for (const [id, { users, sockets, anonymous, connections, slot }] of state.processes) {
     totals.sockets += sockets;
     totals.connections += connections;
+    if (slot === 0) continue;
+    let sum = 0;
+    for (const [user, n] of users) {
+      if (!(n > 0)) throw new Violation("INV-1", `${id} holds ${n} for ${user}`);
+      sum += n;
+    }
+    hold("INV-1", `the sockets of ${id} by users`, sum, sockets - anonymous);
   }
-  for (const [user, n] of state.users)
-    if (n === 0 && state.leaving.has(user)) sums.set(user, sums.get(user) ?? 0);
-  hold("INV-1", "users", sorted(state.users), sorted(sums));
-  const { users, sockets, connections } = state.totals;
-  hold("INV-1", "totals", { users, sockets, connections }, totals);
+  const graced = [...state.users].flatMap(([user, n]) => (n === 0 ? [user] : []));
+  hold("INV-1", "who is in grace", graced.sort(), [...state.leaving.keys()].sort());
+  const { users, sockets, connections, graced: inGrace } = state.totals;
+  // Before anything was counted there are none.
+  const told = { users, sockets, connections, graced: inGrace };
+  if (state.processes.size > 0) hold("INV-1", "totals", told, totals);
 }
 
 /** INV-4: a user's changes alternate, and the last of them agrees with `users`. */

@@ -140,6 +140,7 @@ export class Cluster {
       case "clock-forward":
       case "failover":
       case "wipe":
+      case "evict":
       case "scripts":
       case "refuse":
       case "trim":

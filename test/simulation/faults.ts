@@ -26,6 +26,8 @@ export const FAULTS = [
   "failover",
   /** Redis loses all keys. */
   "wipe",
+  /** Redis evicts one key of the projection, or the log. */
+  "evict",
   /** Redis forgets its scripts. */
   "scripts",
   /** Redis refuses for a while: OOM (appends only), READONLY (all writes) or LOADING (everything), from amid a pipeline. */
@@ -48,6 +50,7 @@ export type RedisFault =
   | "clock-forward"
   | "failover"
   | "wipe"
+  | "evict"
   | "scripts"
   | "refuse"
   | "trim"

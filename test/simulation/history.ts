@@ -3,6 +3,7 @@
  * everybody who lives heartbeats, and the projection has to come to the truth by a known time and stay there.
  */
 import type { PipelinePort } from "../../src/redis/port.ts";
+import { FENCED_LEASES } from "../../src/core/limits.ts";
 import { Cluster } from "./cluster.ts";
 import { type FaultCounts, hold, Violation } from "./faults.ts";
 import type { State } from "./inspect.ts";
@@ -33,8 +34,9 @@ const RETRY_MS = 5_000 + 2_000 + 3_200;
 function calmMs({ ttl, grace, sweepEvery }: Plan): number {
   // A recorder learns of its loss with a heartbeat that is folded, and with the next one it states what it has.
   const learns = 3 * Math.ceil(ttl / 3) + 2 * sweepEvery;
-  // Whoever died last appended, or a copy of a record of his arrived late; his lease runs out, and somebody looks.
-  const dies = LATE_MS + ttl + sweepEvery + HOLD_MS;
+  // Whoever died last appended, or a copy of a record of his arrived late; his lease runs out, and somebody looks. Fenced, he
+  // has a few leases.
+  const dies = LATE_MS + FENCED_LEASES * ttl + sweepEvery + HOLD_MS;
   return RETRY_MS + learns + dies + ttl + grace;
 }
 
@@ -85,7 +87,9 @@ async function untilCalm(
       // What the dead appended last may lie in the log still, and their leases begin with it.
       hold("INV-5", "who is dead and in the log", server.unfolded(ids(living)), []);
       // A loss shows with the next record that is folded: only that one proves that there was none.
-      const silent = ids(living).filter((id) => server.oracle.processes.get(id)!.seq <= (made.get(id) ?? 0));
+      const silent = ids(living).filter(
+        (id) => (server.oracle.processes.get(id)?.seq ?? 0) <= (made.get(id) ?? 0),
+      );
       hold("INV-6", "who was not heard since", silent, []);
       return state;
     } catch (error) {

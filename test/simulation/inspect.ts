@@ -6,33 +6,24 @@ import { createHash } from "node:crypto";
 import { decodeChanges, type Change } from "../../src/core/change.ts";
 import type { ShardKeys } from "../../src/core/keys.ts";
 import type { Command } from "../../src/redis/port.ts";
+import { type ProcessState, slotsOf, stateOf } from "../../rig/shard.ts";
 
 function script(text: string) {
   return { text, sha1: createHash("sha1").update(text).digest("hex") };
 }
 
-/**
- * KEYS as for project.lua; ARGV: prefix of the processes' keys, the last change known, the processes to read.
- * One text is read much faster than the many small replies in it.
- */
+/** KEYS as for project.lua; ARGV: the last change known. One text is read much faster than the many small replies in it. */
 const READ = script(`
-local state = {
+return cjson.encode({
   redis.call('HGETALL', KEYS[2]),
-  redis.call('HMGET', KEYS[3], 'users', 'sockets', 'connections', 'reaped', 'fenced'),
+  redis.call('HMGET', KEYS[3], 'users', 'sockets', 'connections', 'graced', 'reaped', 'fenced'),
   redis.call('ZRANGE', KEYS[4], 0, -1, 'WITHSCORES'),
-  redis.call('ZRANGE', KEYS[5], 0, -1, 'WITHSCORES'),
-  redis.call('XRANGE', KEYS[6], '(' .. ARGV[2], '+'),
+  redis.call('HGETALL', KEYS[5]),
+  redis.call('ZRANGE', KEYS[7], 0, -1, 'WITHSCORES'),
+  redis.call('XRANGE', KEYS[8], '(' .. ARGV[1], '+'),
+  redis.call('ZRANGE', KEYS[10], 0, -1, 'WITHSCORES'),
   redis.call('XLEN', KEYS[1]),
-}
-for i = 3, #ARGV do
-  local key = ARGV[1] .. ARGV[i]
-  state[#state + 1] = {
-    redis.call('HMGET', key, 'state', 'seq', 'sockets', 'anonymous', 'connections', 'cause'),
-    redis.call('HGETALL', key .. ':users'),
-    redis.call('PTTL', key),
-  }
-end
-return cjson.encode(state)`);
+})`);
 
 /** Copies KEYS[1..n/2] over KEYS[n/2+1..n]; what is not there is not there afterwards. */
 const COPY = script(`
@@ -46,33 +37,31 @@ export const SCRIPTS = [READ, COPY];
 
 export type Counts = Map<string, number>;
 
-export interface ProcessState {
-  /** null: there is no such hash. */
-  readonly state: string | null;
-  readonly cause: string;
-  readonly seq: number;
-  readonly sockets: number;
-  readonly anonymous: number;
-  readonly connections: number;
+export interface Registered extends ProcessState {
+  /** Sockets of each user on its slot. */
   readonly users: Counts;
-  /** Is it a tombstone, which Redis will forget? */
-  readonly buried: boolean;
 }
 
 export interface State {
+  /** Sockets of each user; 0: in grace. */
   readonly users: Counts;
-  readonly totals: Record<"users" | "sockets" | "connections" | "reaped" | "fenced", number>;
+  readonly totals: Record<"users" | "sockets" | "connections" | "graced" | "reaped" | "fenced", number>;
+  /** Process → deadline; 0: ended, and not yet given back. */
   readonly leases: Counts;
   readonly leaving: Counts;
   readonly changes: readonly Change[];
   readonly changeId: string;
+  /** Process → until when it is remembered as ended. */
+  readonly ended: Counts;
   /** Entries in the log. */
   readonly lag: number;
-  readonly processes: ReadonlyMap<string, ProcessState>;
+  readonly processes: ReadonlyMap<string, Registered>;
+  /** Slots that users name and no process has. */
+  readonly strangers: readonly number[];
 }
 
-export function readCommand(keys: ShardKeys, after: string, processes: readonly string[]): Command {
-  return ["EVALSHA", READ.sha1, "7", ...keys.list, keys.process(""), after, ...processes];
+export function readCommand(keys: ShardKeys, after: string): Command {
+  return ["EVALSHA", READ.sha1, String(keys.list.length), ...keys.list, after];
 }
 
 export function copyCommand(from: readonly string[], to: readonly string[]): Command {
@@ -86,51 +75,63 @@ type Raw = readonly [
   users: List<string>,
   totals: List<string | null>,
   leases: List<string>,
+  states: List<string>,
   leaving: List<string>,
   changes: List<[id: string, fields: string[]]>,
+  ended: List<string>,
   lag: number,
-  ...processes: [hash: (string | null)[], users: List<string>, ttl: number][],
 ];
 
 function listed<T>(list: List<T>): readonly T[] {
   return Array.isArray(list) ? (list as readonly T[]) : [];
 }
 
-function pairs(list: List<string>): Counts {
+function pairs(list: List<string>): [string, string][] {
   const flat = listed(list);
-  const counts: Counts = new Map();
-  for (let i = 0; i < flat.length; i += 2) counts.set(flat[i]!, Number(flat[i + 1]));
-  return counts;
+  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!]);
 }
 
-export function readState(reply: string, after: string, ids: readonly string[]): State {
-  const [users, totals, leases, leaving, changes, lag, ...rest] = JSON.parse(reply) as Raw;
-  const [total, sockets, connections, reaped, fenced] = listed(totals).map(Number);
+const counts = (list: List<string>): Counts =>
+  new Map(pairs(list).map(([name, n]): [string, number] => [name, Number(n)]));
+
+export function readState(reply: string, after: string): State {
+  const [users, totals, leases, states, leaving, changes, ended, lag] = JSON.parse(reply) as Raw;
+  const [total, sockets, connections, graced, reaped, fenced] = listed(totals).map(Number);
   const entries = listed(changes);
-  const processes = new Map<string, ProcessState>();
-  for (const [i, id] of ids.entries()) {
-    const [hash, held, ttl] = rest[i]!;
-    const [state, seq, own, anonymous, low, cause] = hash;
-    processes.set(id, {
-      // A hash that is not there reads as false.
-      state: state || null,
-      cause: cause || "",
-      seq: Number(seq),
-      sockets: Number(own),
-      anonymous: Number(anonymous),
-      connections: Number(low),
-      users: pairs(held),
-      buried: ttl > 0,
-    });
+  const sums: Counts = new Map();
+  const onSlots = new Map<number, Counts>();
+  for (const [user, text] of pairs(users)) {
+    let sum = 0;
+    for (const [slot, n] of slotsOf(text)) {
+      sum += n;
+      const onSlot = onSlots.get(slot) ?? new Map<string, number>();
+      onSlots.set(slot, onSlot.set(user, n));
+    }
+    sums.set(user, sum);
+  }
+  const processes = new Map<string, Registered>();
+  for (const [id, text] of pairs(states)) {
+    const state = stateOf(text, null);
+    processes.set(id, { ...state, users: onSlots.get(state.slot) ?? new Map<string, number>() });
+    onSlots.delete(state.slot);
   }
   return {
-    users: pairs(users),
-    totals: { users: total!, sockets: sockets!, connections: connections!, reaped: reaped!, fenced: fenced! },
-    leases: pairs(leases),
-    leaving: pairs(leaving),
+    users: sums,
+    totals: {
+      users: total!,
+      sockets: sockets!,
+      connections: connections!,
+      graced: graced!,
+      reaped: reaped!,
+      fenced: fenced!,
+    },
+    leases: new Map([...counts(leases)].map(([member, at]) => [member.slice(member.indexOf(":") + 1), at])),
+    leaving: counts(leaving),
     changes: entries.flatMap(([id, fields]) => decodeChanges(id, fields)),
     changeId: entries.at(-1)?.[0] ?? after,
+    ended: counts(ended),
     lag,
     processes,
+    strangers: [...onSlots.keys()],
   };
 }

@@ -3,7 +3,8 @@
  * records folded so far make it. Knows nothing of Redis; when Redis loses something, the simulation makes the oracle
  * lose the same.
  */
-import type { RecordEntry } from "../../src/core/record.ts";
+import { FENCED_LEASES } from "../../src/core/limits.ts";
+import { LISTS, type RecordEntry } from "../../src/core/record.ts";
 import { isBefore } from "../../src/core/stream-id.ts";
 
 export interface Registration {
@@ -14,8 +15,9 @@ export interface Registration {
   anonymous: number;
   sockets: number;
   connections: number;
-  /** When the last record of it that was folded was appended, in the time in which a lease lasts: see Server.elapsed. */
+  /** When the record that renewed its lease last was appended, in the time in which a lease lasts: see Server.elapsed. */
   renewedAt: number;
+  /** How long that lease is, at least. */
   ttl: number;
 }
 
@@ -31,6 +33,10 @@ export class Oracle {
   processes = new Map<string, Registration>();
   /** Who is present, as the changes tell it. */
   present = new Set<string>();
+  /** Process → until when it is remembered as ended, on the clock of Redis. */
+  ended = new Map<string, number>();
+  /** A key was lost without which nothing adds up, and no call has noticed yet. */
+  doubt = false;
   /** Id of the last change read. */
   changeId = "0-0";
 
@@ -40,12 +46,25 @@ export class Oracle {
     for (const [id, process] of this.processes)
       copy.processes.set(id, { ...process, users: new Map(process.users) });
     copy.present = new Set(this.present);
+    copy.ended = new Map(this.ended);
+    copy.doubt = this.doubt;
     copy.changeId = this.changeId;
     return copy;
   }
 
-  /** Folds the log up to `foldedId`. Returns how many records and other entries that were, and how many fenced somebody. */
-  fold(foldedId: string): { records: number; rejected: number; fenced: number } {
+  /** A call forgot all that is derived. */
+  rebuilt(): void {
+    this.processes.clear();
+    this.present.clear();
+    this.ended.clear();
+    this.doubt = false;
+  }
+
+  /**
+   * Folds the log up to `foldedId`, at a time of the clock of Redis. Returns how many records and other entries that were, and
+   * how many fenced somebody.
+   */
+  fold(foldedId: string, clock: number): { records: number; rejected: number; fenced: number } {
     const done = { records: 0, rejected: 0, fenced: 0 };
     let taken = 0;
     for (const { id, record, at } of this.log) {
@@ -54,7 +73,7 @@ export class Oracle {
       if (record === null) done.rejected++;
       else {
         done.records++;
-        if (this.#apply(record, at)) done.fenced++;
+        if (this.#apply(record, at, clock)) done.fenced++;
       }
     }
     this.log.splice(0, taken);
@@ -62,21 +81,28 @@ export class Oracle {
   }
 
   /** Returns whether the record fenced its process. */
-  #apply(record: RecordEntry, at: number): boolean {
+  #apply(record: RecordEntry, at: number, clock: number): boolean {
     const known = this.processes.get(record.process);
-    if (known?.state === "ended") return false;
+    if (known === undefined ? record.seq > 1 : known.state === "ended") return false;
     const process: Registration = known ?? {
       state: "live", cause: "", seq: 0, users: new Map(), anonymous: 0, sockets: 0, connections: 0,
       renewedAt: at, ttl: record.ttl,
     }; // prettier-ignore
     this.processes.set(record.process, process);
-    process.renewedAt = at;
-    process.ttl = record.ttl;
+    if (known === undefined) this.forget(clock);
+    if (process.state === "live") {
+      process.renewedAt = at;
+      process.ttl = record.ttl;
+    }
     if (record.seq <= process.seq) return false;
     const fences =
       process.state === "live" && (record.seq !== process.seq + 1 || !this.#count(process, record));
-    if (fences) process.state = "fenced";
-    if (process.state === "live") for (const id of record.replaces ?? []) this.#end(id, "replace");
+    if (fences) {
+      process.state = "fenced";
+      process.ttl = FENCED_LEASES * record.ttl;
+    }
+    if (process.state === "live")
+      for (const id of record.replaces ?? []) if (id !== record.process) this.#replace(id);
     if (record.bye === true) this.#end(record.process, "bye");
     return fences;
   }
@@ -84,23 +110,30 @@ export class Oracle {
   /** Returns false, and changes nothing, when the record cannot be true. */
   #count(process: Registration, record: RecordEntry): boolean {
     const users = new Map(process.users);
-    let { anonymous, sockets } = process;
-    for (const { op, user } of record.operations) {
-      const step = op === "connect" ? 1 : -1;
-      sockets += step;
-      if (user === "") {
-        anonymous += step;
-        continue;
+    const { anonymous = process.anonymous } = record;
+    let sockets = process.sockets + anonymous - process.anonymous;
+    for (const name of LISTS) {
+      const step = name === "connect" ? 1 : -1;
+      for (const user of record[name] ?? []) {
+        sockets += step;
+        const n = (users.get(user) ?? 0) + step;
+        if (n < 0) return false;
+        if (n === 0) users.delete(user);
+        else users.set(user, n);
       }
-      const n = (users.get(user) ?? 0) + step;
-      if (n < 0) return false;
-      if (n === 0) users.delete(user);
-      else users.set(user, n);
     }
-    if (anonymous < 0 || sockets !== record.sockets) return false;
+    if (sockets !== record.sockets) return false;
     Object.assign(process, { users, anonymous, sockets, seq: record.seq });
     process.connections = record.connections ?? process.connections;
     return true;
+  }
+
+  /** One that was never heard of has ended all the same: its first record may still be on its way. */
+  #replace(id: string): void {
+    if (this.processes.has(id)) return this.#end(id, "replace");
+    this.processes.set(id, {
+      state: "ended", cause: "replace", seq: 0, users: new Map(), anonymous: 0, sockets: 0, connections: 0, renewedAt: 0, ttl: 0,
+    }); // prettier-ignore
   }
 
   #end(id: string, cause: string): void {
@@ -108,10 +141,18 @@ export class Oracle {
     if (process === undefined || process.state === "ended") return;
     process.state = "ended";
     process.cause = cause;
-    process.connections = 0;
   }
 
   reaped(id: string): void {
     this.#end(id, "reap");
+  }
+
+  /** Those whose time as tombstones is over. */
+  forget(clock: number): void {
+    for (const [id, until] of this.ended) {
+      if (until > clock) continue;
+      this.ended.delete(id);
+      this.processes.delete(id);
+    }
   }
 }

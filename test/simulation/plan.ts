@@ -39,11 +39,11 @@ export interface Plan {
 }
 
 /** Nearly everywhere all read alike. */
-const READS: readonly (readonly ReadMode[])[] = [["script"], ["client"], ["script", "client"]];
+const READS: readonly (readonly ReadMode[])[] = [["group"], ["range"], ["group", "range", "auto"]];
 
 /** Faults that happen at a moment; the others are drawn request for request. */
 const TIMED: readonly (RedisFault | ProcessFault)[] = [
-  "partition", "crash", "stall", "clock-back", "clock-forward", "failover", "wipe", "scripts", "refuse", "trim",
+  "partition", "crash", "stall", "clock-back", "clock-forward", "failover", "wipe", "evict", "scripts", "refuse", "trim",
   "garbage", "storm",
 ]; // prettier-ignore
 

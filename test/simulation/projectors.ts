@@ -39,7 +39,7 @@ export class Loop {
   async run(): Promise<void> {
     const { host, link, random, prefix, budget, read } = this.#options;
     link.onReconnect = () => this.ring();
-    const projector = projectorOver(link, { prefix, budget, read }, { name: host.name, now: () => 0 });
+    const projector = projectorOver(link, { prefix, budget, read }, { now: () => 0 });
     const schedule = new Schedule({ hold: HOLD_MS, soonest: SOONEST_MS, spread: 0 });
     let failures = 0;
     for (;;) {
@@ -69,7 +69,7 @@ export async function sweepEvery(
 ): Promise<void> {
   // Its own clock knows nothing of the jumps of that of Redis.
   const clock = () => EPOCH_MS + host.world.now;
-  const projector = projectorOver(link, { prefix, budget, read }, { name: host.name, now: () => 0, clock });
+  const projector = projectorOver(link, { prefix, budget, read }, { now: () => 0, clock });
   for (;;) {
     await host.pause(ms);
     try {

@@ -2,7 +2,7 @@
  * The recorder itself (src/recorder/recorder.ts), on the clock, the connection and the random numbers of the simulation.
  */
 import { PresenceError } from "../../src/core/errors.ts";
-import type { Fall, Journal } from "../../src/core/journal.ts";
+import type { Departure, Journal } from "../../src/core/journal.ts";
 import type { ReadMode } from "../../src/projector/options.ts";
 import { resolveRecorderOptions } from "../../src/recorder/options.ts";
 import { Recorder as Real } from "../../src/recorder/recorder.ts";
@@ -98,9 +98,9 @@ export class Recorder {
     this.#real!.connect(user);
   }
 
-  disconnect(user: string, fall: Fall): void {
+  disconnect(user: string, departure: Departure): void {
     this.#options.host.world.stir();
-    this.#real!.disconnect(user, fall);
+    this.#real!.disconnect(user, departure);
   }
 
   /** Says goodbye if it can. */

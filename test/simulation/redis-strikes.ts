@@ -60,6 +60,9 @@ export class RedisStrikes {
         // FLUSHALL, or a restart with nothing on disk.
         if (pick < 0.5) this.#restart();
         return undefined;
+      case "evict":
+        world.note(`redis: evicts ${await server.evict(pick)}`);
+        return undefined;
       case "scripts":
         return server.forgetScripts();
       case "refuse":
@@ -96,6 +99,6 @@ export class RedisStrikes {
     if (journal === undefined || more < 0.4) return { noise: ["process", "", "seq", "1"] };
     const op = more < 0.7 ? "connect" : "disconnect";
     const { process, seq } = journal;
-    return { process, seq: seq + 1, ttl: 1000, operations: [{ op, user: "nobody" }], sockets: 1000 };
+    return { process, seq: seq + 1, ttl: 1000, [op]: ["nobody"], sockets: 1000 };
   }
 }

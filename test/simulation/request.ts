@@ -1,5 +1,5 @@
 /** What a process sends to Redis in one go, before it is commands: a record gets its id, and the oracle its copy, on arrival. */
-import { parseRecord } from "../../model/fold/parse.ts";
+import { parseRecord } from "../../model/parse.ts";
 import { encodeRecord, type RecordEntry } from "../../src/core/record.ts";
 import type { Command } from "../../src/redis/port.ts";
 
@@ -25,12 +25,14 @@ export function recordOf(part: Part): RecordEntry | undefined {
   if (part[0] !== "XADD") return undefined;
   const parsed = parseRecord(part.slice(part.indexOf("*") + 1));
   if ("reason" in parsed) throw new Error(`the recorder made no record: ${parsed.reason}`);
-  const { about: _, replaces, connections, ...record } = parsed;
+  const { process, seq, ttl, lists, anonymous, sockets, connections, bye, replaces } = parsed;
   return {
-    ...record,
-    ...(replaces.length > 0 && { replaces }),
+    process, seq, ttl, sockets, bye,
+    ...Object.fromEntries(lists.map(({ name, users }) => [name, users])),
+    ...(anonymous !== undefined && { anonymous }),
     ...(connections !== undefined && { connections }),
-  };
+    ...(replaces.length > 0 && { replaces }),
+  }; // prettier-ignore
 }
 
 /** What a part appends to the log; undefined: nothing. */

@@ -5,14 +5,16 @@
  * Stream ids are ours too, made by Redis's own rule: the clock's ms, unless the last id is ahead of it; an id never
  * goes back. Changes and rejected entries keep the ids of the real clock; nothing here depends on them.
  */
-import { keysOf, type ShardKeys } from "../../src/core/keys.ts";
+import { type KeyName, keysOf, type ShardKeys } from "../../src/core/keys.ts";
+import { AHEAD_MS } from "../../src/core/limits.ts";
 import type { RecordEntry } from "../../src/core/record.ts";
 import { type Command, type PipelinePort, type Reply, ReplyError } from "../../src/redis/port.ts";
-import { calledOf, checkCall, told } from "./check.ts";
+import { type Called, calledOf, checkCall, told } from "./check.ts";
 import { Violation } from "./faults.ts";
 import { copyCommand, readCommand, readState, SCRIPTS, type State } from "./inspect.ts";
 import { Oracle } from "./oracle.ts";
 import { fieldsOf, isCommand, type Part, recordOf, type Refusal, type Request } from "./request.ts";
+import { at } from "../../rig/random.ts";
 import { StreamIds } from "./stream-ids.ts";
 import type { World } from "./world.ts";
 
@@ -22,17 +24,22 @@ interface Task {
   readonly finish: (replies: (Reply | ReplyError)[]) => Reply | ReplyError;
 }
 
-const TOMBSTONE_MS = 3_600_000;
-/** Where `now_ms` stands in a call of project.lua: after the name, the hash, 7 keys and their number, and 4 arguments. */
-const CLOCK = 14;
+/** Where `reap` and `now_ms` stand in a call of project.lua: after the name, the hash, 11 keys and their number. */
+const REAP = 16;
+const CLOCK = 17;
 /** Where the clock of Redis begins: far enough from 0 for a jump back. */
 export const EPOCH_MS = 100_000_000;
+
+/** Of each key: does everything add up without it? */
+const KEPT: Readonly<Record<KeyName, boolean>> = {
+  records: true, users: false, totals: false, processes: false, states: false, about: true, leaving: false, changes: true,
+  rejected: true, ended: false, clock: true,
+}; // prettier-ignore
 
 /** What a replica has, apart from the copies of the keys. */
 interface Snapshot {
   readonly oracle: Oracle;
   readonly ids: StreamIds;
-  readonly tombstones: ReadonlyMap<string, number>;
 }
 
 const isCall = (part: Part): part is Command =>
@@ -42,10 +49,6 @@ export class Server {
   readonly keys: ShardKeys;
   readonly #world: World;
   readonly #port: PipelinePort;
-  /** Every process id ever seen, so that nothing that should be gone can hide. */
-  readonly #processes = new Set<string>();
-  /** Those of them that ended and were given back whole. They are not read again until something may have touched them. */
-  readonly #dormant = new Set<string>();
   /** The last state read, and its text: most calls find nothing to do, and what did not change was checked before. */
   #last: { readonly text: string; readonly state: State } | undefined;
   oracle = new Oracle();
@@ -58,7 +61,6 @@ export class Server {
   #forward = 0;
   #ids = new StreamIds();
   #knowsScript = true;
-  #tombstones = new Map<string, number>();
   #snapshot: Snapshot | undefined;
 
   constructor(world: World, port: PipelinePort, prefix: string) {
@@ -91,7 +93,6 @@ export class Server {
 
   /** Carries out a request. From its part `refusedFrom` on, a refusing server refuses. */
   async run(request: Request, refusedFrom = 0): Promise<(Reply | ReplyError)[]> {
-    await this.#forgetTombstones();
     const replies: (Reply | ReplyError)[] = [];
     // A call is checked against what the one before it left, so each goes with what comes before the next.
     const calls = request.flatMap((part, i) => (isCall(part) ? [i] : []));
@@ -119,9 +120,9 @@ export class Server {
     if (refusal === "LOADING") return refuse("LOADING Redis is loading the dataset in memory");
     const evaluates = isCall(part);
     const appended = fieldsOf(part);
-    const writes = evaluates || appended !== undefined || (isCommand(part) && part[0] === "XREADGROUP");
+    const writes = evaluates || appended !== undefined;
     if (refusal === "READONLY" && writes) return refuse("READONLY You can't write here.");
-    // Scripts go on without memory: the first write of ours is XREADGROUP, which needs none.
+    // Scripts go on without memory: what ours does first needs none.
     if (refusal === "OOM" && appended !== undefined) return refuse("OOM command not allowed");
     if (appended !== undefined) return this.#append(appended, recordOf(part) ?? null);
     if (!isCommand(part)) throw new Error("a part that appends nothing is a command");
@@ -133,51 +134,43 @@ export class Server {
   /** The real script with our clock for its placeholder, and everything it must hold checked in the same round trip. */
   #project(command: Command): Task {
     this.#knowsScript = true;
-    const { oracle } = this;
-    const ids = [...this.#processes].filter((id) => !this.#dormant.has(id));
+    const { oracle, clock } = this;
     const after = oracle.changeId;
     const timed: Command = [
       command[0],
       ...command.slice(1, CLOCK),
-      String(this.clock),
+      String(clock),
       ...command.slice(CLOCK + 1),
     ];
     const finish = ([reply, found]: (Reply | ReplyError)[]): Reply => {
       if (reply instanceof ReplyError)
-        throw new Violation("INV-7", `a call of the projector failed: ${reply.message}`);
-      const called = calledOf(reply as readonly Reply[], command[CLOCK - 1] === "1");
+        throw new Violation("INV-7", `a call of the projector failed: ${reply.message.slice(0, 200)}`);
+      const called = calledOf(reply!, command[REAP] === "1");
       const same = this.#last?.text === found;
-      const state = same ? this.#last!.state : readState(found as string, after, ids);
+      const state = same ? this.#last!.state : readState(found as string, after);
       this.#last = { text: found as string, state };
       this.calls++;
       // Calls that found nothing to do would push what matters out of the trace.
       if (!same || called.records > 0)
         this.#world.note(`  ${told(called)}, tells ${state.changes.length} changes`);
-      checkCall(called, state, oracle, this.#elapsed, same);
-      this.#bury(state);
+      checkCall(this.#madeAnew(called, clock), state, oracle, { elapsed: this.#elapsed, clock }, same);
       return reply!;
     };
-    return { commands: [timed, readCommand(this.keys, after, ids)], finish };
+    return { commands: [timed, readCommand(this.keys, after)], finish };
   }
 
-  #bury(state: State): void {
-    for (const [id, { buried }] of state.processes) {
-      if (!buried || this.#dormant.has(id)) continue;
-      // A late record of it waits in the log: a call that folds nothing (client-read mode) must not hide it.
-      if (this.oracle.log.some(({ record }) => record?.process === id)) continue;
-      this.#dormant.add(id);
-      this.#last = undefined;
-      this.#tombstones.set(id, this.clock + TOMBSTONE_MS);
-    }
+  /** A log whose ids the clock will not reach for long is made anew once it is empty, and told to be folded up to now. */
+  #madeAnew(called: Called, clock: number): Called {
+    const last = this.oracle.log.at(-1);
+    if (called.foldedId !== `${clock}-0` || last === undefined) return called;
+    if (Number(last.id.split("-", 1)[0]) <= clock + AHEAD_MS) return called;
+    this.#ids = new StreamIds();
+    return { ...called, foldedId: last.id };
   }
 
   /** XADD with the id Redis would give it. */
   #append(fields: readonly string[], record: RecordEntry | null): Task {
     const id = this.#ids.next(this.clock);
-    if (record !== null) {
-      this.#processes.add(record.process);
-      this.#dormant.delete(record.process);
-    }
     this.oracle.log.push({ id, record, at: this.#elapsed });
     this.onAppend();
     return { commands: [["XADD", this.keys.records, id, ...fields]], finish: ([reply]) => reply! };
@@ -185,9 +178,8 @@ export class Server {
 
   /** The whole projection as it is. */
   async state(): Promise<State> {
-    const ids = [...this.#processes];
-    const [found] = await this.#send([readCommand(this.keys, this.oracle.changeId, ids)]);
-    return readState(found as string, this.oracle.changeId, ids);
+    const [found] = await this.#send([readCommand(this.keys, this.oracle.changeId)]);
+    return readState(found as string, this.oracle.changeId);
   }
 
   /** Who has records in the log, apart from `others`. */
@@ -199,35 +191,41 @@ export class Server {
 
   /** The replica receives everything up to now. */
   async replicate(): Promise<void> {
-    const keys = this.#all();
+    const keys = this.keys.list;
     await this.#send([copyCommand(keys, keys.map(replicaOf))]);
-    this.#snapshot = {
-      oracle: this.oracle.clone(),
-      ids: this.#ids.clone(),
-      tombstones: new Map(this.#tombstones),
-    };
+    this.#snapshot = { oracle: this.oracle.clone(), ids: this.#ids.clone() };
   }
 
   /** The replica takes over with what it has. */
   async failover(): Promise<void> {
     if (this.#snapshot === undefined) return;
-    const keys = this.#all();
+    const keys = this.keys.list;
     await this.#send([copyCommand(keys.map(replicaOf), keys)]);
-    const { oracle, ids, tombstones } = this.#snapshot;
+    const { oracle, ids } = this.#snapshot;
     this.oracle = oracle.clone();
     this.#ids = ids.clone();
-    this.#tombstones = new Map(tombstones);
-    this.#dormant.clear();
     this.#last = undefined;
   }
 
   /** Redis loses all keys. */
   async wipe(): Promise<void> {
-    await this.#send([["UNLINK", ...this.#all()]]);
+    await this.#send([["UNLINK", ...this.keys.list]]);
     this.oracle = new Oracle();
     this.#ids = new StreamIds();
-    this.#tombstones.clear();
     this.#last = undefined;
+  }
+
+  /** Redis evicts one key. Returns its name. */
+  async evict(pick: number): Promise<string> {
+    const name = at(Object.keys(KEPT) as KeyName[], pick);
+    const [was] = await this.#send([["DEL", this.keys[name]]]);
+    this.#last = undefined;
+    if (name === "records") {
+      this.oracle.log = [];
+      this.#ids = new StreamIds();
+    }
+    if (was === 1 && !KEPT[name]) this.oracle.doubt = true;
+    return `${name}${was === 1 ? "" : ", which is not there"}`;
   }
 
   /** The oldest of what is not folded yet falls off the log. Returns how many entries that were. */
@@ -242,41 +240,21 @@ export class Server {
 
   /** Leaves nothing behind. */
   async close(): Promise<void> {
-    const keys = this.#all();
+    const keys = this.keys.list;
     await this.#send([["UNLINK", ...keys, ...keys.map(replicaOf)]]);
   }
 
-  /** Only a script of the projection may fail, and a read of a log that is gone; the rest is the simulation's own. */
+  /** Only a script of the projection may fail; the rest is the simulation's own. */
   async #send(commands: readonly Command[]): Promise<(Reply | ReplyError)[]> {
     if (commands.length === 0) return [];
     const replies = await this.#port.pipeline(commands);
     for (const [i, reply] of replies.entries()) {
       const [name, hash] = commands[i]!;
-      const projects =
-        name === "EVAL" ||
-        name === "XREADGROUP" ||
-        (name === "EVALSHA" && !SCRIPTS.some(({ sha1 }) => sha1 === hash));
-      if (reply instanceof ReplyError && !projects) throw new Error(`${name}: ${reply.message}`);
+      const projects = name === "EVAL" || (name === "EVALSHA" && !SCRIPTS.some(({ sha1 }) => sha1 === hash));
+      if (reply instanceof ReplyError && !projects)
+        throw new Error(`${name}: ${reply.message.slice(0, 200)}`);
     }
     return replies;
-  }
-
-  #all(): string[] {
-    const processes = [...this.#processes].flatMap((id) => [
-      this.keys.process(id),
-      this.keys.processUsers(id),
-    ]);
-    return [...this.keys.list, ...processes];
-  }
-
-  /** Expiry goes by the clock of Redis, jumps and all. */
-  async #forgetTombstones(): Promise<void> {
-    for (const [id, deadline] of this.#tombstones) {
-      if (deadline > this.clock) continue;
-      this.#tombstones.delete(id);
-      this.oracle.processes.delete(id);
-      await this.#send([["DEL", this.keys.process(id)]]);
-    }
   }
 }
 

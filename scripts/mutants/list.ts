@@ -425,16 +425,6 @@ export const MUTANTS: readonly Mutant[] = [
     ["src/follow/mirror.ts", `if (own.state.phase === "settling") own.settles =`, "if (false) own.settles ="],
   ),
   mutant(
-    "settles-without-a-proof",
-    "INV-13",
-    [FOLLOW],
-    [
-      "src/follow/mirror.ts",
-      `"XRANGE of changes").length === 0) return false`,
-      `"XRANGE of changes").length === 0) false`,
-    ],
-  ),
-  mutant(
     "told-online-twice",
     "INV-13",
     [FOLLOW],

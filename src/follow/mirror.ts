@@ -195,7 +195,7 @@ export function follow(options: FollowOptions): Following {
         ["XRANGE", changes, from, from, "COUNT", "1"],
       ]);
       if (from !== STREAM_START && list(proof, "XRANGE of changes").length === 0) return false;
-      const at = new Date(timeOrNull(fieldsOf(ran, ASKED, 1)[0]!, ASKED) ?? Date.now());
+      const at = new Date(timeOrNull(fieldsOf(ran, ASKED, 1)[0] ?? null, ASKED) ?? Date.now());
       const found = fieldsOf(reply, "HMGET of users", chunk.length);
       for (const [i, user] of chunk.entries()) {
         if (found[i] === null) state.gone(user, at, from);

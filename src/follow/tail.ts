@@ -182,7 +182,11 @@ export function tail({
         if (signal.aborted) return;
         if (failures === 0) onState(redisError(error), group);
         failures++;
-        await pause(backoff(failures, runtime.random), signal, runtime);
+        await pause(
+          backoff(failures, () => runtime.random()),
+          signal,
+          runtime,
+        );
       }
     }
   }

@@ -28,8 +28,8 @@ export class Listening {
       this.#cancel = undefined;
       this.#following ??= follow(this.#options);
     } else if (this.#following !== undefined) {
-      const { after } = this.#options.runtime ?? processRuntime;
-      this.#cancel ??= after(UNHEARD_MS, () => this.#end());
+      const runtime = this.#options.runtime ?? processRuntime;
+      this.#cancel ??= runtime.after(UNHEARD_MS, () => this.#end());
     }
   }
 

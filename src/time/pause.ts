@@ -4,7 +4,7 @@ import { processRuntime, type Runtime } from "./runtime.ts";
 export function pause(
   ms: number,
   signal: AbortSignal,
-  { after }: Pick<Runtime, "after"> = processRuntime,
+  runtime: Pick<Runtime, "after"> = processRuntime,
 ): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
@@ -13,7 +13,7 @@ export function pause(
       signal.removeEventListener("abort", done);
       resolve();
     };
-    const cancel = after(ms, done);
+    const cancel = runtime.after(ms, done);
     signal.addEventListener("abort", done);
   });
 }

@@ -230,8 +230,9 @@ export class Source {
         // By name, two at a time: whoever is there throughout is found, the others perhaps.
         const from = Number(args[0]);
         const names = this.users;
-        const size = NAMES.filter((user) => NAMES.indexOf(user) >= from && NAMES.indexOf(user) < from + 2);
-        const found = size.filter((user) => names.includes(user)).flatMap((user) => [user, "1"]);
+        const found = NAMES.slice(from, from + 2).flatMap((user) =>
+          names.includes(user) ? [user, "1"] : [],
+        );
         // Pages take time: the world goes on in between.
         await new Promise<void>((resolve) => void this.#clock.after(1, resolve));
         if (this.down) throw new PresenceError("REDIS_UNAVAILABLE", "down");

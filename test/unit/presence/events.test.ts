@@ -18,7 +18,7 @@ beforeAll(async () => {
   redis = new Redis(server.url);
 });
 afterEach(async () => {
-  for (const close of open.splice(0).reverse()) await close();
+  for (const close of open.splice(0).toReversed()) await close();
   await redis.flushall();
 });
 afterAll(async () => {

@@ -16,7 +16,7 @@ export const PREFIX = "source";
 /** Time that passes when it is told to. */
 export class Clock implements Runtime {
   #now = 0;
-  readonly #timers = new Set<{ at: number; then: () => void }>();
+  readonly #timers = new Set<{ at: number; ring: () => void }>();
   readonly random: () => number;
 
   constructor(random: Random) {
@@ -25,8 +25,8 @@ export class Clock implements Runtime {
 
   now = (): number => this.#now;
 
-  after = (ms: number, then: () => void): (() => void) => {
-    const timer = { at: this.#now + Math.max(0, ms), then };
+  after = (ms: number, ring: () => void): (() => void) => {
+    const timer = { at: this.#now + Math.max(0, ms), ring };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
   };
@@ -40,7 +40,7 @@ export class Clock implements Runtime {
       if (next === undefined || next.at > end) break;
       this.#timers.delete(next);
       this.#now = Math.max(this.#now, next.at);
-      next.then();
+      next.ring();
     }
     this.#now = end;
   }

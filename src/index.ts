@@ -23,8 +23,10 @@ export {
   createPresence,
   type Presence,
   type PresenceEvents,
+  type PresenceListener,
   type PresenceOptions,
 } from "./presence/presence.ts";
+export type { Gap, GapReason, Mirror } from "./follow/mirror.ts";
 export type { Projector, StepResult } from "./projector/projector.ts";
 export type { SweepLeft, SweepSummary } from "./projector/sweep.ts";
 export type {

@@ -31,6 +31,7 @@ const RECORDER = "test/unit/recorder/recorder.test.ts";
 const REGISTRATION = "test/unit/recorder/registration.test.ts";
 const SOCKET_IO = "test/unit/recorder/socket-io.test.ts";
 const SWEEP = "test/unit/projector/sweep.test.ts";
+const FOLLOW = "test/unit/follow/random.test.ts";
 const SCHEDULE = "test/unit/core/schedule.test.ts";
 
 function mutant(
@@ -533,4 +534,64 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   ),
   ...READER_MUTANTS,
+  mutant(
+    "a-gap-goes-unnoticed",
+    "INV-13",
+    [FOLLOW],
+    ["src/follow/tail.ts", "        if (proved) continue;\n", "        if (proved || true) continue;\n"],
+  ),
+  mutant(
+    "only-a-lost-connection-makes-doubt",
+    "INV-13",
+    [FOLLOW],
+    ["src/follow/tail.ts", "        unproved.set(i, at[i]);\n", ""],
+  ),
+  mutant(
+    "who-is-missing-is-told-at-once",
+    "INV-13",
+    [FOLLOW],
+    [
+      "src/follow/mirror.ts",
+      "if (own.started) own.settles = runtime.now() + own.ttl;",
+      "if (own.started) own.settles = 0;",
+    ],
+  ),
+  mutant(
+    "a-loss-leaves-the-time-to-settle",
+    "INV-13",
+    [FOLLOW],
+    ["src/follow/mirror.ts", `if (own.state.phase === "settling") own.settles =`, "if (false) own.settles ="],
+  ),
+  mutant(
+    "told-online-twice",
+    "INV-13",
+    [FOLLOW],
+    ["src/core/mirror.ts", "      if (!known) this.#emit(change);\n", "      this.#emit(change);\n"],
+  ),
+  mutant(
+    "who-left-in-a-gap-is-not-told",
+    "INV-13",
+    [FOLLOW],
+    [
+      "src/core/mirror.ts",
+      "if (!this.#silent) this.#emit(change);",
+      "if (this.#held.size > 0) this.#emit(change);",
+    ],
+  ),
+  mutant(
+    "who-came-in-a-gap-is-not-told",
+    "INV-13",
+    [FOLLOW],
+    ["src/core/mirror.ts", "if (!known && !this.#silent) this.#emit", "if (false) this.#emit"],
+  ),
+  mutant(
+    "the-cursor-is-taken-after-the-pages",
+    "INV-13",
+    [FOLLOW],
+    [
+      "src/follow/mirror.ts",
+      "    own.started = true;\n    own.reason = undefined;\n",
+      "    const late = await endOf(port, keys[shard]!.changes);\n    own.started = true;\n    own.reason = undefined;\n    if (late) return late;\n",
+    ],
+  ),
 ];

@@ -19,6 +19,11 @@ export const CHANGE_CAUSES = [
   "replace",
   /** Offline: an operator's verify() found a socket of nobody. */
   "repair",
+  /**
+   * Online or offline: changes were lost, and comparing with `users` found this one. Never in the stream: a process makes it
+   * for its own listeners.
+   */
+  "resync",
 ] as const;
 
 /** `"online"` or `"offline"`. */
@@ -38,9 +43,12 @@ export interface Change {
 }
 
 /** Causes for which a user goes offline, in the order in which one entry of `changes` names them. */
-export const OFFLINE_CAUSES = CHANGE_CAUSES.filter((cause) => cause !== "connect");
+export const OFFLINE_CAUSES = CHANGE_CAUSES.filter((cause) => cause !== "connect" && cause !== "resync");
 
 const OFFLINE: ReadonlySet<string> = new Set(OFFLINE_CAUSES);
+
+/** An entry of `changes` that holds none: the projection was made again, and everybody registers afresh. */
+export const REBUILT = "rebuilt";
 
 /** The users of a JSON list; none if it is something else, which only a hand at the stream could have written. */
 function usersOf(text: string): readonly string[] {

@@ -196,6 +196,22 @@ export const REST_AGAIN_MS = 50;
 export const BLOCK_MS = 5_000;
 /** Entries of one XREAD. */
 export const TAIL_ENTRIES = 100;
+/** From a delivery to the next XREAD, ms: under load it brings what has gathered, and Redis wakes each reader less often. */
+export const COALESCE_MS = 10;
+/** How long an XREAD blocks that goes along with the question whether something is missing, ms. */
+export const PROVING_MS = 200;
+
+// The mirror of a process with listeners.
+
+/** Users it holds before it is dropped, about 60 bytes each beside the id; a Map of JavaScript holds 16.7 million at most. */
+export const MIRROR_USERS = 1_000_000;
+export const MIRROR_USERS_MAX = 16_000_000;
+/** How often it is compared with how many users there are, ms. */
+export const LEVEL_MS = 5_000;
+/** Users of one page, and of one question about those who are missing. */
+export const LEVEL_CHUNK = 1_000;
+/** A tail is kept this long without listeners, ms: once() in a row takes one off before the next is added. */
+export const UNHEARD_MS = 1_000;
 /** The first pause before another try, ms, and the longest: an outage ends for everybody within it. */
 export const BACKOFF_MS_MIN = 50;
 export const BACKOFF_MS_MAX = 2_000;

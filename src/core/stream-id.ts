@@ -11,3 +11,6 @@ export function isBefore(a: string, b: string): boolean {
   const [bMs = "0", bSeq = "0"] = b.split("-");
   return aMs === bMs ? BigInt(aSeq) < BigInt(bSeq) : Number(aMs) < Number(bMs);
 }
+
+/** Before the first entry of any stream. */
+export const STREAM_START = "0-0";

@@ -1,28 +1,50 @@
 /**
  * Follows streams with XREAD BLOCK on a connection of its own, from one id to the next, without polling.
  *
- * A lost connection is made again with jittered back-off and reading goes on after the last entry delivered: an entry
- * is delivered once, unless it was trimmed before it could be read.
+ * A lost connection is made again with jittered back-off, and reading goes on after the last entry delivered. Where a
+ * `level` is given, each place that was read from has to prove itself, since XREAD passes over what is missing: the entry
+ * there must still exist after what follows it was read. After a loss and after a silence that is asked first; under load it
+ * goes along with the next XREAD, so it costs no round trip, and a gap shows one delivery late.
  */
-import type { PresenceError } from "../core/errors.ts";
-import { redisError } from "../redis/errors.ts";
-import { type Connection, connect, isStandalone, type RedisInput } from "../redis/connect.ts";
 import { backoff } from "../core/backoff.ts";
-import { BLOCK_MS, TAIL_ENTRIES } from "../core/limits.ts";
-import { isBefore } from "../core/stream-id.ts";
-import { entriesOf } from "../redis/decode.ts";
+import type { PresenceError } from "../core/errors.ts";
+import { BLOCK_MS, CHANGES_KEPT, COALESCE_MS, PROVING_MS, TAIL_ENTRIES } from "../core/limits.ts";
+import { isBefore, STREAM_START } from "../core/stream-id.ts";
+import { connect, isStandalone, type Connection, type RedisInput } from "../redis/connect.ts";
+import { entriesOf, integer } from "../redis/decode.ts";
 import { type StreamEntry, streamsOf } from "../redis/entries.ts";
+import { redisError } from "../redis/errors.ts";
+import { ReplyError } from "../redis/port.ts";
 import { pause } from "../time/pause.ts";
+import { processRuntime, type Runtime } from "../time/runtime.ts";
+
+export type TailPort = Connection["port"];
+
+/** Keeps what is derived from the streams level with what they are about. Rejects as a port does; then it is asked again. */
+export interface Level {
+  /** Where to read a stream from. Asked at first, and again when the last place did not prove itself (`lost`). */
+  start(stream: number, port: TailPort, lost: boolean): Promise<string>;
+  /**
+   * Called between two reads, with the places that have been read up to; `undefined` for a stream to start again. Returns
+   * how long it can wait for the next call, ms.
+   */
+  look(streams: readonly number[], at: (string | undefined)[], port: TailPort): Promise<number>;
+}
 
 export interface TailOptions {
   readonly redis: RedisInput;
   readonly streams: readonly string[];
-  /** Where to start: after this id, stream by stream; `undefined` for what comes from now on. */
-  readonly from?: readonly (string | undefined)[] | undefined;
-  /** Given the place of the stream in `streams`. Must not throw. */
-  readonly onEntries: (stream: number, entries: readonly StreamEntry[]) => void;
-  /** Told once when reading begins to fail and once when it works again. */
-  readonly onState?: ((error: PresenceError | null) => void) | undefined;
+  /** Given the place of the stream in `streams`. Must not throw. Reading goes on when it is done; `false` starts the stream again. */
+  readonly onEntries: (stream: number, entries: readonly StreamEntry[]) => unknown;
+  /** Told once when reading begins to fail and once when it works again; on a Cluster for each stream by itself. */
+  readonly onState?: ((error: PresenceError | null, streams: readonly number[]) => void) | undefined;
+  /** Without it reading starts with what comes from now on, and nothing is said about gaps. */
+  readonly level?: Level | undefined;
+  /** How long to wait after a delivery, ms; what comes meanwhile is delivered together. */
+  readonly coalesce?: number | undefined;
+  readonly runtime?: Runtime | undefined;
+  /** Makes the connections. */
+  readonly open?: typeof connect | undefined;
 }
 
 export interface Tail {
@@ -32,56 +54,151 @@ export interface Tail {
   close(): Promise<void>;
 }
 
-export function tail({ redis, streams, from = [], onEntries, onState = () => {} }: TailOptions): Tail {
+export function tail({
+  redis,
+  streams,
+  onEntries,
+  onState = () => {},
+  level,
+  coalesce = COALESCE_MS,
+  runtime = processRuntime,
+  open = connect,
+}: TailOptions): Tail {
   const closing = new AbortController();
-  const probe = connect(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail" });
+  const { signal } = closing;
+  const connection = () => open(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail" });
+  const probe = connection();
   // On a Cluster one call names keys of one slot only: a reader for each stream.
   const groups = isStandalone(probe.client) ? [streams.map((_, i) => i)] : streams.map((_, i) => [i]);
-  const connections = groups.map((_, i) =>
-    i === 0 ? probe : connect(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail" }),
-  );
-  const at = streams.map((_, i) => from[i]);
+  const connections = groups.map((_, i) => (i === 0 ? probe : connection()));
+  const at = streams.map((): string | undefined => undefined);
+
+  async function follow(group: readonly number[], { port }: Connection, started: () => void) {
+    const lost = new Set<number>();
+    /** Stream → the place it was read from, which is still to prove itself. */
+    const unproved = new Map<number, string>();
+    const doubtAll = () => {
+      for (const i of group) if (at[i] !== undefined && !unproved.has(i)) unproved.set(i, at[i]);
+    };
+    const keys = group.map((i) => streams[i]!);
+    let failures = 0;
+    const works = () => {
+      if (failures > 0) onState(null, group);
+      failures = 0;
+    };
+
+    async function start(): Promise<void> {
+      for (const i of group) {
+        if (at[i] !== undefined) continue;
+        unproved.delete(i);
+        const place = await (level?.start(i, port, lost.has(i)) ?? endOf(port, streams[i]!));
+        if (signal.aborted) return;
+        lost.delete(i);
+        at[i] = place;
+      }
+    }
+
+    /** Asks for the entries at the places; a stream whose place is gone will be started again. */
+    async function prove(afterLoss = false): Promise<void> {
+      if (level === undefined || unproved.size === 0) return unproved.clear();
+      const asked = [...unproved];
+      const replies = await port.pipeline(
+        asked.map(([i, place]) =>
+          place === STREAM_START
+            ? ["XLEN", streams[i]!]
+            : ["XRANGE", streams[i]!, place, place, "COUNT", "1"],
+        ),
+      );
+      for (const [k, [i, place]] of asked.entries()) {
+        const reply = replies[k]!;
+        if (reply instanceof ReplyError) throw redisError(reply);
+        unproved.delete(i);
+        // Before the first change there is no entry; then all of them are new, as long as none can have been trimmed. What
+        // came and was flushed while nobody looked has left no trace.
+        const proved =
+          place === STREAM_START
+            ? !afterLoss && integer(reply, "XLEN of a stream") < CHANGES_KEPT
+            : entriesOf(reply, "XRANGE of a stream").length > 0;
+        if (proved) continue;
+        lost.add(i);
+        at[i] = undefined;
+      }
+    }
+
+    async function read(block: number): Promise<void> {
+      const asked = group.map((i) => at[i]!);
+      // A gap that shows has to wait for the end of this XREAD, so it is a short one.
+      if (unproved.size > 0) block = Math.min(block, PROVING_MS);
+      // Sent first: what comes after an XREAD that blocks waits for it.
+      const proving = prove();
+      const reading = port.call([
+        "XREAD", "COUNT", String(TAIL_ENTRIES), "BLOCK", String(Math.ceil(block)), "STREAMS", ...keys, ...asked,
+      ]); // prettier-ignore
+      // Listened to below; until then it must not count as unhandled.
+      reading.catch(() => {});
+      await proving;
+      const reply = await reading;
+      if (signal.aborted) return;
+      works();
+      if (reply === null) {
+        if (level === undefined) await stepBack(port, group);
+        doubtAll();
+        await prove();
+        return;
+      }
+      let full = false;
+      for (const [key, entries] of streamsOf(reply)) {
+        const i = group[keys.indexOf(key)]!;
+        if (at[i] === undefined) continue;
+        unproved.set(i, at[i]);
+        at[i] = entries.at(-1)?.id ?? at[i];
+        if ((await onEntries(i, entries)) === false) at[i] = undefined;
+        if (signal.aborted) return;
+        full ||= entries.length >= TAIL_ENTRIES;
+      }
+      if (!full) await pause(coalesce, signal, runtime);
+    }
+
+    while (!signal.aborted) {
+      try {
+        if (failures > 0) {
+          doubtAll();
+          await prove(true);
+        }
+        await start();
+        if (signal.aborted) return;
+        started();
+        let block = BLOCK_MS;
+        if (level !== undefined) {
+          // It has proved itself or started again.
+          works();
+          const places = group.map((i) => at[i]);
+          block = Math.max(1, Math.min(block, await level.look(group, places, port)));
+          for (const [k, i] of group.entries()) at[i] = places[k];
+          if (places.includes(undefined)) continue;
+        }
+        if (!signal.aborted) await read(block);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (failures === 0) onState(redisError(error), group);
+        failures++;
+        await pause(
+          backoff(failures, () => runtime.random()),
+          signal,
+          runtime,
+        );
+      }
+    }
+  }
 
   /**
    * A stream that ends before the place we read from was made anew (FLUSHALL, a failover) while the clock was behind:
    * what comes next is read from its end.
    */
-  async function stepBack(port: Connection["port"], group: readonly number[]): Promise<void> {
+  async function stepBack(port: TailPort, group: readonly number[]): Promise<void> {
     for (const i of group) {
       const end = await endOf(port, streams[i]!);
-      if (end !== "0-0" && isBefore(end, at[i]!)) at[i] = end;
-    }
-  }
-
-  async function follow(group: readonly number[], { port }: Connection, started: () => void) {
-    let failures = 0;
-    while (!closing.signal.aborted) {
-      try {
-        for (const i of group) {
-          if (at[i] !== undefined) continue;
-          at[i] = await endOf(port, streams[i]!);
-        }
-        started();
-        const keys = group.map((i) => streams[i]!);
-        const ids = group.map((i) => at[i]!);
-        const reply = await port.call([
-          "XREAD", "COUNT", String(TAIL_ENTRIES), "BLOCK", String(BLOCK_MS), "STREAMS", ...keys, ...ids,
-        ]); // prettier-ignore
-        if (closing.signal.aborted) return;
-        if (failures > 0) onState(null);
-        failures = 0;
-        if (reply === null) await stepBack(port, group);
-        for (const [key, entries] of streamsOf(reply)) {
-          const i = group[keys.indexOf(key)]!;
-          at[i] = entries.at(-1)?.id ?? at[i];
-          onEntries(i, entries);
-        }
-      } catch (error) {
-        if (closing.signal.aborted) return;
-        if (failures === 0) onState(redisError(error));
-        failures++;
-        await pause(backoff(failures), closing.signal);
-      }
+      if (end !== STREAM_START && isBefore(end, at[i]!)) at[i] = end;
     }
   }
 
@@ -99,8 +216,8 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
 }
 
 /** The id of a stream's last entry; "0-0" if it has none. */
-async function endOf(port: Connection["port"], stream: string): Promise<string> {
+export async function endOf(port: TailPort, stream: string): Promise<string> {
   const asked = "XREVRANGE of a stream";
   const newest = entriesOf(await port.call(["XREVRANGE", stream, "+", "-", "COUNT", "1"]), asked);
-  return newest[0]?.id ?? "0-0";
+  return newest[0]?.id ?? STREAM_START;
 }

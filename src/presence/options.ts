@@ -1,6 +1,6 @@
 /** What createPresence and its methods can be told, and the checks of it. */
 import type { Server } from "socket.io";
-import { CLOSE_MS, TIMER_MS_MAX } from "../core/limits.ts";
+import { CLOSE_MS, MIRROR_USERS, MIRROR_USERS_MAX, TIMER_MS_MAX } from "../core/limits.ts";
 import { callable, invalid, type Known, type Logger, refuseUnknown, whole } from "../core/options.ts";
 import { RECORDER_OPTIONS, type RecorderOptions, resolveRecorderOptions } from "../recorder/options.ts";
 import type { NamespaceMatcher, UserFunction } from "../recorder/socket-io.ts";
@@ -25,12 +25,18 @@ export interface PresenceOptions extends RecorderOptions {
    * created later count too. Default `["/"]`, the main one.
    */
   readonly namespaces?: readonly NamespaceMatcher[] | RegExp | ((name: string) => boolean) | undefined;
+  /**
+   * Users this process keeps in memory while it has listeners, so that changes which were lost can still be told. 1 to
+   * 16,000,000, default 1,000,000. With more online it keeps none, and `gap` says when changes were lost.
+   */
+  readonly mirrorMax?: number | undefined;
 }
 
 const PRESENCE_OPTIONS: Known<PresenceOptions> = {
   redis: true,
   user: true,
   namespaces: true,
+  mirrorMax: true,
   ...RECORDER_OPTIONS,
 };
 
@@ -45,11 +51,12 @@ const CONSOLE: Logger = {
 /** Throws PresenceError OPTIONS_INVALID. `redis` is checked where the connection is made. */
 export function resolvePresenceOptions(input: PresenceOptions) {
   refuseUnknown(input, PRESENCE_OPTIONS, "createPresence");
-  const { redis, user, namespaces = ["/"], logger = CONSOLE, ...recorder } = input;
+  const { redis, user, namespaces = ["/"], mirrorMax = MIRROR_USERS, logger = CONSOLE, ...recorder } = input;
   return {
     redis,
     user: callable("user", user, "a function of a socket that returns its user's id or null"),
     namespaces: namespaceMatchers(namespaces),
+    mirrorMax: whole("mirrorMax", mirrorMax, 1, MIRROR_USERS_MAX),
     recorder: resolveRecorderOptions({ ...recorder, logger }),
   };
 }

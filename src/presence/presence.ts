@@ -1,18 +1,17 @@
 /**
  * createPresence: a recorder on a Socket.IO server, a reader beside it, and the changes of the whole cluster as events.
  */
-import { EventEmitter } from "node:events";
 import type { Server, Socket } from "socket.io";
-import { type Change, decodeChanges } from "../core/change.ts";
-import { PresenceError } from "../core/errors.ts";
-import { keysOf } from "../core/keys.ts";
 import { SILENCE_MS, SILENCE_MS_MIN } from "../core/limits.ts";
+import type { PresenceError } from "../core/errors.ts";
 import { invalid } from "../core/options.ts";
 import { type Reader, readerOver } from "../reader/reader.ts";
 import { Recorder } from "../recorder/recorder.ts";
 import { connect } from "../redis/connect.ts";
 import { attach } from "../recorder/socket-io.ts";
-import { tail } from "../follow/tail.ts";
+import type { Mirror } from "../follow/mirror.ts";
+import { Events, type PresenceEvents, type PresenceListener } from "./events.ts";
+import { Listening } from "./listening.ts";
 import {
   checkServer,
   type CloseOptions,
@@ -21,35 +20,29 @@ import {
   resolvePresenceOptions,
 } from "./options.ts";
 
-export type { CloseOptions, PresenceOptions };
-
-/** The events of a presence, with what their listeners are given. */
-export interface PresenceEvents {
-  /** A user became present: the first socket anywhere. Once per change on every node. */
-  online: [user: string, change: Change];
-  /** A user became absent, whatever the cause, a crashed process included. Once per change on every node. */
-  offline: [user: string, change: Change];
-  /**
-   * Something failed that Rollcall goes on trying (REDIS_UNAVAILABLE), an input it could not use (USER_INVALID,
-   * USER_FUNCTION_FAILED), a listener that threw (LISTENER_FAILED), or a bug in Rollcall (INTERNAL). Once per state, not per
-   * retry. Without a listener it is logged; it never throws.
-   */
-  error: [error: PresenceError];
-}
+export type { CloseOptions, PresenceEvents, PresenceListener, PresenceOptions };
 
 /**
  * What createPresence() returns: the reader's methods, and the changes of the whole cluster as events. The methods that read
  * reject as those of a Reader do.
  */
 export interface Presence extends Omit<Reader, "shards"> {
-  /** Calls `listener` with each event from now on. One that throws is told as LISTENER_FAILED, and stops nothing. */
-  on<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
-  /** The same, for the next one only. */
-  once<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
-  /** Takes a listener off that on() or once() was given. */
-  off<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
   /**
-   * Resolves when this process is registered and hears of every change from then on.
+   * Calls `listener` with each event from now on. One that throws or rejects is told as LISTENER_FAILED, and stops nothing.
+   * The first one of `online`, `offline` or `gap` makes this process follow the cluster's changes; `ready` says when it does.
+   */
+  on<E extends keyof PresenceEvents>(event: E, listener: PresenceListener<E>): this;
+  /** The same, for the next one only. */
+  once<E extends keyof PresenceEvents>(event: E, listener: PresenceListener<E>): this;
+  /** Takes a listener off that on() or once() was given. A second after the last one, following ends. */
+  off<E extends keyof PresenceEvents>(event: E, listener: PresenceListener<E>): this;
+  /**
+   * Who is online, from memory: has(user) and size, without asking Redis. Asking for it starts it, and it is kept until
+   * close(): an entry a user. `await presence.mirror.ready` first. Throws CLOSED after close().
+   */
+  readonly mirror: Mirror;
+  /**
+   * Resolves when this process is registered, and the listeners there are hear of every change from then on.
    * Rejects with SHARDS_MISMATCH when the prefix is in use with another number of shards.
    */
   readonly ready: Promise<void>;
@@ -82,7 +75,7 @@ const inUse = new WeakMap<Server, Set<string>>();
  */
 export function createPresence(io: Server, input: PresenceOptions): Presence {
   checkServer(io);
-  const { redis, user, namespaces, recorder: options } = resolvePresenceOptions(input);
+  const { redis, user, namespaces, mirrorMax, recorder: options } = resolvePresenceOptions(input);
   const { logger, prefix } = options;
   const prefixes = inUse.get(io) ?? new Set<string>();
   if (prefixes.has(prefix)) {
@@ -91,19 +84,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
         "close() that one first, or use another prefix",
     );
   }
-  const events = new EventEmitter<PresenceEvents>({ captureRejections: false });
-  function onError(failure: PresenceError): void {
-    if (events.listenerCount("error") === 0) {
-      logger.error(`${failure.code}: ${failure.message}`);
-      return;
-    }
-    try {
-      events.emit("error", failure);
-    } catch (thrown) {
-      logger.error(`a listener of "error" threw ${thrown instanceof Error ? thrown.name : typeof thrown}`);
-    }
-  }
-
+  const events: Events = new Events(logger, () => listening.review());
+  const onError = (failure: PresenceError) => events.error(failure);
   const connection = connect(redis, {
     timeout: Math.max(SILENCE_MS_MIN, Math.min(SILENCE_MS, Math.floor(options.ttl / 3))),
     name: "rollcall",
@@ -128,32 +110,24 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
 
   inUse.set(io, prefixes.add(prefix));
 
-  function tell(change: Change): void {
-    try {
-      events.emit(change.type, change.user, change);
-    } catch (cause) {
-      onError(new PresenceError("LISTENER_FAILED", `a listener of "${change.type}" threw`, { cause }));
-    }
-  }
-
-  const changes = tail({
-    redis,
-    streams: Array.from(
-      { length: options.shards },
-      (_, shard) => keysOf(options.prefix, shard, options.shards).changes,
-    ),
-    onEntries(_, entries) {
-      for (const { id, fields } of entries) for (const change of decodeChanges(id, fields)) tell(change);
+  const listening = new Listening(
+    {
+      redis,
+      prefix: options.prefix,
+      shards: options.shards,
+      ttl: options.ttl,
+      max: mirrorMax,
+      logger,
+      onChange: (change) => events.emit(change.type, change.user, change),
+      onGap: (gap) => events.emit("gap", gap),
+      onState(error) {
+        if (error === null) return;
+        logger.warn(`cannot read changes: ${error.message}`);
+        onError(error);
+      },
     },
-    onState(error) {
-      if (error === null) return;
-      logger.warn(`cannot read changes: ${error.message}`);
-      onError(error);
-    },
-  });
-
-  const ready = Promise.all([recorder.ready(), changes.ready]).then(() => {});
-  ready.catch(() => {});
+    () => events.count("online") + events.count("offline") + events.count("gap") > 0,
+  );
 
   let closed: Promise<void> | undefined;
   async function close(timeout: number): Promise<void> {
@@ -162,24 +136,31 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     const graceful = await recorder.close(timeout);
     if (!graceful) logger.warn("closed without a goodbye; the lease runs out by itself");
     connection.close();
-    await changes.close();
-    events.removeAllListeners();
+    await listening.close();
+    events.clear();
   }
 
   const presence: Presence = {
     on(event, listener) {
-      events.on(event, listener as never);
+      events.add(event, listener, false);
       return presence;
     },
     once(event, listener) {
-      events.once(event, listener as never);
+      events.add(event, listener, true);
       return presence;
     },
     off(event, listener) {
-      events.off(event, listener as never);
+      events.remove(event, listener);
       return presence;
     },
-    ready,
+    get mirror() {
+      return listening.mirror;
+    },
+    get ready() {
+      const ready = recorder.ready().then(() => listening.ready());
+      ready.catch(() => {});
+      return ready;
+    },
     get processIds() {
       return recorder.processes;
     },

@@ -1,13 +1,19 @@
+import { processRuntime, type Runtime } from "./runtime.ts";
+
 /** Waits, or less if the signal fires. Never rejects. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
+export function pause(
+  ms: number,
+  signal: AbortSignal,
+  runtime: Pick<Runtime, "after"> = processRuntime,
+): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const done = () => {
-      clearTimeout(timer);
+      cancel();
       signal.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const cancel = runtime.after(ms, done);
     signal.addEventListener("abort", done);
   });
 }

@@ -1,0 +1,62 @@
+/** Follows the changes of the cluster for as long as somebody listens: no listener, no connection, no memory. */
+import { PresenceError } from "../core/errors.ts";
+import { UNHEARD_MS } from "../core/limits.ts";
+import { follow, type FollowOptions, type Following, type Mirror } from "../follow/mirror.ts";
+import { processRuntime } from "../time/runtime.ts";
+
+export class Listening {
+  readonly #options: FollowOptions;
+  readonly #heard: () => boolean;
+  #following: Following | undefined;
+  /** Somebody asked for the mirror: it is kept until close(). */
+  #kept = false;
+  #closed = false;
+  #cancel: (() => void) | undefined;
+  #ending: Promise<unknown> = Promise.resolve();
+
+  /** `heard` says whether somebody listens now. */
+  constructor(options: FollowOptions, heard: () => boolean) {
+    this.#options = options;
+    this.#heard = heard;
+  }
+
+  /** To be called whenever a listener came or went. */
+  review(): void {
+    if (this.#closed) return;
+    if (this.#kept || this.#heard()) {
+      this.#cancel?.();
+      this.#cancel = undefined;
+      this.#following ??= follow(this.#options);
+    } else if (this.#following !== undefined) {
+      const runtime = this.#options.runtime ?? processRuntime;
+      this.#cancel ??= runtime.after(UNHEARD_MS, () => this.#end());
+    }
+  }
+
+  #end(): void {
+    this.#cancel = undefined;
+    const ended = this.#following?.close();
+    this.#following = undefined;
+    this.#ending = Promise.all([this.#ending, ended]);
+  }
+
+  /** Resolves when the listeners there are now hear every change from then on. */
+  async ready(): Promise<void> {
+    await this.#following?.ready;
+  }
+
+  /** Throws PresenceError CLOSED. */
+  get mirror(): Mirror {
+    if (this.#closed) throw new PresenceError("CLOSED", "this presence has been closed");
+    this.#kept = true;
+    this.review();
+    return this.#following!.mirror;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancel?.();
+    this.#end();
+    await this.#ending;
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Goal: what a listener was told adds up to `users`, whatever was lost on the way (INV-13), and nobody who stayed is told.
+ * Method: random histories of changes, lost deliveries, trims, flushes, failovers and rebuilds against a source in memory under a
+ * virtual clock; at each step what was told must alternate, and once all is quiet its sum must be who is present.
+ * FOLLOW_SEED repeats one history, FOLLOW_RUNS says how many.
+ */
+import { expect, it } from "vitest";
+import { Random } from "../../../rig/random.ts";
+import { LEVEL_MS } from "../../../src/core/limits.ts";
+import { follow } from "../../../src/follow/mirror.ts";
+import { Clock, NAMES, PREFIX, Source, TTL } from "./source.ts";
+
+const RUNS = Number(process.env["FOLLOW_RUNS"] ?? 150);
+const SEEDS =
+  process.env["FOLLOW_SEED"] === undefined
+    ? Array.from({ length: RUNS }, (_, i) => `follow-${i}`)
+    : [process.env["FOLLOW_SEED"]];
+const STEPS = 60;
+const PROCESSES = 3;
+const STEADY = NAMES.slice(0, PROCESSES);
+const MOVING = NAMES.slice(PROCESSES);
+
+async function history(seed: string): Promise<void> {
+  const random = new Random(seed);
+  const clock = new Clock(random.fork("runtime"));
+  const source = new Source(clock, PROCESSES);
+  const log: string[] = [];
+  for (const [process, user] of STEADY.entries()) source.toggle(process, user);
+  const sum = new Set<string>();
+  const mistakes: string[] = [];
+  let told = 0;
+  const fail = (what: string) => mistakes.push(`${what} after ${log.join(" ")}`);
+
+  const following = follow({
+    redis: "redis://of-nobody",
+    open: () => source.open(),
+    runtime: clock,
+    prefix: PREFIX,
+    shards: 1,
+    ttl: TTL,
+    max: 1_000,
+    // Comparing sizes is for what nobody thought of: each of these gaps has to show by itself.
+    logger: { info() {}, warn: (message) => fail(`warned: ${message}`), error() {} },
+    onChange({ user, type, cause }) {
+      told++;
+      log.push(`[${Math.round(clock.now())}${type === "online" ? "+" : "-"}${user} ${cause}]`);
+      if (STEADY.includes(user)) fail(`${user}, who never left, was told ${type}`);
+      if (sum.has(user) === (type === "online")) fail(`${user} was told ${type} twice`);
+      if (type === "online") sum.add(user);
+      else sum.delete(user);
+    },
+    onGap: ({ reason }) => fail(`a gap (${reason}) that was not closed`),
+  });
+  await clock.pass(100);
+  await following.ready;
+  for (const user of source.users) sum.add(user);
+
+  /** Processes notice with a heartbeat that they are unknown, and register again. */
+  const lost = () =>
+    void clock.after(random.int(0, TTL / 2), () => {
+      log.push(`${Math.round(clock.now())}:register-all`);
+      source.registerAll();
+    });
+  let saved = source.save();
+  const actions: Record<string, () => void> = {
+    toggle: () => source.toggle(random.int(0, PROCESSES - 1), random.pick(MOVING)),
+    more() {
+      for (let i = random.int(2, 8); i > 0; i--)
+        source.toggle(random.int(0, PROCESSES - 1), random.pick(MOVING));
+    },
+    register: () => source.register(random.int(0, PROCESSES - 1)),
+    cut: () => source.cut(),
+    down() {
+      source.down = true;
+      source.cut();
+    },
+    up: () => (source.down = false),
+    trim: () => source.trim(random.int(1, 3)),
+    save: () => (saved = source.save()),
+    failover() {
+      source.cut();
+      source.restore(saved);
+      lost();
+    },
+    flush() {
+      source.flush();
+      saved = source.save();
+      lost();
+    },
+    rebuild() {
+      source.rebuild();
+      saved = source.save();
+      lost();
+    },
+  };
+  const often = ["toggle", "toggle", "toggle", "toggle", "more", "cut", "up", "up"];
+  const names = [...often, ...Object.keys(actions)];
+  for (let step = 0; step < STEPS; step++) {
+    const name = random.pick(names);
+    log.push(`${Math.round(clock.now())}:${name}`);
+    actions[name]!();
+    if (random.chance(0.7)) await clock.pass(random.int(0, random.chance(0.1) ? TTL * 2 : 500));
+  }
+  source.down = false;
+  source.registerAll();
+  await clock.pass(2 * TTL + 4 * LEVEL_MS);
+  if ([...sum].sort().join() !== source.users.join())
+    fail(`told that ${[...sum].sort().join()} are online, and ${source.users.join()} are`);
+  if (following.mirror.size !== source.users.length) fail("the mirror is not what was told");
+  await following.close();
+  if (mistakes.length > 0) throw new Error(`INV-13, FOLLOW_SEED=${seed}: ${mistakes[0]}`);
+  totals.told += told;
+}
+
+const totals = { told: 0 };
+
+it("what was told adds up to who is present, and who stayed is not told", async () => {
+  for (const seed of SEEDS) await history(seed);
+  expect(totals.told).toBeGreaterThan(SEEDS.length);
+});

@@ -1,0 +1,244 @@
+/**
+ * Goal: a presence follows the cluster's changes for as long as somebody listens, and a listener that fails harms nobody.
+ * Method: real Socket.IO servers on a real Redis; its list of clients says who follows.
+ */
+import { Redis } from "ioredis";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type RedisServer, startRedis } from "../../../packages/local-redis/src/index.ts";
+import { connect, startServer, userOfAuth } from "../../../rig/node.ts";
+import { until, untilEqual } from "../../../rig/until.ts";
+import type { PresenceError } from "../../../src/core/errors.ts";
+import { createPresence, type Presence, type PresenceOptions } from "../../../src/presence/presence.ts";
+
+let server: RedisServer;
+let redis: Redis;
+const open: (() => Promise<unknown>)[] = [];
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+});
+afterEach(async () => {
+  for (const close of open.splice(0).toReversed()) await close();
+  await redis.flushall();
+});
+afterAll(async () => {
+  await redis.quit();
+  await server.stop();
+});
+
+async function start(options: Partial<PresenceOptions> = {}) {
+  const { io, url } = await startServer();
+  const logged: string[] = [];
+  const log = (message: string) => void logged.push(message);
+  const presence = createPresence(io, {
+    redis: server.url,
+    user: userOfAuth,
+    ttl: 1_000,
+    logger: { info() {}, warn: log, error: log },
+    ...options,
+  });
+  open.push(async () => {
+    await presence.close();
+    await io.close();
+  });
+  return { io, url, presence, logged };
+}
+
+async function come(url: string, user: string) {
+  const client = await connect(url, user);
+  open.push(async () => client.disconnect());
+  return client;
+}
+
+const tails = async () =>
+  ((await redis.client("LIST")) as string).split("\n").filter((line) => line.includes("name=rollcall-tail"))
+    .length;
+
+function hear(presence: Presence): string[] {
+  const heard: string[] = [];
+  presence.on("online", (user) => heard.push(`+${user}`));
+  presence.on("offline", (user) => heard.push(`-${user}`));
+  return heard;
+}
+
+describe("following", () => {
+  it("begins with the first listener; ready waits for it", async () => {
+    const { presence, url } = await start();
+    await presence.ready;
+    expect(await tails()).toBe(0);
+    presence.on("error", () => {});
+    expect(await tails()).toBe(0);
+    await come(url, "alice");
+    await until("alice is online", () => presence.isOnline("alice"));
+    const heard = hear(presence);
+    await presence.ready;
+    expect(await tails()).toBe(1);
+    const ben = await come(url, "ben");
+    await untilEqual(() => heard, ["+ben"]);
+    ben.disconnect();
+    await untilEqual(() => heard, ["+ben", "-ben"]);
+  });
+
+  it("ends with the last one, and can begin again", async () => {
+    const { presence, url } = await start();
+    const heard: string[] = [];
+    const listener = (user: string) => heard.push(user);
+    presence
+      .on("online", listener)
+      .once("offline", listener)
+      .on("gap", listener as never);
+    await presence.ready;
+    presence.off("online", listener).off("gap", listener as never);
+    expect(await tails()).toBe(1);
+    presence.off("offline", listener);
+    await untilEqual(tails, 0);
+    await come(url, "alice");
+    await until("alice is online", () => presence.isOnline("alice"));
+    presence.on("online", listener);
+    await presence.ready;
+    await come(url, "ben");
+    await untilEqual(() => heard, ["ben"]);
+  });
+
+  it("goes on from one once() to the next", async () => {
+    const { presence, url } = await start();
+    const next = (event: "online" | "offline") =>
+      new Promise<string>((resolve) => {
+        presence.once(event, (user, _change) => resolve(user));
+      });
+    let heard = next("online");
+    await presence.ready;
+    const client = await come(url, "alice");
+    expect(await heard).toBe("alice");
+    heard = next("offline");
+    client.disconnect();
+    expect(await heard).toBe("alice");
+  });
+
+  it("close ends it, and what is added later starts nothing", async () => {
+    const { presence } = await start();
+    hear(presence);
+    await presence.ready;
+    await presence.close();
+    await untilEqual(tails, 0);
+    hear(presence);
+    expect(await tails()).toBe(0);
+    expect(() => presence.mirror).toThrow(expect.objectContaining({ code: "CLOSED" }));
+  });
+});
+
+it("FLUSHALL while ben leaves: every node hears that he left, once, and nothing of who stayed", async () => {
+  const [one, two, three] = [await start(), await start(), await start()];
+  const heard = [one, two, three].map(({ presence }) => hear(presence));
+  await Promise.all([one, two, three].map(({ presence }) => presence.ready));
+  await come(one.url, "alice");
+  const ben = await come(one.url, "ben");
+  await come(two.url, "carol");
+  for (const each of heard) await untilEqual(() => [...each].sort(), ["+alice", "+ben", "+carol"]);
+  for (const each of heard) each.length = 0;
+  await redis.flushall();
+  ben.disconnect();
+  for (const each of heard) await untilEqual(() => each, ["-ben"]);
+  await come(three.url, "dan");
+  for (const each of heard) await untilEqual(() => each, ["-ben", "+dan"]);
+});
+
+describe("the mirror", () => {
+  it("answers from memory, without a listener", async () => {
+    const [one, two] = [await start(), await start()];
+    await come(one.url, "alice");
+    await until("alice is online", () => two.presence.isOnline("alice"));
+    await two.presence.mirror.ready;
+    const { mirror } = two.presence;
+    expect([mirror.has("alice"), mirror.has("ben"), mirror.size]).toEqual([true, false, 1]);
+    const ben = await come(one.url, "ben");
+    await until("ben is in it", () => mirror.has("ben"));
+    ben.disconnect();
+    await until("ben is out of it", () => !mirror.has("ben"));
+    expect(await tails()).toBe(1);
+    await two.presence.close();
+    expect(() => mirror.has("alice")).toThrow(expect.objectContaining({ code: "CLOSED" }));
+  });
+
+  it("is kept when the last listener goes", async () => {
+    const { presence, url } = await start();
+    const { mirror } = presence;
+    const listener = () => {};
+    presence.on("online", listener);
+    await mirror.ready;
+    presence.off("online", listener);
+    await come(url, "alice");
+    await until("alice is in it", () => mirror.has("alice"));
+    expect(presence.mirror).toBe(mirror);
+  });
+
+  it("with more than mirrorMax online there is none: gap says so, and listeners hear what comes", async () => {
+    const { presence, url } = await start({ mirrorMax: 1 });
+    const heard = hear(presence);
+    const gaps: unknown[] = [];
+    presence.on("gap", (gap) => gaps.push(gap));
+    await presence.ready;
+    await come(url, "alice");
+    const ben = await come(url, "ben");
+    await untilEqual(() => heard, ["+alice", "+ben"]);
+    ben.disconnect();
+    await untilEqual(() => heard, ["+alice", "+ben", "-ben"]);
+    expect(gaps).toEqual([{ reason: "full" }]);
+    expect(() => presence.mirror.size).toThrow(expect.objectContaining({ code: "LIMIT_EXCEEDED" }));
+  });
+
+  it.each([0, -1, 1.5, 16_000_001])("mirrorMax cannot be %d", async (mirrorMax) => {
+    await expect(start({ mirrorMax })).rejects.toMatchObject({
+      code: "OPTIONS_INVALID",
+      message: expect.stringContaining("mirrorMax") as string,
+    });
+  });
+});
+
+describe("a listener that fails", () => {
+  it.each([
+    [
+      "throws",
+      () => {
+        throw new Error("mine");
+      },
+    ],
+    ["rejects", () => Promise.reject(new Error("mine"))],
+  ])("%s: is told as LISTENER_FAILED, and the others hear", async (_, fails) => {
+    const { presence, url } = await start();
+    const errors: PresenceError[] = [];
+    presence.on("error", (error) => errors.push(error));
+    presence.on("online", fails);
+    const heard = hear(presence);
+    await presence.ready;
+    await come(url, "alice");
+    await untilEqual(() => heard, ["+alice"]);
+    await untilEqual(() => errors.map(({ code }) => code), ["LISTENER_FAILED"]);
+    expect(errors[0]!.message).toMatch(/"online"/);
+    expect(errors[0]!.cause).toMatchObject({ message: "mine" });
+  });
+
+  it("of error itself, is logged", async () => {
+    const { presence, url, logged } = await start();
+    presence.on("error", () => Promise.reject(new TypeError("mine")));
+    presence.on("error", () => {
+      throw new RangeError("mine");
+    });
+    presence.on("online", () => {
+      throw new Error("mine");
+    });
+    await presence.ready;
+    await come(url, "alice");
+    await untilEqual(
+      () => [...logged].sort(),
+      ['a listener of "error" rejected TypeError', 'a listener of "error" threw RangeError'],
+    );
+  });
+
+  it("must be a function", async () => {
+    const { presence } = await start();
+    expect(() => presence.on("online", "alice" as never)).toThrow(
+      expect.objectContaining({ code: "OPTIONS_INVALID" }),
+    );
+  });
+});

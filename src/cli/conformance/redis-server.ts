@@ -52,9 +52,8 @@ async function start(name: string): Promise<Redis | undefined> {
     await rm(directory, { recursive: true, force: true });
   };
   const url = `redis://127.0.0.1:${port}`;
-  let hasEnded = false;
-  void ended.then(() => (hasEnded = true));
-  for (const until = performance.now() + START_MS; !hasEnded && performance.now() < until;) {
+  const runs = () => child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+  for (const until = performance.now() + START_MS; runs() && performance.now() < until;) {
     try {
       (await RespClient.open(url)).close();
       return { url, stop };

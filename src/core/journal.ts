@@ -56,6 +56,8 @@ export class Journal {
   #replaces: string[] = [];
   /** While a new incarnation states all it has: `replaces` goes into its last record, not before. */
   #restating = false;
+  /** The record that ended, or is to end, the earlier ones. */
+  #restatedBy = 0;
   /** What is left to state of a server that closes. */
   #closing: Map<string, number> | undefined;
 
@@ -79,9 +81,9 @@ export class Journal {
     return this.#pending.size > 0 || this.#restating || this.#anonymous !== this.#anonymousRecorded;
   }
 
-  /** Is there a full record of them? */
+  /** Is there a full record of them, or does the goodbye take more records? */
   get full(): boolean {
-    return this.#pending.size >= OPERATIONS_MAX;
+    return this.#pending.size >= OPERATIONS_MAX || (this.#closing?.size ?? 0) > 0;
   }
 
   /** Not to be kept waiting: a full record, or an incarnation that has not stated all it has. */
@@ -163,7 +165,6 @@ export class Journal {
     const complete = this.#pending.size === 0;
     const first = this.#seq === 0;
     const replaces = complete && this.#restating ? this.#replaces : [];
-    if (complete) this.#restating = false;
     const isLast = bye && complete && this.#closing?.size === 0;
     const anonymous = isLast ? 0 : this.#anonymous;
     const anonymousChanged = anonymous !== this.#anonymousRecorded;
@@ -172,6 +173,10 @@ export class Journal {
     const connectionsChanged = connections !== undefined && connections !== this.#connectionsRecorded;
     if (connectionsChanged) this.#connectionsRecorded = connections;
     this.#seq++;
+    if (complete && this.#restating) {
+      this.#restating = false;
+      this.#restatedBy = this.#seq;
+    }
     return {
       process: this.#process,
       seq: this.#seq,
@@ -236,9 +241,9 @@ export class Journal {
     for (const [user, open] of this.#open) this.#pending.set(user, { delta: open, departure: undefined });
   }
 
-  /** The new incarnation is believed: what it replaced has ended. */
-  confirm(): void {
-    if (!this.#restating) this.#replaces = [];
+  /** The projector believes all up to the record `seq`: if the new incarnation has stated all it has by then, the others have ended. */
+  confirm(seq: number): void {
+    if (!this.#restating && seq >= this.#restatedBy) this.#replaces = [];
   }
 }
 

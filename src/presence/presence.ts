@@ -7,6 +7,7 @@ import { type Change, decodeChanges } from "../core/change.ts";
 import { PresenceError } from "../core/errors.ts";
 import { keysOf } from "../core/keys.ts";
 import { SILENCE_MS, SILENCE_MS_MIN } from "../core/limits.ts";
+import { invalid } from "../core/options.ts";
 import { type Reader, readerOver } from "../reader/reader.ts";
 import { Recorder } from "../recorder/recorder.ts";
 import { connect } from "../redis/connect.ts";
@@ -68,6 +69,9 @@ export interface Presence extends Omit<Reader, "shards"> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** The prefixes of the presences that count the sockets of a server now. */
+const inUse = new WeakMap<Server, Set<string>>();
+
 /**
  * Counts the sockets of `io`, a Socket.IO server of version 4.6 or later, in Redis. Works at once; await `ready` to know that
  * it is registered. While Redis is away it goes on, keeps what happens in memory (bounded by the open sockets), and says so
@@ -79,7 +83,14 @@ export interface Presence extends Omit<Reader, "shards"> {
 export function createPresence(io: Server, input: PresenceOptions): Presence {
   checkServer(io);
   const { redis, user, namespaces, recorder: options } = resolvePresenceOptions(input);
-  const { logger } = options;
+  const { logger, prefix } = options;
+  const prefixes = inUse.get(io) ?? new Set<string>();
+  if (prefixes.has(prefix)) {
+    invalid(
+      `this server has a presence with the prefix ${JSON.stringify(prefix)} already, so each socket would count twice: ` +
+        "close() that one first, or use another prefix",
+    );
+  }
   const events = new EventEmitter<PresenceEvents>({ captureRejections: false });
   function onError(failure: PresenceError): void {
     if (events.listenerCount("error") === 0) {
@@ -104,15 +115,18 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     options,
     onError,
     connections: () => io.engine?.clientsCount ?? 0,
+    compare: () => attachment.compare(),
   });
   const attachment = attach({
     io,
     user,
     namespaces,
     connect: (user) => recorder.connect(user),
-    disconnect: (user, fall) => recorder.disconnect(user, fall),
+    disconnect: (user, departure) => recorder.disconnect(user, departure),
     onError,
   });
+
+  inUse.set(io, prefixes.add(prefix));
 
   function tell(change: Change): void {
     try {
@@ -144,6 +158,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   let closed: Promise<void> | undefined;
   async function close(timeout: number): Promise<void> {
     attachment.detach();
+    prefixes.delete(prefix);
     const graceful = await recorder.close(timeout);
     if (!graceful) logger.warn("closed without a goodbye; the lease runs out by itself");
     connection.close();

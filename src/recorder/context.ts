@@ -9,6 +9,11 @@ export interface RecorderContext {
   readonly options: ResolvedRecorderOptions;
   /** `io.engine.clientsCount`. */
   readonly connections: () => number;
+  /**
+   * Called once per heartbeat: corrects, through connect() and disconnect(), what is counted by what is really open. Must not
+   * throw.
+   */
+  readonly compare?: (() => void) | undefined;
   /** Told once when appending or projecting begins to fail, and of bugs (INTERNAL). Must not throw. */
   readonly onError: (error: PresenceError) => void;
   /** For the simulation. */

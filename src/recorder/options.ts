@@ -34,7 +34,7 @@ export interface RecorderOptions extends KeyOptions {
    * your own runs: createProjector().run(), or a scheduled sweep.
    */
   readonly project?: boolean | undefined;
-  /** Who reads the log, where this process projects; see ProjectorOptions.read. Default "script". */
+  /** Who reads the log, where this process projects; see ProjectorOptions.read. Default "group". */
   readonly read?: ReadMode | undefined;
   /**
    * How long operations may gather before they are visible, ms: fewer records and folds, which is what per-command billing

@@ -22,6 +22,7 @@ const ATTEMPT = 10;
 
 interface Step {
   readonly reap: boolean;
+  readonly check: false;
 }
 
 export interface ShardProjectingOptions {
@@ -33,6 +34,8 @@ export interface ShardProjectingOptions {
   readonly projector: PipelinedProjector | undefined;
   /** Ends a series of steps. */
   readonly signal: AbortSignal;
+  /** The projection was forgotten, since its parts did not agree, and our registration with it. */
+  readonly onRebuilt: () => void;
 }
 
 export class ShardProjecting {
@@ -116,7 +119,7 @@ export class ShardProjecting {
 
   #step(now: number): Step {
     this.#schedule.lost(this.#own.context.connection.reconnectedAt);
-    return { reap: this.#schedule.mayReap(now) };
+    return { reap: this.#schedule.mayReap(now), check: false };
   }
 
   async #isServed(): Promise<boolean> {
@@ -138,10 +141,15 @@ export class ShardProjecting {
   async #finish(first: StepResult, step: Step): Promise<void> {
     const { projector, shard, runtime, signal } = this.#own;
     let result = first;
-    while (result.more && !signal.aborted) result = await projector!.projector.step(shard, step);
+    let { rebuilt } = first;
+    while (result.more && !signal.aborted) {
+      result = await projector!.projector.step(shard, step);
+      rebuilt ||= result.rebuilt;
+    }
+    if (rebuilt) this.#own.onRebuilt();
     this.#failing = false;
     this.#schedule.lost(this.#own.context.connection.reconnectedAt);
-    if (!result.waits) this.#unfolded = 0;
+    this.#unfolded = 0;
     this.#schedule.answered(result, runtime.now(), runtime.random());
   }
 

@@ -11,7 +11,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import type { Fall, Journal } from "../core/journal.ts";
+import type { Departure, Journal } from "../core/journal.ts";
 import { HOST_LENGTH_MAX } from "../core/limits.ts";
 import { shardOf } from "../core/shard.ts";
 import { pipelinedProjectorOver } from "../projector/projector.ts";
@@ -44,12 +44,13 @@ export class Recorder {
     this.#of(user).connect(user);
   }
 
-  disconnect(user: string, fall: Fall): void {
-    this.#of(user).disconnect(user, fall);
+  disconnect(user: string, departure: Departure): void {
+    this.#of(user).disconnect(user, departure);
   }
 
+  /** Sockets without a user are in shard 0. */
   #of(user: string): ShardRecorder {
-    return this.#shards[shardOf(user, this.#shards.length)]!;
+    return this.#shards[user === "" ? 0 : shardOf(user, this.#shards.length)]!;
   }
 
   /** What is recorded and what waits to be, shard by shard. */

@@ -6,31 +6,62 @@ import { isBefore } from "../core/stream-id.ts";
 import type { ReadCommand, Reply, ReplyError } from "../redis/port.ts";
 
 /**
- * `believed`: all is well. `unknown`: not folded yet, or Redis was emptied; only a call of the projector can tell. `over`:
- * register afresh; `state` is what the projector says of us, if it knows us. `unread`: Redis did not say.
+ * `believed`: all is well, up to the record `seq`. `unknown`: not folded yet, or Redis was emptied; only a call of the
+ * projector can tell. `over`: register afresh; `state` is what the projector says of us, if it knows us. `unread`: Redis
+ * did not say.
  */
 export type Registration =
-  | { readonly is: "believed" | "unknown" | "unread" }
+  | { readonly is: "believed"; readonly seq: number }
+  | { readonly is: "unknown" | "unread" }
   | { readonly is: "over"; readonly state: string | null };
 
-/** To be sent in the same round trip as our record of this seq, after it. */
+export interface Look {
+  readonly registration: Registration;
+  /** How many shards the prefix has, by its totals; null: they do not say. */
+  readonly shards: string | null;
+}
+
+/** A record that was appended: its process, its seq and the id of its entry. */
+export interface Appended {
+  readonly process: string;
+  readonly seq: number;
+  readonly id: string;
+}
+
+/**
+ * To be sent in the same round trip as a record, after it. How far the log is folded is read first: whatever is folded between
+ * the two, the state is not behind it, and a record that seems to be lost is.
+ */
 export function registrationCommands(keys: ShardKeys, process: string): readonly ReadCommand[] {
   return [
-    ["HMGET", keys.process(process), "state", "seq"],
     ["HMGET", keys.totals, "folded", "shards"],
+    ["HMGET", keys.states, process],
   ];
 }
 
-/** What the replies say, after the record `seq` was appended as the entry `id`. */
-export function readRegistration(
-  [registration, totals]: readonly (Reply | ReplyError)[],
-  { seq, id }: { readonly seq: number; readonly id: string },
-): Registration {
-  if (!Array.isArray(registration) || !Array.isArray(totals)) return { is: "unread" };
-  const [state = null, folded] = registration as (string | null)[];
-  const [foldedId] = totals as (string | null)[];
-  const passed = typeof foldedId === "string" && !isBefore(foldedId, id);
-  const lost = passed && Number(folded ?? 0) < seq;
-  if (state === "fenced" || state === "ended" || lost) return { is: "over", state };
-  return { is: state === "live" ? "believed" : "unknown" };
+/**
+ * Which of the records of a process tells whether it was lost: an entry that the log is folded beyond. The last one seldom is in
+ * the moment it is appended, so an earlier one is kept until that is so.
+ */
+export class Watch {
+  #kept: Appended | undefined;
+
+  /** What the replies say, after `last` was appended. */
+  see([totals, states]: readonly (Reply | ReplyError)[], last: Appended): Look {
+    // Of an earlier incarnation; or the log is not the one it was, and begins with earlier ids.
+    if (this.#kept?.process !== last.process || isBefore(last.id, this.#kept.id)) this.#kept = last;
+    if (!Array.isArray(totals) || !Array.isArray(states))
+      return { registration: { is: "unread" }, shards: null };
+    const [folded = null, shards = null] = totals as (string | null)[];
+    const [state = null, seq = 0] = (states as (string | null)[])[0]?.split(" ") ?? [];
+    const isFolded = ({ id }: Appended) => folded !== null && !isBefore(folded, id);
+    const lost = [this.#kept, last].some((record) => isFolded(record) && Number(seq) < record.seq);
+    if (isFolded(this.#kept)) this.#kept = last;
+    if (state === "fenced" || state === "ended" || lost)
+      return { registration: { is: "over", state: state === "live" ? null : state }, shards };
+    return {
+      registration: state === "live" ? { is: "believed", seq: Number(seq) } : { is: "unknown" },
+      shards,
+    };
+  }
 }

@@ -4,15 +4,15 @@
  */
 import type { ShardKeys } from "../core/keys.ts";
 import { RECORDS_KEPT } from "../core/limits.ts";
-import { encodeRecord, type RecordEntry } from "../core/record.ts";
+import { encodeRecord, LISTS, type RecordEntry } from "../core/record.ts";
 import { hasCome, type Moment } from "../core/schedule.ts";
 import { redisError } from "../redis/errors.ts";
 import { type Command, ReplyError } from "../redis/port.ts";
-import { checkShards } from "../redis/shards.ts";
+import { checkShards, shardsMismatch } from "../redis/shards.ts";
 import type { Runtime } from "../time/runtime.ts";
 import type { RecorderContext } from "./context.ts";
 import type { ShardProjecting } from "./projecting.ts";
-import { readRegistration, type Registration, registrationCommands } from "./registration.ts";
+import { type Registration, registrationCommands, Watch } from "./registration.ts";
 
 export interface RecordSenderOptions {
   readonly keys: ShardKeys;
@@ -26,8 +26,7 @@ export class RecordSender {
   #heartbeatAt: Moment = "now";
   #lookAt: Moment;
   #isOpen = false;
-  /** The count of connections in the last record: it changes after the sockets did, and a heartbeat brings the rest. */
-  #connections: number | undefined;
+  readonly #watch = new Watch();
 
   constructor(options: RecordSenderOptions) {
     this.#own = options;
@@ -52,7 +51,7 @@ export class RecordSender {
 
   /**
    * One round trip, before which Redis is waited for. Resolves with what was seen of our registration, if a look was
-   * taken; rejects when the record's fate is unclear: send the same again. `isFull`: the next full record follows at once.
+   * taken; rejects with SHARDS_MISMATCH, and when the record's fate is unclear: send the same again. `isFull`: the next full record follows at once.
    */
   async send(record: RecordEntry, isFull: boolean): Promise<Registration | undefined> {
     const { context, keys, projecting, runtime } = this.#own;
@@ -63,7 +62,7 @@ export class RecordSender {
     await this.#open();
     const now = runtime.now();
     const presses = record.seq === 1 || record.bye === true || record.replaces !== undefined;
-    const news = presses || record.operations.length > 0 || record.connections !== this.#connections;
+    const news = presses || hasNews(record);
     const mayWait = !presses && projecting.mayWait;
     const call = mayWait && isFull ? undefined : projecting.callWith(news && !(mayWait && linger > 0));
     const looks = record.seq > 1 && record.bye !== true && hasCome(this.#lookAt, now);
@@ -76,14 +75,16 @@ export class RecordSender {
     const replies = await connection.port.pipeline(commands);
     const id = replies[0]!;
     if (id instanceof ReplyError) throw redisError(id);
-    this.#connections = record.connections;
     this.#heartbeatAt = runtime.now() + heartbeat;
     projecting.appended(String(id));
     if (call !== undefined) await projecting.settle(replies[1]!, call.step);
     else if (news) projecting.within(linger);
     if (!looks) return undefined;
     this.#lookAt = now + heartbeat;
-    return readRegistration(replies.slice(-2), { seq: record.seq, id: String(id) });
+    const { process, seq } = record;
+    const look = this.#watch.see(replies.slice(-2), { process, seq, id: String(id) });
+    this.#checkShards(look.shards);
+    return look.registration;
   }
 
   /** Throws SHARDS_MISMATCH, before anything is written. */
@@ -91,6 +92,23 @@ export class RecordSender {
     if (this.#isOpen) return;
     const { connection, options } = this.#own.context;
     await checkShards((command) => connection.port.call(command), options.prefix, options.shards);
+    const reply = await connection.port.call(["HMGET", this.#own.keys.totals, "shards"]);
+    this.#checkShards(Array.isArray(reply) ? (reply[0] as string | null) : null);
     this.#isOpen = true;
   }
+
+  /** Throws SHARDS_MISMATCH. The projector checks it too, but we may never call it. */
+  #checkShards(found: string | null): void {
+    const { shards } = this.#own.context.options;
+    if (found !== null && found !== String(shards)) throw shardsMismatch(found, shards);
+  }
+}
+
+/** Has it anything that a reader would see? */
+function hasNews(record: RecordEntry): boolean {
+  return (
+    record.anonymous !== undefined ||
+    record.connections !== undefined ||
+    LISTS.some((name) => record[name] !== undefined)
+  );
 }

@@ -5,7 +5,7 @@
 import { hostname } from "node:os";
 import { backoff } from "../core/backoff.ts";
 import { orInternal } from "../core/errors.ts";
-import { type Fall, Journal } from "../core/journal.ts";
+import { type Departure, Journal } from "../core/journal.ts";
 import { keysOf } from "../core/keys.ts";
 import { HOST_LENGTH_MAX } from "../core/limits.ts";
 import type { RecordEntry } from "../core/record.ts";
@@ -40,6 +40,8 @@ export class ShardRecorder {
   #saidBye = false;
   /** Since when operations gather, ms of the runtime. */
   #gathersSince = 0;
+  /** When to compare what is counted with what is open; one shard does it for all. */
+  #compareAt: number;
 
   constructor(
     shard: number,
@@ -55,8 +57,12 @@ export class ShardRecorder {
     this.#context = context;
     this.#runtime = runtime;
     this.#newId = newId;
+    this.#compareAt = runtime.now() + options.heartbeat;
     this.#sleeper = new Sleeper(runtime);
-    this.#projecting = new ShardProjecting({ shard, keys, context, runtime, projector, signal });
+    this.#projecting = new ShardProjecting({
+      shard, keys, context, runtime, projector, signal,
+      onRebuilt: () => this.#rebuilt(),
+    }); // prettier-ignore
     this.#sender = new RecordSender({ keys, context, runtime, projecting: this.#projecting });
     const host = hostname().slice(0, HOST_LENGTH_MAX);
     this.journal = new Journal(id, {
@@ -70,22 +76,24 @@ export class ShardRecorder {
   }
 
   connect(user: string): void {
-    this.#note(() => this.journal.connect(user));
-  }
-
-  disconnect(user: string, fall: Fall): void {
-    this.#note(() => this.journal.disconnect(user, fall));
-  }
-
-  #note(change: () => void): void {
     const gathered = this.journal.dirty;
-    try {
-      change();
-    } catch (error) {
+    this.journal.connect(user);
+    this.#noted(gathered);
+  }
+
+  disconnect(user: string, departure: Departure): void {
+    const gathered = this.journal.dirty;
+    if (!this.journal.disconnect(user, departure)) {
       // The journal disagrees with the sockets. What it does know is sent in full, under a fresh id.
-      this.#context.onError(orInternal(error));
+      const cause = new Error("a socket is gone that had not come");
+      this.#context.onError(orInternal(cause));
       this.#registerAfresh("in doubt");
     }
+    this.#noted(gathered);
+  }
+
+  /** `gathered`: did anything wait to be recorded before? */
+  #noted(gathered: boolean): void {
     if (!gathered) this.#gathersSince = this.#runtime.now();
     // While operations gather, the loop knows when to wake.
     if (!gathered || this.#appendAt === "now") this.#sleeper.wake();
@@ -110,6 +118,7 @@ export class ShardRecorder {
     let failures = 0;
     while (!this.#abort.signal.aborted) {
       const now = this.#runtime.now();
+      this.#compare(now);
       const sendAt = earlier(this.#appendAt, this.#sender.heartbeatAt);
       if (record === undefined && !hasCome(sendAt, now) && !this.#closing) {
         const projectAt = this.#projecting.next;
@@ -139,6 +148,14 @@ export class ShardRecorder {
     }
   }
 
+  /** Once per heartbeat, and before its record is made. */
+  #compare(now: number): void {
+    const { compare, options } = this.#context;
+    if (this.#shard !== 0 || this.#closing || !hasCome(this.#compareAt, now)) return;
+    this.#compareAt = now + options.heartbeat;
+    compare?.();
+  }
+
   /** Throws SHARDS_MISMATCH, which no retry can help. */
   #failed(error: unknown, isFirst: boolean): void {
     const failure = redisError(error);
@@ -156,8 +173,14 @@ export class ShardRecorder {
 
   #seen(registration: Registration | undefined): void {
     if (registration?.is === "over") this.#registerAfresh(registration.state ?? "gone");
-    else if (registration?.is === "believed") this.journal.confirm();
+    else if (registration?.is === "believed") this.journal.confirm(registration.seq);
     else if (registration?.is === "unknown") this.#projecting.callNow();
+  }
+
+  #rebuilt(): void {
+    this.#say("warn", "the projection was built anew, since its parts did not agree");
+    this.#sender.renew();
+    this.#sleeper.wake();
   }
 
   #registerAfresh(state: string): void {
@@ -170,7 +193,7 @@ export class ShardRecorder {
     this.#context.options.logger[level](`shard ${this.#shard}: ${message}`);
   }
 
-  /** Appends what is left and says goodbye, within `timeout` ms. Resolves true if it did. Idempotent. */
+  /** Appends what is left, states the departure of every open socket and says goodbye, within `timeout` ms. Resolves true if it did. Idempotent. */
   async close(timeout: number): Promise<boolean> {
     this.#closing = true;
     this.#sleeper.wake();

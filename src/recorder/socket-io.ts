@@ -4,7 +4,7 @@
 import type { Namespace, Server, Socket } from "socket.io";
 import { orInternal, PresenceError } from "../core/errors.ts";
 import { checkUser } from "../core/user.ts";
-import type { Fall } from "../core/journal.ts";
+import type { Departure } from "../core/journal.ts";
 
 /**
  * The user of a socket: its id, 1 to 256 bytes, or null for an anonymous socket. May throw or reject: the socket is counted as
@@ -20,7 +20,7 @@ export interface AttachOptions {
   readonly user: UserFunction;
   readonly namespaces: readonly NamespaceMatcher[];
   readonly connect: (user: string) => void;
-  readonly disconnect: (user: string, fall: Fall) => void;
+  readonly disconnect: (user: string, departure: Departure) => void;
   /** Must not throw. */
   readonly onError: (error: PresenceError) => void;
 }
@@ -28,6 +28,11 @@ export interface AttachOptions {
 export interface Attachment {
   /** See Presence.identify. */
   identify(socket: Socket, user: string | null): void;
+  /**
+   * Corrects what is counted by the sockets that Socket.IO has: events can be missed, for a library may take our listeners
+   * off, and a listener before ours may throw. Who is gone without an event counts as a dropped transport.
+   */
+  compare(): void;
   /** Stops listening; sockets stay open. */
   detach(): void;
 }
@@ -65,6 +70,9 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
   // By object, not by id: connection state recovery brings an id back, possibly on another node.
   const tracked = new Map<Socket, Tracked>();
   const attached = new Set<Namespace>();
+  /** Not to be asked about at each heartbeat: the functions in `namespaces` are the application's. */
+  const refused = new WeakSet<Namespace>();
+  let detached = false;
 
   /** Socket.IO calls our handlers beside the application's: what one of ours throws would end theirs, or the process. */
   function guarded<Args extends unknown[]>(handler: (...args: Args) => void): (...args: Args) => void {
@@ -83,9 +91,7 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
       user: null,
       gone: false,
       onDisconnect: guarded((reason: string) => {
-        entry.gone = true;
-        tracked.delete(socket);
-        if (entry.user !== null) disconnect(entry.user, GOODBYES.has(reason) ? "leave" : "disconnect");
+        went(socket, entry, GOODBYES.has(reason) ? "leave" : "disconnect");
       }),
     };
     tracked.set(socket, entry);
@@ -98,6 +104,12 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
     }
     resolveUser(socket, entry);
   });
+
+  function went(socket: Socket, entry: Tracked, departure: Departure): void {
+    entry.gone = true;
+    tracked.delete(socket);
+    if (entry.user !== null) disconnect(entry.user, departure);
+  }
 
   function resolveUser(socket: Socket, entry: Tracked): void {
     let answer: string | null | Promise<string | null>;
@@ -156,10 +168,31 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
   }
 
   const attachTo = guarded((namespace: Namespace): void => {
-    if (attached.has(namespace) || !isCounted(namespace)) return;
+    if (attached.has(namespace) || refused.has(namespace)) return;
+    if (!isCounted(namespace)) {
+      refused.add(namespace);
+      return;
+    }
     attached.add(namespace);
     namespace.on("connection", onSocket);
     for (const socket of namespace.sockets.values()) onSocket(socket);
+  });
+
+  const compare = guarded((): void => {
+    if (detached) return;
+    for (const [socket, entry] of tracked) {
+      if (socket.connected && socket.nsp.sockets.get(socket.id) === socket) continue;
+      socket.off("disconnect", entry.onDisconnect);
+      went(socket, entry, "disconnect");
+    }
+    for (const namespace of existingNamespaces(io)) attachTo(namespace);
+    const existing: unknown = io._nsps;
+    for (const namespace of attached) {
+      for (const socket of namespace.sockets.values()) onSocket(socket);
+      // Socket.IO takes empty children of a dynamic namespace away, if so told.
+      if (!(existing instanceof Map) || existing.get(namespace.name) === namespace) continue;
+      if (namespace.sockets.size === 0) attached.delete(namespace);
+    }
   });
 
   io.on("new_namespace", attachTo);
@@ -182,7 +215,9 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
       if (before !== null) disconnect(before, "leave");
       connect(valid);
     },
+    compare,
     detach() {
+      detached = true;
       io.off("new_namespace", attachTo);
       for (const namespace of attached) namespace.off("connection", onSocket);
       for (const [socket, entry] of tracked) {

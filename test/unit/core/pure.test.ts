@@ -26,16 +26,18 @@ describe("encodeRecord", () => {
     expect(
       encodeRecord({
         process: "p", seq: 1, ttl: 10_000, about: { host: "web-1", pid: 7, version: "1.0.0", grace: 500 },
-        operations: [{ op: "connect", user: "alice" }, { op: "leave", user: "" }],
-        bye: true, replaces: ["p0"], sockets: 0, connections: 3,
-      }).join(" "), // prettier-ignore
-    ).toBe(
-      "process p seq 1 ttl 10000 hello web-1 pid 7 version 1.0.0 grace 500 connect alice leave  bye  replaces p0 sockets 0 connections 3",
-    );
+        close: ["eve"], leave: ["dan"], disconnect: ["carol"], connect: ["alice", 'b"b', "alice"],
+        anonymous: 2, bye: true, replaces: ["p0", "p00"], sockets: 0, connections: 3,
+      }), // prettier-ignore
+    ).toEqual([
+      "process", "p", "seq", "1", "ttl", "10000", "hello", "web-1", "pid", "7", "version", "1.0.0", "protocol", "2", "grace", "500",
+      "connect", '["alice","b\\"b","alice"]', "disconnect", '["carol"]', "leave", '["dan"]', "close", '["eve"]',
+      "anonymous", "2", "sockets", "0", "connections", "3", "bye", "", "replaces", '["p0","p00"]',
+    ]); // prettier-ignore
   });
 
-  it("writes a heartbeat in six fields and the check digit", () => {
-    expect(encodeRecord({ process: "p", seq: 9, ttl: 1, operations: [], sockets: 4 })).toEqual([
+  it("writes a heartbeat in six fields and the check digit, and no empty list", () => {
+    expect(encodeRecord({ process: "p", seq: 9, ttl: 1, connect: [], replaces: [], sockets: 4 })).toEqual([
       "process",
       "p",
       "seq",
@@ -52,23 +54,16 @@ describe("decodeChanges", () => {
   it("gives each change its cause and time", () => {
     const at = new Date(5);
     expect(
-      decodeChanges("5-1", [
-        "cause",
-        "reap",
-        "offline",
-        "a",
-        "offline",
-        "b",
-        "cause",
-        "connect",
-        "online",
-        "c",
-      ]),
+      decodeChanges("5-1", ["connect", '["c"]', "reap", '["a","b"]', "rebuilt", "grace: 1 there, 0 counted"]),
     ).toMatchObject([
+      { user: "c", type: "online", cause: "connect", at, id: "5-1" },
       { user: "a", type: "offline", cause: "reap", at, id: "5-1" },
       { user: "b", type: "offline", cause: "reap", at, id: "5-1" },
-      { user: "c", type: "online", cause: "connect", at, id: "5-1" },
     ]);
+  });
+
+  it.each(["", "{", "{}", "1", "null", '"a"'])("finds nobody in %j", (list) => {
+    expect(decodeChanges("5-1", ["leave", list])).toEqual([]);
   });
 });
 
@@ -129,8 +124,8 @@ describe("cursors", () => {
 describe("keysOf", () => {
   it("puts every key of a shard under one hash tag", () => {
     for (const keys of [keysOf("presence", 0, 1), keysOf("presence", 2, 4)]) {
-      for (const key of [...keys.list, keys.process("p{x}"), keys.processUsers("p")])
-        expect(key.startsWith(`${keys.tag}:`)).toBe(true);
+      expect(new Set(keys.list).size).toBe(11);
+      for (const key of keys.list) expect(key.startsWith(`${keys.tag}:`)).toBe(true);
     }
     expect(keysOf("presence", 0, 1).records).toBe("{presence}:records");
     expect(keysOf("presence", 2, 4).users).toBe("{presence:2}:users");

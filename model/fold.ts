@@ -227,6 +227,11 @@ class ProjectorCall {
   /** All of the record, or nothing of it. Returns why the process has to be fenced, if it has. */
   #apply(record: ParsedRecord, process: Process, at: number): string | undefined {
     const state = this.#state;
+    // Whoever is named by an ended process is so no more, since before this record.
+    const dead = new Map<number, string>();
+    for (const [id, deadline] of state.leases)
+      if (deadline === 0) dead.set(state.processes.get(id)!.slot, id);
+    for (const { users: list } of record.lists) for (const user of list) this.#takeOffUser(user, dead);
     const users = new Map(state.users);
     const leaving = new Map(state.leaving);
     const causes = new Map<string, ChangeCause>();
@@ -358,9 +363,8 @@ class ProjectorCall {
           this.#did.reaped++;
           this.#end(id, "reap", now);
         }
-        const { slot, cause, grace, at, sockets, anonymous } = state.processes.get(id)!;
-        if (sockets > anonymous)
-          pass.push({ slot, id, cause: cause!, keep: cause !== "reap" && grace > 0 ? at! + grace : 0 });
+        const { slot, sockets, anonymous } = state.processes.get(id)!;
+        if (sockets > anonymous) pass.push({ slot, id });
         else this.#bury(id);
       }
       this.#work++;
@@ -370,30 +374,37 @@ class ProjectorCall {
     return all && first.length === PASS_MAX;
   }
 
+  /** Takes ended processes off a user, as of when they ended: the last of them decides. */
+  #takeOffUser(user: string, dead: ReadonlyMap<number, string>): void {
+    const state = this.#state;
+    const slots = state.users.get(user) ?? EMPTY;
+    const gone = [...slots].filter(([slot]) => dead.has(slot));
+    if (gone.length === 0) return;
+    this.#meet(user);
+    const ends = gone.map(([slot, open]) => {
+      const id = dead.get(slot)!;
+      const { sockets, cause, at, grace } = state.processes.get(id)!;
+      this.#put(id, { sockets: sockets - open });
+      this.#did.givenBack++;
+      return { cause: cause!, at: at!, keep: cause !== "reap" && grace > 0 ? at! + grace : 0 };
+    });
+    const latest = Math.max(...ends.map(({ at }) => at));
+    const last = ends.filter(({ at }) => at === latest).sort((a, b) => b.keep - a.keep)[0]!;
+    this.#phase.cause.set(user, last.cause);
+    const rest = new Map([...slots].filter(([slot]) => !dead.has(slot)));
+    if (rest.size > 0) state.users.set(user, rest);
+    else if (last.keep > 0) {
+      state.users.set(user, EMPTY);
+      state.leaving.set(user, last.keep);
+    } else state.users.delete(user);
+  }
+
   /** A pass in one slice: a small hash comes whole. */
   #takeOff(): void {
     const state = this.#state;
-    const dead = new Map(state.pass.map((one) => [one.slot, one]));
+    const dead = new Map(state.pass.map(({ slot, id }) => [slot, id]));
     const found = state.users.size;
-    for (const [user, slots] of [...state.users]) {
-      const gone = [...slots].filter(([slot]) => dead.has(slot));
-      if (gone.length === 0) continue;
-      this.#meet(user);
-      let keep = 0;
-      for (const [slot, open] of gone) {
-        const one = dead.get(slot)!;
-        this.#put(one.id, { sockets: state.processes.get(one.id)!.sockets - open });
-        this.#phase.cause.set(user, one.cause);
-        keep = Math.max(keep, one.keep);
-        this.#did.givenBack++;
-      }
-      const rest = new Map([...slots].filter(([slot]) => !dead.has(slot)));
-      if (rest.size > 0) state.users.set(user, rest);
-      else if (keep > 0) {
-        state.users.set(user, EMPTY);
-        state.leaving.set(user, keep);
-      } else state.users.delete(user);
-    }
+    for (const user of [...state.users.keys()]) this.#takeOffUser(user, dead);
     this.#work += found + 1;
     this.#tell();
     for (const { id } of state.pass) this.#bury(id);

@@ -20,9 +20,6 @@ export interface Process {
 export interface Dead {
   readonly slot: number;
   readonly id: string;
-  readonly cause: ChangeCause;
-  /** Until when grace keeps its users; 0: not at all. */
-  readonly keep: number;
 }
 
 export interface Projection {

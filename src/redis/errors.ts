@@ -18,6 +18,18 @@ export function redisError(error: unknown): PresenceError {
       },
     );
   }
+  const permission =
+    /PRESENCE_PERMISSION ([A-Z]+)/.exec(text) ??
+    /(?:NOPERM|ACL failure).*'([^']+)' command/.exec(text) ??
+    // Redis 7.0, which names none.
+    /executing the script can't run (this command)/.exec(text);
+  if (permission !== null) {
+    return new PresenceError(
+      "PERMISSION",
+      `the Redis user of this connection may not run ${permission[1]!.toUpperCase()}: allow it (docs/operations.md lists what is needed)`,
+      { cause: error },
+    );
+  }
   if (/PRESENCE_READ/.test(text) || /xreadgroup.*(?:script|not allowed)/i.test(text)) {
     return new PresenceError(
       "READ_REFUSED",
@@ -30,14 +42,6 @@ export function redisError(error: unknown): PresenceError {
     return new PresenceError(
       "VERSION_MISMATCH",
       `the keys of this prefix are of version ${version[1]} of the protocol, and this is version ${version[2]}: update rollcall, or use another \`prefix\``,
-      { cause: error },
-    );
-  }
-  const permission = /PRESENCE_PERMISSION ([A-Z]+)/.exec(text) ?? /NOPERM.*'([^']+)' command/.exec(text);
-  if (permission !== null) {
-    return new PresenceError(
-      "PERMISSION",
-      `the Redis user of this connection may not run ${permission[1]!.toUpperCase()}: allow it (docs/operations.md lists what is needed)`,
       { cause: error },
     );
   }

@@ -73,6 +73,8 @@ export class World {
     const result = await this.#projector(budget).step(0, { reap });
     const outcome = project(this.#state, { now: shard.now, log: this.#log, reap, budget });
     this.#state = outcome.state;
+    // A call that finds nothing to do need not note when it was.
+    if (outcome.taken === 0) this.#state.ran = Number(await shard.redis.hget(shard.keys.totals, "ran"));
     this.#log = this.#log.slice(outcome.taken);
     const expected = expectedAdded(outcome);
     const [seen, added, left] = await Promise.all([

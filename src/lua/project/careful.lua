@@ -48,10 +48,13 @@ local function careful()
   put('slots', slots)
   put('scan', scan)
   put('pass', pass)
+  local lowest = call('ZRANGE', PROCESSES, 0, 0, 'WITHSCORES')
+  -- Ended processes to give back, or graces to move: not for the quick path.
+  put('unfinished', (lowest[2] == '0' or back) and '1' or '0')
   if not drained then
     due = nil
-    local lease, grace = call('ZRANGE', PROCESSES, 0, 0, 'WITHSCORES'), call('ZRANGE', LEAVING, 0, 0, 'WITHSCORES')
-    if lease[1] then due_at(tonumber(lease[2])) end
+    local grace = call('ZRANGE', LEAVING, 0, 0, 'WITHSCORES')
+    if lowest[1] then due_at(tonumber(lowest[2])) end
     if grace[1] then due_at(tonumber(grace[2])) end
   elseif busy then due = now end
   due = due or -1

@@ -1,5 +1,7 @@
 -- fold: the records of the log, in its order, one by one.
 
+local registered -- how many processes there are, once that is asked for
+
 local CAUSE = { false, 'disconnect', 'leave', 'bye' }
 
 -- All of the record, or nothing of it. Returns nil, or why the process has to be fenced.
@@ -7,6 +9,15 @@ local function carry_out(record, p, at)
   local lists, undo, sum = record.lists, {}, 0
   for l = 1, #lists do look_up(lists[l][2]) end
   local reason
+  -- Whoever is named by an ended process is so no more, since before this record.
+  if next(dead) then
+    for l = 1, #lists do
+      for _, id in ipairs(lists[l][2]) do
+        local v = is[id] and take_off(id, is[id])
+        if v ~= nil then is[id] = v end
+      end
+    end
+  end
   for l = 1, #lists do
     local kind, list = lists[l][1], lists[l][2]
     local step = kind == 1 and 1 or -1
@@ -66,7 +77,10 @@ local function fold_record(record, at)
     return
   end
   if not p then
-    if call('ZCARD', PROCESSES) >= PROCESSES_MAX then return 'too many processes' end
+    -- Those of this call are written at its end.
+    registered = registered or call('ZCARD', PROCESSES)
+    if registered >= PROCESSES_MAX then return 'too many processes' end
+    registered = registered + 1
     p = register(record, at)
   elseif record.seq <= p.seq then
     skipped = skipped + 1
@@ -126,6 +140,11 @@ local function fold()
     end
   end
   start_steps()
+  local ended = call('ZRANGEBYSCORE', PROCESSES, '-inf', '0')
+  for i = 1, #ended do
+    local p = process_of(match(ended[i], '^%d+:(.*)$'))
+    if p then dead[p.slot] = p end
+  end
   local taken = last_entry
   for e = 1, last_entry do
     local id, fields = entries[e][1], entries[e][2]

@@ -41,15 +41,17 @@ local budget, MAY_REAP, CALLER, BY_RANGE = tonumber(ARGV[2]), ARGV[3] == '1', AR
 
 local now
 if ARGV[4] == '' then
-  local time = call('TIME')
+  local time = try('TIME')
+  if time.err then error('PRESENCE_PERMISSION TIME', 0) end
   now = time[1] * 1000 + floor(time[2] / 1000)
 else
   now = tonumber(ARGV[4])
 end
 
 -- The fields of totals that a call reads. What is written of them is written once, at the end (tail.lua).
-local t = call('HMGET', TOTALS, 'shards', 'protocol', 'users', 'sockets', 'connections', 'folded', 'change', 'records',
-  'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced')
+local t = try('HMGET', TOTALS, 'shards', 'protocol', 'users', 'sockets', 'connections', 'folded', 'change', 'records',
+  'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced', 'unfinished')
+if t.err then error(find(t.err, 'WRONGTYPE', 1, true) and 'PRESENCE_TYPE ' .. TOTALS .. ': holds another type' or t.err, 0) end
 local users, sockets, connections = tonumber(t[3] or 0), tonumber(t[4] or 0), tonumber(t[5] or 0)
 local folded, change, folded_ever, ran = t[6] or '0-0', t[7] or '0-0', tonumber(t[8] or 0), tonumber(t[9] or 0)
 local due, size, graced = tonumber(t[10] or -1), tonumber(t[11] or 1), tonumber(t[18] or 0)
@@ -66,6 +68,7 @@ local why
 if t[1] ~= ARGV[1] then why = 'shards'
 elseif t[2] ~= PROTOCOL then why = 'protocol'
 elseif now < ran then why = 'clock'
+elseif t[19] == '1' then why = 'unfinished'
 elseif ARGV[7] ~= '' or now - tonumber(t[12] or 0) >= CHECK_MS then why = 'check' end
 
 -- How many records are likely to fill the budget, by what the last call met.

@@ -23,8 +23,7 @@ local function gather()
         finish(p, 'reap', now)
       end
       if p.sockets > p.anonymous then
-        local keep = p.cause ~= 'reap' and p.grace > 0 and tonumber(p.at) + p.grace
-        list[#list + 1] = { p.slot, p.id, p.cause, keep or 0 }
+        list[#list + 1] = { p.slot, p.id, p.cause }
       else bury(p) end
     end
     work = work + 1
@@ -36,8 +35,11 @@ end
 
 -- One slice. Returns whether the pass is over.
 local function slice(list)
-  local dead = {}
-  for i = 1, #list do dead[list[i][1]] = { p = process_of(list[i][2]), cause = list[i][3], keep = list[i][4] > 0 and list[i][4] } end
+  dead = {}
+  for i = 1, #list do
+    local slot, id, cause = unpack(list[i])
+    dead[slot] = process_of(id) or { lost = true, cause = cause, at = '0', grace = 0 }
+  end
   local limit = floor((budget - work) / 2)
   if limit < 1 then limit = 1 elseif limit > SLICE_MAX then limit = SLICE_MAX end
   local page = call('HSCAN', USERS, scan, 'COUNT', limit)
@@ -47,26 +49,9 @@ local function slice(list)
     local id, v = found[i], found[i + 1]
     -- A scan may say a name twice; what was taken is no longer there the second time.
     if is[id] == nil then
-      local rest, names_dead = {}, false
-      for one in string.gmatch(v, '[^,]+') do
-        local slot, k = match(one, '^(%d+)%*?(%d*)$')
-        local d = dead[slot]
-        if d then
-          names_dead = true
-          local n = k == '' and 1 or tonumber(k)
-          if d.p then
-            d.p.sockets = d.p.sockets - n
-            touch(d.p)
-          end
-          sockets = sockets - n
-          cause_of[id] = d.cause
-          if d.keep and (not keep_of[id] or d.keep > keep_of[id]) then keep_of[id] = d.keep end
-          given_back = given_back + 1
-        else rest[#rest + 1] = one end
-      end
-      if names_dead then
-        was[id], is[id] = v, #rest > 0 and table.concat(rest, ',') or keep_of[id] and '0' or false
-        if #rest > 0 then keep_of[id] = nil end
+      local rest = take_off(id, v)
+      if rest ~= nil then
+        was[id], is[id] = v, rest
         order[#order + 1] = id
       end
     end

@@ -1,6 +1,7 @@
 -- states: the registrations this call meets, each read once and written once.
 
 local known, touched = {}, {}   -- process id -> its table, or false: unknown; those to be written
+local dead = {}                 -- slot -> the ended process whose users are still named
 
 local function process_of(id)
   if known[id] ~= nil then return known[id] end
@@ -61,6 +62,7 @@ end
 -- Ends a process; the reaper then gives its users back. cause: bye, replace, reap.
 local function finish(p, cause, at)
   p.state, p.cause, p.at = 'ended', cause, format('%.0f', at)
+  dead[p.slot] = p
   touch(p)
 end
 

@@ -48,6 +48,32 @@ local function take_step(id, slot, step, cause, keep)
   return true
 end
 
+-- Takes ended processes off a user whose value is `v`, as of when they ended; the last of them decides. Returns the new value,
+-- or nil: it names none.
+local function take_off(id, v)
+  local rest, last = {}, nil
+  for one in string.gmatch(v, '[^,]+') do
+    local slot, k = match(one, '^(%d+)%*?(%d*)$')
+    local p = dead[slot]
+    if p then
+      local n = k == '' and 1 or tonumber(k)
+      if not p.lost then
+        p.sockets = p.sockets - n
+        touch(p)
+      end
+      sockets = sockets - n
+      given_back = given_back + 1
+      local keep = p.cause ~= 'reap' and p.grace > 0 and p.at + p.grace or 0
+      if not last or tonumber(p.at) > tonumber(last.at) or p.at == last.at and keep > keep_of[id] then
+        last, keep_of[id], cause_of[id] = p, keep, p.cause
+      end
+    else rest[#rest + 1] = one end
+  end
+  if not last then return nil end
+  if #rest > 0 or keep_of[id] == 0 then keep_of[id] = nil end
+  return #rest > 0 and table.concat(rest, ',') or keep_of[id] and '0' or false
+end
+
 local function in_chunks(command, key, values)
   for first = 1, #values, VALUES_MAX do
     local last = first + VALUES_MAX - 1

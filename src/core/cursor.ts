@@ -4,26 +4,29 @@
 import { PresenceError } from "./errors.ts";
 import { isStreamId } from "./stream-id.ts";
 
-/** A place in `users`: which shard, and the cursor of Redis's HSCAN inside it. */
+/** A place in `users`: which shard, and the cursor of Redis's HSCAN inside it; and where `changes` stood at the first page. */
 export interface PageCursor {
   readonly shard: number;
   readonly scan: string;
+  readonly changes: string;
 }
 
-export const FIRST_PAGE: PageCursor = { shard: 0, scan: "0" };
-
-export function encodePageCursor(cursor: PageCursor): string {
-  return `p${cursor.shard}.${cursor.scan}`;
+export function encodePageCursor({ shard, scan, changes }: PageCursor): string {
+  return `p${shard}.${scan}.${changes}`;
 }
 
 /** Throws PresenceError CURSOR_INVALID for text that encodePageCursor cannot have made for this many shards. */
 export function decodePageCursor(text: string, shards: number): PageCursor {
-  const match = /^p(\d{1,4})\.(\d{1,20})$/.exec(text);
-  const shard = Number(match?.[1]);
-  if (match === null || shard >= shards || BigInt(match[2]!) > 0xffff_ffff_ffff_ffffn) {
+  const [, shard, scan, changes] = /^p(\d{1,4})\.(\d{1,20})\.([\d_-]+)$/.exec(text) ?? [];
+  const ids = changes?.split("_") ?? [];
+  const isOurs =
+    Number(shard) < shards &&
+    BigInt(scan ?? 0) <= 0xffff_ffff_ffff_ffffn &&
+    ids.length === shards &&
+    ids.every((id) => isStreamId(id));
+  if (!isOurs)
     throw new PresenceError("CURSOR_INVALID", "this cursor is none of ours; start again without one");
-  }
-  return { shard, scan: match[2]! };
+  return { shard: Number(shard), scan: scan!, changes: changes! };
 }
 
 /** A place in `changes`: the id of the last entry seen, shard by shard. */

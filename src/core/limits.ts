@@ -120,6 +120,10 @@ export const SWEEP_MS_MAX = 86_400_000;
  * every minute, and one that is further behind than that sees itself overtaken by `ran`, which the last one wrote.
  */
 export const UNSURE_MS = 60_000;
+/** Users, processes or graces that one call of verify looks at, about: 2 ms of Redis. */
+export const VERIFY_SLICE = 1_000;
+/** How often verify counts a shard that changes meanwhile. */
+export const VERIFY_TRIES = 3;
 /** Differences that a report of verify lists. */
 export const VERIFY_EXAMPLES_MAX = 1_000;
 
@@ -207,8 +211,14 @@ export const LIST_USERS_DEFAULT = 10_000;
 /** Changes of one changes(), about: entries come whole. */
 export const CHANGES_READ_MAX = 1_000;
 export const CHANGES_READ_DEFAULT = 100;
-/** Processes that a reader looks at in each shard, those with the earliest deadlines first. */
-export const PROCESSES_READ_MAX = 1_000;
+/** Processes whose states a reader asks for in one request. */
+export const PROCESSES_PAGE = 1_000;
+/** How often a reader asks what time it is in Redis, ms; and where nobody has said yet. */
+export const CLOCK_READ_MS = 60_000;
+export const CLOCK_MISSING_MS = 1_000;
+/** Records of the log, the latest, among which a reader looks for those that renew a lease: a page of them, and how many pages. */
+export const RENEWALS_PAGE = 100;
+export const RENEWALS_PAGES = 20;
 /** Users that one request can follow; many more do not fit into an address. */
 export const FOLLOWED_USERS_MAX = 100;
 /** Of an address, bytes: what every server and proxy takes. */

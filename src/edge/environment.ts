@@ -72,7 +72,7 @@ export function writeCredentialsFrom(environment: Environment): RestCredentials 
   return { url, token: required(environment, "UPSTASH_REDIS_REST_TOKEN") };
 }
 
-/** The same as keyOptionsFrom and ROLLCALL_READ, `script`, `client` or `auto`: who reads the log. */
+/** The same as keyOptionsFrom and ROLLCALL_READ, `group`, `range` or `auto`: how the log is read. */
 export function projectorOptionsFrom(environment: Environment): ProjectorOptions {
   return { ...keyOptionsFrom(environment), read: taken(environment, "ROLLCALL_READ") };
 }

@@ -154,9 +154,9 @@ export const VARIABLES = {
     ],
   }),
   ROLLCALL_READ: texts<ReadMode>("read", readModeOf, {
-    fallback: "script",
+    fallback: "group",
     doc: [
-      "Who reads the log: `script`; `client` for a Redis that lets no script call XREADGROUP; `auto` finds out.",
+      "How the log is read: `group`; `range` for a Redis that lets no script call XREADGROUP; `auto` finds out.",
     ],
   }),
   SWEEP_INTERVAL: numbers("interval", (value) => whole("interval", value, INTERVAL_MS_MIN, INTERVAL_MS_MAX), {

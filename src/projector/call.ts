@@ -3,6 +3,7 @@
  */
 import { PresenceError } from "../core/errors.ts";
 import { PROTOCOL } from "../core/limits.ts";
+import { integer } from "../redis/decode.ts";
 import type { Reply } from "../redis/port.ts";
 
 /** The slots of the reply, in order: what the script returns, here and in src/lua/project/tail.lua. */
@@ -64,7 +65,7 @@ export interface StepResult {
   readonly turnLeft: number;
 }
 
-/** Throws PresenceError VERSION_MISMATCH for a reply of another version of the script. */
+/** Throws PresenceError VERSION_MISMATCH for a reply of another version of the script, REPLY_INVALID for any other. */
 export function parseReply(reply: Reply): StepResult {
   if (!Array.isArray(reply) || reply[0] !== PROTOCOL || reply.length !== SLOTS.length) {
     throw new PresenceError(
@@ -72,8 +73,9 @@ export function parseReply(reply: Reply): StepResult {
       "the projector's script gave an answer of another version: update all processes to the same version of rollcall",
     );
   }
-  const text = (slot: Slot) => String((reply as readonly Reply[])[SLOTS.indexOf(slot)]);
-  const number = (slot: Slot) => Number(text(slot));
+  const at = (slot: Slot) => (reply as readonly Reply[])[SLOTS.indexOf(slot)];
+  const text = (slot: Slot) => String(at(slot));
+  const number = (slot: Slot) => integer(at(slot), "the projector's script");
   const due = number("due");
   return {
     now: number("now"),

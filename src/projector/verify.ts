@@ -1,50 +1,62 @@
 /**
  * verify: an operator's audit of the projection, in bounded steps while the system runs.
  *
- * Folding keeps `users` and the totals equal to the per-process counts by construction. What can break that is a hand at
- * the keys, or an engine that lost writes halfway. This says where, and mends it: from the per-process counts, which are
- * what the processes said.
+ * What folding keeps in step can only be broken by a hand at the keys, or by an engine that lost writes halfway. Some of it is
+ * seen user by user: slots of nobody, values that are none, a grace without a deadline. The rest shows in sums: of a process's
+ * sockets in `users` against what `states` says of it, and of all processes against the totals. Sums are compared only when
+ * nothing was written while they were made, so on a busy shard of many users there may be no moment for it.
  */
 import { PresenceError } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
-import { VERIFY_EXAMPLES_MAX, VERIFY_LOOKUPS } from "../core/limits.ts";
+import { VERIFY_EXAMPLES_MAX, VERIFY_SLICE, VERIFY_TRIES } from "../core/limits.ts";
 import { verify as script } from "../lua/generated.ts";
 import { integer, text, texts } from "../redis/decode.ts";
 import type { Reply, WritePort } from "../redis/port.ts";
 import { evaluate } from "../redis/scripts.ts";
 import type { resolveVerifyOptions } from "./options.ts";
 
-/** A count that is not what the processes said. */
+const KINDS = ["user", "grace", "process", "total"] as const;
+
+/** Something that is not as it has to be. */
 export interface Difference {
-  /** A user id, or `users`, `sockets`, `connections` for a total. */
+  /** A user id, a process id, or `users`, `graced`, `sockets`, `connections` for a total. */
   readonly name: string;
-  readonly of: "user" | "total";
+  /**
+   * `user`: the sockets that `users` has of it, those of processes that do not exist included. `grace`: whether a deadline is
+   * noted, 1 or 0, for a user who is not in grace, or is. `process`: its sockets in `users`. `total`: a count of the totals.
+   */
+  readonly of: (typeof KINDS)[number];
   readonly shard: number;
-  /** The count found; null: none. */
+  /** null: something that is no count. */
   readonly found: number | null;
   readonly expected: number;
 }
 
 /** What an audit found. */
 export interface VerifyReport {
-  /** Users looked at, over all shards; one on several processes is looked at again for each. */
+  /** Users looked at, over all shards. */
   readonly checked: number;
   /** How many differences there were. */
   readonly differences: number;
   /** The first of them, at most 1,000. */
   readonly examples: readonly Difference[];
-  /** Whether they were mended. */
+  /**
+   * Whether they were mended: slots of nobody and graces without end were removed, the totals set, and a process whose sum
+   * differs was fenced, so that it registers again with what it has.
+   */
   readonly repaired: boolean;
+  /** Shards whose sums could not be compared, since each time something was written meanwhile. Ask again at a quieter time. */
+  readonly busy: number;
   /** False: the signal fired first. */
   readonly complete: boolean;
 }
 
 interface Part {
-  readonly cursor: string;
-  readonly checked: number;
-  readonly differences: number;
-  readonly processes: string[];
-  readonly found: [name: string, found: string, expected: string][];
+  /** Where a scan goes on, or the mark. */
+  readonly at: string;
+  readonly looked: number;
+  readonly values: string[];
+  readonly differences: Omit<Difference, "shard">[];
 }
 
 const ASKED = "the script that verifies";
@@ -57,18 +69,92 @@ function parse(reply: Reply): Part {
       "the script that verifies gave a reply of another version: update all processes to one version",
     );
   }
-  const [cursor, checked, differences, count, ...rest] = reply;
-  const values = texts(rest, ASKED);
+  const [at, looked, , count, ...rest] = reply;
+  const all = texts(rest, ASKED);
   const first = integer(count, ASKED);
-  const found: Part["found"] = [];
-  for (let i = first; i + 2 < values.length; i += 3) found.push([values[i]!, values[i + 1]!, values[i + 2]!]);
+  const differences: Part["differences"] = [];
+  for (let i = first; i + 3 < all.length; i += 4) {
+    const found = all[i + 2] === "" ? NaN : Number(all[i + 2]);
+    differences.push({
+      of: KINDS.find((kind) => kind === all[i])!,
+      name: all[i + 1]!,
+      found: Number.isNaN(found) ? null : found,
+      expected: Number(all[i + 3]),
+    });
+  }
+  return { at: text(at, ASKED), looked: integer(looked, ASKED), values: all.slice(0, first), differences };
+}
+
+/** A line of `states`: who it is, and what it says. */
+interface Registered {
+  readonly id: string;
+  readonly line: string;
+  readonly state: string;
+  readonly sockets: number;
+  readonly anonymous: number;
+  readonly connections: number;
+  readonly slot: string;
+}
+
+function registeredOf(id: string, line: string): Registered {
+  const [state = "", , sockets, anonymous, connections, slot = ""] = line.split(" ");
   return {
-    cursor: text(cursor, ASKED),
-    checked: integer(checked, ASKED),
-    differences: integer(differences, ASKED),
-    processes: values.slice(0, first),
-    found,
+    id,
+    line,
+    state,
+    slot,
+    sockets: Number(sockets),
+    anonymous: Number(anonymous),
+    connections: Number(connections),
   };
+}
+
+/** One count of one shard. */
+interface Count {
+  readonly mark: string;
+  readonly checked: number;
+  readonly differences: Part["differences"];
+  /** Slot → sockets in `users`. */
+  readonly sums: ReadonlyMap<string, number>;
+  readonly registered: readonly Registered[];
+}
+
+type Ask = (what: string, cursor?: string, ...more: string[]) => Promise<Part>;
+
+async function countShard(ask: Ask, signal: AbortSignal | undefined): Promise<Count> {
+  const { at: mark } = await ask("mark");
+  let checked = 0;
+  const differences: Part["differences"] = [];
+  const sums = new Map<string, number>();
+  const registered = new Map<string, Registered>();
+  const each = async (what: string, take: (part: Part) => void) => {
+    let cursor = "0";
+    do {
+      if (signal?.aborted === true) return;
+      const part = await ask(what, cursor);
+      differences.push(...part.differences);
+      take(part);
+      cursor = part.at;
+    } while (cursor !== "0");
+  };
+  await each("users", ({ looked, values }) => {
+    checked += looked;
+    for (let i = 0; i < values.length; i += 2)
+      sums.set(values[i]!, (sums.get(values[i]!) ?? 0) + Number(values[i + 1]));
+  });
+  await each("leaving", () => {});
+  await each("states", ({ values }) => {
+    for (let i = 0; i < values.length; i += 2)
+      registered.set(values[i]!, registeredOf(values[i]!, values[i + 1]!));
+  });
+  return { mark, checked, differences, sums, registered: [...registered.values()] };
+}
+
+/** The processes whose sockets in `users` are not as many as they have. */
+function unequal({ sums, registered }: Count): (Registered & { readonly found: number })[] {
+  return registered
+    .map((one) => ({ ...one, found: sums.get(one.slot) ?? 0 }))
+    .filter(({ state, found, sockets, anonymous }) => state !== "ended" && found !== sockets - anonymous);
 }
 
 /** Rejects with PresenceError as a projector's step does. */
@@ -79,57 +165,79 @@ export async function verifyShards(
 ): Promise<VerifyReport> {
   let checked = 0;
   let differences = 0;
+  let busy = 0;
   const examples: Difference[] = [];
 
-  async function part(shard: number, name: "users" | "process" | "totals", process: string, cursor: string) {
-    const keys = shards[shard]!;
-    const args = [keys.process(""), name, process, cursor, String(VERIFY_LOOKUPS), repair ? "1" : "0"];
-    const result = parse(await evaluate(port, script, keys.list, args));
-    if (name !== "totals") checked += result.checked;
-    differences += result.differences;
-    for (const [subject, found, expected] of result.found) {
-      if (examples.length === VERIFY_EXAMPLES_MAX) break;
-      examples.push({
-        name: subject,
-        of: name === "totals" ? "total" : "user",
-        shard,
-        found: found === "" ? null : Number(found),
-        expected: Number(expected),
-      });
+  /** Counts one shard, a few times if it must be. Resolves to whether its sums could be compared. */
+  async function audit(shard: number): Promise<boolean> {
+    const ask: Ask = async (what, cursor = "", ...more) => {
+      const args = [what, repair ? "1" : "0", cursor, String(VERIFY_SLICE), ...more];
+      return parse(await evaluate(port, script, shards[shard]!.list, args));
+    };
+    /** By what and who: each is told once, however often it was counted. */
+    const told = new Set<string>();
+    const tell = (some: Part["differences"]) => {
+      for (const one of some) {
+        const name = `${one.of} ${one.name}`;
+        if (told.has(name)) continue;
+        told.add(name);
+        differences++;
+        if (examples.length < VERIFY_EXAMPLES_MAX) examples.push({ ...one, shard });
+      }
+    };
+    let last = 0;
+    let before = "";
+    for (let tries = 1; tries <= VERIFY_TRIES && signal?.aborted !== true; tries++) {
+      const count = await countShard(ask, signal);
+      checked += count.checked - last;
+      last = count.checked;
+      tell(count.differences);
+      if (isAborted(signal)) return true;
+      const sum = (pick: (one: Registered) => number) =>
+        String(count.registered.reduce((all, one) => all + pick(one), 0));
+      const sockets = sum((one) => one.sockets);
+      const connections = sum((one) => one.connections);
+      const totals = await ask("totals", count.mark, sockets, connections);
+      // Something was written meanwhile, by us or by others.
+      if (totals.at === "") continue;
+      tell(totals.differences);
+      const odd = unequal(count);
+      // A scan can bring somebody twice, so what two counts agree on is believed.
+      const found = JSON.stringify(odd);
+      if (odd.length > 0 && found !== before) {
+        before = found;
+        continue;
+      }
+      tell(
+        odd.map(({ id, found: n, sockets: has, anonymous }) => {
+          return { of: "process" as const, name: id, found: n, expected: has - anonymous };
+        }),
+      ); // prettier-ignore
+      let { at } = totals;
+      for (const { id, line, found, sockets: has, anonymous } of repair ? odd : []) {
+        const why = `verify: ${found} sockets in users, ${has - anonymous} in states`;
+        ({ at } = await ask("fence", at, id, line, why));
+        if (at === "") break;
+      }
+      return at !== "";
     }
-    return result;
-  }
-
-  async function pages(shard: number, name: "users" | "process", process: string): Promise<void> {
-    let cursor = "0";
-    do {
-      if (signal?.aborted === true) return;
-      ({ cursor } = await part(shard, name, process, cursor));
-    } while (cursor !== "0");
+    return isAborted(signal);
   }
 
   for (const shard of shards.keys()) {
     if (signal?.aborted === true) break;
-    // The totals last: mending users changes them.
-    await pages(shard, "users", "");
-    const { processes } = parse(
-      await evaluate(port, script, shards[shard]!.list, [
-        shards[shard]!.process(""),
-        "totals",
-        "",
-        "0",
-        "1",
-        "0",
-      ]),
-    );
-    for (const process of processes) await pages(shard, "process", process);
-    await part(shard, "totals", "", "0");
+    if (!(await audit(shard))) busy++;
   }
   return {
     checked,
     differences,
     examples,
     repaired: repair && differences > 0,
+    busy,
     complete: signal?.aborted !== true,
   };
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
 }

@@ -8,7 +8,7 @@ import type { AsOf } from "./answers/as-of.ts";
 
 /** The age of one shard's part, and the counts that come with it. */
 export interface ShardAsOf {
-  /** On the clock of this machine, ms. */
+  /** On the clock of Redis, ms. */
   readonly now: number;
   /** When the projector last ran, ms; null: never. */
   readonly ran: number | null;

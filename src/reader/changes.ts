@@ -2,9 +2,11 @@
  * Reading on in `changes` from the id of an entry, shard by shard.
  *
  * The entry at that id is read once more: as long as it is there, so is all that came after it. When it is not, it was
- * trimmed (or Redis lost it, or was flushed) and so may others have been: a gap.
+ * trimmed (or Redis lost it, or was flushed) and so may others have been: a gap. A projection that was made anew
+ * (`rebuilt`) has emptied the stream, and says so to who reads from its start.
  */
 import { type Change, decodeChanges } from "../core/change.ts";
+import { CHANGES_KEPT } from "../core/limits.ts";
 import { decodeChangesCursor, encodeChangesCursor } from "../core/cursor.ts";
 import type { ShardKeys } from "../core/keys.ts";
 import { entriesOf, fieldsOf, integer, streamId } from "../redis/decode.ts";
@@ -22,9 +24,9 @@ interface ShardChanges {
 
 /** Where a stream starts, and what a snapshot's cursor says before the first change. */
 const START = "0-0";
-/** Never trimmed below this many entries (CHANGES_KEPT of src/lua/project.lua). */
-const KEPT_MIN = 100_000;
-/** Entries of the first read; an entry can hold 2,000 changes, most hold one. Each further read takes twice as many. */
+/** The name in an entry that says that what was before it is forgotten. */
+const REBUILT = "rebuilt";
+/** Entries of the first read; an entry can hold 4,000 changes, most hold one. Each further read takes twice as many. */
 const COUNT_FIRST = 32;
 const COUNT_MAX = 512;
 const READS_MAX = 8;
@@ -84,7 +86,9 @@ async function readChanges(
       ...(fromStart ? [["XLEN", keys.changes] as const] : []),
     ]);
     const entries = entriesOf(found, ASKED);
-    const gap = fromStart ? integer(length, "XLEN of changes") >= KEPT_MIN : entries.shift()?.id !== at;
+    const gap = fromStart
+      ? integer(length, "XLEN of changes") >= CHANGES_KEPT || entries[0]?.fields[0] === REBUILT
+      : entries.shift()?.id !== at;
     if (gap) return { changes: [], at, gap, more: false };
     let taken = 0;
     for (const { id, fields } of entries) {

@@ -5,12 +5,28 @@ import { redisError } from "../redis/errors.ts";
 import { type ReadCommand, type ReadPort, type Reply, ReplyError } from "../redis/port.ts";
 import { checkShards } from "../redis/shards.ts";
 import type { AsOf } from "./answers/as-of.ts";
+import type { UserPresence } from "./answers/users.ts";
 import { type ReaderInternals, type ReaderOptions, resolveReaderOptions } from "./options.ts";
 import { AS_OF_COUNT, asOfCommands, combineAsOf, readAsOf, type ShardAsOf } from "./as-of.ts";
+import { RedisClock } from "./clock.ts";
+import { Lapsed, lapsedCommand } from "./lapsed.ts";
+
+/** A question that was asked by a clock so far behind that of Redis is asked again, ms. */
+const CLOCK_OFF_MS = 50;
 
 /** What one shard answered, and how old that is. */
 export interface ShardAnswer {
   readonly replies: readonly Reply[];
+  readonly asOf: ShardAsOf;
+}
+
+/** Users as `users` has them: null for somebody who is absent. */
+export type Found = readonly (readonly [id: string, slots: string | null])[];
+
+/** What one shard said of users. */
+export interface UsersPart<T> {
+  readonly users: readonly UserPresence[];
+  readonly more: T;
   readonly asOf: ShardAsOf;
 }
 
@@ -19,8 +35,6 @@ export interface ReaderContext {
   readonly shards: number;
   /** Shard by shard. */
   readonly keys: readonly ShardKeys[];
-  /** The clock to go by, ms. */
-  readonly now: () => number;
   /** Resolves when the prefix is known to have our number of shards. Rejects with SHARDS_MISMATCH. */
   readonly open: () => Promise<void>;
   /** Asks one shard `commands` and how old the answers are, in one transaction. */
@@ -29,6 +43,16 @@ export interface ReaderContext {
   readonly askAll: (
     commands: (keys: ShardKeys, shard: number) => readonly ReadCommand[],
   ) => Promise<ShardAnswer[]>;
+  /**
+   * Asks one shard for users with one command, and judges whom it finds: see lapsed.ts. `find` takes the reply apart;
+   * `asked` names the command, for messages.
+   */
+  readonly askUsers: <T>(
+    shard: number,
+    command: ReadCommand,
+    asked: string,
+    find: (reply: Reply | undefined) => { readonly found: Found; readonly more: T },
+  ) => Promise<UsersPart<T>>;
   /** Asks one shard, by its keys, without the age. */
   readonly askPlain: (commands: readonly ReadCommand[]) => Promise<readonly Reply[]>;
   /** The `asOf` of an answer made of these parts, one a shard. */
@@ -39,13 +63,27 @@ export interface ReaderContext {
 export function contextOf(
   port: ReadPort,
   options: ReaderOptions,
-  { now = Date.now }: ReaderInternals,
+  { now, elapsed = now ?? (() => performance.now()) }: ReaderInternals,
 ): ReaderContext {
   const { prefix, shards, staleAfter } = resolveReaderOptions(options);
   const keys = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
 
+  const clocks = keys.map(({ clock }) => new RedisClock(clock, now));
+  const lapses = keys.map((own) => new Lapsed(own, askPlain));
+  /** When Redis last did not answer. */
+  let lostAt = -Infinity;
+
+  async function read(commands: readonly ReadCommand[]): Promise<(Reply | ReplyError)[]> {
+    try {
+      return await port.read(commands);
+    } catch (error) {
+      lostAt = elapsed();
+      throw error;
+    }
+  }
+
   async function askPlain(commands: readonly ReadCommand[]): Promise<readonly Reply[]> {
-    const replies = await port.read(commands);
+    const replies = await read(commands);
     if (!Array.isArray(replies) || replies.length !== commands.length) {
       throw new PresenceError("REPLY_INVALID", `${commands.length} commands did not get as many replies`);
     }
@@ -59,23 +97,42 @@ export function contextOf(
   let checked = false;
   async function open(): Promise<void> {
     if (checked) return;
-    await checkShards(async (command) => (await port.read([command]))[0], prefix, shards);
+    await checkShards(async (command) => (await read([command]))[0], prefix, shards);
     checked = true;
   }
 
-  async function ask(shard: number, commands: readonly ReadCommand[]): Promise<ShardAnswer> {
+  async function ask(
+    shard: number,
+    commands: readonly ReadCommand[] | ((clock: number) => readonly ReadCommand[]),
+  ): Promise<ShardAnswer> {
+    const clock = clocks[shard]!;
     await open();
-    const replies = await askPlain([...asOfCommands(keys[shard]!), ...commands]);
-    return { asOf: readAsOf(replies, shards, now()), replies: replies.slice(AS_OF_COUNT) };
+    const asked = typeof commands === "function" ? commands(clock.now()) : commands;
+    const time = clock.commands();
+    const sentAt = clock.steady();
+    const replies = await askPlain([...asOfCommands(keys[shard]!), ...asked, ...time]);
+    if (time.length > 0) {
+      const moved = clock.heard(replies.slice(-time.length), sentAt);
+      // It was asked for the deadlines up to a time that was too early.
+      if (typeof commands === "function" && moved > CLOCK_OFF_MS) return ask(shard, commands);
+    }
+    const own = replies.slice(AS_OF_COUNT, AS_OF_COUNT + asked.length);
+    return { asOf: readAsOf(replies, shards, clock.now()), replies: own };
   }
 
   return {
     shards,
     keys,
-    now,
     open,
     ask,
     askPlain,
+    async askUsers(shard, command, asked, find) {
+      const { replies, asOf } = await ask(shard, (clock) => [command, lapsedCommand(keys[shard]!, clock)]);
+      const { found, more } = find(replies[0]);
+      const { now: at, records } = asOf;
+      const judged = { found, lapsed: replies[1], now: at, records, asked };
+      return { users: await lapses[shard]!.judge(judged, elapsed() - lostAt), more, asOf };
+    },
     async askAll(commands) {
       await open();
       return Promise.all(keys.map((own, shard) => ask(shard, commands(own, shard))));

@@ -29,8 +29,10 @@ export const READER_INPUT = { redis: true, ...READER_OPTIONS } as const;
 
 /** What tests bring: not for applications. */
 export interface ReaderInternals {
-  /** The clock to go by instead of this machine's, ms. */
+  /** This machine's clock, ms: what Redis's own is compared with, and stands in for where no projector has told it. */
   readonly now?: (() => number) | undefined;
+  /** What tells how long something lasted, ms. Default: `now`. */
+  readonly elapsed?: (() => number) | undefined;
 }
 
 /** Throws PresenceError OPTIONS_INVALID. */

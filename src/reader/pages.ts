@@ -1,75 +1,108 @@
-/** All users present: page by page, one by one, or as a list. */
-import { decodePageCursor, encodePageCursor, FIRST_PAGE } from "../core/cursor.ts";
+/**
+ * All users present: page by page, one by one, or as a list.
+ *
+ * A listing has one cursor into `changes`, taken before its first page and carried by the cursors of its pages: who comes or
+ * goes while the pages are read is told by the changes after it (INV-17).
+ */
+import { decodePageCursor, encodePageCursor, type PageCursor } from "../core/cursor.ts";
 import { orInternal, PresenceError } from "../core/errors.ts";
 import { LIST_USERS_MAX, PAGE_USERS_MAX } from "../core/limits.ts";
 import { list, pairs, text } from "../redis/decode.ts";
+import type { AsOf } from "./answers/as-of.ts";
 import type { UserPresence, UsersPage } from "./answers/users.ts";
 import type { ReaderContext } from "./context.ts";
 import { resolveListOptions, resolvePageOptions } from "./options.ts";
-import type { PageOptions, Reader } from "./types.ts";
-import { presenceOf, withOthers } from "./users.ts";
+import type { PageOptions, Reader, UsersIterator } from "./types.ts";
+import { withOthers } from "./users.ts";
 
 /** After so many scans that found nobody, page() answers with an empty page and where to go on. */
 const EMPTY_SCANS_MAX = 100;
 const ASKED = "HSCAN of users";
 
-/** HSCAN, shard after shard. */
+/** HSCAN, shard after shard, and what lapsed.ts asks. */
 export function pagesOver(context: ReaderContext): Pick<Reader, "page" | "users" | "usersList"> {
-  const { shards, keys, ask, combine } = context;
+  const { shards, keys, askUsers, combine } = context;
 
   async function page(options: PageOptions = {}): Promise<UsersPage> {
     const { cursor, limit } = resolvePageOptions(options);
-    let at = cursor === undefined ? FIRST_PAGE : decodePageCursor(cursor, shards);
+    let at = cursor === undefined ? undefined : decodePageCursor(cursor, shards);
     for (let scans = 1; ; scans++) {
-      const here = at.shard;
-      const { replies, asOf } = await ask(here, [
-        ["HSCAN", keys[here]!.users, at.scan, "COUNT", String(limit)],
-      ]);
-      const [place, found] = list(replies[0], ASKED, 2);
-      const scan = text(place, ASKED);
-      const users = pairs(found, ASKED).map(([id, sockets]) => presenceOf(id, sockets, ASKED));
-      const next =
-        scan !== "0" ? { shard: here, scan } : here + 1 < shards ? { shard: here + 1, scan: "0" } : null;
+      const { shard, scan } = at ?? { shard: 0, scan: "0" };
+      const command = ["HSCAN", keys[shard]!.users, scan, "COUNT", String(limit)] as const;
+      const part = await askUsers(shard, command, ASKED, (reply) => {
+        const [place, found] = list(reply, ASKED, 2);
+        return { found: pairs(found, ASKED), more: text(place, ASKED) };
+      });
+      const users = part.users.filter(({ online }) => online);
+      const isLast = part.more === "0" && shard + 1 === shards;
       // HSCAN may find nothing in a stretch of a table that has shrunk: an empty page is no page, for a while.
-      if (users.length > 0 || next === null || scans === EMPTY_SCANS_MAX) {
-        return {
-          users,
-          next: next === null ? null : encodePageCursor(next),
-          asOf: combine(await withOthers(context, here, asOf)),
-        };
+      const isEmpty = users.length === 0 && !isLast && scans < EMPTY_SCANS_MAX;
+      if (isEmpty && at !== undefined) {
+        at = nextOf({ shard, scan: part.more, changes: at.changes });
+        continue;
       }
-      at = next;
+      // The others are asked where `changes` stands there before the first of their users is read.
+      const asOf = combine(await withOthers(context, shard, part.asOf));
+      const changes = at?.changes ?? asOf.cursor;
+      at = nextOf({ shard, scan: part.more, changes });
+      if (isEmpty) continue;
+      return { users, next: isLast ? null : encodePageCursor(at), asOf: { ...asOf, cursor: changes } };
     }
   }
 
-  async function* pages(): AsyncGenerator<readonly UserPresence[], void> {
+  /** Tells of the first page before its users. */
+  async function* pages(onFirst: (asOf: AsOf) => void): AsyncGenerator<readonly UserPresence[], void> {
     let cursor: string | undefined;
     do {
-      const { users, next } = await page({ cursor, limit: PAGE_USERS_MAX });
+      const { users, next, asOf } = await page({ cursor, limit: PAGE_USERS_MAX });
+      if (cursor === undefined) onFirst(asOf);
       yield users;
       cursor = next ?? undefined;
     } while (cursor !== undefined);
   }
 
-  return {
-    page,
-    async *users() {
+  function users(): UsersIterator {
+    let cursor: string | undefined;
+    async function* each(): AsyncGenerator<UserPresence, undefined, undefined> {
       try {
-        for await (const users of pages()) yield* users;
+        for await (const some of pages((asOf) => (cursor = asOf.cursor))) yield* some;
       } catch (error) {
         throw orInternal(error);
       }
-    },
+      return undefined;
+    }
+    const generator = each();
+    return {
+      get cursor() {
+        return cursor;
+      },
+      next: () => generator.next(),
+      return: () => generator.return(undefined),
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  return {
+    page,
+    users,
     async usersList(options = {}) {
       const { max } = resolveListOptions(options);
       const found = new Map<string, UserPresence>();
-      for await (const users of pages()) {
-        for (const user of users) found.set(user.id, user);
+      let first: AsOf | undefined;
+      for await (const some of pages((asOf) => (first = asOf))) {
+        for (const user of some) found.set(user.id, user);
         if (found.size > max) throw tooMany(max);
       }
-      return [...found.values()];
+      return { users: [...found.values()], asOf: first! };
     },
   };
+}
+
+/** The stretch after this one: in the next shard, when HSCAN is through with this one. */
+function nextOf({ shard, scan, changes }: PageCursor): PageCursor {
+  return scan === "0" ? { shard: shard + 1, scan, changes } : { shard, scan, changes };
 }
 
 function tooMany(max: number): PresenceError {

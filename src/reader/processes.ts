@@ -1,36 +1,49 @@
-/** The Socket.IO processes, from their hashes and their places among the leases. */
-import { PresenceError } from "../core/errors.ts";
-import { PROCESSES_READ_MAX } from "../core/limits.ts";
-import { PROCESS_STATES, type ProcessState } from "../core/process.ts";
-import { integerOrNull, pairs, scored, timeOrNull } from "../redis/decode.ts";
-import type { ReadCommand, Reply } from "../redis/port.ts";
+/** The Socket.IO processes, from the leases and what is known of each. */
+import { PROCESSES_MAX, PROCESSES_PAGE } from "../core/limits.ts";
+import { PROCESS_STATES } from "../core/process.ts";
+import { fieldsOf, scored, timeOrNull } from "../redis/decode.ts";
+import type { ReadCommand } from "../redis/port.ts";
 import type { ShardKeys } from "../core/keys.ts";
 import type { ProcessPresence } from "./answers/processes.ts";
 import type { ReaderContext } from "./context.ts";
+import { readAbout, readState } from "./states.ts";
 import type { Reader } from "./types.ts";
 
-/** The leases of a shard, the earliest deadline first. */
-export function leasesCommand(keys: ShardKeys): ReadCommand {
-  return ["ZRANGE", keys.processes, "0", String(PROCESSES_READ_MAX - 1), "WITHSCORES"];
+const LEASES_ASKED = "ZRANGE of leases";
+
+/** The leases of a shard, all of one moment: heartbeats move them, and pages of them would miss some. */
+function leasesCommand(keys: ShardKeys): ReadCommand {
+  return ["ZRANGE", keys.processes, "0", "+inf", "BYSCORE", "LIMIT", "0", String(PROCESSES_MAX), "WITHSCORES"]; // prettier-ignore
 }
 
-/** What leasesCommand() asks, for messages. */
-export const LEASES_ASKED = "ZRANGE of leases";
-const PROCESS_ASKED = "HGETALL of a process";
-
-/** The leases of each shard, and then the hashes of their processes. */
+/** The leases of each shard, and then what is known of their processes, in pages. */
 export function processesOver(context: ReaderContext): Pick<Reader, "processes"> {
   const { keys, askAll, askPlain, combine } = context;
+
+  async function partsOf(
+    shard: number,
+    leases: readonly (readonly [string, number])[],
+  ): Promise<ProcessPresence[]> {
+    const ids = leases.map(([member]) => processIn(member));
+    const [states, about] = await askPlain([
+      ["HMGET", keys[shard]!.states, ...ids],
+      ["HMGET", keys[shard]!.about, ...ids],
+    ]);
+    const lines = fieldsOf(states, "HMGET of states", ids.length);
+    const texts = fieldsOf(about, "HMGET of about", ids.length);
+    return leases.map(([, deadline], i) => processOf(ids[i]!, deadline, lines[i] ?? null, texts[i] ?? null));
+  }
+
   return {
     async processes() {
       const answers = await askAll((own) => [leasesCommand(own)]);
       const found = new Map<string, ProcessPresence>();
       for (const [shard, { replies }] of answers.entries()) {
         const leases = scored(replies[0], LEASES_ASKED);
-        if (leases.length === 0) continue;
-        const hashes = await askPlain(leases.map(([id]) => ["HGETALL", keys[shard]!.process(id)]));
-        for (const [i, [id, deadline]] of leases.entries())
-          found.set(id, mergeProcess(found.get(id), processOf(id, deadline, hashes[i])));
+        for (let i = 0; i < leases.length; i += PROCESSES_PAGE) {
+          const parts = await partsOf(shard, leases.slice(i, i + PROCESSES_PAGE));
+          for (const part of parts) found.set(part.id, mergeProcess(found.get(part.id), part));
+        }
       }
       return {
         processes: [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
@@ -40,34 +53,29 @@ export function processesOver(context: ReaderContext): Pick<Reader, "processes">
   };
 }
 
+/** The id in a member of `processes`, which is `<slot>:<id>`. */
+export function processIn(member: string): string {
+  return member.slice(member.indexOf(":") + 1);
+}
+
 /** `deadline` of the lease, ms; 0: it has ended and its users are being given back. */
-function processOf(id: string, deadline: number, hash: Reply | undefined): ProcessPresence {
-  const fields = new Map(hash === null ? [] : pairs(hash, PROCESS_ASKED));
-  const text = (name: string) => fields.get(name) ?? null;
-  const whole = (name: string) => integerOrNull(text(name), PROCESS_ASKED);
+function processOf(id: string, deadline: number, line: string | null, json: string | null): ProcessPresence {
+  // Gone between two requests: a projection that was made anew.
+  const { state = "ended", sockets = 0, connections = 0 } = readState(line) ?? {};
+  const { host, pid, version, started, reason } = readAbout(json);
   const date = (ms: number | null) => (ms === null ? null : new Date(ms));
   return {
     id,
-    state: stateOf(text("state")),
-    sockets: whole("sockets") ?? 0,
-    connections: whole("connections") ?? 0,
+    state,
+    sockets,
+    connections,
     leaseUntil: deadline > 0 ? date(timeOrNull(deadline, LEASES_ASKED)) : null,
-    startedAt: date(timeOrNull(text("started"), PROCESS_ASKED)),
-    host: text("host"),
-    pid: whole("pid"),
-    version: text("version"),
+    startedAt: date(started),
+    host,
+    pid,
+    version,
+    ...(reason !== null && { reason }),
   };
-}
-
-/** A hash without a state is a tombstone that has run out. */
-function stateOf(text: string | null): ProcessState {
-  if (text === null) return "ended";
-  const known = PROCESS_STATES.find((state) => state === text);
-  if (known !== undefined) return known;
-  throw new PresenceError(
-    "VERSION_MISMATCH",
-    "a process is in a state that this version does not know: another version wrote it, so update this one",
-  );
 }
 
 /** A process has a registration in every shard; its parts add up, and the worst state is the state of all. */
@@ -76,6 +84,7 @@ function mergeProcess(known: ProcessPresence | undefined, part: ProcessPresence)
   const worst = Math.max(...[known, part].map(({ state }) => PROCESS_STATES.indexOf(state)));
   return {
     ...known,
+    ...(part.reason !== undefined && { reason: part.reason }),
     state: PROCESS_STATES[worst]!,
     sockets: known.sockets + part.sockets,
     connections: known.connections + part.connections,

@@ -1,11 +1,12 @@
 /** What the projector has done since the prefix was first used, and the leases. */
 import type { ShardKeys } from "../core/keys.ts";
-import { fieldsOf, integer, integerOrNull, scored } from "../redis/decode.ts";
+import { fieldsOf, integer, scored } from "../redis/decode.ts";
 import type { ReadCommand, Reply } from "../redis/port.ts";
 import type { Lease } from "./answers/totals.ts";
 import type { ReaderContext } from "./context.ts";
 import { countsOf } from "./counts.ts";
-import { LEASES_ASKED, leasesCommand } from "./processes.ts";
+import { processIn } from "./processes.ts";
+import { readAbout } from "./states.ts";
 import type { Reader } from "./types.ts";
 
 interface ShardTotals {
@@ -20,15 +21,13 @@ interface ShardTotals {
 
 const TOTALS_ASKED = "HMGET of the totals";
 
-/** Two commands a shard, and one for the lease that runs out first. */
+/** Three commands a shard, and one for the lease that runs out first. */
 export function totalsOver(context: ReaderContext): Pick<Reader, "totals"> {
-  const { keys, now, askAll, askPlain } = context;
+  const { keys, askAll, askPlain } = context;
 
-  async function leaseOf(shard: number, process: string, deadline: number): Promise<Lease> {
-    const [reply] = await askPlain([["HMGET", keys[shard]!.process(process), "ttl"]]);
-    const asked = "HMGET of a process";
-    const ttl = integerOrNull(fieldsOf(reply, asked, 1)[0], asked);
-    const left = deadline - now();
+  async function leaseOf(shard: number, process: string, left: number): Promise<Lease> {
+    const [reply] = await askPlain([["HMGET", keys[shard]!.about, process]]);
+    const { ttl } = readAbout(fieldsOf(reply, "HMGET of about", 1)[0] ?? null);
     return { left, age: ttl === null ? null : Math.max(0, ttl - left) };
   }
 
@@ -37,8 +36,12 @@ export function totalsOver(context: ReaderContext): Pick<Reader, "totals"> {
       const answers = await askAll(totalsCommands);
       const all = answers.map(({ replies }) => readTotals(replies));
       const sum = (pick: (one: ShardTotals) => number) => all.reduce((n, one) => n + pick(one), 0);
-      const leases = all.flatMap(({ first }, shard) => (first === undefined ? [] : [{ ...first, shard }]));
-      const oldest = leases.sort((a, b) => a.deadline - b.deadline)[0];
+      const leases = all.flatMap(({ first }, shard) =>
+        first === undefined
+          ? []
+          : [{ process: first.process, left: first.deadline - answers[shard]!.asOf.now, shard }],
+      );
+      const oldest = leases.sort((a, b) => a.left - b.left)[0];
       return {
         ...countsOf(
           context,
@@ -49,30 +52,32 @@ export function totalsOver(context: ReaderContext): Pick<Reader, "totals"> {
         fenced: sum((one) => one.fenced),
         reaped: sum((one) => one.reaped),
         processes: Math.max(...all.map((one) => one.processes)),
-        oldestLease:
-          oldest === undefined ? null : await leaseOf(oldest.shard, oldest.process, oldest.deadline),
+        oldestLease: oldest === undefined ? null : await leaseOf(oldest.shard, oldest.process, oldest.left),
       };
     },
   };
 }
 
 function totalsCommands(keys: ShardKeys): ReadCommand[] {
-  return [["HMGET", keys.totals, "records", "rejected", "fenced", "reaped"], leasesCommand(keys)];
+  // 0: it has ended and its users are being given back.
+  return [
+    ["HMGET", keys.totals, "records", "rejected", "fenced", "reaped"],
+    ["ZCOUNT", keys.processes, "(0", "+inf"],
+    ["ZRANGE", keys.processes, "(0", "+inf", "BYSCORE", "LIMIT", "0", "1", "WITHSCORES"],
+  ];
 }
 
-function readTotals([totals, leases]: readonly Reply[]): ShardTotals {
+function readTotals([totals, leases, first]: readonly Reply[]): ShardTotals {
   const [records = 0, rejected = 0, fenced = 0, reaped = 0] = fieldsOf(totals, TOTALS_ASKED, 4).map(
     (value) => (value === null ? 0 : integer(value, TOTALS_ASKED)),
   );
-  // 0: it has ended and its users are being given back.
-  const live = scored(leases, LEASES_ASKED).filter(([, deadline]) => deadline > 0);
-  const [first] = live;
+  const [lease] = scored(first, "ZRANGE of leases");
   return {
     records,
     rejected,
     fenced,
     reaped,
-    processes: live.length,
-    first: first && { process: first[0], deadline: first[1] },
+    processes: integer(leases, "ZCOUNT of leases"),
+    first: lease && { process: processIn(lease[0]), deadline: lease[1] },
   };
 }

@@ -22,6 +22,12 @@ export interface PageOptions {
   readonly limit?: number | undefined;
 }
 
+/** What users() gives. */
+export interface UsersIterator extends AsyncIterableIterator<UserPresence, undefined, undefined> {
+  /** Where `changes` stood before the first user was read; undefined until then. Go on from here when you are through. */
+  readonly cursor: string | undefined;
+}
+
 /** Options of usersList(). */
 export interface UsersListOptions {
   /** Most users that the list may have. 1 to 100,000, default 10,000. */
@@ -38,6 +44,13 @@ export interface ChangesOptions {
 
 /**
  * Reads the projection, and writes nothing.
+ *
+ * No answer about users calls somebody present whose every process has a lease that has run out, or whose grace is over,
+ * although no projector has come to say so (INV-15): on the clock of Redis, to within half a round trip. Records that nobody
+ * has folded yet renew leases here too, up to the latest 2,000 of the log; and for 3 s after Redis did not answer this
+ * reader, it leaves out nobody for a lease, since processes renew theirs first. counts() and totals() are sums that the
+ * projector keeps: `asOf.stale` says when it does not. A process that renews a lease that had run out brings its users back
+ * without a change of theirs.
  *
  * Every answer carries `asOf`: how old it is, how far the projector lags, and a cursor into `changes` that goes with it.
  * An answer about several shards is a snapshot of each, not of all at one moment.
@@ -68,27 +81,32 @@ export interface Reader {
   lookup(users: readonly string[]): Promise<UsersAnswer>;
   /**
    * One page of the users present. A user who is present all the while is on one of the pages; one who comes or goes
-   * meanwhile may or may not be; rarely, after the set has shrunk or grown, one is on two. Rejects with CURSOR_INVALID,
-   * and with OPTIONS_INVALID for a limit out of range.
+   * meanwhile may or may not be; rarely, after the set has shrunk or grown, one is on two. Every page has the
+   * `asOf.cursor` of the first one: changes() from there tells all who came or went while the pages were read. Rejects with
+   * CURSOR_INVALID, and with OPTIONS_INVALID for a limit out of range.
    *
    *   let page = await reader.page();
    *   while (page.next !== null) page = await reader.page({ cursor: page.next });
+   *   const { changes } = await reader.changes({ after: page.asOf.cursor });
    */
   page(options?: PageOptions): Promise<UsersPage>;
   /**
    * All users present, page by page; the same promise as page(). Memory stays at one page, whatever their number.
    *
-   *   for await (const { id, sockets } of reader.users()) …
+   *   const everybody = reader.users();
+   *   for await (const { id, sockets } of everybody) …
+   *   const { changes } = await reader.changes({ after: everybody.cursor });
    */
-  users(): AsyncIterableIterator<UserPresence>;
+  users(): UsersIterator;
   /**
-   * All users present as an array, each once. Rejects with LIMIT_EXCEEDED when there are more than `max`, and with
-   * OPTIONS_INVALID for a `max` out of range.
+   * All users present, each once, as of before the first was read. Rejects with LIMIT_EXCEEDED when there are more than
+   * `max`, and with OPTIONS_INVALID for a `max` out of range.
    *
-   *   const everybody = await reader.usersList({ max: 50_000 });
+   *   const { users, asOf } = await reader.usersList({ max: 50_000 });
+   *   const { changes } = await reader.changes({ after: asOf.cursor });
    */
-  usersList(options?: UsersListOptions): Promise<UserPresence[]>;
-  /** At most 1,000 processes a shard, those with the earliest deadlines first. */
+  usersList(options?: UsersListOptions): Promise<UsersAnswer>;
+  /** All processes that hold a lease, and those that have ended and are being given back. */
   processes(): Promise<ProcessesAnswer>;
   /**
    * The changes after a cursor that an earlier answer contained; without one, none of them and where `changes` stands now.

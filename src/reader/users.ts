@@ -3,24 +3,29 @@ import { PresenceError } from "../core/errors.ts";
 import { LOOKUP_IDS_MAX } from "../core/limits.ts";
 import { shardOf } from "../core/shard.ts";
 import { checkUser } from "../core/user.ts";
-import { fieldsOf, integer } from "../redis/decode.ts";
+import { fieldsOf } from "../redis/decode.ts";
 import type { UserAnswer, UserPresence } from "./answers/users.ts";
 import type { ShardAsOf } from "./as-of.ts";
-import type { ReaderContext } from "./context.ts";
+import type { ReaderContext, UsersPart } from "./context.ts";
 import type { Reader } from "./types.ts";
 
 const ASKED = "HMGET of users";
 
-/** One HMGET in each shard that has one of the users. */
+/** One HMGET in each shard that has one of the users, and what lapsed.ts asks. */
 export function usersOver(context: ReaderContext): Pick<Reader, "user" | "lookup" | "isOnline"> {
-  const { shards, keys, ask, askAll, combine } = context;
+  const { shards, keys, ask, combine, askUsers } = context;
+
+  function usersIn(shard: number, ids: readonly string[]): Promise<UsersPart<undefined>> {
+    return askUsers(shard, ["HMGET", keys[shard]!.users, ...ids], ASKED, (reply) => {
+      const slots = fieldsOf(reply, ASKED, ids.length);
+      return { found: ids.map((id, i) => [id, slots[i] ?? null]), more: undefined };
+    });
+  }
 
   async function user(id: string): Promise<UserAnswer> {
     const shard = shardOf(checkUser(id), shards);
-    const { replies, asOf } = await ask(shard, [["HMGET", keys[shard]!.users, id]]);
-    const [sockets] = fieldsOf(replies[0], ASKED, 1);
-    const parts = await withOthers(context, shard, asOf);
-    return { ...presenceOf(id, sockets ?? null, ASKED), asOf: combine(parts) };
+    const { users, asOf } = await usersIn(shard, [id]);
+    return { ...users[0]!, asOf: combine(await withOthers(context, shard, asOf)) };
   }
 
   return {
@@ -35,26 +40,19 @@ export function usersOver(context: ReaderContext): Pick<Reader, "user" | "lookup
       }
       const byShard = keys.map((): string[] => []);
       for (const id of users) byShard[shardOf(checkUser(id), shards)]!.push(id);
-      const answers = await askAll((own, shard) =>
-        byShard[shard]!.length === 0 ? [] : [["HMGET", own.users, ...byShard[shard]!]],
+      const parts = await Promise.all(
+        byShard.map(async (ids, shard) =>
+          ids.length === 0 ? { users: [], asOf: (await ask(shard, [])).asOf } : usersIn(shard, ids),
+        ),
       );
       const found = new Map<string, UserPresence>();
-      for (const [shard, ids] of byShard.entries()) {
-        if (ids.length === 0) continue;
-        const sockets = fieldsOf(answers[shard]!.replies[0], ASKED, ids.length);
-        for (const [i, id] of ids.entries()) found.set(id, presenceOf(id, sockets[i] ?? null, ASKED));
-      }
+      for (const part of parts) for (const one of part.users) found.set(one.id, one);
       return {
         users: users.map((id) => found.get(id)!),
-        asOf: combine(answers.map(({ asOf }) => asOf)),
+        asOf: combine(parts.map(({ asOf }) => asOf)),
       };
     },
   };
-}
-
-/** A user as the hash `users` has it: the number of sockets, 0 in grace; null: absent. */
-export function presenceOf(id: string, sockets: string | null, asked: string): UserPresence {
-  return { id, online: sockets !== null, sockets: sockets === null ? 0 : integer(sockets, asked) };
 }
 
 /** The age of every shard: a cursor names them all, so an answer from one asks the others where they stand. */

@@ -63,6 +63,19 @@ export function streamId(reply: Came, asked: string): string {
   return typeof reply === "string" && isStreamId(reply) ? reply : refuse(asked, "a stream id", reply);
 }
 
+/**
+ * A user's slots as the hash `users` has them: `3` is a socket on slot 3, `3*2,7` two there and one on 7, `0` none: the user
+ * is in grace.
+ */
+export function slotsOf(reply: Came, asked: string): [slot: string, sockets: number][] {
+  const value = text(reply, asked);
+  if (value === "0") return [];
+  return value.split(",").map((one): [string, number] => {
+    const match = /^([1-9]\d{0,14})(?:\*([1-9]\d{0,8}))?$/.exec(one);
+    return match === null ? refuse(asked, "slots", reply) : [match[1]!, Number(match[2] ?? 1)];
+  });
+}
+
 /** A list; of `length` items where that is given. */
 export function list(reply: Came, asked: string, length?: number): readonly Reply[] {
   if (Array.isArray(reply) && (length === undefined || reply.length === length)) return reply as Reply[];
@@ -79,7 +92,7 @@ export function fieldsOf(reply: Came, asked: string, count: number): (string | n
   return list(reply, asked, count).map((item) => textOrNull(item, asked));
 }
 
-/** A flat list of names and values, as HGETALL and HSCAN answer. */
+/** A flat list of names and values, as HSCAN answers. */
 export function pairs(reply: Came, asked: string): [name: string, value: string][] {
   const flat = list(reply, asked);
   if (flat.length % 2 !== 0) return refuse(asked, "names with values", reply);

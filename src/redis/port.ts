@@ -18,14 +18,27 @@ export class ReplyError extends Error {
 
 /**
  * The read commands the reader needs: the whole list, so it is also the list of what a read-only token must allow.
- * All are in Redis's category @read; TIME is not, so a reader goes by its own clock.
+ * All are in Redis's category @read; TIME is not, so what time it is in Redis is read from the key `clock`.
  */
 export type ReadCommand =
+  | readonly ["GET" | "PTTL", key: string]
   | readonly ["HMGET", key: string, ...fields: string[]]
-  | readonly ["HGETALL", key: string]
   | readonly ["HSCAN", key: string, cursor: string, "COUNT", count: string]
-  | readonly ["ZRANGE", key: string, start: string, stop: string, "WITHSCORES"]
+  | readonly ["ZMSCORE", key: string, ...members: string[]]
+  | readonly ["ZCOUNT", key: string, min: string, max: string]
+  | readonly [
+      "ZRANGE",
+      key: string,
+      min: string,
+      max: string,
+      "BYSCORE",
+      "LIMIT",
+      offset: string,
+      count: string,
+      "WITHSCORES",
+    ]
   | readonly ["XLEN", key: string]
+  | readonly ["XREVRANGE", key: string, end: string, start: string, "COUNT", count: string]
   | readonly ["XRANGE", key: string, start: string, end: string, "COUNT", count: string];
 
 export interface ReadPort {

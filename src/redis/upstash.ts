@@ -41,17 +41,36 @@ function add(pipeline: Pipeline, command: ReadCommand): void {
       pipeline.hmget(key, ...fields);
       break;
     }
-    case "HGETALL":
-      pipeline.hgetall(command[1]);
+    case "GET":
+      pipeline.get(command[1]);
+      break;
+    case "PTTL":
+      pipeline.pttl(command[1]);
       break;
     case "HSCAN":
       pipeline.hscan(command[1], command[2], { count: Number(command[4]) });
       break;
+    case "ZMSCORE": {
+      const [, key, ...members] = command;
+      pipeline.zmscore(key, members);
+      break;
+    }
+    case "ZCOUNT":
+      pipeline.zcount(command[1], command[2], command[3]);
+      break;
     case "ZRANGE":
-      pipeline.zrange(command[1], Number(command[2]), Number(command[3]), { withScores: true });
+      pipeline.zrange(command[1], command[2] as "-inf", command[3] as "+inf", {
+        byScore: true,
+        offset: Number(command[6]),
+        count: Number(command[7]),
+        withScores: true,
+      });
       break;
     case "XLEN":
       pipeline.xlen(command[1]);
+      break;
+    case "XREVRANGE":
+      pipeline.xrevrange(command[1], command[2], command[3], Number(command[5]));
       break;
     case "XRANGE":
       pipeline.xrange(command[1], command[2], command[3], Number(command[5]));

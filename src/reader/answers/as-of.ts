@@ -12,7 +12,7 @@ export interface Lag {
 
 /** How old an answer is, and where in `changes` it stands. Of several shards: the age of the oldest part. */
 export interface AsOf {
-  /** When it was read, on the clock of this machine; the other times are on the clock of Redis. */
+  /** When it was read. All times are on the clock of Redis; on this machine's where nobody has projected yet. */
   readonly now: Date;
   /** When the projector last ran (of several shards, the one longest ago); null: never. */
   readonly projectedAt: Date | null;
@@ -33,7 +33,7 @@ const lag = v.strictObject({
 /** JSON of AsOf. */
 export const asOfSchema = schemaOf<AsOf>()(
   v.strictObject({
-    now: v.pipe(time, v.description("When it was read, on the reader's clock.")),
+    now: v.pipe(time, v.description("When it was read, on the clock of Redis.")),
     projectedAt: v.pipe(v.nullable(time), v.description("When the projector last ran; null: never.")),
     record: v.pipe(v.string(), v.description("Id of the last record folded, shard by shard.")),
     lag,

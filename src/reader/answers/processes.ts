@@ -21,9 +21,11 @@ export interface ProcessPresence {
   readonly pid: number | null;
   /** Version of Rollcall that it runs. */
   readonly version: string | null;
+  /** Why it is fenced; absent where it never was. */
+  readonly reason?: string | undefined;
 }
 
-/** The processes, sorted by id; at most 1,000 a shard, those with the earliest deadlines first. */
+/** All processes, sorted by id. */
 export interface ProcessesAnswer {
   readonly processes: readonly ProcessPresence[];
   readonly asOf: AsOf;
@@ -40,6 +42,7 @@ const processSchema = schemaOf<ProcessPresence>()(
     host: v.nullable(v.string()),
     pid: v.nullable(count),
     version: v.nullable(v.string()),
+    reason: v.optional(v.pipe(v.string(), v.description("Why it is fenced."))),
   }),
 );
 

@@ -11,7 +11,7 @@ export interface Totals extends Counts {
   readonly fenced: number;
   /** Processes whose lease ran out, ever; likewise. */
   readonly reaped: number;
-  /** Processes with a lease, in the shard that has most of them; at most 1,000. */
+  /** Processes with a lease, in the shard that has most of them. */
   readonly processes: number;
   /** The lease that runs out first; null: there is none. */
   readonly oldestLease: Lease | null;

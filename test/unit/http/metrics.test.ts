@@ -36,8 +36,13 @@ it("tells counts, lag, staleness, totals and the oldest lease", async () => {
   await populate(test.redis, { prefix, users: ["alice", "alice", "bob"], process: "stays", ttl: 600_000 });
   const { records } = keysOf(prefix, 0, 1);
   await test.redis.xadd(records, "*", "nonsense", "1");
-  const record = { ttl: 60_000, operations: [], sockets: 0 };
-  await test.redis.call("XADD", records, "*", ...encodeRecord({ process: "lost", seq: 7, ...record }));
+  for (const seq of [1, 7])
+    await test.redis.call(
+      "XADD",
+      records,
+      "*",
+      ...encodeRecord({ process: "lost", seq, ttl: 20_000, sockets: 0 }),
+    );
   await append(test.redis, { prefix, users: ["carol"], process: "dies", ttl: 1 });
   const alone = projectQuietly(prefix);
   await alone();
@@ -55,14 +60,14 @@ it("tells counts, lag, staleness, totals and the oldest lease", async () => {
     rollcall_processes: 2,
     rollcall_lag_records: 1,
     rollcall_stale: 0,
-    rollcall_folded_records_total: 3,
+    rollcall_folded_records_total: 4,
     rollcall_rejected_records_total: 1,
     rollcall_fenced_processes_total: 1,
     rollcall_reaped_processes_total: 1,
   });
   expect(Math.abs(values.get("rollcall_projected_timestamp_seconds")! - Date.now() / 1000)).toBeLessThan(60);
   expect(values.get("rollcall_lag_seconds")).toBeGreaterThanOrEqual(0);
-  // "lost" was fenced as it came, so its lease of a minute is the first to run out.
+  // "lost" was fenced, so its lease is three times its ttl and the first to run out.
   expect(values.get("rollcall_oldest_lease_left_seconds")).toBeLessThanOrEqual(60);
 });
 

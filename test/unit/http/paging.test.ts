@@ -87,7 +87,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
       process: "p",
       seq: 2,
       ttl: 60_000,
-      operations: [{ op: "disconnect", user: "bob" }],
+      disconnect: ["bob"],
     } as const;
     await test.redis.call(
       "XADD",
@@ -107,12 +107,11 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
 async function end(prefix: string, shards: number, process: string): Promise<void> {
   for (let shard = 0; shard < shards; shard++) {
     const keys = keysOf(prefix, shard, shards);
-    const [seq, sockets] = await test.redis.hmget(keys.process(process), "seq", "sockets");
+    const [, seq, sockets] = (await test.redis.hget(keys.states, process))!.split(" ");
     const bye = {
       process,
       seq: Number(seq) + 1,
       ttl: 60_000,
-      operations: [],
       sockets: Number(sockets),
       bye: true,
     };

@@ -15,7 +15,7 @@ const test = useRedis();
 it("a process in a state that this version does not know is of another version, 500 over HTTP", async () => {
   const prefix = newPrefix();
   await populate(test.redis, { prefix, process: "web-1", users: ["alice"] });
-  await test.redis.hset(keysOf(prefix, 0, 1).process("web-1"), "state", "paused");
+  await test.redis.hset(keysOf(prefix, 0, 1).states, "web-1", "paused 1 1 0 1 1 0");
   await expect(readerOver(ioredisPort(test.redis), { prefix }).processes()).rejects.toMatchObject({
     code: "VERSION_MISMATCH",
   });
@@ -39,7 +39,7 @@ it("a count that is no number is refused, naming what was asked and not what cam
   for (const ask of questions)
     await expect(ask()).rejects.toMatchObject({
       code: "REPLY_INVALID",
-      message: expect.stringMatching(/^(HMGET|HSCAN) of users: expected a whole number, got text/) as string,
+      message: expect.stringMatching(/^(HMGET|HSCAN) of users: expected slots, got text/) as string,
     });
   const problem = await problemIn(await appOver(test.redis, { prefix }).request("/v1/users/alice"));
   expect(problem).toMatchObject({ status: 500, code: "REPLY_INVALID" });
@@ -74,7 +74,7 @@ it("a bug is INTERNAL, with its cause, in every method, and never looks like a R
 it("the reply of another version's script is VERSION_MISMATCH, for a call and for an audit", async () => {
   expect(() => parseReply([1, 2, 3])).toThrow(expect.objectContaining({ code: "VERSION_MISMATCH" }) as Error);
   expect(() => parseReply("OK")).toThrow(expect.objectContaining({ code: "VERSION_MISMATCH" }) as Error);
-  const nonsense = Array.from({ length: 16 }, () => "x");
+  const nonsense = ["2", ...Array.from({ length: 17 }, () => "x")];
   expect(() => parseReply(nonsense)).toThrow(expect.objectContaining({ code: "REPLY_INVALID" }) as Error);
   const other = { call: async () => ["0", 0], pipeline: async () => [] };
   await expect(

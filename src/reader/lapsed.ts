@@ -1,0 +1,160 @@
+/**
+ * Who is present although the projection has not caught up with the clock (INV-15).
+ *
+ * `users` names the slots of the processes that a user has sockets on. A slot counts for nothing once the lease of its process
+ * has run out, whether or not a projector has come to reap it; and a grace is over at its deadline, whether or not somebody
+ * has ended it. So with every answer about users the processes whose deadlines have passed are read as well, in the same
+ * transaction: usually none. Only when one of them, or a grace, matters to the answer is more asked.
+ *
+ * A lease that seems to have run out may have been renewed by a record that nobody has folded yet, which is normal where a
+ * function projects now and then. So the latest records of the log are looked through before a process is given up; a
+ * process that may be in a log too long to look through is not.
+ */
+import { HOLD_MS, PROCESSES_MAX, RENEWALS_PAGE, RENEWALS_PAGES, TTL_MS_MAX } from "../core/limits.ts";
+import type { ShardKeys } from "../core/keys.ts";
+import { entriesOf, fieldsOf, list, scored, slotsOf } from "../redis/decode.ts";
+import type { ReadCommand, Reply } from "../redis/port.ts";
+import type { UserPresence } from "./answers/users.ts";
+import { readAbout, readState } from "./states.ts";
+
+/** The processes whose deadlines have passed. Bounded by how many processes there can be; usually none. */
+export function lapsedCommand(keys: ShardKeys, now: number): ReadCommand {
+  return ["ZRANGE", keys.processes, "0", String(now), "BYSCORE", "LIMIT", "0", String(PROCESSES_MAX), "WITHSCORES"]; // prettier-ignore
+}
+
+const LAPSED_ASKED = "ZRANGE of leases";
+const STATES_ASKED = "HMGET of states";
+const LEAVING_ASKED = "ZMSCORE of leaving";
+const RECORDS_ASKED = "XREVRANGE of records";
+
+/** What a transaction said of one shard's users. */
+export interface FoundUsers {
+  /** `users` as it is: null for somebody who is absent. */
+  readonly found: readonly (readonly [id: string, slots: string | null])[];
+  /** The reply to lapsedCommand(). */
+  readonly lapsed: Reply | undefined;
+  /** Redis's clock, ms. */
+  readonly now: number;
+  /** Records in the log. */
+  readonly records: number;
+  /** What was asked, for messages. */
+  readonly asked: string;
+}
+
+type Read = (commands: readonly ReadCommand[]) => Promise<readonly Reply[]>;
+
+/** Judges the users of one shard. Keeps what it found in the log until that runs out. */
+export class Lapsed {
+  readonly #keys: ShardKeys;
+  readonly #read: Read;
+  /** Process → until when a record that is not folded yet renews its lease, ms. */
+  readonly #renewed = new Map<string, number>();
+
+  constructor(keys: ShardKeys, read: Read) {
+    this.#keys = keys;
+    this.#read = read;
+  }
+
+  /** In the order found. `lostAgo`: how long ago Redis did not answer, ms. */
+  async judge({ found, lapsed, now, records, asked }: FoundUsers, lostAgo: number): Promise<UserPresence[]> {
+    const users = found.map(([id, value]) => ({ id, slots: value === null ? null : slotsOf(value, asked) }));
+    const named = new Set(users.flatMap(({ slots }) => (slots ?? []).map(([slot]) => slot)));
+    const processes = new Map<string, string>();
+    for (const [member, deadline] of scored(lapsed, LAPSED_ASKED)) {
+      // This machine's clock was ahead, as the answer showed.
+      if (deadline > now) continue;
+      const at = member.indexOf(":");
+      const slot = member.slice(0, at);
+      // Who lost Redis a moment ago was not alone: processes get to renew their leases first, as when a projector holds.
+      if (named.has(slot) && (deadline === 0 || lostAgo >= HOLD_MS))
+        processes.set(slot, member.slice(at + 1));
+    }
+    const inGrace = users.filter(({ slots }) => slots?.length === 0).map(({ id }) => id);
+    if (processes.size + inGrace.length === 0) return users.map(({ id, slots }) => presence(id, slots));
+
+    const { kept, ended } = await this.#ask(processes, inGrace, now, records);
+    return users.map(({ id, slots }) => {
+      if (slots === null || slots.length === 0) return presence(id, ended.has(id) ? null : slots);
+      const left = slots.filter(([slot]) => !processes.has(slot) || kept.get(slot) === "live");
+      const isKept = left.length > 0 || slots.some(([slot]) => kept.get(slot) === "grace");
+      return presence(id, isKept ? left : null);
+    });
+  }
+
+  /** Which of these slots still count, or keep their users in grace; and whose grace is over. */
+  async #ask(
+    processes: ReadonlyMap<string, string>,
+    inGrace: readonly string[],
+    now: number,
+    records: number,
+  ) {
+    const ids = [...processes.values()];
+    const replies = await this.#read([
+      ...(ids.length > 0 ? [["HMGET", this.#keys.states, ...ids], ["HMGET", this.#keys.about, ...ids]] as const : []),
+      ...(inGrace.length > 0 ? [["ZMSCORE", this.#keys.leaving, ...inGrace]] as const : []),
+    ]); // prettier-ignore
+    const kept = new Map<string, "live" | "grace">();
+    const doubts = new Map<string, number>();
+    if (ids.length > 0) {
+      const [states, about] = [replies[0], replies[1]].map((reply) =>
+        fieldsOf(reply, STATES_ASKED, ids.length),
+      );
+      for (const [i, [slot, id]] of [...processes].entries()) {
+        const state = readState(states![i] ?? null);
+        if (state === null) continue;
+        if (state.state === "ended") {
+          // Its users have its grace, counted from its end; those of one whose lease ran out have none.
+          if (state.cause !== "reap" && state.grace > 0 && state.at + state.grace > now)
+            kept.set(slot, "grace");
+        } else if (state.state === "live" && records > 0)
+          doubts.set(id, readAbout(about![i] ?? null).ttl ?? TTL_MS_MAX);
+      }
+    }
+    const renewed = await this.#lookForRenewals(doubts, now);
+    for (const [slot, id] of processes) if (renewed.has(id)) kept.set(slot, "live");
+    // Without a deadline the grace has ended since, and whoever ended it tells how in `changes`.
+    const deadlines = inGrace.length > 0 ? list(replies.at(-1), LEAVING_ASKED, inGrace.length) : [];
+    const ended = new Set(inGrace.filter((_, i) => deadlines[i] !== null && Number(deadlines[i]) <= now));
+    return { kept, ended };
+  }
+
+  /** Those of these processes (id → lease, ms) that a record in the log keeps alive, or may. */
+  async #lookForRenewals(doubts: Map<string, number>, now: number): Promise<Set<string>> {
+    const renewed = new Set<string>();
+    for (const [id, until] of this.#renewed) {
+      if (until <= now) this.#renewed.delete(id);
+      else if (doubts.delete(id)) renewed.add(id);
+    }
+    // Older ones renew nothing any more.
+    const start = String(Math.max(0, now - Math.max(0, ...doubts.values()) + 1));
+    let end = "+";
+    for (let pages = 1; doubts.size > 0; pages++) {
+      const [reply] = await this.#read([
+        ["XREVRANGE", this.#keys.records, end, start, "COUNT", String(RENEWALS_PAGE)],
+      ]);
+      const entries = entriesOf(reply, RECORDS_ASKED);
+      for (const { id, fields } of entries) {
+        const [, process = "", , , , ttl] = fields;
+        if (!doubts.delete(process)) continue;
+        const until = Math.min(Number(id.split("-", 1)[0]), now) + Number(ttl);
+        if (until <= now) continue;
+        renewed.add(process);
+        this.#renewed.set(process, until);
+      }
+      if (entries.length < RENEWALS_PAGE) break;
+      if (pages === RENEWALS_PAGES) for (const id of doubts.keys()) renewed.add(id);
+      if (pages === RENEWALS_PAGES) break;
+      end = `(${entries.at(-1)!.id}`;
+    }
+    return renewed;
+  }
+}
+
+/** null: absent; no slots: in grace. */
+function presence(id: string, slots: readonly (readonly [string, number])[] | null): UserPresence {
+  return {
+    id,
+    online: slots !== null,
+    sockets: (slots ?? []).reduce((sum, [, sockets]) => sum + sockets, 0),
+  };
+}

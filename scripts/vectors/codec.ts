@@ -52,10 +52,11 @@ export function codecVectors(): object {
       return { name, ids, bytes, ...("reason" in parsed ? { reason: parsed.reason } : { operations: parsed.operations }) };
     }),
     cursors: {
-      pages: [[0, "0"], [0, "17"], [3, "18446744073709551615"]].map(([shard, scan]) => ({
+      pages: [[0, "0"], [0, "17"], [1, "18446744073709551615"]].map(([shard, scan]) => ({
         shard,
         scan,
-        text: encodePageCursor({ shard: Number(shard), scan: String(scan) }),
+        changes: "1700000000000-0_0-0",
+        text: encodePageCursor({ shard: Number(shard), scan: String(scan), changes: "1700000000000-0_0-0" }),
       })),
       changes: [["0-0"], ["1700000000000-0"], ["1700000000000-0", "0-0", "1700000000001-12"]].map((ids) => ({
         ids,

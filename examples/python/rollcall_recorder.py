@@ -1,20 +1,8 @@
 #!/usr/bin/env python3
 """A recorder for Rollcall in Python 3.11 and its standard library, written from docs/protocol.md.
 
-It is driven by JSON lines (docs/conformance.md). With ROLLCALL_SCRIPT, the path of dist/project.lua, it also calls the
-projector after its records, so that others see them at once; without, some other process has to.
-
-    npx rollcall conformance -- python3 examples/python/rollcall_recorder.py
-"""
-import hashlib
-import json
-import os
-import random
-import secrets
-import socket
-import sys
-import threading
-import time
+JSON lines drive it (docs/conformance.md). With ROLLCALL_SCRIPT, the path of dist/project.lua, it calls the projector."""
+import hashlib, json, os, random, secrets, socket, sys, threading, time  # noqa: E401
 from urllib.parse import unquote, urlsplit
 
 OPERATIONS_MAX, LIST_BYTES_MAX, REPLACES_MAX, GONE_MAX = 1_000, 32_768, 16, 10_000
@@ -47,38 +35,27 @@ class Redis:
         return reply
 
     def pipeline(self, commands):
-        packed = bytearray()
-        for command in commands:
-            packed += b"*%d\r\n" % len(command)
-            for part in command:
-                part = str(part).encode()
-                packed += b"$%d\r\n%b\r\n" % (len(part), part)
-        self.socket.sendall(packed)
+        packed = [[str(part).encode() for part in command] for command in commands]
+        for parts in packed:
+            parts[:] = [b"*%d\r\n" % len(parts), *(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)]
+        self.socket.sendall(b"".join(b"".join(parts) for parts in packed))
         return [self.read() for _ in commands]
 
     def read(self):
         line = self.file.readline()
         if not line.endswith(b"\r\n"):
             raise ConnectionError("Redis closed the connection")
-        kind, rest = line[:1], line[1:-2]
-        if kind == b"+":
-            return rest.decode()
+        kind, rest = line[:1], line[1:-2].decode(errors="replace")
         if kind == b"-":
-            return ErrorReply(rest.decode(errors="replace"))
-        if kind == b":":
-            return int(rest)
-        if int(rest) < 0:
-            return None
+            return ErrorReply(rest)
         if kind == b"*":
             return [self.read() for _ in range(int(rest))]
+        if kind != b"$" or rest == "-1":
+            return int(rest) if kind == b":" else rest if kind == b"+" else None
         text = self.file.read(int(rest) + 2)
         if len(text) < int(rest) + 2:
             raise ConnectionError("Redis closed the connection")
         return text[:-2].decode(errors="replace")
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
 
 
 def shard_of(user, shards):
@@ -96,25 +73,19 @@ class Journal:
         self.open, self.pending, self.gone = {}, {}, {}
         self.anonymous = 0
         self.replaces = []
-        self.closing = None
         self.begin(restating=False)
 
     def begin(self, restating):
         # 64 random bits. A process that forks makes its recorder after the fork.
         self.process = f"{socket.gethostname()[:64]}.{secrets.token_hex(8)}"
         self.seq = self.recorded = self.anonymous_recorded = 0
-        self.restating, self.replacing_seq, self.closing = restating, None, None
+        self.restating, self.replacing_seq, self.closing = restating, 0, False
 
     def register_afresh(self):
         self.replaces = [*self.replaces, self.process][-REPLACES_MAX:]
         self.begin(restating=True)
         self.gone.clear()
         self.pending = {user: [count, None] for user, count in self.open.items()}
-
-    def confirm(self, seq):
-        """The projector has folded our records up to `seq`: what we replaced has ended."""
-        if self.replacing_seq is not None and seq >= self.replacing_seq:
-            self.replaces, self.replacing_seq = [], None
 
     def dirty(self):
         return bool(self.pending) or self.restating or self.seq == 0 or self.anonymous != self.anonymous_recorded
@@ -123,14 +94,11 @@ class Journal:
         if user is None:
             self.anonymous += step
             return
-        count = self.open.get(user, 0) + step
-        if count:
-            self.open[user] = count
-        else:
-            self.open.pop(user, None)
+        count = self.open[user] = self.open.get(user, 0) + step
+        if count == 0:
+            del self.open[user]
         entry = self.pending.setdefault(user, [0, None])
-        entry[0] += step
-        entry[1] = departure or entry[1]
+        entry[:] = entry[0] + step, departure or entry[1]
         self.gone.pop(user, None)
         if entry[0] != 0:
             return
@@ -139,8 +107,7 @@ class Journal:
             self.gone[user] = True
             if len(self.gone) <= GONE_MAX:
                 return
-            user = next(iter(self.gone))
-            del self.gone[user]
+            del self.gone[(user := next(iter(self.gone)))]
         del self.pending[user]
 
     def take(self, bye):
@@ -149,9 +116,8 @@ class Journal:
 
         def add(user, *names):
             length = len(json.dumps(user, ensure_ascii=False).encode()) + 1
-            if sum(map(len, lists.values())) + len(names) > OPERATIONS_MAX:
-                return False
-            if any(size[name] + length > LIST_BYTES_MAX for name in names):
+            full = sum(map(len, lists.values())) + len(names) > OPERATIONS_MAX
+            if full or any(size[name] + length > LIST_BYTES_MAX for name in names):
                 return False
             for name in names:
                 lists[name].append(user)
@@ -169,26 +135,19 @@ class Journal:
                 del self.pending[user]
                 self.gone.pop(user, None)
 
-        def take_closing():
-            if self.closing is None:
-                self.closing = [user for user, count in self.open.items() for _ in range(count)]
-            while self.closing and add(self.closing[-1], "close"):
-                self.closing.pop()
-
         take_pending()
-        if bye and not self.pending:
-            take_closing()
-        complete = not self.pending
-        last = bye and complete and not self.closing
+        if bye and not self.pending and not self.closing:
+            self.closing = True
+            self.pending = {user: [-count, "close"] for user, count in self.open.items()}
+            take_pending()
+        last = bye and not self.pending
         self.seq += 1
         self.recorded += len(lists["connect"]) - sum(len(lists[name]) for name in LISTS[1:])
         anonymous = 0 if last else self.anonymous
-        options = self.options
-        fields = ["process", self.process, "seq", self.seq, "ttl", options["ttl"]]
+        fields = ["process", self.process, "seq", self.seq, "ttl", self.options["ttl"]]
         if self.seq == 1:
             fields += ["hello", socket.gethostname(), "pid", os.getpid(), "version", "python", "protocol", 2]
-            if options["grace"] > 0:
-                fields += ["grace", options["grace"]]
+            fields += ["grace", self.options["grace"]] if self.options["grace"] > 0 else []
         for name in LISTS:
             if lists[name]:
                 fields += [name, json.dumps(lists[name], ensure_ascii=False, separators=(",", ":"))]
@@ -198,7 +157,7 @@ class Journal:
         fields += ["sockets", self.recorded + anonymous]
         if last:
             fields += ["bye", ""]
-        if complete and self.restating:
+        if not self.pending and self.restating:
             self.restating, self.replacing_seq = False, self.seq
             if self.replaces:
                 fields += ["replaces", json.dumps(self.replaces)]
@@ -210,43 +169,33 @@ class Shard(threading.Thread):
 
     def __init__(self, recorder, index):
         super().__init__(daemon=True)
-        options = recorder.options
-        tag = f"{options['prefix']}:{index}" if options["shards"] > 1 else options["prefix"]
+        tag = recorder.options["prefix"] + (f":{index}" if recorder.options["shards"] > 1 else "")
         self.recorder, self.keys = recorder, [f"{{{tag}}}:{name}" for name in KEYS]
-        self.journal = Journal(options)
-        self.redis = self.in_flight = self.last = None
-        self.heartbeat_at = self.hold_until = 0.0
-        self.call_at = float("inf")
-        self.look = False
-        self.finished = False
+        self.journal = Journal(recorder.options)
+        self.redis = self.in_flight = self.last = self.kept = None
+        self.heartbeat_at, self.call_at, self.hold_until = 0.0, float("inf"), 0.0
+        self.look = self.finished = False
 
     def idle(self):
         return self.in_flight is None and not self.journal.dirty()
 
     def run(self):
-        pause = 0.05
         while not self.finished:
             with self.recorder.changed:
-                while not self.has_work():
-                    wait = min(self.heartbeat_at, self.call_at) - time.monotonic()
-                    self.recorder.changed.wait(max(0.0, wait))
+                wait = min(self.heartbeat_at, self.call_at) - time.monotonic()
+                self.recorder.changed.wait_for(lambda: not self.idle() or self.recorder.closing, max(0.0, wait))
             try:
                 if self.redis is None:
                     self.redis = Redis(self.recorder.options["redis"], self.recorder.options["ttl"] / 1_000)
+                    if self.recorder.sha1:
+                        self.redis.call("SCRIPT", "LOAD", self.recorder.script)
                 self.turn()
-                pause = 0.05
             except (OSError, ErrorReply) as error:
                 # Unclear, or refused: the same record goes again, over a new connection, and a look at ourselves with it.
                 print(f"{self.keys[0]}: {str(error)[:200]}", file=sys.stderr)
-                if self.redis is not None:
-                    self.redis.close()
                 self.redis, self.look = None, True
                 self.hold_until = time.monotonic() + HOLD_S
-                time.sleep(pause * random.uniform(0.5, 1))
-                pause = min(2 * pause, 1.0)
-
-    def has_work(self):
-        return not self.idle() or self.recorder.closing or min(self.heartbeat_at, self.call_at) <= time.monotonic()
+                time.sleep(random.uniform(0.05, 0.3))
 
     def turn(self):
         """One round trip: a record if there is something to say, a call of the projector, a look at our registration."""
@@ -255,65 +204,53 @@ class Shard(threading.Thread):
             if self.in_flight is None and (self.journal.dirty() or self.heartbeat_at <= now or self.recorder.closing):
                 self.in_flight = self.journal.take(self.recorder.closing)
             record, looks = self.in_flight, self.look or self.heartbeat_at <= now
-        commands = []
-        if record is not None:
-            commands.append(["XADD", self.keys[0], "MAXLEN", "~", 200_000, "*", *record[0]])
+        commands = [["XADD", self.keys[0], "MAXLEN", "~", 200_000, "*", *record[0]]] if record else []
         if self.recorder.sha1:
             reap = 0 if now < self.hold_until else 1
             call = [len(self.keys), *self.keys, self.recorder.options["shards"], 1_000, reap, "", "", "group", ""]
             commands.append(["EVALSHA", self.recorder.sha1, *call])
-        process = self.journal.process
-        if record is not None and looks:
-            totals, state = ["HMGET", self.keys[2], "folded", "shards"], ["HGET", self.keys[4], process]
+        if record and looks:
+            totals, state = ["HMGET", self.keys[2], "folded", "shards"], ["HGET", self.keys[4], self.journal.process]
             commands += [["MULTI"], totals, state, ["EXEC"]]
         replies = self.redis.pipeline(commands)
-        if record is not None and isinstance(replies[0], ErrorReply):
+        if record and isinstance(replies[0], ErrorReply):
             raise replies[0]
         if self.recorder.sha1:
-            self.answered(replies[1 if record is not None else 0])
-        with self.recorder.changed:
-            if record is not None:
-                self.in_flight, self.last = None, (record[0][3], replies[0])
+            self.answered(replies[1 if record else 0])
+        if record:
+            with self.recorder.changed:
+                self.in_flight, self.last, self.finished = None, (record[0][3], replies[0]), record[1]
                 self.heartbeat_at = now + self.recorder.options["heartbeat"] / 1_000
-                self.finished = record[1]
                 if looks and not self.finished:
-                    self.look = False
                     self.looked(replies[-1])
-            self.recorder.changed.notify_all()
+                self.recorder.changed.notify_all()
 
     def answered(self, reply):
         """When to call the projector next, by what it said."""
         if isinstance(reply, ErrorReply):
-            if str(reply).startswith("NOSCRIPT"):
-                self.redis.call("SCRIPT", "LOAD", self.recorder.script)
-                self.call_at = 0.0
-                return
             raise reply
-        due = 0.0 if reply[3] == 1 else (reply[2] - reply[1]) / 1_000 if reply[2] >= 0 else float("inf")
-        held = 0.1 if reply[13] > 0 else 0.0  # what has come and may not end yet
-        self.call_at = time.monotonic() + max(due, held)
+        _, now, due, more, *_ = reply
+        wait = 0.0 if more else max((due - now) / 1_000, 0.1 if reply[13] > 0 else 0.005)  # held: not in a hurry
+        self.call_at = time.monotonic() + wait if more or due >= 0 else float("inf")
 
     def looked(self, reply):
         """Rule 3: are we known as we know ourselves?"""
-        if isinstance(reply, ErrorReply) or reply is None:
-            self.look = True
-            return
+        self.look = isinstance(reply, ErrorReply) or not reply
+        if self.look: return
         (folded, shards), state = reply
         if shards is not None and int(shards) != self.recorder.options["shards"]:
             say(error=f"the prefix was opened with {shards} shard(s)")
         parts = (state or "").split(" ")
-        seq, appended = self.last
+        # Our last record is seldom folded yet when a look goes along with it: an earlier one is kept until it is.
+        seq, appended = self.kept = self.kept or self.last
         known = int(parts[1]) if state else 0
-        passed = folded is not None and place(folded) >= place(appended)
-        if parts[0] in ("fenced", "ended") or (passed and known < seq):
+        passed = folded is not None and [*map(int, folded.split("-"))] >= [*map(int, appended.split("-"))]
+        over = parts[0] in ("fenced", "ended") or (passed and known < seq)
+        self.kept = None if passed or over else self.kept
+        if over:
             self.journal.register_afresh()
-        elif state:
-            self.journal.confirm(known)
-
-
-def place(entry):
-    ms, _, seq = entry.partition("-")
-    return int(ms), int(seq)
+        elif state and not self.journal.restating and known >= self.journal.replacing_seq:
+            self.journal.replaces = []  # folded up to there: what we replaced has ended
 
 
 class Recorder:
@@ -337,36 +274,27 @@ class Recorder:
         with self.changed:
             self.changed.wait_for(lambda: all(condition(shard) for shard in self.shards))
 
-    def close(self):
-        with self.changed:
-            self.closing = True
-            self.changed.notify_all()
-        self.wait(lambda shard: shard.finished)
-
 
 def say(**line):
     print(json.dumps(line), flush=True)
 
 
-def main():
-    recorder = None
-    for text in sys.stdin:
-        line = json.loads(text)
-        if "open" in line:
-            recorder = Recorder(line["open"])
-            say(ready={"projects": recorder.sha1 is not None})
-        elif "connect" in line:
-            recorder.sockets[line["socket"]] = line["connect"]
-            recorder.move(line["connect"], 1)
-        elif "disconnect" in line:
-            recorder.move(recorder.sockets.pop(line["disconnect"]), -1, line["how"])
-        elif "sync" in line:
-            recorder.wait(Shard.idle)
-            say(synced=line["sync"])
-        elif "close" in line:
-            recorder.close()
-            say(closed=True)
-            return
-
-
-main()
+recorder = None
+for text in sys.stdin:
+    line = json.loads(text)
+    if "open" in line:
+        recorder = Recorder(line["open"])
+        say(ready={"projects": recorder.sha1 is not None})
+    elif "connect" in line:
+        recorder.sockets[line["socket"]] = line["connect"]
+        recorder.move(line["connect"], 1)
+    elif "disconnect" in line:
+        recorder.move(recorder.sockets.pop(line["disconnect"]), -1, line["how"])
+    elif "sync" in line:
+        recorder.wait(Shard.idle)
+        say(synced=line["sync"])
+    elif "close" in line:
+        recorder.closing = True
+        recorder.move(None, 0)  # wakes them
+        recorder.wait(lambda shard: shard.finished)
+        say(closed=True)

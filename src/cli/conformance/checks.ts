@@ -13,6 +13,8 @@ export interface Check {
   run(trial: Trial): Promise<void>;
 }
 
+/** How long what was said takes to be read, ms. */
+const GATHER_MS = 200;
 /** Longer than any check takes: a grace that is not to end meanwhile. */
 const LONG_GRACE_MS = 600_000;
 
@@ -133,7 +135,14 @@ export const CHECKS: readonly Check[] = [
   {
     name: "2,500 connects at once",
     async run(trial) {
-      for (let i = 0; i < 2_500; i++) trial.connect(`a user of the storm, number ${i % 2_400}`);
+      // While a record is held the others gather: more than fit into one.
+      trial.proxy.hold();
+      trial.connect("holder");
+      await trial.proxy.held;
+      for (let i = 0; i < 2_500; i++) trial.connect(`u${i % 2_400}`);
+      for (let i = 0; i < 200; i++) trial.connect(`${"long".repeat(60)}${i}`);
+      await delay(GATHER_MS);
+      trial.proxy.release();
       await trial.sync();
       await trial.exact();
       await unblemished(trial);
@@ -179,19 +188,23 @@ export const CHECKS: readonly Check[] = [
     },
   },
   {
-    name: "replies that are lost",
+    name: "replies and requests that are lost",
     async run(trial) {
       for (const user of ["ann", "ben", "cat"]) trial.connect(user);
       await trial.sync();
-      for (let round = 0; round < 5; round++) {
+      for (let round = 0; round < 6; round++) {
         const before = trial.proxy.lost;
-        trial.proxy.losesReplies = true;
+        const isAppended = round % 2 === 0;
+        if (isAppended) trial.proxy.losesReplies = true;
+        else trial.proxy.hold();
         const socket = trial.connect(`lost-${round}`);
         trial.connect("ann");
-        await trial.until(() => (trial.proxy.lost > before ? undefined : "nothing was sent"));
+        if (isAppended) await trial.until(() => (trial.proxy.lost > before ? undefined : "nothing was sent"));
+        else await trial.proxy.held;
         trial.disconnect(socket);
         trial.proxy.cut();
         trial.proxy.losesReplies = false;
+        trial.proxy.release();
         await trial.sync();
         await trial.exact();
       }
@@ -271,7 +284,7 @@ export const CHECKS: readonly Check[] = [
       await registered(trial, before);
       await trial.exact();
       claim(
-        (await trial.cluster.processes("ended")).includes(before),
+        (await trial.cluster.stateOf(before)).includes(" replace "),
         "the new registration did not end the earlier one: `replaces` is missing",
       );
       trial.disconnect(cat, "leave");

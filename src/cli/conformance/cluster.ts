@@ -123,6 +123,11 @@ export class Cluster {
     return pairs(states).flatMap(([id, text]) => (text.startsWith(`${state} `) ? [id] : []));
   }
 
+  /** The text in `:states`; empty: not known. */
+  async stateOf(process: string): Promise<string> {
+    return String((await this.#redis.call("HGET", this.shards[0]!.states, process)) ?? "");
+  }
+
   async append(shard: number, ...fields: string[]): Promise<void> {
     await this.#redis.call("XADD", this.shards[shard]!.records, "*", ...fields);
   }

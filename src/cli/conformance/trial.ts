@@ -15,7 +15,7 @@ export interface TrialOptions {
 }
 
 /** How long the recorder may take for anything, beside its lease, ms. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 5_000;
 const POLL_MS = 20;
 const PROJECT_MS = 20;
 
@@ -39,7 +39,7 @@ export class Trial {
     this.proxy = proxy;
     this.ttl = ttl;
     this.grace = grace;
-    this.patience = PATIENCE_MS + 2 * ttl;
+    this.patience = PATIENCE_MS + 4 * ttl;
     this.recorder = new RecorderProcess(command);
   }
 

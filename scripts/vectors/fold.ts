@@ -419,6 +419,15 @@ function ending(): void {
     s.log(first("p", { grace: 5_000, connect: ["ann"], sockets: 1 })).call().log(record("p", 2, { sockets: 1, bye: "" })).call()
       .wait(5_000).call(),
   ); // prettier-ignore
+  vector("bye with sockets still open, and a record of another process in the same call", (s) =>
+    s.log(first("p", { grace: 5_000, connect: ["ann", "ben"], sockets: 2 })).log(first("q", { connect: ["cat"], sockets: 1 })).call()
+      .log(record("p", 2, { sockets: 2, bye: "" })).log(record("q", 2, { connect: ["ann"], sockets: 2 })).log(record("q", 3, { leave: ["ann"], sockets: 1 })).call(),
+  ); // prettier-ignore
+  vector("the same, in calls of their own", (s) =>
+    s.log(first("p", { grace: 5_000, connect: ["ann", "ben"], sockets: 2 })).log(first("q", { connect: ["cat"], sockets: 1 })).call()
+      .log(record("p", 2, { sockets: 2, bye: "" })).call().log(record("q", 2, { connect: ["ann"], sockets: 2 })).call()
+      .log(record("q", 3, { leave: ["ann"], sockets: 1 })).call(),
+  ); // prettier-ignore
   vector("bye in a first record", (s) =>
     s.log(first("p", { connect: ["ann"], close: ["ann"], sockets: 0, bye: "" })).call(),
   );

@@ -3,8 +3,8 @@ import { Journal } from "../../src/core/journal.ts";
 import { type About, encodeRecord } from "../../src/core/record.ts";
 import { type Appended, Watch } from "../../src/recorder/registration.ts";
 
-/** `appended`: with this id. `lost`: nobody knows whether it was appended. `refused`: an error reply. */
-type Fate = string | "lost" | "refused";
+/** An id: appended with it. `lost`: nobody knows whether it was appended. `refused`: an error reply. */
+type Fate = string;
 
 export type Step =
   | { readonly connect: string | null; readonly times?: number }

@@ -16,7 +16,8 @@ import { CHECKS } from "../../src/cli/conformance/checks.ts";
 const root = join(import.meta.dirname, "../..");
 const recorder = join(root, "examples/python/rollcall_recorder.py");
 const hasPython = spawnSync("python3", ["--version"]).status === 0;
-if (!hasPython) console.error("python3 IS MISSING: the recorder in Python and the kit are NOT TESTED.");
+if (!hasPython)
+  process.stderr.write("python3 IS MISSING: the recorder in Python and the kit are NOT TESTED.\n");
 
 let server: RedisServer;
 let directory: string;

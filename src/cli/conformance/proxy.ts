@@ -78,7 +78,11 @@ export async function startProxy(target: string): Promise<Proxy> {
       for (const { upstream, waiting } of pairs) for (const data of waiting.splice(0)) upstream.write(data);
     },
     cut() {
-      for (const { client } of pairs) client.destroy();
+      for (const { client, upstream, waiting } of pairs) {
+        waiting.length = 0;
+        client.destroy();
+        upstream.destroy();
+      }
     },
     addresses: () => [...pairs].map(({ upstream }) => `${upstream.localAddress}:${upstream.localPort}`),
     close() {

@@ -20,18 +20,18 @@ import { keysOf, type ShardKeys } from "../../../src/core/keys.ts";
 import { shardOf } from "../../../src/core/shard.ts";
 import { project as script } from "../../../src/lua/generated.ts";
 
-const read = <T>(file: string) =>
-  JSON.parse(readFileSync(join(import.meta.dirname, "../../../model/vectors", file), "utf8")) as T;
-const folds = read<FoldVector[]>("fold.json");
-const recorders = read<RecorderVector[]>("recorder.json");
-const codec = read<{
+const read = (file: string): unknown =>
+  JSON.parse(readFileSync(join(import.meta.dirname, "../../../model/vectors", file), "utf8"));
+const folds = read("fold.json") as FoldVector[];
+const recorders = read("recorder.json") as RecorderVector[];
+const codec = read("codec.json") as {
   shards: { id: string; shards: Record<string, number> }[];
   changes: { id: string; fields: string[]; changes: { at: number }[] }[];
   cursors: {
     pages: { shard: number; scan: string; changes: string; text: string }[];
     changes: { ids: string[]; text: string }[];
   };
-}>("codec.json");
+};
 
 /** The slots of the reply, as docs/protocol.md lists them. */
 const SLOTS = [

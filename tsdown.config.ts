@@ -1,6 +1,7 @@
 /** `npm run build`: the doors of the package as ES modules, with types and source maps, in dist. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { defineConfig } from "tsdown";
+import { writeScript } from "./scripts/write-script.ts";
 
 /** What is put into our files instead of being installed beside them. Their licences go along. */
 const INLINED = ["@hono/node-server", "@valibot/to-json-schema", "eventsource-parser", "valibot"];
@@ -36,7 +37,7 @@ export default defineConfig([
   {
     ...shared,
     // Together, so that a PresenceError is of one class whichever door it came through.
-    entry: ["src/index.ts", "src/http.ts", "src/edge.ts"],
+    entry: ["src/index.ts", "src/http.ts", "src/edge.ts", "src/cli.ts"],
     platform: "node",
   },
   {
@@ -45,6 +46,9 @@ export default defineConfig([
     entry: ["src/client.ts"],
     platform: "neutral",
     clean: false,
-    onSuccess: writeLicences,
+    onSuccess() {
+      writeLicences();
+      writeScript("dist");
+    },
   },
 ]);

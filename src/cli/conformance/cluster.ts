@@ -1,0 +1,170 @@
+/**
+ * What Redis holds under one prefix: calls the projector as other processes of a cluster would, and reads the whole
+ * projection.
+ */
+import { keysOf, type ShardKeys } from "../../core/keys.ts";
+import { shardOf } from "../../core/shard.ts";
+import { project } from "../../lua/generated.ts";
+import { parseReply } from "../../projector/call.ts";
+import { type Reply, RespClient } from "./resp.ts";
+
+export interface Seen {
+  /** User → sockets, of all shards; 0: in grace. A user in the wrong shard stands under `<id> (in shard n)`. */
+  readonly users: Record<string, number>;
+  readonly sockets: number;
+  /** Processes by state, in all shards. */
+  readonly live: number;
+  readonly fenced: number;
+  readonly ended: number;
+  /** Entries set aside, and processes ever fenced and ever reaped. */
+  readonly rejected: number;
+  readonly everFenced: number;
+  readonly reaped: number;
+}
+
+type Commands = (readonly string[])[];
+
+export class Cluster {
+  readonly shards: readonly ShardKeys[];
+  readonly #redis: RespClient;
+  #calling: Promise<void> | undefined;
+  #stopped = false;
+  /** Users taken off ended processes, ever: a recorder that closes well leaves none. */
+  givenBack = 0;
+
+  private constructor(redis: RespClient, prefix: string, shards: number) {
+    this.#redis = redis;
+    this.shards = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
+  }
+
+  static async open(url: string, prefix: string, shards: number): Promise<Cluster> {
+    return new Cluster(await RespClient.open(url), prefix, shards);
+  }
+
+  /** Calls the projector again and again, until close(). */
+  project(everyMs: number): void {
+    this.#calling ??= (async () => {
+      while (!this.#stopped) {
+        await this.step();
+        await new Promise((resolve) => setTimeout(resolve, everyMs));
+      }
+    })();
+    this.#calling.catch(() => {});
+  }
+
+  /** One call in each shard. Throws what the script throws. */
+  async step(): Promise<void> {
+    for (const { list } of this.shards) {
+      const keys = [String(list.length), ...list];
+      const args = [String(this.shards.length), "1000", "1", "", "", "group", ""];
+      const reply = await this.#redis.call("EVAL", project.text, ...keys, ...args);
+      this.givenBack += parseReply(reply as never).givenBack;
+    }
+  }
+
+  async see(): Promise<Seen> {
+    const users: Record<string, number> = Object.create(null) as Record<string, number>;
+    const all = { sockets: 0, live: 0, fenced: 0, ended: 0, rejected: 0, everFenced: 0, reaped: 0 };
+    for (const [shard, keys] of this.shards.entries()) {
+      const [found, totals, states] = (await this.#redis.transaction([
+        ["HGETALL", keys.users],
+        ["HGETALL", keys.totals],
+        ["HVALS", keys.states],
+      ])) as string[][];
+      for (const [user, slots] of pairs(found!)) {
+        const right = shardOf(user, this.shards.length) === shard;
+        users[right ? user : `${user} (in shard ${shard})`] = socketsIn(slots);
+      }
+      const numbers = new Map(pairs(totals!));
+      const number = (name: string) => Number(numbers.get(name) ?? 0);
+      all.sockets += number("sockets");
+      all.rejected += number("rejected");
+      all.everFenced += number("fenced");
+      all.reaped += number("reaped");
+      for (const state of states!) all[state.split(" ", 1)[0] as "live" | "fenced" | "ended"]++;
+    }
+    return { users, ...all };
+  }
+
+  /** Why entries were set aside. */
+  async reasons(): Promise<string[]> {
+    const entries = await Promise.all(
+      this.shards.map(({ rejected }) => this.#redis.call("XRANGE", rejected, "-", "+")),
+    );
+    return (entries.flat() as [string, string[]][]).map(([, fields]) => fields[1]!);
+  }
+
+  /** Everybody who was ever told offline, in order, with the cause: `ben leave`. */
+  async offline(): Promise<string[]> {
+    const entries = await Promise.all(
+      this.shards.map(({ changes }) => this.#redis.call("XRANGE", changes, "-", "+")),
+    );
+    return (entries.flat() as [string, string[]][]).flatMap(([, fields]) =>
+      pairs(fields).flatMap(([cause, list]) =>
+        cause === "connect" || cause === "rebuilt"
+          ? []
+          : (JSON.parse(list) as string[]).map((user) => `${user} ${cause}`),
+      ),
+    );
+  }
+
+  /** What the first record of a process said: `protocol`, `ttl`, `grace`. */
+  async about(process: string): Promise<Readonly<Record<string, string | undefined>>> {
+    const [about, state] = await this.#redis.transaction([
+      ["HGET", this.shards[0]!.about, process],
+      ["HGET", this.shards[0]!.states, process],
+    ]);
+    return { ...(JSON.parse(String(about)) as object), grace: String(state).split(" ")[6] };
+  }
+
+  /** The ids of the processes in a shard that are in this state. */
+  async processes(state: string, shard = 0): Promise<string[]> {
+    const states = (await this.#redis.call("HGETALL", this.shards[shard]!.states)) as string[];
+    return pairs(states).flatMap(([id, text]) => (text.startsWith(`${state} `) ? [id] : []));
+  }
+
+  /** The text in `:states`; empty: not known. */
+  async stateOf(process: string): Promise<string> {
+    return String((await this.#redis.call("HGET", this.shards[0]!.states, process)) ?? "");
+  }
+
+  async append(shard: number, ...fields: string[]): Promise<void> {
+    await this.#redis.call("XADD", this.shards[shard]!.records, "*", ...fields);
+  }
+
+  /** Everything is gone, as after FLUSHALL; other prefixes stay. */
+  async empty(): Promise<void> {
+    await this.#redis.transaction(this.shards.map(({ list }) => ["DEL", ...list]));
+  }
+
+  /** CLIENT KILL of these connections. Returns how many there were. */
+  async kill(addresses: readonly string[]): Promise<number> {
+    let killed = 0;
+    for (const address of addresses) {
+      const reply: Reply = await this.#redis.call("CLIENT", "KILL", "ADDR", address).catch(() => 0);
+      if (reply === "OK" || Number(reply) > 0) killed++;
+    }
+    return killed;
+  }
+
+  /** Removes all it has made. */
+  async close(): Promise<void> {
+    this.#stopped = true;
+    await this.#calling?.catch(() => {});
+    const commands: Commands = this.shards.map(({ list }) => ["DEL", ...list]);
+    await this.#redis.transaction(commands).catch(() => {});
+    this.#redis.close();
+  }
+}
+
+function pairs(flat: readonly string[]): [string, string][] {
+  const found: [string, string][] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) found.push([flat[i]!, flat[i + 1]!]);
+  return found;
+}
+
+/** `3*2,7` is three. */
+function socketsIn(slots: string): number {
+  if (slots === "0") return 0;
+  return slots.split(",").reduce((sum, one) => sum + Number(one.split("*")[1] ?? 1), 0);
+}

@@ -1,0 +1,149 @@
+/** One check under way: a recorder of its own under a prefix of its own, and what its sockets should come to. */
+import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { Cluster, type Seen } from "./cluster.ts";
+import { type Proxy, startProxy } from "./proxy.ts";
+import { RecorderProcess } from "./recorder.ts";
+
+export interface TrialOptions {
+  readonly command: readonly string[];
+  readonly ttl: number;
+  readonly redis: string;
+  readonly shards: number;
+  /** ms. */
+  readonly grace: number;
+}
+
+/** How long the recorder may take for anything, beside its lease, ms. */
+const PATIENCE_MS = 5_000;
+const POLL_MS = 20;
+const PROJECT_MS = 20;
+
+export class Trial {
+  readonly cluster: Cluster;
+  readonly proxy: Proxy;
+  readonly recorder: RecorderProcess;
+  readonly ttl: number;
+  readonly grace: number;
+  readonly patience: number;
+  /** Open sockets, and as whom. */
+  readonly #open = new Map<number, string | null>();
+  readonly #inGrace = new Set<string>();
+  #numbers = 0;
+  #syncs = 0;
+  /** Does the recorder say that it calls the projector? */
+  projects = false;
+
+  private constructor(cluster: Cluster, proxy: Proxy, { command, ttl, grace }: TrialOptions) {
+    this.cluster = cluster;
+    this.proxy = proxy;
+    this.ttl = ttl;
+    this.grace = grace;
+    this.patience = PATIENCE_MS + 4 * ttl;
+    this.recorder = new RecorderProcess(command);
+  }
+
+  static async start(options: TrialOptions, projecting: boolean): Promise<Trial> {
+    const { redis, ttl, shards, grace } = options;
+    const prefix = `conformance-${randomBytes(6).toString("hex")}`;
+    const cluster = await Cluster.open(redis, prefix, shards);
+    const proxy = await startProxy(redis);
+    const trial = new Trial(cluster, proxy, options);
+    try {
+      const open = { redis: proxy.url, prefix, ttl, heartbeat: Math.floor(ttl / 3), grace, shards };
+      trial.recorder.send({ open });
+      const line = await trial.recorder.hear(
+        '{"ready":{}}',
+        ({ ready }) => ready !== undefined,
+        trial.patience,
+      );
+      trial.projects = line.ready?.projects === true;
+      if (projecting) cluster.project(PROJECT_MS);
+      return trial;
+    } catch (error) {
+      await trial.end();
+      throw error;
+    }
+  }
+
+  /** null: nobody. Returns the socket. */
+  connect(user: string | null): number {
+    const socket = ++this.#numbers;
+    this.#open.set(socket, user);
+    if (user !== null) this.#inGrace.delete(user);
+    this.recorder.send({ connect: user, socket });
+    return socket;
+  }
+
+  disconnect(socket: number, how: "disconnect" | "leave" = "disconnect"): void {
+    const user = this.#open.get(socket);
+    this.#open.delete(socket);
+    if (typeof user === "string" && ![...this.#open.values()].includes(user)) {
+      if (how === "disconnect" && this.grace > 0) this.#inGrace.add(user);
+      else this.#inGrace.delete(user);
+    }
+    this.recorder.send({ disconnect: socket, how });
+  }
+
+  /** Resolves once all that was said before is in the log. */
+  async sync(): Promise<void> {
+    const sync = ++this.#syncs;
+    this.recorder.send({ sync });
+    await this.recorder.hear(`{"synced":${sync}}`, ({ synced }) => synced === sync, this.patience);
+  }
+
+  /** Says that the server closes; all departures are expected to be in the log when it resolves. */
+  async close(): Promise<void> {
+    this.recorder.send({ close: true });
+    for (const user of this.#open.values()) if (user !== null && this.grace > 0) this.#inGrace.add(user);
+    this.#open.clear();
+    await this.recorder.hear('{"closed":true}', ({ closed }) => closed === true, this.patience);
+  }
+
+  /** Waits for the counts to be those of the open sockets. Rejects with what differs. */
+  async exact(): Promise<Seen> {
+    const users: Record<string, number> = Object.create(null) as Record<string, number>;
+    for (const user of this.#inGrace) users[user] = 0;
+    for (const user of this.#open.values()) if (user !== null) users[user] = (users[user] ?? 0) + 1;
+    return this.until((seen) => difference(seen, users, this.#open.size));
+  }
+
+  /** Waits until `problem` has none. Rejects with the last it had. */
+  async until(problem: (seen: Seen) => string | undefined | Promise<string | undefined>): Promise<Seen> {
+    const until = performance.now() + this.patience;
+    for (;;) {
+      const seen = await this.cluster.see();
+      const last = await problem(seen);
+      if (last === undefined) return seen;
+      if (this.recorder.errors.length > 0)
+        throw new Error(`the recorder told an error: ${this.recorder.errors[0]}`);
+      if (performance.now() > until) {
+        const reasons = [...new Set(await this.cluster.reasons())];
+        throw new Error(reasons.length === 0 ? last : `${last}; set aside: ${reasons.join("; ")}`);
+      }
+      await delay(POLL_MS);
+    }
+  }
+
+  async end(): Promise<void> {
+    this.recorder.signal("SIGCONT");
+    this.recorder.signal("SIGKILL");
+    this.proxy.close();
+    await this.cluster.close();
+  }
+}
+
+/** How many differences a reason names. */
+const NAMED = 3;
+
+function difference(seen: Seen, users: Record<string, number>, sockets: number): string | undefined {
+  const wrong: string[] = [];
+  const has = (of: number | undefined) => (of === undefined ? "absent" : of === 0 ? "in grace" : String(of));
+  for (const user of new Set([...Object.keys(users), ...Object.keys(seen.users)])) {
+    if (users[user] === seen.users[user]) continue;
+    wrong.push(`${JSON.stringify(user)} is ${has(seen.users[user])}, not ${has(users[user])}`);
+  }
+  if (seen.sockets !== sockets) wrong.unshift(`${seen.sockets} sockets are counted, ${sockets} are open`);
+  if (wrong.length > NAMED) wrong.splice(NAMED, Infinity, `and ${wrong.length - NAMED} more`);
+  return wrong.length === 0 ? undefined : wrong.join("; ");
+}

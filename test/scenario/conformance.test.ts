@@ -1,0 +1,154 @@
+/**
+ * Goal: the conformance kit passes a recorder that follows docs/protocol.md, and fails one that breaks a rule of it.
+ * Method: the real kit on a real Redis, with the recorder in Python as it is, and with copies in which one line is wrong.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
+import { writeScript } from "../../scripts/write-script.ts";
+import { CHECKS } from "../../src/cli/conformance/checks.ts";
+
+const root = join(import.meta.dirname, "../..");
+const recorder = join(root, "examples/python/rollcall_recorder.py");
+const hasPython = spawnSync("python3", ["--version"]).status === 0;
+if (!hasPython)
+  process.stderr.write("python3 IS MISSING: the recorder in Python and the kit are NOT TESTED.\n");
+
+let server: RedisServer;
+let directory: string;
+beforeAll(async () => {
+  server = await startRedis();
+  directory = await mkdtemp(join(tmpdir(), "rollcall-kit-"));
+  writeScript(directory);
+});
+afterAll(async () => {
+  await server.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+interface Ran {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+function kit(args: readonly string[], script = join(directory, "project.lua")): Promise<Ran> {
+  const environment = { ...process.env, REDIS_URL: server.url, ROLLCALL_SCRIPT: script };
+  const child = spawn(process.execPath, ["src/cli.ts", ...args], { cwd: root, env: environment });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (data: Buffer) => (output += data.toString()));
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, output })));
+}
+
+/** A copy in which `right` is `wrong`. */
+async function brokenRecorder(right: string, wrong: string): Promise<string> {
+  const text = await readFile(recorder, "utf8");
+  if (text.split(right).length !== 2) throw new Error(`the recorder does not have once: ${right}`);
+  const path = join(
+    directory,
+    `broken-${createHash("sha1")
+      .update(right + wrong)
+      .digest("hex")}.py`,
+  );
+  await writeFile(path, text.replace(right, wrong));
+  return path;
+}
+
+it("the script that is packed is the one that is called, and its SHA-1 is what Redis makes of it", async () => {
+  const text = await readFile(join(directory, "project.lua"), "utf8");
+  const sha1 = await readFile(join(directory, "project.sha1"), "utf8");
+  const redis = new Redis(server.url);
+  expect(`${String(await redis.script("LOAD", text))}\n`).toBe(sha1);
+  await redis.quit();
+  expect(await readFile(join(root, "tsdown.config.ts"), "utf8")).toContain('writeScript("dist")');
+});
+
+it("the command line is refused with 2, help and version are told", async () => {
+  expect(await kit(["nonsense"])).toMatchObject({ code: 2 });
+  expect(await kit(["conformance"])).toMatchObject({ code: 2 });
+  expect(await kit(["conformance", "--tll", "5", "--", "true"])).toMatchObject({ code: 2 });
+  expect(await kit(["conformance", "--ttl", "5", "--", "true"])).toMatchObject({ code: 2 });
+  expect(await kit(["--help"])).toMatchObject({ code: 0 });
+  const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
+  expect(await kit(["--version"])).toEqual({ code: 0, output: `${version}\n` });
+});
+
+it("a command that ends, or says nothing that is a line, fails with what it said", async () => {
+  const args = ["conformance", "--only", "counts", "--"];
+  const ended = await kit([
+    ...args,
+    process.execPath,
+    "-e",
+    "console.error('no such thing'); process.exit(3)",
+  ]);
+  expect(ended.code).toBe(1);
+  expect(ended.output).toContain("code 3");
+  expect(ended.output).toContain("no such thing");
+  const babbles = await kit([
+    ...args,
+    process.execPath,
+    "-e",
+    "console.log('hello'); setInterval(() => {}, 1000)",
+  ]);
+  expect(babbles).toMatchObject({ code: 1, output: expect.stringContaining("no JSON") as string });
+});
+
+it("docs/conformance.md lists every check", async () => {
+  const page = await readFile(join(root, "docs/conformance.md"), "utf8");
+  const table = page.slice(page.indexOf("## What is checked"));
+  const listed = [...table.matchAll(/^\| (?!check |---)(.+?) \|/gm)].map(([, name]) => name);
+  expect(listed).toEqual(CHECKS.map(({ name }) => name));
+});
+
+describe.skipIf(!hasPython)("the recorder in Python", () => {
+  it("is small", async () => {
+    expect((await readFile(recorder, "utf8")).trimEnd().split("\n").length).toBeLessThanOrEqual(300);
+  });
+
+  it("passes every check, calling the projector itself", async () => {
+    const { code, output } = await kit(["conformance", "--json", "--", "python3", recorder]);
+    const outcomes = output
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as object);
+    expect(outcomes).toEqual(CHECKS.map(({ name }) => expect.objectContaining({ name, ok: true }) as object));
+    expect(output).not.toContain("skip");
+    expect(code).toBe(0);
+  });
+
+  it("passes every check, folded by others", async () => {
+    const { code, output } = await kit(["conformance", "--", "python3", recorder], "");
+    expect(output).not.toContain("not ok");
+    expect(output).toContain("# skip the recorder does not call the projector");
+    expect(code).toBe(0);
+  });
+});
+
+describe.skipIf(!hasPython).concurrent("the kit fails a recorder that", () => {
+  it.each([
+    ["takes a lost record for appended", "that are lost", "self.redis, self.look = None, True", "self.redis, self.look, self.in_flight = None, True, None"],
+    ["takes an appended record for lost", "that are lost", "self.in_flight = self.journal.take(self.recorder.closing)", "self.in_flight = self.journal.take(self.recorder.closing)\n            elif self.look and self.in_flight:\n                self.in_flight[0][3] += 1\n                self.journal.seq += 1"],
+    ["never looks at its registration", "fenced by hand", "self.journal.register_afresh()", "pass"],
+    ["leaves `replaces` out", "fenced by hand", "if self.replaces:", "if False:"],
+    ["nets away a goodbye", "a goodbye in one batch", 'if count == 0 and (entry[1]', 'if False and (entry[1]'],
+    ["hashes code points", "three shards", "for byte in user.encode():", "for byte in map(ord, user):"],
+    ["sends no heartbeat", "an idle process", 'self.recorder.options["heartbeat"] / 1_000', "1_000"],
+    ["says bye with open sockets", "closing with 2,500", "if bye and not self.pending and not self.closing:", "if False:"],
+    ["puts all in one record", "2,500 connects", "OPERATIONS_MAX, LIST_BYTES_MAX, REPLACES_MAX, GONE_MAX = 1_000,", "OPERATIONS_MAX, LIST_BYTES_MAX, REPLACES_MAX, GONE_MAX = 9_000,"],
+    ["makes lists of any length", "2,500 connects", "32_768, 16, 10_000", "9_999_999, 16, 10_000"],
+    ["looks only at its last record", "everything in Redis", "self.kept = self.kept or self.last", "self.last"],
+    ["leaves the grace out", "registers the process", ' if self.options["grace"] > 0 else []', ' if False else []'],
+  ])("%s", async (name, check, right, wrong) => {
+    // Folded by others, who are sooner or later than it looks.
+    const script = name.startsWith("looks only") ? "" : undefined;
+    const path = await brokenRecorder(right, wrong);
+    const { code, output } = await kit(["conformance", "--only", check, "--ttl", "500", "--", "python3", path], script);
+    expect(output).toContain("not ok");
+    expect(code).toBe(1);
+  }); // prettier-ignore
+});

@@ -15,7 +15,11 @@ import type { ProjectorOptions } from "../projector/options.ts";
 import type { ReaderOptions } from "../reader/options.ts";
 import { type ValueOf, type Variable, type VariableName, VARIABLES } from "./variables.ts";
 
-export type Environment = Readonly<Record<string, unknown>>;
+/**
+ * Variables by name: `process.env`, a Worker's `env`, or any object. A Worker's `interface Env { … }` is accepted as it is.
+ * Only variables whose value is a string are read.
+ */
+export type Environment = object;
 
 export interface RestCredentials {
   readonly url: string;
@@ -133,7 +137,7 @@ function isOurs(name: string): boolean {
 }
 
 function textOf(environment: Environment, name: string): string | undefined {
-  const value = environment[name];
+  const value = (environment as Readonly<Record<string, unknown>>)[name];
   const trimmed = typeof value === "string" ? value.trim() : "";
   return trimmed === "" ? undefined : trimmed;
 }

@@ -4,8 +4,7 @@
  * A lost connection is made again with jittered back-off and reading goes on after the last entry delivered: an entry
  * is delivered once, unless it was trimmed before it could be read.
  */
-import type { PresenceError } from "../core/errors.ts";
-import { redisError } from "../redis/errors.ts";
+import { orInternal, type PresenceError } from "../core/errors.ts";
 import { type Connection, connect, isStandalone, type RedisInput } from "../redis/connect.ts";
 import { backoff } from "../core/backoff.ts";
 import { BLOCK_MS, TAIL_ENTRIES } from "../core/limits.ts";
@@ -78,7 +77,7 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
         }
       } catch (error) {
         if (closing.signal.aborted) return;
-        if (failures === 0) onState(redisError(error));
+        if (failures === 0) onState(orInternal(error));
         failures++;
         await pause(backoff(failures), closing.signal);
       }

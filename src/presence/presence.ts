@@ -80,14 +80,18 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   checkServer(io);
   const { redis, user, namespaces, recorder: options } = resolvePresenceOptions(input);
   const { logger } = options;
-  const events = new EventEmitter<PresenceEvents>({ captureRejections: false });
+  const events = new EventEmitter({ captureRejections: false });
+  /** An EventEmitter of known events takes no generic listener: its types cannot relate the two. */
+  function emit<E extends keyof PresenceEvents>(event: E, ...args: PresenceEvents[E]): void {
+    events.emit(event, ...args);
+  }
   function onError(failure: PresenceError): void {
     if (events.listenerCount("error") === 0) {
       logger.error(`${failure.code}: ${failure.message}`);
       return;
     }
     try {
-      events.emit("error", failure);
+      emit("error", failure);
     } catch (thrown) {
       logger.error(`a listener of "error" threw ${thrown instanceof Error ? thrown.name : typeof thrown}`);
     }
@@ -116,7 +120,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
 
   function tell(change: Change): void {
     try {
-      events.emit(change.type, change.user, change);
+      emit(change.type, change.user, change);
     } catch (cause) {
       onError(new PresenceError("LISTENER_FAILED", `a listener of "${change.type}" threw`, { cause }));
     }
@@ -153,15 +157,15 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
 
   const presence: Presence = {
     on(event, listener) {
-      events.on(event, listener as never);
+      events.on(event, listener);
       return presence;
     },
     once(event, listener) {
-      events.once(event, listener as never);
+      events.once(event, listener);
       return presence;
     },
     off(event, listener) {
-      events.off(event, listener as never);
+      events.off(event, listener);
       return presence;
     },
     ready,

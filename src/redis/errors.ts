@@ -44,6 +44,18 @@ export function redisError(error: unknown): PresenceError {
   );
 }
 
+/**
+ * What a Redis client's own call returns, or the PresenceError for what it threw. Nothing but that call belongs in here: an
+ * error thrown by our own code is a bug, which orInternal() reports as INTERNAL.
+ */
+export async function answerOf<T>(send: () => Promise<T>): Promise<T> {
+  try {
+    return await send();
+  } catch (error) {
+    throw redisError(error);
+  }
+}
+
 /** Whether a reply says that the server does not know the script. */
 export function isNoScript(error: unknown): boolean {
   return error instanceof Error && /NOSCRIPT/.test(error.message);

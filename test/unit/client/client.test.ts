@@ -25,6 +25,35 @@ async function start(options: Partial<AppOptions> = {}) {
   return { ...served, prefix, client: createClient(served.url, { token: TOKEN }) };
 }
 
+describe("options", () => {
+  const url = "http://127.0.0.1:1";
+  it("an unknown one is refused by name, with the nearest", async () => {
+    const client = createClient(url);
+    // As JavaScript passes them: through a variable, the compiler checks no names.
+    const [slip, cursors, places, following] = [
+      { tokn: TOKEN },
+      { curser: "0-0" },
+      { afer: "0-0" },
+      { user: ["a"] },
+    ];
+    expect(() => createClient(url, slip as object)).toThrow(
+      "unknown option tokn of createClient: did you mean token?",
+    );
+    await expect(client.page(cursors as object)).rejects.toThrow("curser of page(): did you mean cursor?");
+    await expect(client.changes(places as object)).rejects.toThrow("afer of changes(): did you mean after?");
+    await expect(client.follow(following as object).next()).rejects.toMatchObject({
+      code: "OPTIONS_INVALID",
+      message: "unknown option user of follow(): did you mean users?",
+    });
+  });
+
+  it("a timeout that no timer takes is refused", () => {
+    expect(() => createClient(url, { timeout: Number.NaN })).toThrow(
+      "timeout must be a whole number from 1 to 2147483647",
+    );
+  });
+});
+
 describe("questions", () => {
   it("every route, every id", async () => {
     await using api = await start();

@@ -2,7 +2,8 @@
  * Goal: an environment is taken or refused as a whole, by name and without showing values; and what serves requests
  * never so much as looks at write credentials (INV-8).
  */
-import { describe, expect, it } from "vitest";
+import { describe, expect, expectTypeOf, it } from "vitest";
+import type { EnvironmentFetch } from "../../../src/edge/api.ts";
 import * as read from "../../../src/edge/environment.ts";
 import { PresenceError } from "../../../src/core/errors.ts";
 
@@ -15,6 +16,27 @@ function refusal(check: () => unknown): string {
   }
   throw new Error("it was taken");
 }
+
+/** As a Worker's project declares it: an interface, which has no index signature. */
+interface Env {
+  readonly UPSTASH_REDIS_REST_URL: string;
+  readonly UPSTASH_REDIS_REST_READONLY_TOKEN: string;
+  readonly ASSETS: { fetch(request: Request): Promise<Response> };
+}
+
+it("a Worker's interface Env is an environment, for the compiler too", () => {
+  expectTypeOf<Env>().toExtend<read.Environment>();
+  expectTypeOf<NodeJS.ProcessEnv>().toExtend<read.Environment>();
+  expectTypeOf<string>().not.toExtend<read.Environment>();
+  type Handler = (request: Request, env: Env) => Promise<Response>;
+  expectTypeOf<EnvironmentFetch>().toExtend<Handler>();
+  const env: Env = {
+    UPSTASH_REDIS_REST_URL: "https://name.example",
+    UPSTASH_REDIS_REST_READONLY_TOKEN: "r",
+    ASSETS: { fetch: () => Promise.resolve(new Response()) },
+  };
+  expect(read.readCredentialsFrom(env)).toEqual({ url: "https://name.example", token: "r" });
+});
 
 describe("what is set", () => {
   it("is read, trimmed and split", () => {

@@ -188,3 +188,27 @@ it("a projector has no methods that are the recorder's", async () => {
   await using projector = createProjector({ redis: server.url, prefix });
   expect(Object.keys(projector).sort()).toEqual(["close", "run", "shards", "step", "sweep", "verify"]);
 });
+
+it("logs an onStep that throws, and goes on", async () => {
+  const lines: string[] = [];
+  const log = (line: string) => lines.push(line);
+  await using projector = createProjector({
+    redis: server.url,
+    prefix,
+    logger: { info: log, warn: log, error: log },
+  });
+  const stop = new AbortController();
+  const running = projector.run({
+    signal: stop.signal,
+    onStep() {
+      throw new TypeError("of the application");
+    },
+  });
+  await append(1, 60_000, "+alice");
+  await untilEqual(() => redis.hgetall(keys().users), { alice: "1" });
+  await append(2, 60_000, "+bob", "-alice");
+  await untilEqual(() => redis.hgetall(keys().users), { bob: "1" });
+  stop.abort();
+  await running;
+  expect(new Set(lines)).toEqual(new Set(["shard 0: onStep threw TypeError"]));
+});

@@ -50,17 +50,19 @@ afterEach(async () => {
 interface TestRecorder {
   recorder: Recorder;
   errors: string[];
+  codes: string[];
   lines: string[];
 }
 
 /** `timeout`: of the connection, ms. Short only where replies are lost for good: a busy machine is late as well. */
 async function start(
-  options: RecorderOptions & { url?: string; timeout?: number } = {},
+  options: RecorderOptions & { url?: string; timeout?: number; connections?: () => number } = {},
 ): Promise<TestRecorder> {
   const errors: string[] = [];
+  const codes: string[] = [];
   const lines: string[] = [];
   const say = (line: string) => lines.push(line);
-  const { url = server.url, timeout = 5_000, ...rest } = options;
+  const { url = server.url, timeout = 5_000, connections = () => 0, ...rest } = options;
   const connection = connect(url, { timeout, name: "test" });
   const recorder = new Recorder({
     connection,
@@ -71,12 +73,15 @@ async function start(
       logger: { info: say, warn: say, error: say },
       ...rest,
     }),
-    connections: () => 0,
-    onError: (error) => errors.push(error.message),
+    connections,
+    onError: (error) => {
+      errors.push(error.message);
+      codes.push(error.code);
+    },
   });
   opened.push({ recorder, connection });
   await recorder.ready();
-  return { recorder, errors, lines };
+  return { recorder, errors, codes, lines };
 }
 
 const keys = () => keysOf(prefix, 0, 1);
@@ -98,6 +103,21 @@ it("connect to visible in users takes one round trip on an idle system", async (
   expect(await redis.xlen(keys().records)).toBe(0);
   proxy.swallow = false;
   proxy.cut();
+});
+
+it("an error thrown by our own code is INTERNAL, not REDIS_UNAVAILABLE, and the recorder goes on", async () => {
+  let broken = false;
+  const { recorder, codes } = await start({
+    connections() {
+      if (broken) throw new TypeError("a bug");
+      return 0;
+    },
+  });
+  broken = true;
+  recorder.connect("alice");
+  await untilEqual(() => Promise.resolve(codes), ["INTERNAL"]);
+  broken = false;
+  await untilEqual(users, { alice: "1" });
 });
 
 it("INV-2: a record of which nobody knows whether it arrived is sent again as it was", async () => {

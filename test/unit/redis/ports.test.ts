@@ -52,6 +52,12 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     }
   }
 
+  it("an error thrown by our own code stays what it is: only the client's errors are REDIS_UNAVAILABLE", async () => {
+    const bug = [undefined] as never;
+    await expect(client.write.pipeline(bug)).rejects.toBeInstanceOf(TypeError);
+    await expect(client.read.read(bug)).rejects.toBeInstanceOf(TypeError);
+  });
+
   it("an empty prefix: nothing, and stale because nobody ever projected", async () => {
     expect(await reader.counts()).toMatchObject({
       users: 0, sockets: 0, connections: 0,

@@ -24,7 +24,7 @@ describe("tokens", () => {
     [
       "shorter than 16 characters",
       ["0123456789abcde"],
-      /^tokens\[0\] has 15 characters: make one of 16 or more/,
+      /^tokens\[0\] has 15 characters: use at least 16/,
     ],
     ["the second one short", ["0123456789abcdef", "short"], /^tokens\[1\] has 5 characters/],
     ["empty", [""], /^tokens\[0\] has 0 characters/],
@@ -63,7 +63,7 @@ describe("countsTokens", () => {
     expect(refusal({ countsTokens: ["short"] })).toMatch(/^countsTokens\[0\] has 5 characters/);
     const [a, b] = ["0123456789abcdef", "fedcba9876543210"];
     expect(refusal({ tokens: [a, b], countsTokens: ["another-0123456789", b] })).toBe(
-      "countsTokens[1] is also tokens[1]: a token has one scope, so make two",
+      "countsTokens[1] is also tokens[1]: a token has one scope, so use two tokens",
     );
   });
 });
@@ -83,11 +83,11 @@ describe("the others", () => {
     ],
     [{ streams: { requests: 0 } }, "streams.requests must be a whole number from 1 to 1000000000, got 0"],
     [{ streams: { most: Number.NaN } }, "streams.most must be a whole number from 0 to 100000, got NaN"],
-    [{ reader: undefined }, "reader must be a Reader: make one with createReader()"],
+    [{ reader: undefined }, "reader must be a Reader: create one with createReader()"],
     [{ origins: "https://app.example" }, 'origins must be a list such as ["https://app.example"]'],
     [
       { origins: ["*", "https://app.example"] },
-      'origins has "*" beside others: "*" allows them all, so keep only it, or drop it',
+      'origins has "*" and others: "*" allows every origin, so keep it alone or remove it',
     ],
   ])("%j", (options, message) => {
     expect(refusal(options)).toBe(message);
@@ -105,7 +105,7 @@ describe("the others", () => {
     5,
   ])("the origin %j", (origin) => {
     expect(refusal({ origins: [origin] })).toMatch(
-      /^origins\[0\] is no origin: write scheme, host and port only/,
+      /^origins\[0\] is not an origin: use scheme, host and port only/,
     );
   });
 });

@@ -162,9 +162,9 @@ describe("what is wrong", () => {
   it("two sources, or none, are refused by both names", () => {
     const rest = { UPSTASH_REDIS_REST_URL: "https://name.example", UPSTASH_REDIS_REST_READONLY_TOKEN: "r" };
     const names = "REDIS_URL and UPSTASH_REDIS_REST_URL";
-    expect(refusal(() => read.readSourceFrom({}))).toBe(`${names} are both missing: set the one to read`);
+    expect(refusal(() => read.readSourceFrom({}))).toBe(`${names} are both missing: set one`);
     const both = { ...rest, REDIS_URL: "redis://localhost" };
-    expect(refusal(() => read.readSourceFrom(both))).toBe(`${names} are both set: keep the one to read`);
+    expect(refusal(() => read.readSourceFrom(both))).toBe(`${names} are both set: keep one`);
     expect(read.readSourceFrom(rest)).toEqual({ url: "https://name.example", token: "r" });
     expect(read.readSourceFrom({ REDIS_URL: "redis://localhost" })).toBe("redis://localhost");
   });

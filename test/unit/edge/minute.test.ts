@@ -81,7 +81,7 @@ describe("over a real Redis", () => {
     expect(requests).toBeGreaterThanOrEqual(45);
     expect(requests).toBeLessThanOrEqual(50);
     expect(summaries.reduce((sum, { operations }) => sum + operations, 0)).toBe(2);
-    expect(warnings).toEqual([expect.stringMatching(/^sweep: 45 requests are used up, \d+ more sweeps/)]);
+    expect(warnings).toEqual([expect.stringMatching(/^sweep: all 45 requests are used, so \d+ more sweeps/)]);
   });
 
   it("comes to every shard, sweep for sweep, where there are more than it may make requests", async () => {

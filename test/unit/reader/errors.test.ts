@@ -22,7 +22,7 @@ it("a process in a state that this version does not know is of another version, 
   const api = appOver(test.redis, { prefix });
   const problem = await problemIn(await api.request("/v1/processes"));
   expect(problem).toMatchObject({ status: 500, code: "VERSION_MISMATCH" });
-  expect(api.logged.join()).toContain("VERSION_MISMATCH: a process is in a state that this version");
+  expect(api.logged.join()).toContain("VERSION_MISMATCH: a process has a state that this version");
 });
 
 it("a count that is no number is refused, naming what was asked and not what came, 500 over HTTP", async () => {

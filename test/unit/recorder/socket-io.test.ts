@@ -409,7 +409,7 @@ describe("what an application hands in", () => {
     refuse({ hearbeat: 900 }, /unknown option hearbeat of createPresence: did you mean heartbeat\?/);
     refuse({ logger: { warn() {} } }, /logger must have the functions info, warn and error/);
     for (const [other, message] of [
-      [io.of("/"), /must be a Socket.IO server.*a namespace: pass the server/],
+      [io.of("/"), /must be a Socket.IO server.*a namespace: pass its server/],
       [{}, /must be a Socket.IO server/],
       [undefined, /must be a Socket.IO server/],
       [options, /must be a Socket.IO server/],

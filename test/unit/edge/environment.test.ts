@@ -1,6 +1,6 @@
 /**
- * Goal: an environment is taken or refused as a whole, by name and without showing values; and what serves requests
- * never so much as looks at write credentials (INV-8).
+ * Goal: an invalid environment is refused with the name of the variable and without its value; and code that serves requests
+ * never reads write credentials (INV-8).
  */
 import { describe, expect, expectTypeOf, it } from "vitest";
 import type { EnvironmentFetch } from "../../../src/edge/api.ts";
@@ -24,7 +24,7 @@ interface Env {
   readonly ASSETS: { fetch(request: Request): Promise<Response> };
 }
 
-it("a Worker's interface Env is an environment, for the compiler too", () => {
+it("a Worker's interface Env is accepted as an environment, also by the compiler", () => {
   expectTypeOf<Env>().toExtend<read.Environment>();
   expectTypeOf<NodeJS.ProcessEnv>().toExtend<read.Environment>();
   expectTypeOf<string>().not.toExtend<read.Environment>();
@@ -72,7 +72,7 @@ describe("what is set", () => {
     expect(read.writeCredentialsFrom(environment)).toEqual({ url: "https://name.example", token: "w" });
   });
 
-  it("may be nothing, or empty, where there is a default", () => {
+  it("may be missing or empty if there is a default", () => {
     for (const value of [undefined, "", "  "]) {
       const names = [
         "ROLLCALL_PREFIX",
@@ -137,7 +137,7 @@ describe("what is wrong", () => {
     ["REDIS_URL", "redis://s3cr3t host", read.redisUrlFrom],
     ["UPSTASH_REDIS_REST_URL", "s3cr3t.example", read.readCredentialsFrom],
     ["UPSTASH_REDIS_REST_URL", "https://s3cr3t example", read.writeCredentialsFrom],
-  ] as const)("%s=%s is refused by its name", (name, value, take) => {
+  ] as const)("%s=%s is refused by name", (name, value, take) => {
     const message = refusal(() => take({ [name]: value }));
     expect(message.startsWith(name)).toBe(true);
     expect(message).not.toContain("s3cr3t");
@@ -149,7 +149,7 @@ describe("what is wrong", () => {
     ["UPSTASH_REDIS_REST_URL", read.writeCredentialsFrom],
     ["UPSTASH_REDIS_REST_TOKEN", read.writeCredentialsFrom],
     ["REDIS_URL", read.redisUrlFrom],
-  ] as const)("%s is missing", (name, take) => {
+  ] as const)("a missing %s is refused by name", (name, take) => {
     const all = {
       REDIS_URL: "redis://localhost",
       UPSTASH_REDIS_REST_URL: "https://name.example",
@@ -159,7 +159,7 @@ describe("what is wrong", () => {
     expect(refusal(() => take({ ...all, [name]: "" }))).toBe(`${name} is not set`);
   });
 
-  it("two sources, or none, are refused by both names", () => {
+  it("two sources, or none, are refused with both names", () => {
     const rest = { UPSTASH_REDIS_REST_URL: "https://name.example", UPSTASH_REDIS_REST_READONLY_TOKEN: "r" };
     const names = "REDIS_URL and UPSTASH_REDIS_REST_URL";
     expect(refusal(() => read.readSourceFrom({}))).toBe(`${names} are both missing: set one`);
@@ -170,7 +170,7 @@ describe("what is wrong", () => {
   });
 });
 
-it("INV-8: what serves requests does not look at write credentials", () => {
+it("INV-8: code that serves requests does not read write credentials", () => {
   const seen = new Set<PropertyKey>();
   const values: Record<string, string> = {
     UPSTASH_REDIS_REST_URL: "https://name.example",

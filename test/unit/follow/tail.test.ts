@@ -1,5 +1,5 @@
 /**
- * Goal: what fails while a stream is followed is reported for what it is: a bug as INTERNAL, a lost Redis as REDIS_UNAVAILABLE.
+ * Goal: a failure while a stream is followed has the right code: INTERNAL for a bug, REDIS_UNAVAILABLE for a lost Redis.
  * Method: a real Redis behind a proxy; a listener that throws; a proxy that refuses connections.
  */
 import { Redis } from "ioredis";

@@ -36,7 +36,7 @@ function assemble(file: string): string {
   );
 }
 
-/** Comments and indentation are for readers of the source; the server keeps and sends what remains. */
+/** Removes comments and indentation, which the server does not need. */
 function strip(lua: string): string {
   const code = lua
     .replaceAll(/--\[\[[\s\S]*?\]\]/g, "")

@@ -1,5 +1,5 @@
 /**
- * Follows streams with XREAD BLOCK on a connection of its own, from one id to the next, without polling.
+ * Follows streams with XREAD BLOCK on its own connection, from one id to the next, without polling.
  *
  * A lost connection is made again with jittered back-off, and reading goes on after the last entry delivered. Where a
  * `level` is given, each place that was read from has to prove itself, since XREAD passes over what is missing: the entry
@@ -48,9 +48,9 @@ export interface TailOptions {
 }
 
 export interface Tail {
-  /** Resolves when every stream's starting place is known: what is appended later will be delivered. */
+  /** Resolves when the start position of every stream is known: later entries will be delivered. */
   readonly ready: Promise<void>;
-  /** Stops reading and closes the connections. Idempotent; nothing is delivered after it was called. */
+  /** Stops reading and closes the connections. Idempotent; nothing is delivered after the call. */
   close(): Promise<void>;
 }
 
@@ -192,8 +192,8 @@ export function tail({
   }
 
   /**
-   * A stream that ends before the place we read from was made anew (FLUSHALL, a failover) while the clock was behind:
-   * what comes next is read from its end.
+   * A stream that ends before our position was recreated (FLUSHALL, a failover) by a server whose clock was behind: continue
+   * from its end.
    */
   async function stepBack(port: TailPort, group: readonly number[]): Promise<void> {
     for (const i of group) {

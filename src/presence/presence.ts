@@ -1,5 +1,5 @@
 /**
- * createPresence: a recorder on a Socket.IO server, a reader beside it, and the changes of the whole cluster as events.
+ * createPresence: a recorder for a Socket.IO server, a reader, and the changes of the whole cluster as events.
  */
 import type { Server, Socket } from "socket.io";
 import { SILENCE_MS, SILENCE_MS_MIN } from "../core/limits.ts";
@@ -46,16 +46,16 @@ export interface Presence extends Omit<Reader, "shards"> {
    * Rejects with SHARDS_MISMATCH when the prefix is in use with another number of shards.
    */
   readonly ready: Promise<void>;
-  /** Ids under which this process is registered now, shard by shard; a fresh one after each re-registration. */
+  /** The ids under which this process is registered now, one per shard; a new one after each re-registration. */
   readonly processIds: readonly string[];
   /**
-   * Says whose an open socket is from now on; null makes it anonymous. Wins over a `user` function still pending.
+   * Sets the user of an open socket; null makes it anonymous. Overrides a `user` function that is still pending.
    * Throws USER_INVALID, or OPTIONS_INVALID for a socket of a namespace that is not counted; ignores a closed socket.
    */
   identify(socket: Socket, user: string | null): void;
   /**
-   * Appends what is left, says goodbye and closes the connections, within about `timeout` ms; when Redis does not answer in
-   * time the lease runs out by itself. Idempotent. Sockets stay open and are counted no more. Rejects with OPTIONS_INVALID.
+   * Appends what is left, says goodbye and closes the connections, within about `timeout` ms. If Redis does not answer in
+   * time, the lease expires instead. Idempotent. Sockets stay open and are no longer counted. Rejects with OPTIONS_INVALID.
    */
   close(options?: CloseOptions): Promise<void>;
   /** close(), for `await using`. */
@@ -66,9 +66,9 @@ export interface Presence extends Omit<Reader, "shards"> {
 const inUse = new WeakMap<Server, Set<string>>();
 
 /**
- * Counts the sockets of `io`, a Socket.IO server of version 4.6 or later, in Redis. Works at once; await `ready` to know that
- * it is registered. While Redis is away it goes on, keeps what happens in memory (bounded by the open sockets), and says so
- * through `error`. Throws PresenceError OPTIONS_INVALID.
+ * Counts the sockets of `io`, a Socket.IO server of version 4.6 or later, in Redis. Counting starts at once; await `ready` to
+ * know that the process is registered. While Redis is unreachable, counting continues in memory (bounded by the open sockets)
+ * and `error` is emitted. Throws PresenceError OPTIONS_INVALID.
  *
  *   const presence = createPresence(io, { redis: "redis://127.0.0.1:6379", user: (socket) => socket.data.userId });
  *   presence.on("offline", (user) => …);
@@ -134,7 +134,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     attachment.detach();
     prefixes.delete(prefix);
     const graceful = await recorder.close(timeout);
-    if (!graceful) logger.warn("closed without a goodbye; the lease runs out by itself");
+    if (!graceful)
+      logger.warn("closed without a goodbye: Redis did not answer in time, so the lease expires instead");
     connection.close();
     await listening.close();
     events.clear();

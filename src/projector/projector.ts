@@ -10,6 +10,7 @@
  */
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { project } from "../lua/generated.ts";
+import { orInternal } from "../core/errors.ts";
 import { whole } from "../core/options.ts";
 import { parseReply, type StepResult } from "./call.ts";
 import { Look } from "./look.ts";

@@ -1,5 +1,5 @@
 /**
- * Reading on in `changes` from the id of an entry, shard by shard.
+ * Reads `changes` from the id of an entry on, shard by shard.
  *
  * The entry at that id is read once more: as long as it is there, so is all that came after it. When it is not, it was
  * trimmed (or Redis lost it, or was flushed) and so may others have been: a gap. A projection that was made anew
@@ -22,7 +22,7 @@ interface ShardChanges {
   readonly more: boolean;
 }
 
-/** Where a stream starts, and what a snapshot's cursor says before the first change. */
+/** The start of a stream, and a snapshot's cursor before the first change. */
 const START = "0-0";
 /** The name in an entry that says that what was before it is forgotten. */
 const REBUILT = "rebuilt";
@@ -58,7 +58,7 @@ export function changesOver(context: ReaderContext): Pick<Reader, "changes"> {
   };
 }
 
-/** The cursor of where `changes` stands. */
+/** The cursor at the end of `changes`. */
 async function endOf({ keys, askPlain }: ReaderContext): Promise<string> {
   const asked = "HMGET of the totals";
   const ids = keys.map(async (own) => {
@@ -69,7 +69,7 @@ async function endOf({ keys, askPlain }: ReaderContext): Promise<string> {
   return encodeChangesCursor(await Promise.all(ids));
 }
 
-/** Up to about `limit` changes: the last entry comes whole. */
+/** About `limit` changes: the last entry is not split. */
 async function readChanges(
   read: ReaderContext["askPlain"],
   keys: ShardKeys,
@@ -103,7 +103,7 @@ async function readChanges(
   }
 }
 
-/** One list of the changes of several shards, by the time of their entries; those of one entry stay together. */
+/** The changes of several shards in one list, by the time of their entries; changes of one entry stay together. */
 function mergeChanges(parts: readonly (readonly Change[])[]): Change[] {
   if (parts.length === 1) return [...parts[0]!];
   return parts.flat().sort((a, b) => a.at.getTime() - b.at.getTime());

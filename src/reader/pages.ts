@@ -15,7 +15,7 @@ import { resolveListOptions, resolvePageOptions } from "./options.ts";
 import type { PageOptions, Reader, UsersIterator } from "./types.ts";
 import { withOthers } from "./users.ts";
 
-/** After so many scans that found nobody, page() answers with an empty page and where to go on. */
+/** After so many empty scans, page() returns an empty page with a cursor. */
 const EMPTY_SCANS_MAX = 100;
 const ASKED = "HSCAN of users";
 

@@ -1,4 +1,4 @@
-/** What the projector has done since the prefix was first used, and the leases. */
+/** The projector's counters since the prefix was first used, and the leases. */
 import type { ShardKeys } from "../core/keys.ts";
 import { fieldsOf, integer, scored } from "../redis/decode.ts";
 import type { ReadCommand, Reply } from "../redis/port.ts";
@@ -15,7 +15,7 @@ interface ShardTotals {
   readonly fenced: number;
   readonly reaped: number;
   readonly processes: number;
-  /** The lease that runs out first. */
+  /** The lease that expires first. */
   readonly first: { readonly process: string; readonly deadline: number } | undefined;
 }
 

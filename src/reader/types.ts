@@ -1,4 +1,4 @@
-/** The Reader: what it can be asked, and the types of what it answers. The HTTP API has the same names. */
+/** The Reader's methods and the types of its answers. The HTTP API uses the same names. */
 import type { ChangesAnswer } from "./answers/changes.ts";
 import type { Counts } from "./answers/counts.ts";
 import type { ProcessesAnswer } from "./answers/processes.ts";
@@ -16,9 +16,9 @@ export type { ProcessState } from "../core/process.ts";
 
 /** Options of page(). */
 export interface PageOptions {
-  /** An earlier page's `next`. Default: the first page. */
+  /** `next` of the page before. Default: the first page. */
   readonly cursor?: string | undefined;
-  /** About how many users; a page can hold somewhat more, and a small set comes whole. 1 to 1,000, default 100. */
+  /** Approximate number of users; small sets are returned whole. 1 to 1,000, default 100. */
   readonly limit?: number | undefined;
 }
 
@@ -30,20 +30,20 @@ export interface UsersIterator extends AsyncIterableIterator<UserPresence, undef
 
 /** Options of usersList(). */
 export interface UsersListOptions {
-  /** Most users that the list may have. 1 to 100,000, default 10,000. */
+  /** Most users in the list. 1 to 100,000, default 10,000. */
   readonly max?: number | undefined;
 }
 
 /** Options of changes(). */
 export interface ChangesOptions {
-  /** A `cursor` of an answer, or `next` of an earlier call. Default: none of the changes, only where they stand. */
+  /** `cursor` of an answer, or `next` of an earlier call. Default: no changes, only the current position. */
   readonly after?: string | undefined;
-  /** About how many changes; entries of `changes` are not split, so it can be more. 1 to 1,000, default 100. */
+  /** Approximate number of changes; entries of `changes` are not split. 1 to 1,000, default 100. */
   readonly limit?: number | undefined;
 }
 
 /**
- * Reads the projection, and writes nothing.
+ * Reads the projection. It never writes.
  *
  * No answer about users calls somebody present whose every process has a lease that has run out, or whose grace is over,
  * although no projector has come to say so (INV-15): on the clock of Redis, to within half a round trip. Records that nobody
@@ -55,12 +55,12 @@ export interface ChangesOptions {
  * Every answer carries `asOf`: how old it is, how far the projector lags, and a cursor into `changes` that goes with it.
  * An answer about several shards is a snapshot of each, not of all at one moment.
  *
- * Every method rejects with PresenceError: REDIS_UNAVAILABLE when Redis does not answer, REDIS_TYPE when somebody else
- * wrote to our keys, SHARDS_MISMATCH when the prefix has another number of shards, REPLY_INVALID for a reply that no Redis
- * gives, VERSION_MISMATCH when a later version wrote what this one cannot read, INTERNAL for a bug of ours.
+ * Every method rejects with PresenceError: REDIS_UNAVAILABLE when Redis does not answer, REDIS_TYPE when something else wrote
+ * to Rollcall's keys, SHARDS_MISMATCH when the prefix has another number of shards, REPLY_INVALID for a reply that Redis
+ * itself would not give, VERSION_MISMATCH when a newer version wrote what this one cannot read, INTERNAL for a bug in Rollcall.
  */
 export interface Reader {
-  /** Over how many shards the prefix is spread. */
+  /** The number of shards of the prefix. */
   readonly shards: number;
   /**
    * How many users, sockets and connections. O(1), whatever the number of users.
@@ -69,12 +69,12 @@ export interface Reader {
    *   if (asOf.stale) …  // the number may be old
    */
   counts(): Promise<Counts>;
-  /** Whether a user is present, grace included. Rejects with USER_INVALID for what cannot be an id. */
+  /** Whether a user is present, grace included. Rejects with USER_INVALID for an invalid id. */
   isOnline(user: string): Promise<boolean>;
-  /** One user, `online: false` for one who is absent. Rejects with USER_INVALID for what cannot be an id. */
+  /** One user; `online: false` if absent. Rejects with USER_INVALID for an invalid id. */
   user(user: string): Promise<UserAnswer>;
   /**
-   * Many users in the order given, at most 1,000. Rejects with USER_INVALID, and with OPTIONS_INVALID for more.
+   * Many users, in the order given, at most 1,000. Rejects with USER_INVALID, and with OPTIONS_INVALID for more.
    *
    *   const { users } = await reader.lookup(["alice", "bob"]);  // users[1].id === "bob"
    */
@@ -91,7 +91,7 @@ export interface Reader {
    */
   page(options?: PageOptions): Promise<UsersPage>;
   /**
-   * All users present, page by page; the same promise as page(). Memory stays at one page, whatever their number.
+   * All users present, with the same guarantees as page(). Holds one page in memory, whatever the number of users.
    *
    *   const everybody = reader.users();
    *   for await (const { id, sockets } of everybody) …
@@ -109,13 +109,13 @@ export interface Reader {
   /** All processes that hold a lease, and those that have ended and are being given back. */
   processes(): Promise<ProcessesAnswer>;
   /**
-   * The changes after a cursor that an earlier answer contained; without one, none of them and where `changes` stands now.
+   * The changes after the cursor of an earlier answer; without a cursor, no changes and the current position.
    * Rejects with CURSOR_INVALID, and with OPTIONS_INVALID for a limit out of range.
    *
    *   const { asOf } = await reader.counts();
    *   const { changes, next, gap } = await reader.changes({ after: asOf.cursor });
    */
   changes(options?: ChangesOptions): Promise<ChangesAnswer>;
-  /** What the projector has done since the prefix was first used, and the leases, for metrics. */
+  /** The projector's counters since the prefix was first used, and the leases, for metrics. */
   totals(): Promise<Totals>;
 }

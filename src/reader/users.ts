@@ -1,4 +1,4 @@
-/** Users asked for by id. */
+/** Users by id. */
 import { PresenceError } from "../core/errors.ts";
 import { LOOKUP_IDS_MAX } from "../core/limits.ts";
 import { shardOf } from "../core/shard.ts";

@@ -128,10 +128,6 @@ export class ShardRecorder {
         else await this.#sleeper.sleep(waitUntil(earlier(sendAt, projectAt), now));
         continue;
       }
-      record ??= this.journal.take({
-        connections: this.#shard === 0 ? this.#context.connections() : undefined,
-        bye: this.#closing,
-      });
       try {
         this.#seen(await this.#sender.send(record, this.journal.dirty || this.#closing));
         if (failures > 0) this.#say("info", `appending again after ${failures} failures`);
@@ -160,7 +156,7 @@ export class ShardRecorder {
 
   /** Throws SHARDS_MISMATCH, which no retry can help. */
   #failed(error: unknown, isFirst: boolean): void {
-    const failure = redisError(error);
+    const failure = orInternal(error);
     if (failure.code === "SHARDS_MISMATCH") {
       this.#context.onError(failure);
       throw failure;

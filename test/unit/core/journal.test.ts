@@ -104,7 +104,7 @@ class Projection {
 }
 
 describe("a record", () => {
-  it("introduces the process once, and counts up", () => {
+  it("describes the process once, and has the next number", () => {
     const j = journal();
     expect(j.take()).toEqual({ process: "p1", seq: 1, ttl: 1000, about, sockets: 0 });
     expect(j.take({ connections: 3 })).toEqual({
@@ -294,7 +294,7 @@ describe("a goodbye", () => {
 });
 
 describe("a fresh incarnation", () => {
-  it("states all that is open, and replaces the old one with the last record of that", () => {
+  it("sends all open sockets, and replaces the old incarnation with the last record of them", () => {
     const j = journal();
     for (let i = 0; i < 1_500; i++) j.connect(`u${i}`);
     j.connect("");
@@ -311,7 +311,7 @@ describe("a fresh incarnation", () => {
     expect(j.take().replaces).toBeUndefined();
   });
 
-  it("that has nothing open still replaces the old one", () => {
+  it("replaces the old incarnation even without open sockets", () => {
     const j = journal();
     j.take();
     j.restate("p2");
@@ -322,7 +322,7 @@ describe("a fresh incarnation", () => {
     expect(j.dirty).toBe(false);
   });
 
-  it("replaces every one that is not known to have ended, at most 16", () => {
+  it("replaces every incarnation not known to have ended, at most 16", () => {
     const j = journal();
     for (let i = 2; i <= 30; i++) j.restate(`p${i}`);
     expect(j.take().replaces).toEqual(Array.from({ length: 16 }, (_, i) => `p${i + 14}`));

@@ -212,7 +212,7 @@ it("removes nobody from 3,000 processes", async () => {
   await big.close();
 });
 
-it("is exact, in bounded steps, while everything goes on, and ends when told", async () => {
+it("is exact and bounded while the system runs, and ends when the signal fires", async () => {
   for (let p = 0; p < 20; p++) {
     const users = Array.from({ length: 100 }, (_, i) => `+u${(p * 37 + i) % 900}`);
     await shard.record({ process: `m${p}`, seq: 1, operations: operations(...users), sockets: 100 });

@@ -132,7 +132,8 @@ export function pipelinedProjectorOver(
 
   /** What another call can answer: the engine requires the other way of reading, or a key has another type. */
   async function again(shard: number, stepOptions: ResolvedStepOptions, error: unknown): Promise<StepResult> {
-    const failure = redisError(error);
+    // An error of a pipeline's reply is not told apart yet.
+    const failure = error instanceof ReplyError ? redisError(error) : orInternal(error);
     if (read === "auto" && !byRange && failure.code === "READ_REFUSED") {
       byRange = true;
       return call(shard, stepOptions);

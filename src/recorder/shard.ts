@@ -11,7 +11,6 @@ import { HOST_LENGTH_MAX } from "../core/limits.ts";
 import type { RecordEntry } from "../core/record.ts";
 import { earlier, hasCome, type Moment, waitUntil } from "../core/schedule.ts";
 import { VERSION } from "../core/version.ts";
-import { redisError } from "../redis/errors.ts";
 import { processRuntime, type Runtime } from "../time/runtime.ts";
 import type { RecorderContext } from "./context.ts";
 import { type RecordersProjector, ShardProjecting } from "./projecting.ts";
@@ -129,6 +128,10 @@ export class ShardRecorder {
         continue;
       }
       try {
+        record ??= this.journal.take({
+          connections: this.#shard === 0 ? this.#context.connections() : undefined,
+          bye: this.#closing,
+        });
         this.#seen(await this.#sender.send(record, this.journal.dirty || this.#closing));
         if (failures > 0) this.#say("info", `appending again after ${failures} failures`);
         failures = 0;

@@ -60,13 +60,18 @@ interface TestRecorder {
 
 /** `timeout`: of the connection, ms. Short only where replies are lost for good: a busy machine is late as well. */
 async function start(
-  options: RecorderOptions & { url?: string; timeout?: number; compare?: () => void } = {},
+  options: RecorderOptions & {
+    url?: string;
+    timeout?: number;
+    compare?: () => void;
+    connections?: () => number;
+  } = {},
 ): Promise<TestRecorder> {
   const errors: string[] = [];
   const codes: string[] = [];
   const lines: string[] = [];
   const say = (line: string) => lines.push(line);
-  const { url = server.url, timeout = 5_000, compare, ...rest } = options;
+  const { url = server.url, timeout = 5_000, compare, connections = () => 0, ...rest } = options;
   const connection = connect(url, { timeout, name: "test" });
   const recorder = new Recorder({
     connection,
@@ -77,9 +82,12 @@ async function start(
       logger: { info: say, warn: say, error: say },
       ...rest,
     }),
-    connections: () => 0,
+    connections,
     compare,
-    onError: (error) => errors.push(error.message),
+    onError(error) {
+      errors.push(error.message);
+      codes.push(error.code);
+    },
   });
   opened.push({ recorder, connection });
   await recorder.ready();

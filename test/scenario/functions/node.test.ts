@@ -51,7 +51,14 @@ describe("node.ts", () => {
     async (shards) => {
       const guide = await readFile("docs/deploy.md", "utf8");
       const [, rules] = /ACL SETUSER reader on '>a-password' ([^\n]+)/.exec(guide)!;
-      await redis.call("ACL", "SETUSER", "reader", "on", ">a-password-0123", ...rules!.replaceAll("'", "").split(" "));
+      await redis.call(
+        "ACL",
+        "SETUSER",
+        "reader",
+        "on",
+        ">a-password-0123",
+        ...rules!.replaceAll("'", "").split(" "),
+      );
       // The prefix of the guide.
       const prefix = "presence";
       await populate(redis, { prefix, shards, users: ["alice"] });

@@ -1,12 +1,12 @@
 /**
- * What a backlog costs a scheduled function: the Worker in workerd, over REST through the bridge, on a log of a million
+ * The cost of a backlog for a scheduled function: the Worker in workerd, over REST through the bridge, with a log of a million
  * operations.
  *
  *   npm run backlog
  *   node bench/backlog.ts [--operations 1000000] [--size 10,100] [--rounds 3]
  *
- * Prints requests, calls of the script and the function's CPU of the invocation that drains the log. The bars, by the median
- * of the rounds: one invocation, within 45 requests and 10 ms of CPU, as Cloudflare's free plan allows.
+ * Prints the requests, script calls and CPU time of the invocation that drains the log. Targets for the median of the rounds: one
+ * invocation, at most 45 requests and 10 ms of CPU, as on Cloudflare's free plan.
  *
  * CPU is that of the thread of workerd that runs the function, from /proc (so Linux only), without what an idle
  * invocation takes there, its one request included. What the platform does on that thread, such as HTTP, is in it; bridge
@@ -40,7 +40,7 @@ await using server = await startRedis();
 const redis = new Redis(server.url);
 await using bridge = await startBridgeProcess(server.url);
 
-/** One backlog, drained by one invocation: the CPU it took, ms, without what an idle one takes. */
+/** Drains one backlog in one invocation. Returns its CPU time, ms, minus that of an idle invocation. */
 async function round(size: number, prefix: string): Promise<number> {
   const keys = keysOf(prefix, 0, 1);
   await using worker = await startMeasured({

@@ -1,12 +1,12 @@
 /**
- * What presence costs where each command is billed, beside Socket.IO's recipe for counting users doing the same work.
+ * The cost of presence under per-command billing, compared with Socket.IO's recipe for counting users doing the same work.
  *
  *   npm run cost
  *   node bench/cost.ts --nodes 4
  *
- * bench/cost/meter.ts says what is counted. Sessions pass on a clock of ours over a real Redis, so many of them as stand in
- * the table, and the figures are scaled to a million; heartbeats and folds of the time they take are in them, and the
- * recipe's too. Prints the verdict on each target; the exit code is 1 when one fails.
+ * bench/cost/meter.ts says what is counted. Sessions run on a virtual clock over a real Redis; the table shows how many, and the
+ * figures are scaled to a million. They include the heartbeats and folds of that time, on both sides. Prints whether each target
+ * is met; the exit code is 1 if one is not.
  */
 import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
@@ -25,7 +25,7 @@ import { sessionsOf } from "./cost/sessions.ts";
 const MILLION = 1_000_000;
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
-/** Sessions measured at each rate a second: a few minutes' worth, and enough for full records. */
+/** Sessions measured at each rate per second: a few minutes of them, enough for full records. */
 const MEASURED: readonly (readonly [rate: number, sessions: number])[] = [
   [1, 1_000],
   [10, 5_000],
@@ -80,7 +80,7 @@ row(`${nodes} idle node(s), an hour`, whole(idle), whole(await recipeIdleCost(re
 const prefix = "bill";
 const projector = projectorOver(port, { prefix });
 const reader = readerOver(port, { prefix });
-// A process with a lease of an hour, and nothing to do until it ends.
+// A process with a lease of an hour, and no work until it ends.
 const record = encodeRecord({ process: "p", seq: 1, ttl: HOUR_MS, operations: [], sockets: 0 });
 await redis.call("XADD", keysOf(prefix, 0, 1).records, "*", ...record);
 await projector.sweep();
@@ -98,7 +98,7 @@ for (const [what, of] of [
 ] as const) {
   await projectorOver(port, { prefix: of }).step();
   let sweeps = 0;
-  // As in a function that has just been started: it knows nothing yet.
+  // As in a function that has just started, without cached state.
   const fresh = projectorOver(port, { prefix: of });
   const minute = await meter(async () => (sweeps = await minuteOf(fresh)));
   const recipe = await recipeSweepCost(redis, meter, MINUTE_MS);

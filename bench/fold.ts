@@ -1,22 +1,22 @@
 /**
- * Append and fold against the data model of Socket.IO's recipe, in one run, sides alternating.
+ * Compares append and fold with the data model of Socket.IO's recipe, in one run with alternating sides.
  *
- * The figures are about what Redis can do, so this process must not be what a side waits for: the arguments of all sides
- * are made before anything is measured, and floor, append and fold are sent a few calls ahead. (The recipe is measured as it is
- * used: each client waits for its transaction.) The last line says how busy Redis was on either side of the ratio: CPU
- * an operation times operations a second; where it is not near 1, the ratio is not one of Redis's work.
+ * The benchmark measures Redis, so this process must not be the bottleneck: the arguments of all sides are prepared before the
+ * measurement, and floor, append and fold keep several calls in flight. (The recipe is measured as it is used: each client waits
+ * for its transaction.) The last line shows how busy Redis was: CPU per operation times operations per second. If that is not
+ * near 1, the ratio does not compare Redis's work.
  *
  *   node bench/fold.ts [--rounds 5] [--operations 200000] [--users 1000000]
  *
- * Prints for each side the CPU the Redis server spent an operation (user + system, from INFO) and operations a second
- * of wall time, as medians, and the ratios the project holds itself to.
- *   floor    two bare HINCRBY an operation in a Lua loop, 1,000 operations a call: somebody has gathered them
- *   loop     the same with as many operations a call as a record has: what nodes would send as it happens, as they append
+ * Prints for each side the Redis server's CPU per operation (user + system, from INFO) and operations per second of wall time, as
+ * medians, and the project's target ratios.
+ *   floor    two bare HINCRBY per operation in a Lua loop, 1,000 operations per call, already gathered
+ *   loop     the same with one record's operations per call, as nodes would send them
  *   recipe   MULTI, HINCRBY, HINCRBY, EXEC for each operation, 50 clients at once (disconnects by script, as there)
  *   append   records of 10 operations, pipelined
  *   fold     project.lua until the log is drained
- *   both     append and fold at once on two connections: the figure the ratios are of
- *   bare     the same with a script that does the least any fold has to and checks nothing (fold/bare.ts)
+ *   both     append and fold at once on two connections; used for the ratios
+ *   bare     the same with a script that does the least a fold must do and checks nothing (fold/bare.ts)
  */
 import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
@@ -78,8 +78,8 @@ interface BenchOperation {
 }
 
 /**
- * One round: random users come and go, each on one process, with up to three sockets. The same list for every side;
- * it is made before anything is measured.
+ * One round: random users connect and disconnect, each on one process, with up to three sockets. Every side gets the same list,
+ * prepared before the measurement.
  */
 function makeOperations(): BenchOperation[] {
   let state = 42;
@@ -96,7 +96,7 @@ function makeOperations(): BenchOperation[] {
 
 const list = makeOperations();
 
-/** How many calls of floor, pipelines of append or calls of fold are under way at once. */
+/** How many calls of floor or fold, or pipelines of append, are in flight at once. */
 const AHEAD = 4;
 
 /** Starts `send` for each of `items`, AHEAD of them at a time. */
@@ -234,7 +234,7 @@ async function foldOn(client: Redis, mayEnd: () => boolean, once: Step = step): 
 
 const fold = () => foldOn(redis, () => true);
 
-/** Both at once on two connections, as in a running system: appends go on while the projector folds. */
+/** Both at once on two connections, as in production: appends continue while the projector folds. */
 async function both(once: Step = step): Promise<void> {
   let appended = false;
   const folding = foldOn(projector, () => appended, once);
@@ -247,13 +247,13 @@ async function both(once: Step = step): Promise<void> {
 async function bare(): Promise<void> {
   const sha = (await redis.script("LOAD", BARE)) as string;
   await redis.xgroup("CREATE", keys.records, "bare", "0", "MKSTREAM");
-  // As many operations a call as the projector takes.
+  // As many operations per call as the projector folds.
   const records = String(Math.ceil(BUDGET / 2 / (size + 1)));
   const bareKeys = [keys.records, keys.users, keys.changes];
   await both(async (client) => (await client.evalsha(sha, 3, ...bareKeys, records, keys.process(""))) === 1);
 }
 
-/** How long each call of the projector held Redis, in ms, from its own slow log. */
+/** How long each call of the projector blocked Redis, ms, from Redis's slow log. */
 async function holds(): Promise<number[]> {
   await append();
   await redis.call("CONFIG", "SET", "slowlog-log-slower-than", "0");
@@ -294,11 +294,11 @@ const rateOf = (side: Side) => median(figures[side].map((f) => f.operationsPerSe
 const ratio = (a: (f: Figure) => number, side: Side, other: Side) =>
   median(figures[side].map((figure, i) => a(figure) / a(figures[other][i]!)));
 console.log(
-  `${server.engine}; ${operations} operations, ${userCount} users, ${processCount} processes, ${size} operations a record, ${rounds} rounds, medians`,
+  `${server.engine}; ${operations} operations, ${userCount} users, ${processCount} processes, ${size} operations per record, ${rounds} rounds, medians`,
 );
 for (const side of order) {
   console.log(
-    `${side.padEnd(8)} ${cpuOf(side).toFixed(2).padStart(6)} µs Redis CPU an operation  ${Math.round(
+    `${side.padEnd(8)} ${cpuOf(side).toFixed(2).padStart(6)} µs Redis CPU per operation  ${Math.round(
       rateOf(side) / 1000,
     )
       .toString()
@@ -306,20 +306,20 @@ for (const side of order) {
   );
 }
 console.log(
-  `both / recipe, Redis CPU an operation: ${ratio((f) => f.cpuPerOperation, "both", "recipe").toFixed(2)} (at most 0.45)`,
+  `both / recipe, Redis CPU per operation: ${ratio((f) => f.cpuPerOperation, "both", "recipe").toFixed(2)} (at most 0.45)`,
 );
 console.log(
-  `both / floor, operations a second:     ${ratio((f) => f.operationsPerSecond, "both", "floor").toFixed(2)} (at least 0.75)`,
+  `both / floor, operations per second:     ${ratio((f) => f.operationsPerSecond, "both", "floor").toFixed(2)} (at least 0.75)`,
 );
 console.log(
-  `both / loop, operations a second:      ${ratio((f) => f.operationsPerSecond, "both", "loop").toFixed(2)}`,
+  `both / loop, operations per second:      ${ratio((f) => f.operationsPerSecond, "both", "loop").toFixed(2)}`,
 );
 console.log(
-  `bare / floor, operations a second:     ${ratio((f) => f.operationsPerSecond, "bare", "floor").toFixed(2)}: with nothing checked`,
+  `bare / floor, operations per second:     ${ratio((f) => f.operationsPerSecond, "bare", "floor").toFixed(2)} (nothing is checked)`,
 );
 const busy = (side: Side) =>
   median(figures[side].map((f) => (f.cpuPerOperation * f.operationsPerSecond) / 1e6)).toFixed(2);
 console.log(
-  `one call of the projector holds Redis: median ${median(calls).toFixed(1)} ms, most ${Math.max(...calls).toFixed(1)} ms over ${calls.length} calls (median under 10)`,
+  `one call of the projector blocks Redis: median ${median(calls).toFixed(1)} ms, max ${Math.max(...calls).toFixed(1)} ms over ${calls.length} calls (median under 10)`,
 );
 console.log(`how busy Redis was: floor ${busy("floor")}, loop ${busy("loop")}, both ${busy("both")}`);

@@ -1,10 +1,10 @@
 /**
- * How long one call of the projector holds Redis: folding a backlog, and reaping a process of 100,000 users.
+ * How long one call of the projector blocks Redis when it folds a backlog and when it reaps a process with 100,000 users.
  *
  *   node bench/holds.ts [--users 100000]
  *
- * Read from Redis's own slow log, in ms. The bar: a fold's median under 10 ms, and no reaping call longer than the
- * longest fold.
+ * Read from Redis's slow log, ms. Target: a median fold under 10 ms, and no reaping call longer than the longest fold, so that
+ * other clients never wait noticeably.
  */
 import { parseArgs } from "node:util";
 import { Redis } from "ioredis";

@@ -1,11 +1,11 @@
 /**
- * Connect to visible in `users`, in Redis round trips: inline projector, idle system.
+ * The time from a connect until it is visible in `users`, in Redis round trips, with an inline projector on an idle system.
  *
  *   node bench/latency.ts [--rounds 300] [--delay 2]
  *
- * The recorder is behind a proxy that holds each direction back by `delay` ms, as a network would; a watcher beside the
- * server polls without pause. Both sides of the ratio are taken in turn: a PING through the proxy, and the time from
- * recorder.connect() until the watcher sees the user. The bar: under 3 round trips.
+ * The recorder is behind a proxy that delays each direction by `delay` ms, like a network; a watcher next to the server polls
+ * without pause. Two times are measured alternately: a PING through the proxy, and the time from recorder.connect() until the
+ * watcher sees the user. Target: under 3 round trips.
  */
 import { once } from "node:events";
 import { type AddressInfo, connect as dial, createServer, type Socket } from "node:net";
@@ -57,7 +57,7 @@ for (let i = -20; i < rounds; i++) {
   const before = performance.now();
   await connection.port.call(["PING"]);
   const between = performance.now();
-  // The reply of the last record is back, so the system is idle again.
+  // The reply to the last record has arrived, so the system is idle again.
   await delay(4 * oneWay);
   const began = performance.now();
   recorder.connect(`u${i}`);

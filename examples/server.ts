@@ -1,10 +1,10 @@
 /**
- * The smallest real application: a Socket.IO server that tells its clients who came and who went, whichever process
- * they are connected to. Start it twice with the same REDIS_URL and another PORT, and the two are one cluster.
+ * A minimal application: a Socket.IO server that tells its clients which users come online and go offline, whichever process
+ * they are connected to. Start it twice with the same REDIS_URL and different PORTs to get a cluster.
  *
  *   REDIS_URL=redis://127.0.0.1:6379 PORT=3000 node examples/server.ts
  *
- * Without REDIS_URL it starts a Redis of its own, which an application would not.
+ * Without REDIS_URL it starts a temporary Redis, which a real application would not do.
  */
 import { createServer } from "node:http";
 import { Server } from "socket.io";
@@ -17,14 +17,14 @@ const io = new Server(httpServer);
 
 const presence = createPresence(io, {
   redis: redis.url,
-  // Verify a session or a token here; null is an anonymous visitor, who counts as a socket only.
+  // Verify a session or a token here. null: an anonymous visitor, counted as a socket only.
   user: (socket) =>
     typeof socket.handshake.auth["user"] === "string" ? socket.handshake.auth["user"] : null,
-  // A user who reloads the page, or whose server is restarted, was never away.
+  // A user who reloads the page, or whose server restarts, stays online.
   grace: 5_000,
 });
 
-// Every process hears of every change, so each tells its own clients.
+// Every process receives every change, so each informs its own clients.
 presence.on("online", (user) => io.local.emit("user has connected", user));
 presence.on("offline", (user) => io.local.emit("user has disconnected", user));
 

@@ -9,7 +9,7 @@ const { port, host } = listenOptionsFrom(environment);
 export default {
   port,
   hostname: host,
-  // s. Longer than a stream is without a sign of life: Bun's own 10 s would cut it.
+  // Seconds. Longer than the interval between keep-alives of a stream; Bun's default of 10 s would close it.
   idleTimeout: 60,
   fetch: (request: Request): Promise<Response> => serve(request, environment),
 };

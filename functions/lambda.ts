@@ -1,6 +1,6 @@
 /**
- * AWS Lambda: `handler` for a function URL or an API Gateway serves the API; `sweep` for an EventBridge schedule projects.
- * Answers go out whole, so there are no event streams: ROLLCALL_STREAMS is 0 here.
+ * AWS Lambda: `handler` serves the API behind a function URL or an API Gateway; `sweep` projects on an EventBridge schedule.
+ * Answers are buffered, so there are no event streams: ROLLCALL_STREAMS is 0 here.
  */
 import { Hono } from "hono";
 import { handle } from "hono/aws-lambda";

@@ -1,6 +1,6 @@
 /**
- * The API on Node: `node functions/node.ts`. Reads over REDIS_URL or over Upstash's variables (.dev.vars.example
- * names all of them). SIGTERM and SIGINT let requests under way finish; a second one ends the process at once.
+ * The API on Node: `node functions/node.ts`. Reads through REDIS_URL or Upstash's variables (see .dev.vars.example). On
+ * SIGTERM or SIGINT it finishes running requests; a second signal ends the process at once.
  */
 import { createReader } from "../src/reader/create.ts";
 import { createApp } from "../src/http/app.ts";

@@ -1,6 +1,6 @@
 /**
- * The projector as a process of its own: `node functions/projector.ts`. Needs REDIS_URL, with write access. Any number
- * may run beside each other and beside nodes that project inline. SIGTERM and SIGINT end it between two calls.
+ * The projector as a separate process: `node functions/projector.ts`. It requires REDIS_URL with write access. Any number may
+ * run at once, also while Socket.IO servers project themselves. SIGTERM and SIGINT end it between two calls.
  */
 import { createProjector } from "../src/projector/create.ts";
 import * as read from "../src/edge/environment.ts";

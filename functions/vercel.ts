@@ -1,6 +1,6 @@
 /**
- * The API on Vercel: copy or re-export this as `api/index.ts`, and let vercel.json send every path there
- * (docs/deploy.md). A function may live 60 s on the free plan: set ROLLCALL_STREAM_LIFE below what yours allows.
+ * The API on Vercel: copy or re-export this as `api/index.ts`, and route every path to it in vercel.json (docs/deploy.md).
+ * On the free plan a function may run for 60 s: set ROLLCALL_STREAM_LIFE below your plan's limit.
  */
 import { createFetch } from "../src/edge/api.ts";
 

@@ -1,7 +1,7 @@
 /**
- * The Cloudflare Worker: `fetch` serves the API with credentials that cannot write; `scheduled`, on a cron, projects
- * with those that can. wrangler.toml and .dev.vars.example name the variables. Two Workers of one thing each are edge.ts
- * and sweep.ts: then the one that is open to the world has no token that can write.
+ * The Cloudflare Worker: `fetch` serves the API with the read-only token; `scheduled`, run by a cron trigger, projects with the
+ * token that can write. wrangler.toml and .dev.vars.example list the variables. edge.ts and sweep.ts split this into two
+ * Workers, so that the public one has no token that can write.
  */
 import { createFetch } from "../src/edge/api.ts";
 import { createScheduled } from "../src/edge/projection.ts";

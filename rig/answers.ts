@@ -1,7 +1,6 @@
 /**
- * What tests expect of answers, as JSON has them: each names the fields that the test is about, and a field that is added
- * to an answer breaks none of them. That an answer has no field beside those of its schema is held in one place,
- * test/unit/http/openapi.test.ts.
+ * What tests expect of answers in JSON. Each test names only the fields it is about, so a new field in an answer breaks none of
+ * them. One test, test/unit/http/openapi.test.ts, checks that an answer has no fields besides those of its schema.
  */
 import { expect } from "vitest";
 import type { AsOf, Json, ProcessPresence, UserPresence } from "../src/reader/types.ts";
@@ -14,7 +13,7 @@ function having<T extends object>(fields: T): T {
   return expect.objectContaining<object>(fields) as T;
 }
 
-/** The age of an answer of a projection that is up to date. */
+/** The `asOf` of an answer when the projection is up to date. */
 export function asOf(fields: Partial<Json<AsOf>> = {}) {
   const lag = { records: 0, ms: 0 };
   return having({

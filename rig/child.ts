@@ -1,9 +1,9 @@
 /**
- * A child process in a group of its own, so that Ctrl-C in a terminal reaches its owner alone, which ends its children
- * in order, and so that what a child starts itself (wrangler starts workerd) can be ended together with it.
+ * A child process in its own process group. So Ctrl-C in a terminal reaches only its owner, which shuts its children down, and
+ * processes that the child starts (wrangler starts workerd) end together with it.
  *
- * An owner that stops without a word cannot leave a group behind: a shell waits on a pipe that only the owner holds open,
- * and kills the group when the pipe closes.
+ * An owner that crashes leaves no group behind: a shell waits on a pipe that only the owner holds open, and kills the group when
+ * the pipe closes.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -15,18 +15,18 @@ export class ChildError extends Error {
   override readonly name = "ChildError";
 }
 
-/** How much of a child's output is kept, to be quoted when it fails. */
+/** How much of a child's output is kept for error messages. */
 const OUTPUT_LINES = 15;
 
 export interface ChildOptions {
   readonly name: string;
-  /** A JavaScript or TypeScript file for the Node that runs the owner. */
+  /** A JavaScript or TypeScript file, run by the owner's Node. */
   readonly file: string;
   readonly args?: readonly string[];
-  /** Added to the owner's own environment. */
+  /** Added to the owner's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Goes with the child when the owner stops without a word; in any other case its owner removes it. */
+  /** Deleted with the child when the owner crashes; otherwise the owner deletes it. */
   readonly directory?: string;
   readonly onMessage: (message: unknown) => void;
 }
@@ -59,7 +59,7 @@ export class Child {
     watchOver(this.pid, directory, this.ended);
   }
 
-  /** Rejects with ChildError if the file cannot be run at all. */
+  /** Rejects with ChildError if the file cannot be run. */
   static async start({
     name,
     file,
@@ -81,7 +81,7 @@ export class Child {
     } catch (cause) {
       throw new ChildError(`${name} cannot be started: ${String(cause)}`, { cause });
     }
-    // Later on "error" is about a signal that found nobody, or a message to one that has gone: both are ends we see.
+    // A later "error" is a signal or a message to a process that has ended, which "exit" reports anyway.
     child.on("error", () => {});
     return new Child(name, child, directory);
   }
@@ -90,7 +90,7 @@ export class Child {
     return this.#process.exitCode !== null || this.#process.signalCode !== null;
   }
 
-  /** How it ended, and below that the last lines it wrote. */
+  /** How it ended, followed by the last lines of its output. */
   get epitaph(): string {
     const { exitCode, signalCode } = this.#process;
     const how = signalCode ?? (exitCode === null ? "still running" : `exit code ${exitCode}`);
@@ -101,7 +101,7 @@ export class Child {
     return this.#process.exitCode;
   }
 
-  /** Sends a signal to the child alone. */
+  /** Sends a signal to the child only, not to its group. */
   kill(signal: NodeJS.Signals): void {
     this.#process.kill(signal);
   }
@@ -118,7 +118,7 @@ export class Child {
     try {
       process.kill(-this.pid, "SIGKILL");
     } catch {
-      // Nobody is left in it.
+      // The group is empty.
     }
   }
 
@@ -129,7 +129,7 @@ export class Child {
   }
 }
 
-/** The way out that waits for nothing: for a second Ctrl-C and for an exit that nobody has planned. */
+/** Kills every group at once: for a second Ctrl-C and for an unplanned exit. */
 export function killEveryGroup(): void {
   for (const child of running) child.killGroup();
 }
@@ -142,11 +142,11 @@ function watchOver(pid: number, directory: string | undefined, ended: Promise<vo
     cwd: "/",
     detached: true,
   });
-  // Without a shell a child merely outlives a crash of its owner.
+  // Without a shell, a child outlives a crash of its owner.
   watchdog.on("error", () => {});
   watchdog.stdin.on("error", () => {});
   watchdog.unref();
   (watchdog.stdin as Socket).unref();
-  // Later, the id of the group may be somebody else's.
+  // Later, the group id may belong to other processes.
   void ended.then(() => watchdog.kill("SIGKILL"));
 }

@@ -1,6 +1,6 @@
 /**
- * Every way Rollcall reaches Redis, for suites that must hold on all of them: ioredis with RESP2 and with RESP3, and
- * @upstash/redis through the local bridge.
+ * Every client with which Rollcall reaches Redis, for suites that must pass on all of them: ioredis with RESP2 and with RESP3,
+ * and @upstash/redis through the local bridge.
  */
 import { Redis as UpstashRedis } from "@upstash/redis";
 import { Redis } from "ioredis";
@@ -11,10 +11,10 @@ import type { ReadPort, WritePort } from "../src/redis/port.ts";
 import { upstashReadPort, upstashWritePort } from "../src/redis/upstash.ts";
 
 export interface Client {
-  /** Reads with what a reader is given: over the bridge, the read-only token. */
+  /** Reads as a reader does: over the bridge, with the read-only token. */
   readonly read: ReadPort;
   readonly write: WritePort;
-  /** A plain connection, to append records and look at keys. */
+  /** A plain connection, to append records and read keys. */
   readonly redis: Redis;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Finds or fetches Redis once, before the test files start servers of their own side by side. */
+/** Finds or downloads Redis once, before the test files start their own servers in parallel. */
 import { findRedisBinary } from "../packages/local-redis/src/index.ts";
 
 export default async function setup(): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * A Socket.IO node as a process of its own, for tests that kill, stop and drain one. Talks over IPC:
+ * A Socket.IO server as a separate process, for tests that kill, stop and drain one. Messages over IPC:
  * out `{ ready: url }`, `{ change: "+alice connect" }`, `{ error: code }`; in `"drain"`.
  */
 import { createServer } from "node:http";

@@ -1,4 +1,4 @@
-/** A real Socket.IO server with presence, in this process, and real clients for it. */
+/** A real Socket.IO server with presence, in this process, and real clients. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Server, type ServerOptions } from "socket.io";
@@ -16,11 +16,11 @@ export interface TestNode extends AsyncDisposable {
   readonly io: Server;
   readonly url: string;
   readonly presence: Presence;
-  /** `+alice connect`, `-alice reap` … as this node heard them. */
+  /** `+alice connect`, `-alice reap` … as this server received them. */
   readonly heard: string[];
   readonly changes: Change[];
   readonly errors: PresenceError[];
-  /** Attaches presence to a server that ran without. */
+  /** Attaches presence to a running server. */
   close(): Promise<void>;
 }
 
@@ -72,7 +72,7 @@ export async function startNode(
   return { io, url, presence, heard, changes, errors, close, [Symbol.asyncDispose]: close };
 }
 
-/** Connects a client over WebSocket and waits until it is connected. Ids of users go by `auth.user`. */
+/** Connects a client over WebSocket and waits until it is connected. `auth.user` is the user id. */
 export async function connect(
   url: string,
   user?: string,
@@ -92,7 +92,7 @@ export async function connect(
   return client;
 }
 
-/** What a reader of this node says, without the times. */
+/** The answers of this server's reader, without times. */
 export async function counts(
   presence: Presence,
 ): Promise<{ users: number; sockets: number; connections: number }> {

@@ -1,4 +1,4 @@
-/** Waiting: for a condition with a bound, or for the eye of a spectator. Both end at once when a signal fires. */
+/** Waiting with a limit, for a condition or for a time. Both end at once when a signal fires. */
 import { setTimeout as delay } from "node:timers/promises";
 
 const POLL_MS = 25;
@@ -9,7 +9,7 @@ export interface UntilOptions {
   readonly signal: AbortSignal;
 }
 
-/** Polls until `probe` is true, and then resolves true; false after the time-out. Rejects with the signal's reason. */
+/** Polls until `probe` is true, then resolves true; resolves false after the timeout. Rejects with the signal's reason. */
 export async function until(
   probe: () => boolean | Promise<boolean>,
   { timeout, signal }: UntilOptions,
@@ -35,11 +35,11 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
 export interface Bound {
   /** ms */
   readonly timeout: number;
-  /** The error when the time is over. */
+  /** The error after the timeout. */
   readonly late: () => Error;
 }
 
-/** The promise's outcome; rejects with the signal's reason, or with `late()` after the time-out, if that comes first. */
+/** The promise's outcome; rejects with the signal's reason, or with `late()` after the timeout, whichever comes first. */
 export async function orAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal,

@@ -1,12 +1,12 @@
-/** A TCP proxy before Redis that a test can break: lose replies, cut connections, refuse new ones. */
+/** A TCP proxy in front of Redis that a test can break: drop replies, cut connections, refuse new ones. */
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 
 export interface Proxy {
   readonly url: string;
-  /** While true, what the server says is thrown away: requests are carried out and their replies lost. */
+  /** While true, replies are dropped: requests are carried out and their replies lost. */
   swallow: boolean;
-  /** Bytes thrown away so far. */
+  /** Bytes dropped so far. */
   swallowed: number;
   /** While true, new connections are closed at once. */
   refuse: boolean;

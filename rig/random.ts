@@ -1,6 +1,6 @@
 /**
- * Random numbers of one history: sfc32, seeded with text. Every part of a history forks a generator of its own by name,
- * so that leaving one fault out, as the shrinker does, does not change what the others draw.
+ * Random numbers for one history: sfc32, seeded with text. Every part of a history forks its own generator by name, so removing
+ * one fault, as the shrinker does, does not change the numbers of the others.
  */
 export class Random {
   readonly #seed: string;
@@ -14,7 +14,7 @@ export class Random {
     this.#a = hash(seed, 0x9e37_79b9);
     this.#b = hash(seed, 0x243f_6a88);
     this.#c = hash(seed, 0xb7e1_5162);
-    // The first numbers of similar seeds are similar; a dozen rounds part them.
+    // The first numbers of similar seeds are similar; a dozen rounds separate them.
     for (let i = 0; i < 12; i++) this.next();
   }
 
@@ -22,7 +22,7 @@ export class Random {
     return new Random(`${this.#seed}/${name}`);
   }
 
-  /** From 0 up to, and without, 1. */
+  /** At least 0, less than 1. */
   next(): number {
     const sum = (this.#a + this.#b + this.#counter) | 0;
     this.#counter = (this.#counter + 1) | 0;
@@ -46,12 +46,12 @@ export class Random {
   }
 }
 
-/** The item at a place given as a fraction. */
+/** The item at a position given as a fraction. */
 export function at<T>(list: readonly T[], fraction: number): T {
   return list[Math.floor(fraction * list.length)]!;
 }
 
-/** FNV-1a over the text, begun at `start`, with a last round of mixing. */
+/** FNV-1a over the text, starting from `start`, with a final round of mixing. */
 function hash(text: string, start: number): number {
   let sum = start;
   for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), 0x0100_0193);

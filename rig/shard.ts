@@ -1,6 +1,6 @@
 /**
- * One shard under a test's own clock: appends records with chosen times, steps the real script, and reads everything
- * the projection holds. `check()` holds it to the invariants that must hold after every call.
+ * One shard under a test's clock: appends records at chosen times, runs the real script, and reads the whole projection.
+ * `check()` checks the invariants that must hold after every call.
  */
 import { Redis } from "ioredis";
 import { decodeChanges, type Change } from "../src/core/change.ts";
@@ -28,7 +28,7 @@ export class TestShard {
   readonly prefix: string;
   readonly keys: ShardKeys;
   readonly projector: Projector;
-  /** The clock, ms. Starts somewhere round. */
+  /** The clock, ms. Starts at a round number. */
   now = 1_000_000;
   #ids = 0;
 
@@ -101,10 +101,10 @@ export class TestShard {
     return (await this.redis.xrange(this.keys.rejected, "-", "+")).map(([, fields]) => fields[1]!);
   }
 
-  /** Throws unless INV-1 and INV-4 hold and the totals agree with what they are the totals of. */
+  /** Throws unless INV-1 and INV-4 hold and the totals equal the sums they stand for. */
   async check(): Promise<void> {
     const users = await this.users();
-    // No prototype: `__proto__` is a user id like any other.
+    // No prototype: `__proto__` is a valid user id.
     const sums = Object.create(null) as Counts;
     let sockets = 0;
     let connections = 0;

@@ -1,24 +1,24 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 /**
- * How long a condition is waited for by default, ms: what takes milliseconds on an idle machine takes seconds on a busy one.
- * Less than a test may take (vitest.config.ts), so that a failure says what was waited for.
+ * The default time limit for a condition, ms: what takes milliseconds on an idle machine takes seconds on a busy one. It is less
+ * than a test's time limit (vitest.config.ts), so that a failure names the condition.
  */
 export const UNTIL_MS = 25_000;
 
-/** Real time, also where a test has put a clock of its own in place of the process's. */
+/** Real time, even if a test has replaced the process's clock. */
 const now = performance.now.bind(performance);
 
 export interface UntilOptions {
   /** ms; default UNTIL_MS. */
   readonly timeout?: number;
-  /** How long to wait from one look to the next, ms; default 10. */
+  /** How long to wait between probes, ms; default 10. */
   readonly every?: number;
 }
 
 /**
- * Polls until `probe` returns something truthy, and returns it. Fails after `timeout` ms with what was seen last,
- * so that a test waits for a condition and never for an amount of time. Rejects at once with what `probe` throws.
+ * Polls until `probe` returns a truthy value, and returns it. Fails after `timeout` ms with the last value, so that a test waits
+ * for a condition and never for a fixed time. Rejects at once when `probe` throws.
  */
 export async function until<T>(
   what: string,
@@ -35,8 +35,7 @@ export async function until<T>(
 }
 
 /**
- * Polls until `probe` returns something equal (as JSON) to `expected`. The failure shows both. Rejects at once with what
- * `probe` throws.
+ * Polls until `probe` returns a value equal (as JSON) to `expected`. A failure shows both. Rejects at once when `probe` throws.
  */
 export async function untilEqual(
   probe: () => unknown,

@@ -1,27 +1,27 @@
-/** A Worker as wrangler bundles and runs it: in the real workerd, on this machine, without a look-up on the network. */
+/** A Worker bundled and run by wrangler, in the real workerd, on this machine, without network requests. */
 import { unstable_startWorker } from "wrangler";
 
-// Neither for metrics nor for what request.cf would be.
+// No requests for metrics or for the contents of request.cf.
 process.env["WRANGLER_SEND_METRICS"] = "false";
 process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
 
 export interface WorkerOptions {
   /** Default: wrangler.toml. */
   readonly config?: string;
-  /** Instead of the one that the configuration names. */
+  /** The entry point, instead of the one in the configuration. */
   readonly entrypoint?: string;
 }
 
 export interface StartedWorker extends AsyncDisposable {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
-  /** One invocation of its cron, to its end. */
+  /** Runs one invocation of its cron to the end. */
   readonly schedule: () => Promise<Response>;
   /** What it printed. */
   readonly logged: string[];
 }
 
-/** With these variables beside those of the configuration; "" leaves one of them out. */
+/** With these variables in addition to those of the configuration; "" removes one. */
 export async function startWorkerd(
   variables: Record<string, string>,
   { config = "wrangler.toml", entrypoint }: WorkerOptions = {},
@@ -30,7 +30,7 @@ export async function startWorkerd(
   const worker = await unstable_startWorker({
     config,
     ...(entrypoint !== undefined && { entrypoint }),
-    // A .dev.vars of somebody who works here would bring the very credentials that have to be absent.
+    // A developer's .dev.vars would provide the very credentials that must be absent.
     envFiles: ["test/no-such-file.env"],
     bindings: Object.fromEntries(
       Object.entries(variables).map(([name, value]) => [name, { type: "plain_text", value }] as const),

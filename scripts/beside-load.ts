@@ -1,10 +1,10 @@
 /**
- * Runs a command beside a load that keeps every core busy: `npm run beside-load -- npm test`.
+ * Runs a command under a load that keeps every core busy: `npm run beside-load -- npm test`.
  *
- * Starts one busy process a core (or N), runs the command, ends them, and exits as the command did (128 plus the number
- * of the signal that ended it). What fails only here is a race: fix it where it is, not by a longer time-out.
+ * Starts one busy process per core (or N), runs the command, ends them, and exits with the command's code (128 plus the number
+ * of the signal that ended it). A test that fails only here has a race: fix the race, do not lengthen a timeout.
  *
- * A busy process asks after every slice whether its owner still lives, so that none is left behind, whatever ends this.
+ * After every slice a busy process checks whether its owner is alive, so that none is left behind.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ const USAGE = "Usage: npm run beside-load -- [--busy N] [--] COMMAND [ARGUMENT â
 const EXIT_USAGE = 2;
 const EXIT_SIGNALLED = 128;
 
-/** Busy for a second at a time; in between it ends if its owner has gone. */
+/** Busy for a second at a time; in between it exits if its owner has ended. */
 const BUSY = `
   process.on("disconnect", () => process.exit());
   const slice = () => { const end = performance.now() + 1_000; while (performance.now() < end); setImmediate(slice); };
@@ -32,7 +32,7 @@ if (command === undefined || command.startsWith("-") || !(Number.isSafeInteger(b
 const load = Array.from({ length: busy }, () =>
   spawn(process.execPath, ["-e", BUSY], { stdio: ["ignore", "ignore", "inherit", "ipc"] }),
 );
-// A terminal sends Ctrl-C to the command as well; whoever signals us alone means it.
+// A terminal sends Ctrl-C to the command too; a signal to this process alone is forwarded.
 const running = spawn(command, args, { stdio: "inherit" });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => running.kill(signal));
 try {

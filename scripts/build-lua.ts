@@ -14,7 +14,7 @@ function assemble(file: string): string {
   return text.replaceAll(/^-- include (\S+)$/gm, (_, part: string) => assemble(part).trimEnd());
 }
 
-/** Comments and indentation are for readers of the source; the server keeps and sends what remains. */
+/** Removes comments and indentation, which the server does not need. */
 function strip(lua: string): string {
   const code = lua
     .replaceAll(/--\[\[[\s\S]*?\]\]/g, "")

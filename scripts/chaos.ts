@@ -1,8 +1,8 @@
 /**
- * Chaos on real processes: `npm run chaos -- --minutes N --seed S`. Exits with 1 when something did not heal within
- * its bound, somebody was told to be offline who was not, or a process ended by itself.
+ * Chaos tests with real processes: `npm run chaos -- --minutes N --seed S`. Exits with 1 when something did not heal within its
+ * limit, an online user was reported offline, or a process ended unexpectedly.
  *
- * SIGINT and SIGTERM end it in order; a second one, or an end that takes too long, kills what is left.
+ * SIGINT and SIGTERM shut it down; a second one, or a shutdown that takes too long, kills what is left.
  */
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -13,18 +13,18 @@ import { runChaos } from "../test/chaos/run.ts";
 
 const HELP = `Usage: npm run chaos [-- --minutes N] [--seed S] [--users N] [--faults N] [--only NAME]...
 
-  --minutes N   no fault begins after so long; 2 by default
-  --seed S      repeats the faults, their order and what they hit; a fresh one by default
-  --users N     how many users, 4 to 500; 60 by default
+  --minutes N   no fault begins later than this; default 2
+  --seed S      repeats the faults, their order and their targets; default random
+  --users N     number of users, 4 to 500; default 60
   --faults N    at most so many faults
-  --only NAME   only this fault; may be given several times. One of:
+  --only NAME   only this fault; can be given several times. One of:
                 ${FAULTS.map(({ name }) => name).join("\n                ")}
 `;
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
 /** How many of the last events are shown after a failure. */
 const EVENTS_SHOWN = 60;
-/** How long an end in order may take, ms. */
+/** How long a shutdown may take, ms. */
 const CLOSE_TIMEOUT_MS = 15_000;
 
 interface Options {
@@ -77,7 +77,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Throws TypeError with a message for the person who typed. */
+/** Throws TypeError with a message for the user. */
 function readArguments(args: readonly string[]): Options | "help" {
   const { values } = parseArgs({
     args: [...args],
@@ -110,11 +110,11 @@ function number(flag: string, text: string, least: number, most: number): number
 }
 
 function listenForSignals(stop: AbortController): void {
-  // Redis has a watchdog of its own.
+  // Redis has its own watchdog.
   process.once("exit", killEveryGroup);
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
-      // npm passes Ctrl-C on although the terminal has sent it already: only a later one is a second one.
+      // npm forwards Ctrl-C although the terminal has already sent it: only a later signal is a second one.
       if (!stop.signal.aborted) {
         stop.abort(new Error(`ended by ${name}`));
         setTimeout(() => process.exit(EXIT_INTERRUPTED), CLOSE_TIMEOUT_MS).unref();

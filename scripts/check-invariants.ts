@@ -1,4 +1,4 @@
-/** Fails when an invariant of docs/protocol.md names no test, or a test that does not exist, or stands in no test. */
+/** Fails when an invariant of docs/protocol.md names no test, names a missing test, or is not mentioned in the test it names. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 

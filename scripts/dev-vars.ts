@@ -1,14 +1,14 @@
 /**
  * Writes `.dev.vars.example` from the table of variables: `node scripts/dev-vars.ts`. test/unit/edge/variables.test.ts
- * fails when the file is not what this makes.
+ * fails when the file is out of date.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Variable, VARIABLES } from "../src/edge/variables.ts";
 
-const HEAD = `# Every variable that Rollcall reads. For \`wrangler dev\`: copy this file to .dev.vars and fill it in; .dev.vars is not
-# committed. The secrets are those of the deployed Worker: npx wrangler secret put <name>. The others stand in wrangler.toml, and
-# can be set here as well, for this machine alone. functions/node.ts and the others read the same names from their environment.
+const HEAD = `# Every variable that Rollcall reads. For \`wrangler dev\`, copy this file to .dev.vars and fill it in; .dev.vars is not
+# committed. Set the same secrets for the deployed Worker: npx wrangler secret put <name>. The other variables are in wrangler.toml
+# and can be overridden here for this machine. functions/node.ts and the others read the same names from their environment.
 `;
 
 export function devVarsExample(): string {

@@ -1,10 +1,10 @@
 /**
- * Is the package one that people can install? Packs it, installs the tarball in empty folders and does there what users do.
+ * Checks that users can install the package: packs it, installs the tarball in empty folders and does there what users do.
  *
  *   npm run matrix               every version of every peer, compiler and runtime: some minutes
  *   npm run matrix -- --quick    one of each, under 40 s
  *
- * Prints a line a part, goes on after one that failed, and exits 1 if any did.
+ * Prints a line per part, continues after a failure, and exits with 1 if any part failed.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -30,5 +30,5 @@ try {
   await rm(temporary, { recursive: true, force: true });
 }
 const seconds = ((performance.now() - began) / 1000).toFixed(0);
-console.log(all.failed === 0 ? `all well, ${seconds} s` : `${all.failed} parts failed, ${seconds} s`);
+console.log(all.failed === 0 ? `all parts passed, ${seconds} s` : `${all.failed} parts failed, ${seconds} s`);
 process.exitCode = all.failed === 0 ? 0 : 1;

@@ -1,7 +1,7 @@
 /**
  * Breaks the code on purpose, one small break at a time, and expects the tests to notice: `node scripts/mutants.ts`
- * [--only <part of a name>] [--list]. Works on a copy. Fails when a mutant survives, when the place of one is not found
- * any more, or when its tests fail without it.
+ * [--only <part of a name>] [--list]. Works on a copy. Fails when a mutant survives, when the code it changes is not found, or
+ * when the tests fail without any mutant.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -43,7 +43,7 @@ async function main(): Promise<boolean> {
   try {
     const sound = await checkout.test([...new Set(chosen.flatMap(({ tests }) => tests))]);
     if (!sound.passed) {
-      console.log(`without any mutant "${sound.failed}" fails: mend that first`);
+      console.log(`without any mutant "${sound.failed}" fails: fix that first`);
       return false;
     }
     console.log(`without any mutant all tests pass (${(sound.ms / 1000).toFixed(1)} s)`);

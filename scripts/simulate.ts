@@ -1,7 +1,7 @@
 /**
  * Runs random histories of whole clusters on a real Redis in virtual time, with faults of every kind, and checks the
- * invariants of docs/protocol.md in each (test/simulation). Ends with 1 at the first that does not hold, made as small as
- * it can be; its seed repeats it.
+ * invariants of docs/protocol.md in each (test/simulation). Exits with 1 at the first failure, which it prints as small as it
+ * can make it; its seed repeats it.
  *
  *   node scripts/simulate.ts [--histories 1000] [--seed S] [--faults crash,failover]
  */

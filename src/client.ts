@@ -1,2 +1,2 @@
-/** The door `rollcall/client`. */
+/** The entry point `rollcall/client`. */
 export * from "./client/client.ts";

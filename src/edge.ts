@@ -1,4 +1,4 @@
-/** The door `rollcall/edge`: reader, API and sweeps for Workers and functions. Nothing of it needs Node. */
+/** The entry point `rollcall/edge`: reader, API and sweeps for Workers and functions. It does not need Node. */
 export { PresenceError, type PresenceErrorCode } from "./core/errors.ts";
 export { createFetch, type EnvironmentFetch } from "./edge/api.ts";
 export {

@@ -1,4 +1,4 @@
-/** The door `rollcall/http`: the API over any reader, for fetch, for Node's http, and as a server of its own. */
+/** The entry point `rollcall/http`: the API over any reader, as a fetch handler, for Node's http, or as its own server. */
 export { PresenceError, type PresenceErrorCode } from "./core/errors.ts";
 export type { Logger } from "./core/options.ts";
 export { createApp, type AppOptions } from "./http/app.ts";

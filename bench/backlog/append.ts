@@ -1,4 +1,4 @@
-/** A log that nobody has projected for a while. */
+/** A log that has not been projected for a while. */
 import type { Redis } from "ioredis";
 import type { ShardKeys } from "../../src/core/keys.ts";
 import { encodeRecord, type Operation } from "../../src/core/record.ts";
@@ -9,7 +9,7 @@ const IN_FLIGHT = 4;
 const PIPELINE = 500;
 const TTL_MS = 3_600_000;
 
-/** Appends so many operations, `size` a record: random users who come and go. Returns the records, and who is present. */
+/** Appends operations of random users, `size` per record. Returns the number of records and of users present. */
 export async function appendBacklog(
   redis: Redis,
   keys: ShardKeys,
@@ -29,7 +29,7 @@ export async function appendBacklog(
     const process = processes[records++ % PROCESSES]!;
     const list: Operation[] = [];
     for (let i = 0; i < size; i++) {
-      // Users of one process only, so that who is present is known without Redis.
+      // Each user is on one process only, so the users present are known without Redis.
       const user = Math.floor(Math.random() * (USERS / PROCESSES)) * PROCESSES + (records % PROCESSES);
       const leaves = process.present.delete(user);
       if (!leaves) process.present.add(user);

@@ -1,4 +1,4 @@
-/** The bridge as a process of its own, so that what it costs is not mistaken for what the function costs. */
+/** The bridge as a separate process, so that its cost is not counted as the function's. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 

@@ -1,17 +1,17 @@
-/** The Worker as wrangler runs it, and the CPU its processes use. */
+/** The Worker run by wrangler, and the CPU time of its processes. */
 import { readdirSync, readFileSync } from "node:fs";
 import { startWorkerd } from "../../rig/workerd.ts";
 
 export interface Invocation {
-  /** Of the thread that runs the function, ms: its JavaScript, and what the platform does for it there, such as HTTP. */
+  /** CPU of the thread that runs the function, ms: its JavaScript and the platform's work on that thread, such as HTTP. */
   readonly cpu: number;
-  /** Of the threads beside it, ms: V8 collecting garbage and compiling. */
+  /** CPU of the other threads, ms: V8's garbage collection and compilation. */
   readonly beside: number;
   readonly logged: readonly string[];
 }
 
 export interface Workerd extends AsyncDisposable {
-  /** One scheduled invocation, to its end. */
+  /** Runs one scheduled invocation to the end. */
   schedule(): Promise<Invocation>;
 }
 
@@ -29,7 +29,7 @@ export async function startMeasured(variables: Record<string, string>): Promise<
       }));
       if (!answer.ok)
         throw new Error(`the invocation failed: ${await answer.text()} ${worker.logged.join()}`);
-      // Of wrangler's two processes the other one is a proxy, which does less.
+      // wrangler runs two processes; the other one is a proxy, which uses less CPU.
       const function_ = used.filter(({ isMain }) => isMain).sort((a, b) => b.ms - a.ms)[0]!;
       const beside = used.filter(({ pid, isMain }) => pid === function_.pid && !isMain);
       return {
@@ -42,7 +42,7 @@ export async function startMeasured(variables: Record<string, string>): Promise<
   };
 }
 
-/** CPU so far of the threads of our own workerd processes; the scheduler keeps it in ns. */
+/** CPU time so far of the threads of our workerd processes; the scheduler records it in ns. */
 function cpuOfThreads(): Map<string, { readonly pid: string; readonly ms: number }> {
   const threads = new Map<string, { pid: string; ms: number }>();
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
@@ -55,7 +55,7 @@ function cpuOfThreads(): Map<string, { readonly pid: string; readonly ms: number
         threads.set(thread, { pid, ms: Number(ns) / 1e6 });
       }
     } catch {
-      // It ended while we looked.
+      // The thread ended meanwhile.
     }
   }
   return threads;

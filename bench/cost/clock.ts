@@ -1,4 +1,4 @@
-/** Time that jumps from one thing that happens to the next: hours of an idle process are measured in a second. */
+/** A clock that jumps from one timer to the next: hours of an idle process take a second. */
 import { Random } from "../../rig/random.ts";
 import type { Runtime } from "../../src/time/runtime.ts";
 
@@ -30,7 +30,7 @@ export class Clock implements Runtime {
     return () => this.#timers.delete(timer);
   }
 
-  /** Up to `end`, ms. After each moment in which something happened, `settled` is awaited. */
+  /** Runs until `end`, ms. After each timer, `settled` is awaited. */
   async runUntil(end: number, settled: () => Promise<void>): Promise<void> {
     await settled();
     for (;;) {

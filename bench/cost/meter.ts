@@ -1,7 +1,7 @@
 /**
- * What a per-command bill counts: Redis's own commandstats, so the commands inside scripts and the call of the script too.
- * Not counted, on either side of a comparison, are MULTI and EXEC (a transaction over REST has none on its bill; the recipe
- * gains most by that) and what a connection says when it is opened.
+ * What per-command billing counts, from Redis's commandstats: commands inside scripts, and script calls too. MULTI and EXEC
+ * are not counted on either side (a REST transaction is not billed for them, which helps the recipe most), nor are the commands
+ * that open a connection.
  */
 import type { Redis } from "ioredis";
 

@@ -1,6 +1,6 @@
 /**
- * The recorder itself, projecting inline, on a clock of ours: what it sends to a real Redis while sessions come and go.
- * The clock of Redis is ours too, so leases and heartbeats are what they would be.
+ * The real recorder, projecting inline, on a virtual clock: the commands it sends to a real Redis during sessions. The script
+ * uses the same clock, so leases and heartbeats behave as in production.
  */
 import type { Redis } from "ioredis";
 import { resolveRecorderOptions } from "../../src/recorder/options.ts";
@@ -11,11 +11,11 @@ import { Clock } from "./clock.ts";
 import type { Meter } from "./meter.ts";
 import type { Session } from "./sessions.ts";
 
-/** Far enough from 0 to be a stream id. */
+/** Not 0, so that it is a valid stream id. */
 const EPOCH_MS = 1_000_000_000_000;
-/** Where `now_ms` stands in a call of project.lua. */
+/** The position of `now_ms` in a call of project.lua. */
 const CLOCK = 14;
-/** From a request to its reply, ms of our clock. */
+/** Time from a request to its reply, ms of the virtual clock. */
 const ROUND_TRIP_MS = 1;
 const IDLE_FROM_MS = 60_000;
 
@@ -61,7 +61,7 @@ class World {
     return command.map((part, i) => (i === CLOCK ? String(now) : part)) as unknown as Command;
   }
 
-  /** Everything that was set off has been done. */
+  /** Resolves when no work is pending. */
   readonly settled = async (): Promise<void> => {
     do await new Promise(setImmediate);
     while (this.#underWay > 0);
@@ -100,11 +100,11 @@ async function stopped(world: World, recorders: readonly Recorder[]): Promise<vo
   await Promise.all(closed);
 }
 
-/** Commands for these sessions, with the heartbeats of the time they take. */
+/** Commands for these sessions, including heartbeats during that time. */
 export async function sessionsCost(options: OursOptions, sessions: readonly Session[]): Promise<number> {
   const { world, recorders } = await started(options);
   const end = sessions.at(-1)!.to + 5_000;
-  // Each arrival sets the next one off, so that few timers wait at once.
+  // Each arrival schedules the next one, so that few timers are pending at once.
   const chain = (moments: readonly { at: number; run: () => void }[], next = 0) => {
     const now = world.clock.now();
     while (next < moments.length && moments[next]!.at <= now) moments[next++]!.run();
@@ -130,7 +130,7 @@ async function left({ redis, prefix }: OursOptions): Promise<{ users: number; re
   return { users: await redis.hlen(`{${prefix}}:users`), records: await redis.xlen(`{${prefix}}:records`) };
 }
 
-/** Commands of `ms` without a session. */
+/** Commands during `ms` without a session. */
 export async function idleCost(options: OursOptions, ms: number): Promise<number> {
   const { world, recorders } = await started(options);
   await world.clock.runUntil(IDLE_FROM_MS, world.settled);

@@ -1,6 +1,6 @@
 /**
- * The data model of Socket.IO's recipe for counting users, doing the same work: two counters a connect, two calls of a
- * small script a disconnect, a heartbeat and a look at who is up every 5 s.
+ * The data model of Socket.IO's recipe for counting users, doing the same work: two counters per connect, two calls of a small
+ * script per disconnect, a heartbeat and a check of the other processes every 5 s.
  */
 import type { ChainableCommander, Redis } from "ioredis";
 import type { Meter } from "./meter.ts";
@@ -43,7 +43,7 @@ export async function recipeCost(
   return pairs + (await recipeIdleCost(redis, meter, nodes, sessions.at(-1)!.to));
 }
 
-/** Commands of `ms` without a session: of the heartbeats, and of looking who is up. */
+/** Commands during `ms` without a session: heartbeats and checks of the other processes. */
 export async function recipeIdleCost(redis: Redis, meter: Meter, nodes: number, ms: number): Promise<number> {
   const beats = await meter(async () => {
     for (let node = 0; node < nodes; node++) await redis.expire(IS_UP, 10);
@@ -51,7 +51,7 @@ export async function recipeIdleCost(redis: Redis, meter: Meter, nodes: number, 
   return beats * Math.floor(ms / EVERY_MS) + (await recipeSweepCost(redis, meter, ms));
 }
 
-/** Commands of looking who is up, which one process does for all, in `ms`; by default once. */
+/** Commands to check the other processes during `ms`, which one process does for all; by default once. */
 export async function recipeSweepCost(redis: Redis, meter: Meter, ms = EVERY_MS): Promise<number> {
   const once = await meter(async () => {
     await redis.smembers(PROCESSES);

@@ -1,4 +1,4 @@
-/** Users who come and go, each once: what both sides are to count. */
+/** Sessions of users, one each, for both sides to count. */
 import { Random } from "../../rig/random.ts";
 
 export interface Session {
@@ -9,7 +9,7 @@ export interface Session {
 
 export const STAY_MS = 30_000;
 
-/** `rate` a second, at random moments; Infinity: all at once, and all gone at once. */
+/** `rate` per second at random times; Infinity: all connect at once and all disconnect at once. */
 export function sessionsOf(count: number, rate: number): Session[] {
   const random = new Random(`${count}/${rate}`);
   let at = 1_000;

@@ -1,9 +1,9 @@
 /**
- * The least that a fold of this data model has to do, in Lua, as far as we know: read the log, look the users up, write
- * their counts in both hashes, tell who came and went, take what was read off the log. It checks nothing, keeps neither
- * leases nor totals, and counts a user who is named twice in one call wrongly: a measure, and no projector.
+ * The least that a fold of this data model must do, in Lua, as far as we know: read the log, read the users' counts, write them
+ * to both hashes, append the changes, trim the log. It checks nothing, keeps neither leases nor totals, and miscounts a user who
+ * occurs twice in one call: it is a benchmark, not a projector.
  *
- *   KEYS[1] the log   KEYS[2] users   KEYS[3] changes   ARGV[1] records a call   ARGV[2] prefix of the processes' hashes
+ *   KEYS[1] the log   KEYS[2] users   KEYS[3] changes   ARGV[1] records per call   ARGV[2] prefix of the processes' hashes
  */
 export const BARE = `
 local call = redis.call

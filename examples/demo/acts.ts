@@ -1,4 +1,4 @@
-/** What happens to a node in the story, and how its users take it. */
+/** What the demo does to a node, and how its users react. */
 import type { Incarnation } from "./cluster.ts";
 import type { World } from "./world.ts";
 
@@ -9,8 +9,8 @@ export interface Act {
 }
 
 /**
- * Kills a node. Its clients find another one, but of those users who were nowhere else every second stays away, as if
- * the train had entered a tunnel: only the reaper can know.
+ * Kills a node. Its clients connect to another one, but every second user who was on no other node stays away, so that the
+ * reaper has users to take offline.
  */
 export async function killNode(
   { cluster, population }: World,
@@ -23,7 +23,7 @@ export async function killNode(
   return { since, node, away };
 }
 
-/** Starts a node again, under a new process id, and lets the users come back who had stayed away. */
+/** Starts a node again, under a new process id, and reconnects the users who stayed away. */
 export async function restartNode(
   { cluster, population }: World,
   name: string,
@@ -36,7 +36,7 @@ export async function restartNode(
   return { since, node };
 }
 
-/** Ends a node with SIGTERM. Its clients find another one within their grace. */
+/** Ends a node with SIGTERM. Its clients connect to another one within their grace. */
 export async function drainNode({ cluster }: World, node: Incarnation): Promise<Act> {
   const since = performance.now();
   await cluster.drain(node.name);

@@ -1,28 +1,28 @@
-/** What `npm start` is given, checked before anything starts. */
+/** The arguments of `npm start`, checked before anything starts. */
 import { parseArgs } from "node:util";
 
 export const HELP = `Usage: npm start [-- --once] [--users N] [--ttl MS]
 
-Runs a small cluster on this machine and shows that its presence counts are right, whatever happens to a node:
+Runs a small cluster on this machine and shows that its presence counts stay correct while nodes crash and restart:
 a Redis, three Socket.IO processes, some hundred users with several tabs each, and the edge API in workerd.
-Without flags it goes on until Ctrl-C, killing and restarting nodes.
+Without flags it runs until Ctrl-C, killing and restarting nodes.
 
-  --once      plays the story once, checks every stage and exits with 0 or 1, within a minute
-  --users N   how many users, 4 to 500; 200 by default
-  --ttl MS    how long a process is believed after its last record, 1000 to 10000 ms; 3000 by default
+  --once      runs every stage once, checks each one and exits with 0 or 1 within a minute
+  --users N   number of users, 4 to 500; default 200
+  --ttl MS    how long a process is believed after its last record, 1000 to 10000 ms; default 3000
   --help      this text
 
-REDIS_URL names the Redis to use, under a prefix of its own; without it a Redis is started and stopped again.
+REDIS_URL selects a Redis, in which the demo uses a prefix of its own. Without it, a temporary Redis is started.
 `;
 
 const USERS = 200;
 const USERS_MIN = 4;
-/** Every change is told to every client, and all clients share one process here. */
+/** Every change goes to every client, and all clients share one process here. */
 const USERS_MAX = 500;
 const TTL_MS = 3_000;
-/** A client of a killed node has to find another one within two thirds of this, on a busy machine too. */
+/** A client of a killed node must connect to another one within two thirds of this, even on a busy machine. */
 const TTL_MS_MIN = 1_000;
-/** A stage waits for a lease to run out, and all of them have to fit into a minute. */
+/** A stage waits for a lease to expire, and all stages must fit into a minute. */
 export const TTL_MS_MAX = 10_000;
 
 export interface DemoOptions {
@@ -32,7 +32,7 @@ export interface DemoOptions {
   readonly ttl: number;
 }
 
-/** The options, or "help". Throws TypeError with a message for the person who typed. */
+/** The options, or "help". Throws TypeError with a message for the user. */
 export function readArguments(args: readonly string[]): DemoOptions | "help" {
   const { values } = parseArgs({
     args: [...args],

@@ -1,9 +1,9 @@
-/** What the nodes heard of users who came and went: kept for the checks, or the last few for the screen. */
+/** The changes that the nodes received: all of them for the checks, or the last few for the screen. */
 import type { Incarnation } from "./cluster.ts";
 import type { Told } from "./messages.ts";
 import { printable } from "./text.ts";
 
-/** Who came and who went. */
+/** Users who came online and users who went offline. */
 export interface Difference {
   readonly online: ReadonlySet<string>;
   readonly offline: ReadonlySet<string>;
@@ -17,7 +17,7 @@ export function without(all: ReadonlySet<string>, some: ReadonlySet<string>): Se
   return new Set([...all].filter((one) => !some.has(one)));
 }
 
-/** Everything every node heard, in order. */
+/** Every change that each node received, in order. */
 export class Tally {
   readonly #heard = new Map<Incarnation, Told[]>();
 
@@ -37,7 +37,7 @@ export class Tally {
       const last = new Map<string, string>();
       for (const { user, type } of heard) {
         if (last.get(user) === type)
-          return `${node.name} heard "${type}" of ${printable(user)} twice in a row`;
+          return `${node.name} received "${type}" for ${printable(user)} twice in a row`;
         last.set(user, type);
       }
     }
@@ -45,23 +45,23 @@ export class Tally {
   }
 }
 
-/** Says how what was heard differs from one change for each user of the difference, or returns null. */
+/** Checks that there was exactly one change for each user of the difference. Returns the problem, or null. */
 export function exactlyOnceProblem(heard: readonly Told[], expected: Difference): string | null {
   const times = { online: new Map<string, number>(), offline: new Map<string, number>() };
   for (const { type, user, cause } of heard) {
     const count = (times[type].get(user) ?? 0) + 1;
     times[type].set(user, count);
-    if (count > 1) return `"${type}" of ${printable(user)} came ${count} times`;
-    if (!expected[type].has(user)) return `"${type}" of ${printable(user)} (${cause}) came without a reason`;
+    if (count > 1) return `"${type}" for ${printable(user)} arrived ${count} times`;
+    if (!expected[type].has(user)) return `"${type}" for ${printable(user)} (${cause}) was not expected`;
   }
   for (const type of ["online", "offline"] as const) {
     const [missing] = without(expected[type], new Set(times[type].keys()));
-    if (missing !== undefined) return `"${type}" of ${printable(missing)} did not come`;
+    if (missing !== undefined) return `"${type}" for ${printable(missing)} did not arrive`;
   }
   return null;
 }
 
-/** The last changes that any node heard, each once. */
+/** The last changes that any node received, without duplicates. */
 export class Latest {
   readonly #kept: Told[] = [];
   readonly #limit: number;
@@ -79,7 +79,7 @@ export class Latest {
     if (this.#kept.length > this.#limit) this.#kept.shift();
   }
 
-  /** The newest first. */
+  /** Newest first. */
   list(): Told[] {
     return this.#kept.toReversed();
   }

@@ -1,6 +1,6 @@
 /**
- * The claim of the demo, as a check: what presence says equals what the clients say about themselves. Asked twice, of
- * the Reader on Redis and of the edge over HTTP.
+ * The demo's main check: the presence counts equal what the clients know about themselves. It compares the Reader on Redis
+ * and the edge API over HTTP.
  */
 import { TTL_MS_MAX } from "./arguments.ts";
 import { without } from "./changes.ts";
@@ -16,7 +16,7 @@ export interface Counted {
   readonly connections: number;
 }
 
-/** What one way of asking answered. */
+/** The answers of the reader or of the edge. */
 interface Answer {
   readonly from: string;
   readonly counts: Counted;
@@ -41,20 +41,21 @@ async function askEdge({ edge }: World): Promise<Answer> {
   return { from: "edge", counts, users, processes: socketsById(processes) };
 }
 
-/** It was registered when it came up, has neither been killed nor drained, and is not listed under that id any more. */
+/** For a node that is up, neither killed nor drained, and no longer listed under the id it registered with. */
 function falseReap({ name }: Incarnation, ttl: number): string {
   return (
-    `${name} is alive and was reaped: this machine is so busy that it could not renew its lease of ${ttl} ms in time. ` +
-    `It has registered afresh, and its users went offline and came back. Try a longer lease: --ttl ${TTL_MS_MAX}`
+    `${name} is alive but was reaped: this machine is too busy to renew its lease of ${ttl} ms in time. ` +
+    `It registered again, and its users went offline and back. Try a longer lease: --ttl ${TTL_MS_MAX}`
   );
 }
 
-/** Says in what an answer differs from what the clients say now, or returns null. */
+/** The first difference between an answer and the clients' current state, or null. */
 function problemWith(
   { from, counts, users, processes }: Answer,
   { population, cluster, options }: World,
 ): string | null {
-  if (!population.isSettled) return "some clients are not connected yet, or still to a node that has gone";
+  if (!population.isSettled)
+    return "some clients are not connected yet, or are still connected to a node that has ended";
   const truth = population.truth();
   if (counts.sockets !== truth.sockets)
     return `sockets: ${from} says ${counts.sockets}, clients ${truth.sockets}`;
@@ -75,7 +76,7 @@ function problemWith(
   return null;
 }
 
-/** Every tab has a transport of its own. Heartbeats tell how many there are, so this may come a heartbeat later. */
+/** Every tab has its own connection. Heartbeats carry the number, so it may be one heartbeat late. */
 function connectionsProblem({ from, counts }: Answer, { population }: World): string | null {
   const { sockets } = population.truth();
   return counts.connections === sockets
@@ -92,8 +93,8 @@ export interface SettleOptions {
 }
 
 /**
- * Waits until reader and edge agree with the clients in everything. Resolves with the figures and with how long it took
- * from `since` until the reader did, ms. Rejects with DemoError that names the difference seen last.
+ * Waits until reader and edge agree with the clients. Resolves with the figures and with the time from `since` until the
+ * reader agreed, ms. Rejects with DemoError that names the last difference.
  */
 export async function settle(
   world: World,
@@ -115,12 +116,13 @@ export async function settle(
 
   const agrees = await until(
     async () => {
-      // No answer is one that does not agree: it may come the next time.
+      // A failed request counts as a difference; the next one may succeed.
       problem = await compare().catch((error: Error) => error.message);
       return problem === null;
     },
     { timeout, signal },
   );
-  if (!agrees) throw new DemoError(`presence and the clients disagree for ${timeout} ms: ${problem!}`);
+  if (!agrees)
+    throw new DemoError(`presence and the clients still disagree after ${timeout} ms: ${problem!}`);
   return { users: counts!.users, sockets: counts!.sockets, connections: counts!.connections, ms };
 }

@@ -1,13 +1,13 @@
-/** Users at their tabs, at random: some are opened, some are closed, some lose their connection and come back. */
+/** Opens and closes tabs at random, and drops connections, which then reconnect. */
 import { pause } from "../../rig/pace.ts";
 import type { Population } from "./population.ts";
 
 const STEP_MS = 120;
-/** Of the tabs that happen to be open. With these, about five in six are open at any time. */
+/** Probabilities for an open tab. With these, about five in six tabs are open at any time. */
 const CLOSES = 0.2;
 const DROPS = 0.1;
 
-/** Goes on while it is not calm, until the signal fires, and then rejects with its reason. */
+/** Runs, except while it is calm, until the signal fires; then rejects with its reason. */
 export async function churn(
   population: Population,
   isCalm: { readonly now: boolean },

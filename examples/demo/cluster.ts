@@ -1,4 +1,4 @@
-/** The Socket.IO processes of the demo: started, killed, drained and started again, each in a process of its own. */
+/** Starts, kills, drains and restarts the Socket.IO processes of the demo. */
 import { fileURLToPath } from "node:url";
 import { Child } from "../../rig/child.ts";
 import { DemoError } from "./errors.ts";
@@ -7,12 +7,12 @@ import { orAborted } from "../../rig/pace.ts";
 
 const FILE = fileURLToPath(new URL("./node.ts", import.meta.url));
 const START_TIMEOUT_MS = 20_000;
-/** A goodbye takes milliseconds; the bound is that of a node whose Redis is gone, and a little. */
+/** A goodbye takes milliseconds. The limit is for a node whose Redis is gone, plus a margin. */
 const STOP_TIMEOUT_MS = 7_000;
 
 export type NodeState = "up" | "killed" | "draining" | "ended";
 
-/** One run of a node, from its start to its end. After a restart there is another one under the same name. */
+/** One run of a node, from start to end. A restart creates another one under the same name. */
 export interface Incarnation {
   readonly name: string;
   readonly child: Child;
@@ -34,7 +34,7 @@ export interface ClusterOptions {
   /** ms */
   readonly grace: number;
   readonly onChange: (node: Incarnation, change: Told) => void;
-  /** A node ended though nobody told it to. */
+  /** Called when a node ended unexpectedly. */
   readonly onFailure: (error: DemoError) => void;
 }
 
@@ -52,14 +52,14 @@ export class Cluster {
     return [...this.#nodes.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Those that take connections. */
+  /** The nodes that accept connections. */
   get up(): Incarnation[] {
     return this.nodes.filter((node) => node.state === "up");
   }
 
   /**
-   * Starts a node and resolves when it is registered and takes connections.
-   * Rejects with DemoError if it ends before that, or takes too long; with the signal's reason when that fires.
+   * Starts a node and resolves when it is registered and accepts connections.
+   * Rejects with DemoError if it ends before that or takes too long; with the signal's reason when the signal fires.
    */
   async start(name: string, signal: AbortSignal): Promise<Incarnation> {
     const { redis, prefix, ttl, grace, onChange, onFailure } = this.#options;
@@ -72,7 +72,7 @@ export class Cluster {
       onMessage(message) {
         const told = message as NodeMessage;
         if (told.type === "change") {
-          // What it hears before it is ready, somebody else heard too.
+          // Changes before it is ready are received by the other nodes too.
           if (node !== undefined) onChange(node, told.change);
           return;
         }
@@ -91,7 +91,7 @@ export class Cluster {
     });
     this.#nodes.set(name, started);
     failed.catch(() => {
-      if (started.state === "up") onFailure(new DemoError(`${name} ended by itself: ${child.epitaph}`));
+      if (started.state === "up") onFailure(new DemoError(`${name} ended unexpectedly: ${child.epitaph}`));
       if (started.state !== "killed") started.state = "ended";
     });
     return started;
@@ -106,16 +106,16 @@ export class Cluster {
     return node;
   }
 
-  /** SIGTERM: it says goodbye. Rejects with DemoError if it does not end by itself and well. */
+  /** SIGTERM: it says goodbye. Rejects with DemoError if it does not exit with code 0. */
   async drain(name: string): Promise<Incarnation> {
     const node = this.#get(name);
     node.state = "draining";
     await node.child.stop(STOP_TIMEOUT_MS);
-    if (node.child.exitCode !== 0) throw new DemoError(`${name} did not end well: ${node.child.epitaph}`);
+    if (node.child.exitCode !== 0) throw new DemoError(`${name} did not end cleanly: ${node.child.epitaph}`);
     return node;
   }
 
-  /** Ends all of them, gracefully if they let it be. */
+  /** Stops all nodes, gracefully if possible. */
   async stop(): Promise<void> {
     for (const node of this.up) node.state = "draining";
     await Promise.all([...this.#children].map((child) => child.stop(STOP_TIMEOUT_MS)));

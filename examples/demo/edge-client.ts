@@ -1,4 +1,4 @@
-/** A caller of the edge: asks over HTTP what any caller may ask. */
+/** A client of the edge API over HTTP. */
 import { DemoError } from "./errors.ts";
 
 const REQUEST_TIMEOUT_MS = 5_000;
@@ -16,7 +16,7 @@ export interface EdgeProcess {
   readonly sockets: number;
 }
 
-/** Every method rejects with DemoError when there is no good answer in time. */
+/** Every method rejects with DemoError when there is no successful answer in time. */
 export interface EdgeClient {
   /** GET /v1/counts, which is open. */
   counts(): Promise<EdgeCounts>;

@@ -1,6 +1,5 @@
 /**
- * The edge of the demo: the Worker of this project under `wrangler dev`, in the real workerd, with a read-only token of
- * the bridge and nothing else.
+ * The edge of the demo: this project's Worker under `wrangler dev`, in the real workerd, with only the bridge's read-only token.
  */
 import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -16,11 +15,11 @@ import { orAborted } from "../../rig/pace.ts";
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
 const START_TIMEOUT_MS = 25_000;
 const STOP_TIMEOUT_MS = 4_000;
-/** For people to paste: long enough for a demo on a loopback address. */
+/** Tokens are pasted by people; this is long enough for a demo on a loopback address. */
 const TOKEN_BYTES = 12;
 
 export interface EdgeOptions {
-  /** Of the bridge: where it listens, and its token for readers. */
+  /** The bridge's URL and read-only token. */
   readonly restUrl: string;
   readonly readOnlyToken: string;
   readonly prefix: string;
@@ -29,13 +28,13 @@ export interface EdgeOptions {
 
 export interface Edge extends EdgeClient {
   readonly url: string;
-  /** What a caller sends as a bearer token. */
+  /** The bearer token for callers. */
   readonly token: string;
   readonly pid: number;
   stop(): Promise<void>;
 }
 
-/** Rejects with DemoError when wrangler ends or is not ready in time, with the signal's reason when that fires. */
+/** Rejects with DemoError when wrangler ends or is not ready in time, with the signal's reason when the signal fires. */
 export async function startEdge(options: EdgeOptions, signal: AbortSignal): Promise<Edge> {
   const directory = await mkdtemp(join(tmpdir(), "rollcall-edge-"));
   let child: Child | undefined;
@@ -65,9 +64,11 @@ export async function startEdge(options: EdgeOptions, signal: AbortSignal): Prom
       if (!isStopping) options.onFailure(error);
     });
     const ask = edgeClient(url, token);
-    // Ready to answer is more than ready to listen: a variable that does not suit the Worker shows here.
+    // The Worker may listen and still not answer: an invalid variable shows here.
     await ask.counts().catch((error: DemoError) => {
-      throw new DemoError(`the edge does not answer well: ${error.message}\nwrangler dev: ${child!.epitaph}`);
+      throw new DemoError(
+        `the edge does not answer correctly: ${error.message}\nwrangler dev: ${child!.epitaph}`,
+      );
     });
     signal.throwIfAborted();
     return { url, token, pid, stop, ...ask };
@@ -77,7 +78,7 @@ export async function startEdge(options: EdgeOptions, signal: AbortSignal): Prom
   }
 }
 
-/** In a file, since arguments of a process can be read by everybody; and apart from the project's .dev.vars. */
+/** In a file, because any user can read a process's arguments; separate from the project's .dev.vars. */
 async function secretsIn(directory: string, options: EdgeOptions, token: string): Promise<string> {
   const path = join(directory, "secrets.env");
   const variables = {
@@ -86,7 +87,7 @@ async function secretsIn(directory: string, options: EdgeOptions, token: string)
     ROLLCALL_TOKENS: token,
     ROLLCALL_PREFIX: options.prefix,
     ROLLCALL_SHARDS: "1",
-    // The nodes project themselves.
+    // The nodes run the projector.
     ROLLCALL_STALE_AFTER: "5000",
   };
   const lines = Object.entries(variables).map(([name, value]) => `${name}=${value}\n`);
@@ -119,7 +120,7 @@ async function wrangler(
     cwd: PROJECT,
     directory,
     env: {
-      // Nothing here asks anything of the network.
+      // No network requests.
       WRANGLER_SEND_METRICS: "false",
       CLOUDFLARE_CF_FETCH_ENABLED: "false",
       WRANGLER_HIDE_BANNER: "true",
@@ -130,7 +131,7 @@ async function wrangler(
   });
 }
 
-/** wrangler tells a parent that listens where it serves, once it does. */
+/** wrangler sends its parent a message with its address once it is ready. */
 function readyUrl(message: unknown): string | undefined {
   const told = typeof message === "string" ? (JSON.parse(message) as Record<string, unknown>) : {};
   return told["event"] === "DEV_SERVER_READY"

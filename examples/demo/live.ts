@@ -1,4 +1,4 @@
-/** The story without an end: steady, a node killed, healed, restarted, another one drained, restarted, and so on. */
+/** The endless version: steady, a node killed, healed, restarted, another one drained, restarted, and so on. */
 import { drainNode, killNode, restartNode } from "./acts.ts";
 import { settle } from "./checks.ts";
 import { churn } from "./churn.ts";
@@ -8,7 +8,7 @@ import { pause, seconds, until } from "../../rig/pace.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { GRACE_MS, type World } from "./world.ts";
 
-/** How long a spectator gets to look at something, ms. */
+/** How long a caption stays on the screen, ms. */
 const LOOK_MS = 5_000;
 const STEADY_MS = 8_000;
 const REFRESH_MS = 400;
@@ -17,12 +17,12 @@ const SETTLE_TIMEOUT_MS = 15_000;
 export interface LiveOptions {
   readonly world: World;
   readonly signal: AbortSignal;
-  /** The last changes, the newest first. */
+  /** The last changes, newest first. */
   readonly changes: () => readonly Told[];
   readonly show: (snapshot: Snapshot, caption: string) => void;
 }
 
-/** Plays until the signal fires, and then rejects with its reason; with DemoError when presence does not heal. */
+/** Runs until the signal fires, then rejects with its reason; with DemoError when presence does not heal. */
 export async function playLive({ world, signal, changes, show }: LiveOptions): Promise<never> {
   let caption = () => "The users open their tabs.";
   const isCalm = { now: true };
@@ -57,7 +57,7 @@ async function story(
   const { cluster, population, options } = world;
   const { ttl } = options;
 
-  /** Whoever was cut off a moment ago is back, and nobody opens or closes a tab: so the figures can be compared exactly. */
+  /** Stops the churn and waits until all tabs are reconnected, so that the figures can be compared exactly. */
   async function calm(): Promise<void> {
     isCalm.now = true;
     await until(() => population.isSettled, { timeout: SETTLE_TIMEOUT_MS, signal });
@@ -65,7 +65,7 @@ async function story(
   }
   const healed = async (since: number) =>
     seconds((await settle(world, { since, timeout: SETTLE_TIMEOUT_MS + ttl + GRACE_MS, signal })).ms);
-  /** Where most is at stake. */
+  /** The node with the most sockets. */
   function busiest(): Incarnation {
     const { socketsOf } = population.truth();
     return cluster.up.sort((a, b) => (socketsOf.get(b) ?? 0) - (socketsOf.get(a) ?? 0))[0]!;
@@ -79,7 +79,7 @@ async function story(
   await until(() => population.isSettled, { timeout: SETTLE_TIMEOUT_MS, signal });
   for (;;) {
     isCalm.now = false;
-    await show("Steady: tabs are opened, closed and lost all the time, and the figures agree.", STEADY_MS);
+    await show("Steady: tabs open, close and reconnect all the time, and the figures agree.", STEADY_MS);
 
     await calm();
     const victim = busiest();
@@ -87,27 +87,27 @@ async function story(
     const leaseEnd = since + ttl;
     tell(() => {
       const left = Math.max(0, leaseEnd - performance.now());
-      return `${victim.name} got a SIGKILL. Its sockets are counted until its lease runs out, in ${seconds(left)} at most.`;
+      return `${victim.name} got SIGKILL. Its sockets are counted until its lease expires, in ${seconds(left)} at most.`;
     });
     const healedIn = await healed(since);
     isCalm.now = false;
     await show(
-      `Healed ${healedIn} after the SIGKILL (lease ${seconds(ttl)}); ${away.length} users who did not come back are offline.`,
+      `Healed ${healedIn} after SIGKILL (lease ${seconds(ttl)}); ${away.length} users who did not reconnect are offline.`,
       LOOK_MS,
     );
 
-    tell(() => `${victim.name} starts again, under a new process id.`);
+    tell(() => `${victim.name} restarts under a new process id.`);
     await restartNode(world, victim.name, away, signal);
     await show(`${victim.name} is back, and so are the ${away.length} users.`, LOOK_MS);
 
     await calm();
     const drained = busiest();
-    tell(() => `${drained.name} got a SIGTERM and says goodbye. Its users stay present while they move.`);
+    tell(() => `${drained.name} got SIGTERM and says goodbye. Its users stay online while they reconnect.`);
     const { since: drainedAt } = await drainNode(world, drained);
     const movedIn = await healed(drainedAt);
     isCalm.now = false;
     await show(
-      `${drained.name} is drained: its clients have moved, and all was right again after ${movedIn}.`,
+      `${drained.name} is drained: its clients have reconnected, and the figures agreed again after ${movedIn}.`,
       LOOK_MS,
     );
     await restartNode(world, drained.name, [], signal);

@@ -1,7 +1,7 @@
 /**
- * The demo: `npm start`, or `npm start -- --once` to have it checked.
+ * The demo: `npm start`, or `npm start -- --once` to check every stage.
  *
- * Ctrl-C (SIGINT), SIGTERM and SIGHUP end it in order; a second one, or an end that takes too long, kills what is left.
+ * Ctrl-C (SIGINT), SIGTERM and SIGHUP shut it down; a second one, or a shutdown that takes too long, kills what is left.
  */
 import { BridgeError } from "../../packages/upstash-bridge/src/index.ts";
 import { LocalRedisError } from "../../packages/local-redis/src/index.ts";
@@ -16,19 +16,19 @@ import { CHANGES_MAX } from "./table.ts";
 import { openView, trialOf } from "./view.ts";
 import { graceOf, openWorld, type World, type WorldOptions } from "./world.ts";
 
-/** The exit code of a command that was called wrongly, as shells have it. */
+/** The exit code for wrong arguments, as in shells. */
 const EXIT_USAGE = 2;
-/** What a shell adds to the number of the signal that ended a command. */
+/** Added to the number of the signal that ended a command, as in shells. */
 const EXIT_SIGNALLED = 128;
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
-/** npm passes Ctrl-C on although the terminal has sent it already: the second of a pair is not a second Ctrl-C. */
+/** npm forwards Ctrl-C although the terminal has already sent it: two signals within this time, ms, are one Ctrl-C. */
 const PAIR_MS = 500;
-/** How long an end in order may take, ms. */
+/** How long a shutdown may take, ms. */
 const CLOSE_TIMEOUT_MS = 12_000;
-/** `--once` has to end within a minute, its end in order included. */
+/** `--once` must end within a minute, including the shutdown. */
 const ONCE_TIMEOUT_MS = 45_000;
 
-/** Not an error of the demo: somebody had enough of it. */
+/** Not an error: the user ended the demo. */
 class Interrupted extends Error {
   readonly signal: keyof typeof SIGNALS;
   readonly exitCode: number;
@@ -61,7 +61,7 @@ async function main(): Promise<number> {
   } catch (error) {
     if (error instanceof Interrupted) {
       print(`Ended by ${error.signal}; nothing is left behind.`);
-      // Without --once, that is how it ends.
+      // Without --once this is the normal end.
       return options.once ? error.exitCode : 0;
     }
     if (
@@ -79,7 +79,7 @@ async function main(): Promise<number> {
 
 async function once(options: DemoOptions, stop: AbortController): Promise<void> {
   const timer = setTimeout(() => {
-    stop.abort(new DemoError(`the story did not end within ${seconds(ONCE_TIMEOUT_MS)}`));
+    stop.abort(new DemoError(`the stages did not end within ${seconds(ONCE_TIMEOUT_MS)}`));
   }, ONCE_TIMEOUT_MS);
   const began = performance.now();
   const tally = new Tally();
@@ -114,13 +114,13 @@ async function live(options: DemoOptions, stop: AbortController): Promise<void> 
         });
       } finally {
         view.close();
-        print("Ending: users leave, nodes say goodbye …");
+        print("Shutting down: users leave, nodes say goodbye …");
       }
     },
   );
 }
 
-/** Opens a world, lets something happen in it, and ends it in order, or by force when that takes too long. */
+/** Opens a world, runs `happen` in it and shuts it down, by force if that takes too long. */
 async function within(
   options: DemoOptions,
   stop: AbortController,
@@ -130,8 +130,7 @@ async function within(
   const { ttl, users } = options;
   const began = performance.now();
   print(`Rollcall demo: ${users} users, 3 nodes, lease ${ttl} ms, grace ${graceOf(options)} ms. Starting …`);
-  const closing = () =>
-    setTimeout(() => giveUp("the demo did not end in order in time", 1), CLOSE_TIMEOUT_MS);
+  const closing = () => setTimeout(() => giveUp("the shutdown took too long", 1), CLOSE_TIMEOUT_MS);
   let timer: NodeJS.Timeout | undefined;
   stop.signal.addEventListener("abort", () => (timer ??= closing()), { once: true });
   try {
@@ -163,13 +162,13 @@ function listenForSignals(stop: AbortController): void {
       }
     });
   }
-  // Whoever read us has gone (`npm start | head`, a closed window): there is nobody left to play for.
+  // The reader of our output is gone (`npm start | head`, a closed window): end the demo.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", () => stop.abort(new Interrupted("SIGHUP")));
   }
 }
 
-/** Waits for nothing: the children's groups are killed on "exit", and Redis by its watchdog. */
+/** Exits at once: the children's groups are killed on "exit", and Redis by its watchdog. */
 function giveUp(reason: string, exitCode: number): never {
   process.stderr.write(`${reason}\n`);
   process.exit(exitCode);

@@ -1,8 +1,8 @@
-/** Ids for the users of the demo. Some are not what a terminal or an address would like. */
+/** User ids of the demo. Some contain characters that are special in a terminal or a URL. */
 
 const NAMES = "alice bob carol dave erin frank grace heidi ivan judy kim leo mia noah olga paul quinn rosa sam tess uma vera will xena yara zoe".split(" "); // prettier-ignore
 
-/** In front, so that they are there however few users there are. */
+/** Used first, so that they appear even with few users. */
 const ODD = ["zoë", "李雷", "a/b?c=d&e%20f", "mallory\u001b[2J\u202e"];
 
 /** `count` ids, all different. */

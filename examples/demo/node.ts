@@ -1,6 +1,6 @@
 /**
- * One Socket.IO process of the demo, written as an application would be: it counts its sockets with Rollcall, tells
- * its clients who came and went, and says goodbye on SIGTERM. Besides, it tells the demo what it heard.
+ * One Socket.IO process of the demo, written like an application: it counts its sockets with Rollcall, tells its clients which
+ * users come online and go offline, and says goodbye on SIGTERM. It also reports the changes it receives to the demo.
  *
  * Started by cluster.ts with REDIS_URL, ROLLCALL_PREFIX, DEMO_TTL and DEMO_GRACE (ms) in its environment.
  */
@@ -12,7 +12,7 @@ import { type Change, createPresence } from "../../src/index.ts";
 import type { NodeMessage } from "./messages.ts";
 
 const HOST = "127.0.0.1";
-/** Redis is near: if it does not answer by then, the lease has to run out by itself. */
+/** Redis is local: if it does not answer by then, the lease has to expire. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
 const { REDIS_URL, ROLLCALL_PREFIX, DEMO_TTL, DEMO_GRACE } = process.env;
@@ -30,7 +30,7 @@ const presence = createPresence(io, {
     typeof socket.handshake.auth["user"] === "string" ? socket.handshake.auth["user"] : null,
 });
 
-// A client that asks is answered after everything it was told before: a socket keeps the order of its packets.
+// The answer arrives after everything sent to the client before: a socket keeps the order of its packets.
 io.on("connection", (socket) => {
   socket.on("all told", (answer: () => void) => answer());
 });
@@ -45,7 +45,7 @@ presence.on("offline", (user, change) => {
 });
 
 process.once("SIGTERM", () => {
-  // Goodbye first: the sockets that io.close() then closes have been given back already.
+  // Goodbye first: the sockets that io.close() then closes are no longer counted.
   void presence
     .close({ timeout: CLOSE_TIMEOUT_MS })
     .then(() => io.close())

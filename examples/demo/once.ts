@@ -1,4 +1,4 @@
-/** The story once: stage by stage, each checked before the next begins. */
+/** Runs the stages once, checking each before the next begins. */
 import { type Difference, difference, exactlyOnceProblem, type Tally } from "./changes.ts";
 import { settle } from "./checks.ts";
 import { type Incarnation, pidsOf } from "./cluster.ts";
@@ -8,11 +8,11 @@ import { type Stage, stagesOf } from "./stages.ts";
 import type { Connection } from "./tab.ts";
 import type { World } from "./world.ts";
 
-/** For the slowest part of a stage that is not waiting for a lease, ms. */
+/** For the slowest part of a stage, without waiting for a lease, ms. */
 const SETTLE_TIMEOUT_MS = 10_000;
 const EVENTS_TIMEOUT_MS = 10_000;
 
-/** Plays and prints the stages. Rejects with DemoError at the first check that does not hold. */
+/** Runs and prints the stages. Rejects with DemoError at the first check that fails. */
 export async function playOnce(
   world: World,
   tally: Tally,
@@ -43,7 +43,7 @@ export async function playOnce(
   const problem = tally.alternationProblem();
   if (problem !== null) throw new DemoError(problem);
   print(
-    `In every stage the reader and the edge gave the figures that the clients gave, and every node heard of every ` +
+    `In every stage the figures of reader and edge equalled those of the clients, and every node received every ` +
       `change exactly once: ${totals.online} online, ${totals.offline} offline.`,
   );
 }
@@ -64,8 +64,7 @@ async function play(stage: Stage, world: World, tally: Tally, signal: AbortSigna
     const figures = await settle(world, { since, timeout, signal });
     const { reaps = 0, offlineCause } = stage;
     const reapedNow = (await reader.totals()).reaped - reaped;
-    if (reapedNow !== reaps)
-      throw new DemoError(`${reapedNow} processes were reaped and ${reaps} should have been`);
+    if (reapedNow !== reaps) throw new DemoError(`${reapedNow} processes were reaped instead of ${reaps}`);
     const changes = difference(before, population.truth().users);
     let problem: string | null = null;
     const isHeard = () => {
@@ -85,7 +84,7 @@ async function play(stage: Stage, world: World, tally: Tally, signal: AbortSigna
   }
 }
 
-/** Every node that is up heard of every change exactly once since its mark, or since it started. */
+/** Checks that every node that is up received every change exactly once since its mark, or since it started. */
 function nodesProblem(
   up: readonly Incarnation[],
   marks: Map<Incarnation, number>,
@@ -100,8 +99,8 @@ function nodesProblem(
 }
 
 /**
- * What a node has heard it has told its clients, but it may be on its way to some of them. Those that connected within this
- * stage are waited for as well: what came to them later would be counted in the next stage.
+ * Waits until every client has received all that its node has sent. This includes clients that connected in this stage: what
+ * arrives later would be counted in the next stage.
  */
 async function allTold({ population }: World): Promise<void> {
   const asked = population.tabs.map(async ({ connection }) => {
@@ -116,7 +115,7 @@ async function allTold({ population }: World): Promise<void> {
   await Promise.all(asked);
 }
 
-/** Every client that was connected all the while was told as often as somebody came or went. */
+/** Checks that every client connected throughout the stage was told of every change exactly once. */
 function clientsProblem(
   { population }: World,
   told: Map<Connection, Connection["heard"]>,
@@ -146,7 +145,7 @@ function checkCauses(
     for (const change of tally.heard(node, marks.get(node))) {
       if (change.type === "offline" && change.cause !== cause) {
         throw new DemoError(
-          `${node.name} heard of an offline caused by "${change.cause}", not by "${cause}"`,
+          `${node.name} received an offline with the cause "${change.cause}" instead of "${cause}"`,
         );
       }
     }

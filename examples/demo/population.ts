@@ -1,17 +1,17 @@
 /**
- * The users of the demo and their tabs. This is where the truth is: how many sockets are open and whose they are is
- * asked of the clients, never of presence.
+ * The users of the demo and their tabs. They are the source of truth: the clients know which sockets are open and whose they
+ * are, independently of presence.
  */
 import type { Incarnation } from "./cluster.ts";
 import { namesOf } from "./names.ts";
 import { pause } from "../../rig/pace.ts";
 import { Tab } from "./tab.ts";
 
-/** How many tabs the users have, in turn. */
+/** Numbers of tabs, assigned to users in turn. */
 const TABS = [1, 2, 1, 3];
-/** One visitor who is not signed in for so many users. */
+/** One anonymous visitor for so many users. */
 const USERS_PER_VISITOR = 10;
-/** So many tabs are opened in one go: a crowd, but no stampede. */
+/** How many tabs are opened at once. */
 const CROWD = 20;
 const CROWD_PAUSE_MS = 20;
 
@@ -39,7 +39,7 @@ export class Population {
     return this.#tabs;
   }
 
-  /** What the clients say about themselves. */
+  /** The state of the clients. */
   truth(): Truth {
     const users = new Set<string>();
     const socketsOf = new Map<Incarnation, number>();
@@ -53,14 +53,14 @@ export class Population {
     return { sockets, users, socketsOf };
   }
 
-  /** Every open tab is connected, to a node that is up, and no other one is. */
+  /** Every open tab is connected to a node that is up, and no closed tab is connected. */
   get isSettled(): boolean {
     return this.#tabs.every(({ isOpen, connection }) =>
       isOpen ? connection?.node.state === "up" : connection === undefined,
     );
   }
 
-  /** Users all of whose connections are to this node: for whom nobody would notice if they went with it. */
+  /** Users connected to this node only. */
   usersOnlyOn(node: Incarnation): string[] {
     const elsewhere = new Set(
       this.#tabs.filter((tab) => tab.isOpen && tab.node !== node).map((tab) => tab.user),
@@ -69,7 +69,7 @@ export class Population {
     return [...here].filter((user): user is string => user !== null && !elsewhere.has(user));
   }
 
-  /** Opens these tabs, a few at a time; does not wait until they are connected. */
+  /** Opens these tabs, some at a time; does not wait until they are connected. */
   async open(tabs: readonly Tab[], signal: AbortSignal): Promise<void> {
     for (let first = 0; first < tabs.length; first += CROWD) {
       for (const tab of tabs.slice(first, first + CROWD)) tab.open();
@@ -82,7 +82,7 @@ export class Population {
     return this.#tabs.filter((tab) => wanted.has(tab.user));
   }
 
-  /** Everybody says goodbye. */
+  /** Closes every tab, with a goodbye. */
   leave(): void {
     for (const tab of this.#tabs) tab.close();
   }

@@ -1,8 +1,8 @@
 /**
- * A terminal that is redrawn in place, on the alternate screen so that what was there before comes back.
+ * Redraws a terminal in place, on the alternate screen, so that the previous content is restored at the end.
  *
- * Only rows that changed are written, which leaves a selection in the others alone; a window of another size is
- * drawn afresh. However the process ends, the cursor and the first screen are back.
+ * Only changed rows are written, which keeps a selection in the others; after a resize everything is redrawn. However the
+ * process exits, the cursor and the main screen are restored.
  */
 import type { WriteStream } from "node:tty";
 import type { Line } from "./table.ts";
@@ -55,7 +55,7 @@ export class Screen {
     if (written !== "") this.#out.write(written);
   }
 
-  /** Gives the terminal back and leaves the last picture on it. */
+  /** Restores the terminal and leaves the last picture on it. */
   close(): void {
     this.#leave();
     process.off("exit", this.#restore);

@@ -1,4 +1,4 @@
-/** What the screen shows, gathered from everybody who knows. */
+/** What the screen shows, from the clients, the reader, the edge and the nodes. */
 import type { ProcessPresence } from "../../src/index.ts";
 import type { Counted } from "./checks.ts";
 import type { Incarnation } from "./cluster.ts";
@@ -14,7 +14,7 @@ export interface ReaderView extends Counted {
 export interface EdgeView extends Counted {
   /** Live processes it lists. */
   readonly processes: number;
-  /** How long its two answers took, ms. */
+  /** How long the two requests took, ms. */
   readonly ms: number;
 }
 
@@ -23,25 +23,25 @@ export interface NodeView {
   readonly pid: number;
   readonly id: string;
   readonly state: string;
-  /** Sockets that presence counts; null: the process is not listed (any more). */
+  /** Sockets that presence counts; null: the process is not listed. */
   readonly counted: number | null;
-  /** Sockets that are open, as their clients say. */
+  /** Open sockets according to the clients. */
   readonly open: number;
-  /** ms until its lease runs out. */
+  /** Time until its lease expires, ms. */
   readonly lease: number | null;
 }
 
 export interface Snapshot {
   readonly clients: Counted;
-  /** Or why there is no answer. */
+  /** The answer, or why there is none. */
   readonly reader: ReaderView | string;
   readonly edge: EdgeView | string;
   readonly nodes: readonly NodeView[];
-  /** The newest first. */
+  /** Newest first. */
   readonly changes: readonly Told[];
 }
 
-/** Never rejects: who does not answer is shown as such. */
+/** Never rejects: a failed request is part of the snapshot. */
 export async function takeSnapshot(world: World, changes: readonly Told[]): Promise<Snapshot> {
   const [edge, { view, listed, now }] = await Promise.all([viewEdge(world), viewReader(world)]);
   const { sockets, users, socketsOf } = world.population.truth();

@@ -1,15 +1,15 @@
-/** The stages of `--once`, in order: what happens in each, and what has to be true of it besides the figures. */
+/** The stages of `--once`, in order: what happens in each, and what is checked besides the figures. */
 import { drainNode, killNode, restartNode } from "./acts.ts";
 import type { Told } from "./messages.ts";
 import type { World } from "./world.ts";
 
 export interface Stage {
   readonly name: string;
-  /** Makes it happen; resolves with the moment from which time is taken, performance.now(). */
+  /** Runs the stage; resolves with the time from which it is measured, performance.now(). */
   readonly act: () => Promise<number>;
-  /** How many processes have to be reaped in it, default 0: who is alive never, who says goodbye has no need of it. */
+  /** How many processes must be reaped, default 0: a live process never is, and one that says goodbye need not be. */
   readonly reaps?: number;
-  /** What every `offline` of the stage has to be caused by. */
+  /** The cause that every `offline` of the stage must have. */
   readonly offlineCause?: Told["cause"];
 }
 
@@ -30,7 +30,7 @@ export function stagesOf(world: World, signal: AbortSignal): Stage[] {
       name: "tabs came and went",
       async act() {
         const since = performance.now();
-        // Of different users: whose last open tab says goodbye while another one is lost, has left.
+        // Close and drop tabs of different users: a user whose last open tab says goodbye while another one is down has left.
         population.users.forEach((user, i) => {
           const [tab] = population.tabsOf([user]);
           if (i % 5 === 0) tab!.close();

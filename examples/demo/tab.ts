@@ -1,25 +1,25 @@
 /**
- * One browser tab of a user: a real client with a WebSocket of its own. While it is open it wants to be connected; when
- * the connection is lost it tries again at whichever node the load balancer names.
+ * One browser tab of a user: a real client with its own WebSocket. While it is open it stays connected: when the connection
+ * is lost, it reconnects to the node that the load balancer selects.
  */
 import { io, type Socket } from "socket.io-client";
 import type { Incarnation } from "./cluster.ts";
 
-/** How long a tab waits before it tries again, ms: spread, as clients of a node that died should be. */
+/** How long a tab waits before it reconnects, ms: random, so that the clients of a dead node do not all reconnect at once. */
 const RETRY_MS_MIN = 30;
 const RETRY_MS_MAX = 250;
 const CONNECT_TIMEOUT_MS = 3_000;
 
-/** The load balancer: a node that takes connections, or undefined when there is none. */
+/** The load balancer: returns a node that accepts connections, or undefined if there is none. */
 export type Balancer = () => Incarnation | undefined;
 
-/** One connection of a tab, from its start to its end, and what it was told meanwhile. */
+/** One connection of a tab, and the events it received. */
 export interface Connection {
   readonly node: Incarnation;
   readonly socket: Socket;
-  /** How often "user has connected" and "user has disconnected" came. */
+  /** How many "user has connected" and "user has disconnected" events it received. */
   readonly heard: { online: number; offline: number };
-  /** Resolves once everything has come that its node told it so far. Rejects when no answer comes within `timeout` ms. */
+  /** Resolves once it has received everything its node sent so far. Rejects when no answer arrives within `timeout` ms. */
   allTold(timeout: number): Promise<void>;
 }
 
@@ -41,7 +41,7 @@ export class Tab {
     return this.#wanted;
   }
 
-  /** Its user is somewhere else until it is opened again. */
+  /** The tab does not reconnect until it is opened again. */
   get isAway(): boolean {
     return this.#isAway;
   }
@@ -51,7 +51,7 @@ export class Tab {
     return this.#connection?.node;
   }
 
-  /** The connection if it is really there. */
+  /** The connection, if it is established. */
   get connection(): Connection | undefined {
     return this.#connection?.socket.connected === true ? this.#connection : undefined;
   }
@@ -63,7 +63,7 @@ export class Tab {
     this.#connect();
   }
 
-  /** Is not there to come back when the connection is lost; until then nothing changes. */
+  /** From now on it does not reconnect when the connection is lost. */
   stayAway(): void {
     this.#wanted = false;
     this.#isAway = true;
@@ -76,7 +76,7 @@ export class Tab {
     this.#letGo();
   }
 
-  /** Loses its connection without a goodbye, as in a tunnel, and comes back. */
+  /** Drops the connection without a goodbye; the tab then reconnects. */
   drop(): void {
     this.#connection?.socket.io.engine.close();
   }

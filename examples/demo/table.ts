@@ -1,4 +1,4 @@
-/** The screen of the demo as lines of styled cells: a function of what it shows, so that any window can have it. */
+/** Lays out the screen of the demo as lines of styled cells, for a window of any size. */
 import colors from "picocolors";
 import type { Counted } from "./checks.ts";
 import { seconds } from "../../rig/pace.ts";
@@ -9,13 +9,13 @@ export interface Segment {
   readonly text: string;
   readonly style?: ((text: string) => string) | undefined;
 }
-/** Of printable text only. */
+/** Contains printable text only. */
 export type Line = readonly Segment[];
 
 export interface Heading {
   readonly title: string;
   readonly caption: string;
-  /** How to ask the edge oneself. */
+  /** Commands to query the edge. */
   readonly trial: readonly string[];
   /** ms */
   readonly elapsed: number;
@@ -24,11 +24,11 @@ export interface Heading {
 const NAME = 9;
 const FIGURE = 12;
 const USER = 28;
-/** Rows of the caption, always as many, so that nothing jumps. */
+/** Rows of the caption, constant, so that the rows below do not move. */
 const CAPTION_ROWS = 2;
-/** A window that is wider gets no wider table. */
+/** The table does not get wider than this. */
 const COLUMNS_MAX = 100;
-/** Rows for the changes when there is room. */
+/** Most rows of changes. */
 export const CHANGES_MAX = 10;
 
 const dim = colors.dim;
@@ -45,7 +45,7 @@ export function tableOf(heading: Heading, shot: Snapshot, columns: number, rows:
     ...captionLines(heading.caption, width),
     [],
     [{ text: ` ${column("", NAME)}${["users", "sockets", "connections"].map((name) => column(name, FIGURE, "right")).join("")}`, style: dim }], // prettier-ignore
-    [...figures("clients", shot.clients, shot.clients), note("the truth, asked of the tabs")],
+    [...figures("clients", shot.clients, shot.clients), note("the truth, from the tabs")],
     answer(
       "reader",
       shot.reader,
@@ -73,7 +73,7 @@ export function tableOf(heading: Heading, shot: Snapshot, columns: number, rows:
       { text: column(type, 9), style: type === "online" ? colors.green : colors.yellow },
       { text: `${column(printable(user), USER)} ${printable(cause)}` },
     ]);
-  // Always as many rows, so that what stands below does not jump.
+  // Always the same number of rows, so that the rows below do not move.
   while (changes.length < room) changes.push([]);
   return [...above, [{ text: ` last changes`, style: dim }], ...changes, ...below]
     .slice(0, rows)
@@ -109,7 +109,7 @@ function answer<View extends Counted>(
   return [...figures(name, view, truth), note(describe(view))];
 }
 
-/** What equals the truth is green, what does not (yet) is yellow. */
+/** Figures that equal the truth are green, others yellow. */
 function figures(name: string, counts: Counted, truth: Counted): Segment[] {
   const keys = ["users", "sockets", "connections"] as const;
   return [
@@ -122,7 +122,7 @@ function figures(name: string, counts: Counted, truth: Counted): Segment[] {
 }
 
 function nodeLine({ name, pid, id, state, counted, open, lease }: NodeView): Line {
-  // The end of an id is what tells incarnations apart.
+  // The end of an id distinguishes incarnations.
   const short = id.slice(id.lastIndexOf(".") + 1);
   const stateStyle = state === "live" ? colors.green : state === "killed" ? colors.red : colors.yellow;
   return [

@@ -1,4 +1,4 @@
-/** Where the live story is shown: a terminal is redrawn in place, anything else gets a line now and then. */
+/** The output of the live demo: a terminal is redrawn in place, any other output gets a line now and then. */
 import { type Snapshot } from "./snapshot.ts";
 import { seconds } from "../../rig/pace.ts";
 import { Screen } from "./screen.ts";
@@ -6,7 +6,7 @@ import { tableOf } from "./table.ts";
 import { printable } from "./text.ts";
 import { graceOf, type World } from "./world.ts";
 
-/** How often a line is printed when there is no news, ms. */
+/** How often a line is printed without news, ms. */
 const LINE_EVERY_MS = 2_000;
 
 export interface View {
@@ -14,7 +14,7 @@ export interface View {
   close(): void;
 }
 
-/** How a person can ask the edge, in lines that fit a narrow window and can be pasted. */
+/** Commands to query the edge, in lines that fit a narrow window and can be pasted. */
 export function trialOf({ edge }: World): string[] {
   return [
     `curl -H 'Authorization: Bearer ${edge.token}' \\`,
@@ -49,7 +49,7 @@ function linesView(): View {
   let saidAt = -Infinity;
   return {
     show({ clients, reader, edge, nodes }, caption) {
-      // A caption that counts down is no news each time.
+      // A caption that counts down is not news each time.
       const gist = caption.replace(/\d+(\.\d+)?/g, "#");
       if (gist !== said) process.stdout.write(`${printable(caption)}\n`);
       if (gist === said && performance.now() - saidAt < LINE_EVERY_MS) return;

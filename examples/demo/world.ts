@@ -1,6 +1,6 @@
 /**
- * Everything the demo consists of, started in order and stopped in the opposite one:
- * Redis, the bridge, three nodes and the edge beside each other, the users' tabs.
+ * All parts of the demo, started in this order and stopped in reverse:
+ * Redis, the bridge, three nodes and the edge at the same time, the users' tabs.
  */
 import { randomBytes } from "node:crypto";
 import { Redis } from "ioredis";
@@ -16,14 +16,14 @@ import { Population } from "./population.ts";
 
 export const NODES = ["node-a", "node-b", "node-c"] as const;
 
-/** How long users stay present after a dropped transport or a node's goodbye, ms: time to find another node. */
+/** How long users stay present after a dropped transport or a node's goodbye, ms: time to connect to another node. */
 export const GRACE_MS = 2_000;
-/** Nobody in the story waits for a grace to run out, so it may be as long as a busy machine takes to reconnect a crowd. */
+/** No stage waits for a grace to end, so it can be as long as a busy machine needs to reconnect all users. */
 const GRACE_ONCE_MS = 15_000;
 
 export const graceOf = ({ once }: DemoOptions): number => (once ? GRACE_ONCE_MS : GRACE_MS);
 
-/** Keys looked at in one call when a Redis that is not ours is tidied up. */
+/** Keys per SCAN when the demo's keys are deleted from the user's Redis. */
 const SCAN_COUNT = 1_000;
 
 export interface World extends AsyncDisposable {
@@ -33,7 +33,7 @@ export interface World extends AsyncDisposable {
   readonly population: Population;
   readonly reader: ClosableReader;
   readonly edge: Edge;
-  /** Process groups that have to be gone at the end, as `name=id`. */
+  /** Process groups that must have ended at the end, as `name=id`. */
   readonly pids: readonly string[];
 }
 
@@ -41,13 +41,13 @@ export interface WorldOptions {
   readonly options: DemoOptions;
   readonly signal: AbortSignal;
   readonly onChange: (node: Incarnation, change: Told) => void;
-  /** A part of the world ended that should not have. */
+  /** Called when a part ended unexpectedly. */
   readonly onFailure: (error: DemoError) => void;
 }
 
 /**
- * Rejects with DemoError, LocalRedisError or BridgeError when a part does not start, with the signal's reason when that
- * fires; what had been started is stopped by then.
+ * Rejects with DemoError, LocalRedisError or BridgeError when a part does not start, with the signal's reason when the signal
+ * fires. By then, all parts that had started are stopped.
  */
 export async function openWorld({ options, signal, onChange, onFailure }: WorldOptions): Promise<World> {
   const stack = new AsyncDisposableStack();
@@ -75,7 +75,7 @@ export async function openWorld({ options, signal, onChange, onFailure }: WorldO
       { restUrl: bridge.url, readOnlyToken: tokens.readOnlyToken, prefix, onFailure },
       signal,
     );
-    // All of them have started or failed before the first failure is told: nothing starts behind our back.
+    // Wait until all have started or failed before reporting a failure, so that nothing starts afterwards.
     const results = await Promise.allSettled([starting, ...NODES.map((name) => cluster.start(name, signal))]);
     const [edgeResult] = results;
     if (edgeResult.status === "fulfilled") stack.defer(() => edgeResult.value.stop());
@@ -104,7 +104,7 @@ export async function openWorld({ options, signal, onChange, onFailure }: WorldO
   }
 }
 
-/** The signal ends the start alone: a Redis that runs is needed for the goodbyes, and ends last. */
+/** The signal cancels only the start: a running Redis is needed for the goodbyes and is stopped last. */
 async function provideRedisUnless(signal: AbortSignal): Promise<ProvidedRedis> {
   signal.throwIfAborted();
   const starting = new AbortController();
@@ -121,11 +121,11 @@ function newToken(): string {
   return randomBytes(24).toString("hex");
 }
 
-/** A Redis of our own is thrown away; in somebody else's our keys are deleted. */
+/** A temporary Redis is discarded; in the user's Redis the demo's keys are deleted. */
 async function tidyUp(provided: ProvidedRedis, prefix: string): Promise<void> {
   if ("pid" in provided) return;
   const redis = new Redis(provided.url, { maxRetriesPerRequest: 1 });
-  // A failed command tells as much.
+  // A failed command reports the same error.
   redis.on("error", () => {});
   try {
     for await (const keys of redis.scanStream({ match: `{${prefix}}:*`, count: SCAN_COUNT })) {

@@ -1,19 +1,19 @@
-/** What a browser and a Worker load: one file by esbuild, with nothing of Node in it, within its budget. */
+/** What a browser and a Worker load: one file made by esbuild, without Node modules, within its budget. */
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 export interface Bundle {
   /** Minified, bytes. */
   readonly minified: number;
-  /** And gzipped, bytes. */
+  /** Minified and gzipped, bytes. */
   readonly gzipped: number;
   /** The packages whose files are in it. */
   readonly packages: readonly string[];
 }
 
 /**
- * What a door exports, all of it or some names, from what is installed in `folder`. Rejects when something cannot be found without Node's
- * modules, or when anything is left to import at run time.
+ * Bundles the exports of an entry point, all or some, as installed in `folder`. Rejects when it imports a Node module, or when an
+ * import is left for run time.
  */
 export async function bundle(folder: string, door: string, names = "*"): Promise<Bundle> {
   const { outputFiles, metafile } = await build({
@@ -25,7 +25,7 @@ export async function bundle(folder: string, door: string, names = "*"): Promise
     minify: true,
     format: "esm",
     target: "es2022",
-    // Knows none of Node's modules: an import of one fails.
+    // With this platform, an import of a Node module fails.
     platform: "neutral",
     mainFields: ["module", "main"],
     conditions: ["import", "worker", "browser"],

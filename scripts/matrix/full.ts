@@ -1,6 +1,6 @@
 /**
- * Everything that can be brought along: README's first block with each version of each peer on each runtime, and under each
- * compiler; and the two packages beside this one.
+ * Every supported combination: README's first block with each version of each peer, on each runtime and with each compiler; and
+ * the two packages in packages/.
  */
 import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { run } from "./run.ts";
 import { runSnippet, writeSnippet } from "./snippet.ts";
 import { typecheck } from "./typecheck.ts";
 
-/** Versions of the peers that go together: the oldest, one between, the newest, and the newest with the oldest. */
+/** Versions of the peers to combine: the oldest, one in between, the newest, and the newest with the oldest. */
 const PEERS = [
   { ioredis: "5.4.1", socketIo: "4.6.2", upstash: "1.35.3", hono: "4.13.0" },
   { ioredis: "5.11.1", socketIo: "4.8.4", upstash: "1.36.0", hono: "4.13.19" },
@@ -35,7 +35,7 @@ const node = (version: string, ts = true): Runtime => ({
   package: `node@${version}`,
   binary: "node/bin/node",
   js: ["snippet.js"],
-  // Node takes TypeScript as it is from 22.18 on.
+  // Node runs TypeScript from 22.18 on.
   ...(ts && { ts: ["snippet.ts"] }),
 });
 
@@ -135,7 +135,7 @@ async function withPeers(
   }
 }
 
-/** The packages beside this one: each installs by itself, and works. */
+/** The packages in packages/: each can be installed alone, and works. */
 async function beside({ root, temporary, parts }: Scene): Promise<void> {
   for (const name of ["local-redis", "upstash-bridge"]) {
     const source = join(root, "packages", name);
@@ -161,7 +161,7 @@ const server = await startRedis();
 if (!/^redis:/.test(server.url)) throw new Error(server.url);
 await server.stop();
 `,
-  // Its command starts a Redis of its own, and answers; SIGTERM ends it with code 0.
+  // Its command starts a temporary Redis and answers; SIGTERM ends it with code 0.
   "upstash-bridge": `import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";

@@ -1,4 +1,4 @@
-/** The slice that CI runs: one version of everything, and all that is checked of the files themselves. */
+/** The part that CI runs: one version of everything, and all checks of the package's files. */
 import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { publint } from "publint";
@@ -14,7 +14,7 @@ export interface Scene {
   readonly root: string;
   /** An empty folder to work in. */
   readonly temporary: string;
-  /** The URL of a Redis that nobody else uses. */
+  /** The URL of a Redis used by nothing else. */
   readonly redis: string;
   readonly parts: Parts;
 }
@@ -26,12 +26,12 @@ const INSTALLED = 12_000_000;
 
 const kB = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;
 
-/** The tarball; undefined when there is none to go on with. */
+/** Returns the tarball; undefined if a step that the rest depends on failed. */
 export async function quick({ root, temporary, redis, parts }: Scene): Promise<string | undefined> {
   const tarball = await parts.part("pack", () => pack(root, temporary));
   if (tarball === undefined) return undefined;
 
-  // Beside the installing, which mostly waits.
+  // At the same time as the installation, which mostly waits.
   const ofFiles = Promise.all([
     parts.part("publint", () => lint(tarball)),
     parts.part("are the types wrong", () => attw(root, tarball)),
@@ -75,7 +75,7 @@ export async function quick({ root, temporary, redis, parts }: Scene): Promise<s
 
   await parts.part("rollcall/client in one file", async () => {
     const { gzipped, minified, packages } = await bundle(folder, "rollcall/client");
-    if (packages.join() !== "rollcall") throw new Error(`it brings ${packages.join(", ")}`);
+    if (packages.join() !== "rollcall") throw new Error(`it contains ${packages.join(", ")}`);
     const said = `${kB(gzipped)} gzipped of ${kB(CLIENT_GZIPPED)}, ${kB(minified)} minified`;
     if (gzipped > CLIENT_GZIPPED) throw new Error(said);
     return said;
@@ -96,7 +96,7 @@ export async function quick({ root, temporary, redis, parts }: Scene): Promise<s
   return tarball;
 }
 
-/** What an application does with the doors beside createPresence. */
+/** Runs what an application does with the other entry points. */
 export async function runDoors(
   folder: string,
   redis: string,
@@ -106,7 +106,7 @@ export async function runDoors(
   await run(runtime, args, { cwd: folder, timeout: 40_000, env: { REDIS_URL: redis } });
 }
 
-/** Rejects for any message, a suggestion included. */
+/** Rejects for any message, including suggestions. */
 export async function lint(tarball: string): Promise<void> {
   const { buffer } = new Uint8Array(await readFile(tarball));
   const { messages, pkg } = await publint({ strict: true, pack: { tarball: buffer } });
@@ -118,7 +118,7 @@ export async function attw(root: string, tarball: string): Promise<void> {
   await run(cli, [tarball, "--profile", "esm-only", "--no-color"], { cwd: root, timeout: 60_000 });
 }
 
-/** In CommonJS, as Node has it from 22.12 on. */
+/** require() from CommonJS, supported by Node from 22.12 on. */
 export async function requireDoors(folder: string, node: string): Promise<void> {
   await writeFile(
     join(folder, "require.cjs"),

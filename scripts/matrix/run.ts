@@ -1,4 +1,4 @@
-/** Commands with a bound, and the parts of the matrix: each is timed, and one that fails does not stop the others. */
+/** Commands with a time limit, and the parts of the matrix: each is timed, and a failure does not stop the others. */
 import { execFile } from "node:child_process";
 
 export interface RunOptions {
@@ -8,7 +8,7 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** What the command printed on stdout. Rejects with all it printed when it fails or takes too long. */
+/** The command's stdout. Rejects with its whole output when it fails or takes too long. */
 export async function run(
   file: string,
   args: readonly string[],
@@ -28,7 +28,7 @@ export async function run(
   });
 }
 
-/** npm sets variables for its own children, and a nested npm would take them for its settings. */
+/** npm sets variables for its children, and a nested npm would use them as its settings. */
 const clean = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^npm_(?!config_(registry|cache|userconfig))/i.test(name)),
 );

@@ -1,8 +1,8 @@
 /**
- * README's first block of code as a program: as it stands, with a server and clients around it.
+ * README's first code block as a program: unchanged, with a server and clients around it.
  *
- * The block uses an `io` (or makes one, on port 3000), a Redis at redis://localhost:6379 (or REDIS_URL), and makes a `presence`.
- * Three sockets of two users connect, `counts` has to say so and `online` has to come; then all leave.
+ * The block uses an `io` (or creates one on port 3000), a Redis at redis://localhost:6379 (or REDIS_URL), and creates a
+ * `presence`. Three sockets of two users connect; the counts and the `online` events must follow; then all disconnect.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ export async function writeSnippet(root: string, folder: string): Promise<void> 
   await writeFile(join(folder, "snippet.js"), code);
 }
 
-/** Runs it against an empty Redis, with a runtime and its arguments. */
+/** Runs it with a runtime and its arguments, against an empty Redis. */
 export async function runSnippet(
   folder: string,
   redis: string,
@@ -44,14 +44,14 @@ function firstBlock(markdown: string): string {
 
 const IMPORT = /^import\s[\s\S]*?;\n/gm;
 
-/** The program, in TypeScript. It takes the URL of Redis from REDIS_URL and prints `counted` at the end. */
+/** The program, in TypeScript. It reads REDIS_URL and prints `counted` at the end. */
 async function snippetProgram(readme: string): Promise<string> {
   const block = firstBlock(await readFile(readme, "utf8"));
   const imports = block.match(IMPORT) ?? [];
   const body = block
     .replaceAll(IMPORT, "")
     .replaceAll(/(["'`])redis:\/\/localhost:6379\1/g, "theRedis")
-    // A port of its own: several of these may run on one machine.
+    // A free port: several of these may run on one machine.
     .replaceAll(/\b3000\b/g, "thePort");
   const makesIo = /^\s*(?:const|let|var)\s+io\b/m.test(body);
   const server = makesIo ? "" : "const io = new TheServer(thePort);\n";
@@ -75,7 +75,7 @@ void TheServer, theRedis;
 `;
 
 const AFTER = `
-// ---- what is around it: clients that come and go
+// ---- the rest of the program: clients that connect and disconnect
 io.use((socket, next) => {
   socket.data.userId = socket.data.user = socket.handshake.auth["user"];
   next();
@@ -111,7 +111,7 @@ await theCounts(0, 0);
 await theState("two went", () => theEvents.filter((event) => event.startsWith("offline")).length === 2);
 await presence.close();
 await io.close();
-// Nothing keeps the process alive. Bun and Deno do not tell.
+// Nothing must keep the process alive; Bun and Deno cannot list what does.
 await theState("no timer is left", () => !process.getActiveResourcesInfo().includes("Timeout"), 5_000);
 console.log("counted");
 `;

@@ -1,4 +1,4 @@
-/** A user's `tsc --strict` over a program, under both module resolutions that current projects have. */
+/** A user's `tsc --strict` for a program, with both module resolutions in current use. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "./run.ts";
@@ -6,8 +6,8 @@ import { run } from "./run.ts";
 export type Resolution = "nodenext" | "bundler";
 
 /**
- * Checks files of the folder, which has their dependencies, with a compiler. What the dependencies' own types say about each
- * other is not ours to answer for; an error in the files or in Rollcall's types rejects.
+ * Type-checks files in a folder that has their dependencies installed. Rejects for errors in the files or in Rollcall's types;
+ * errors between the dependencies' own types are ignored.
  */
 export async function typecheck(
   folder: string,

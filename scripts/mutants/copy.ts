@@ -1,4 +1,4 @@
-/** A copy of the checkout in a temporary directory, to break: the real files are never edited. */
+/** A copy of the checkout in a temporary directory, in which mutants are applied. The real files are never edited. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,12 +17,12 @@ const COPIED = [
   "tsconfig.json",
   "vitest.config.ts",
 ];
-/** A mutant that hangs is noticed as well, ms. */
+/** The time limit for tests, so that a mutant that hangs is detected too, ms. */
 const TIMEOUT_MS = 120_000;
 
 export interface TestRun {
   readonly passed: boolean;
-  /** The name of the first test that failed; undefined when vitest failed and none of the tests did. */
+  /** The name of the first failed test; undefined when vitest failed but no test did. */
   readonly failed: string | undefined;
   readonly ms: number;
 }
@@ -40,7 +40,7 @@ export class Checkout {
     symlinkSync(join(root, "node_modules"), join(this.folder, "node_modules"));
   }
 
-  /** Applies the mutant. Returns how to take it back, or what no longer matches. */
+  /** Applies the mutant. Returns a function that reverts it, or the edit that no longer matches. */
   async apply({ edits }: Mutant): Promise<(() => Promise<void>) | string> {
     const before = new Map<string, string>();
     const take = () => before.forEach((text, file) => writeFileSync(join(this.folder, file), text));
@@ -52,7 +52,7 @@ export class Checkout {
         return `${file} holds its text ${found} times`;
       }
       if (!before.has(file)) before.set(file, text);
-      // As a function: a "$" in the replacement means itself.
+      // A function, so that "$" in the replacement is literal.
       writeFileSync(
         join(this.folder, file),
         text.replace(find, () => replace),
@@ -77,7 +77,7 @@ export class Checkout {
     const began = performance.now();
     const vitest = join(this.folder, "node_modules/vitest/vitest.mjs");
     const reporter = ["--reporter=json", `--outputFile=${report}`];
-    // One file after the other: with several at once, --bail can end the run before the failure is in the report.
+    // One file at a time: with several, --bail can end the run before the failure is in the report.
     const options = ["--bail=1", "--no-file-parallelism"];
     const { code } = await this.#run([vitest, "run", ...options, ...reporter, ...files]);
     const ms = performance.now() - began;
@@ -88,7 +88,7 @@ export class Checkout {
     const child = spawn(process.execPath, args, {
       cwd: this.folder,
       stdio: ["ignore", "pipe", "pipe"],
-      // That it fails is enough: no search for the smallest history.
+      // A failure is enough; do not search for the smallest history.
       env: { ...process.env, MODEL_SHRINK: "0" },
       timeout: TIMEOUT_MS,
     });

@@ -1,6 +1,6 @@
 /**
- * Small breaks of the code, each with the invariant it breaks and the tests that must notice. `find` is exact and stands
- * in its file exactly once, so that a mutant whose place has changed is noticed too.
+ * Small changes that break the code, each with the invariant it breaks and the tests that must fail. `find` is exact and occurs
+ * exactly once in its file, so that a mutant whose code has changed is detected too.
  */
 export interface Edit {
   readonly file: string;

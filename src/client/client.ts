@@ -1,21 +1,23 @@
 /**
- * A typed client of the API, for browsers and every runtime with fetch: `rollcall/client`. It depends on nothing.
+ * A typed client of the API, for browsers and every runtime with fetch: `rollcall/client`. It has no dependencies.
  *
  *   const rollcall = createClient("https://presence.example", { token });
  *   const { users, asOf } = await rollcall.lookup(["alice", "bob"]);
- *   for await (const news of rollcall.follow({ after: asOf.cursor, users: ["alice", "bob"] })) …
+ *   for await (const { changes } of rollcall.follow({ after: asOf.cursor, users: ["alice", "bob"] })) …
  *
- * The types are those of the reader, as JSON leaves them. In a browser a token is readable by whoever uses the page:
- * leave it out there and read the open counts, or put the API behind a server of yours.
+ * The types are the reader's, after JSON. In a browser anyone who uses the page can read the token: leave it out there and
+ * read the open counts, or put the API behind your own server.
  */
 import type * as reader from "../reader/reader.ts";
+import { PresenceError, type PresenceErrorCode } from "../core/errors.ts";
+import { type Known, refuseUnknown } from "../core/options.ts";
 import type { Json } from "../reader/answers/json.ts";
 import { follow, type FollowOptions, type News } from "./follow.ts";
 import { ProblemError } from "./problem.ts";
 import { type ClientOptions, requester } from "./request.ts";
 
 export type { ClientOptions, FollowOptions, News };
-export { ProblemError };
+export { PresenceError, type PresenceErrorCode, ProblemError };
 
 export type Counts = Json<reader.Counts>;
 export type UsersPage = Json<reader.UsersPage>;
@@ -25,13 +27,35 @@ export type Users = Json<reader.UsersAnswer>;
 export type Processes = Json<reader.ProcessesAnswer>;
 export type Changes = Json<reader.ChangesAnswer>;
 
-/** Every method rejects with ProblemError for an answer that is none, and as fetch does when there is no answer. */
+/** Which page of users. */
+export interface ClientPageOptions {
+  /** `next` of the page before; leave it out for the first page. */
+  readonly cursor?: string | undefined;
+  /** How many users, approximately: 1 to 1,000, default 100. */
+  readonly limit?: number | undefined;
+}
+
+/** Which changes. */
+export interface ClientChangesOptions {
+  /** A cursor, from `asOf` or from the page before. Default: now, so the answer is empty and brings a cursor. */
+  readonly after?: string | undefined;
+  /** Only changes of these users, at most 100. Default: all users. */
+  readonly users?: readonly string[] | undefined;
+}
+
+const PAGE_OPTIONS: Known<ClientPageOptions> = { cursor: true, limit: true };
+const CHANGES_OPTIONS: Known<ClientChangesOptions> = { after: true, users: true };
+
+/**
+ * Every method rejects with ProblemError when the API answers with an error, as fetch does when no answer comes, and with
+ * PresenceError OPTIONS_INVALID for an unknown option.
+ */
 export interface Client {
   /** How many users, sockets and connections. */
   counts(): Promise<Counts>;
-  /** One page of who is present; go on with `cursor: page.next`. `limit` is approximate: 1 to 1,000, default 100. */
-  page(options?: { readonly cursor?: string; readonly limit?: number }): Promise<UsersPage>;
-  /** Everyone who is present, page by page. */
+  /** One page of the users present. Continue with `cursor: page.next`. */
+  page(options?: ClientPageOptions): Promise<UsersPage>;
+  /** All users present, page by page. */
   users(): AsyncGenerator<UserPresence, void>;
   /** One user; `online: false` for one who is absent. */
   user(id: string): Promise<User>;
@@ -39,26 +63,26 @@ export interface Client {
   lookup(ids: readonly string[]): Promise<Users>;
   /** The Socket.IO processes, their leases and counts. */
   processes(): Promise<Processes>;
-  /** Who came and went since a cursor, of at most 100 users or of all. */
-  changes(options?: { readonly after?: string; readonly users?: readonly string[] }): Promise<Changes>;
+  /** The changes since a cursor. */
+  changes(options?: ClientChangesOptions): Promise<Changes>;
   /**
-   * The same as it happens, for ever: comes back by itself, with jittered back-off, from where it was. Ends when the signal
-   * fires; rejects with ProblemError for what coming back does not mend (a wrong token, a wrong cursor).
+   * Changes as they happen. Reconnects by itself, with jittered back-off, and continues from the last cursor. Ends when the
+   * signal fires; rejects with ProblemError for what a retry does not fix (a wrong token, a wrong cursor).
    */
   follow(options?: FollowOptions): AsyncGenerator<News, void>;
   /**
-   * Any other route, with the token and within `timeout`: `client.fetch("/openapi.json")`. Resolves with the Response
-   * whatever its status is.
+   * Any other route, with the token and within `timeout`: `client.fetch("/openapi.json")`. Resolves with the Response,
+   * whatever its status.
    */
   fetch(path: `/${string}`, init?: RequestInit): Promise<Response>;
 }
 
-/** What in a query is undefined is left out; of a list, each is sent. */
+/** Undefined values are left out; each value of a list is sent. */
 type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**
  * A client of the API at `url`, which may have a path before the routes: `https://example.com/presence`.
- * Sends nothing before a method is called.
+ * Sends nothing before a method is called. Throws PresenceError OPTIONS_INVALID.
  */
 export function createClient(url: string, options: ClientOptions = {}): Client {
   const request = requester(options);
@@ -77,8 +101,10 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
       body: JSON.stringify({ ids }),
     }); // prettier-ignore
 
-  const page: Client["page"] = ({ cursor, limit } = {}) =>
-    json("/v1/users", { cursor, limit: limit?.toString() });
+  const page: Client["page"] = async (pageOptions = {}) => {
+    refuseUnknown(pageOptions, PAGE_OPTIONS, "page()");
+    return json("/v1/users", { cursor: pageOptions.cursor, limit: pageOptions.limit?.toString() });
+  };
 
   return {
     counts: () => json("/v1/counts"),
@@ -86,16 +112,13 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     async *users() {
       let cursor: string | undefined;
       do {
-        const { users, next }: UsersPage = await page({
-          limit: PAGE,
-          ...(cursor !== undefined && { cursor }),
-        });
+        const { users, next }: UsersPage = await page({ limit: PAGE, cursor });
         yield* users;
         cursor = next ?? undefined;
       } while (cursor !== undefined);
     },
     async user(id) {
-      // No path can carry these: they are steps in it, or nothing.
+      // A path cannot carry these ids: "", "." and ".." change the path itself.
       if (/^\.{0,2}$/.test(id)) {
         const { users, asOf } = await lookup([id]);
         return { ...users[0]!, asOf };
@@ -104,13 +127,16 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     },
     lookup,
     processes: () => json("/v1/processes"),
-    changes: ({ after, users = [] } = {}) => json("/v1/changes", { after, user: users }),
+    async changes(changesOptions = {}) {
+      refuseUnknown(changesOptions, CHANGES_OPTIONS, "changes()");
+      return json("/v1/changes", { after: changesOptions.after, user: changesOptions.users ?? [] });
+    },
     follow: (followOptions = {}) => follow(`${base}/v1/changes`, request, followOptions),
     fetch: (path, init) => request(base + path, init),
   };
 }
 
-/** Users a page when all are asked for: the most the API gives. */
+/** Users per page when all are requested: the API's maximum. */
 const PAGE = 1_000;
 
 function search(query: Query): string {

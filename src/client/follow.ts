@@ -1,41 +1,48 @@
 /**
- * Following /v1/changes: one stream after the other, each from where the last one ended.
+ * Follows /v1/changes: one stream after another, each from where the last one ended.
  *
- * Not the browser's EventSource, which cannot send a token and gives up at the first refusal.
+ * It does not use the browser's EventSource, which cannot send a token and gives up when the first request is refused.
  */
 import { type EventSourceMessage, EventSourceParserStream } from "eventsource-parser/stream";
 import { backoff } from "../core/backoff.ts";
+import { abortSignal, type Known, refuseUnknown } from "../core/options.ts";
 import type { Changes } from "./client.ts";
 import { pause } from "../time/pause.ts";
 import { ProblemError } from "./problem.ts";
 import type { Request } from "./request.ts";
 
 export interface FollowOptions {
-  /** A cursor: of a snapshot's `asOf`, or of the last news. Default: from now on. */
+  /** A cursor, from a snapshot's `asOf` or from the last item. Default: from now on. */
   readonly after?: string | undefined;
-  /** Of these users, at most 100. Default: of all. */
+  /** Only changes of these users, at most 100. Default: all users. */
   readonly users?: readonly string[] | undefined;
+  /** Ends following. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface News {
   readonly changes: Changes["changes"];
-  /** Where to go on from, in another process for instance. */
+  /** Where to continue, for instance in another process. */
   readonly cursor: string;
-  /** Some changes are lost: take a snapshot again. `changes` is empty then. */
+  /** Some changes are no longer available: take a new snapshot. `changes` is empty then. */
   readonly gap: boolean;
 }
 
-/** The server gives a sign of life every 15 s. */
+const FOLLOW_OPTIONS: Known<FollowOptions> = { after: true, users: true, signal: true };
+
+/** The server sends a keep-alive every 15 s. */
 const SILENCE_MS = 45_000;
-/** An event has at most some thousand changes. */
+/** An event holds a few thousand changes at most. */
 const BUFFER_MAX = 16 * 1024 * 1024;
 
 export async function* follow(
   url: string,
   request: Request,
-  { after, users = [], signal: outer }: FollowOptions,
+  options: FollowOptions,
 ): AsyncGenerator<News, void> {
+  refuseUnknown(options, FOLLOW_OPTIONS, "follow()");
+  const { after, users = [], signal: outer } = options;
+  abortSignal("signal", outer);
   const leaving = new AbortController();
   const signal = AbortSignal.any([leaving.signal, ...(outer === undefined ? [] : [outer])]);
   let cursor = after;
@@ -54,7 +61,7 @@ export async function* follow(
             yield { changes: parsed.changes ?? [], cursor: cursor!, gap: event === "gap" };
         }
         failures = 0;
-        // All events were taken, so the ids that came without one count as well.
+        // Every event has been consumed, so ids sent without an event count too.
         cursor = stream.lastId ?? cursor;
         retry = stream.retry ?? retry;
       } catch (error) {
@@ -70,7 +77,7 @@ export async function* follow(
   }
 }
 
-/** Busy, down, or gone for a moment. */
+/** Whether a retry may help: the API is busy, down or briefly unavailable. */
 function mayPass({ status }: ProblemError): boolean {
   return status >= 500 || status === 408 || status === 429;
 }
@@ -89,7 +96,7 @@ async function open(
   return response.body;
 }
 
-/** The events of one answer; an error when nothing, not even a sign of life, has come for a while. */
+/** The events of one answer. Fails when nothing has arrived for a while, not even a keep-alive. */
 class Stream {
   readonly #body: ReadableStream<Uint8Array>;
   readonly #signal: AbortSignal;
@@ -103,7 +110,8 @@ class Stream {
 
   async *events(): AsyncGenerator<EventSourceMessage, void> {
     const silent = new AbortController();
-    const fail = () => silent.abort(new DOMException("the stream fell silent", "TimeoutError"));
+    const fail = () =>
+      silent.abort(new DOMException(`the stream sent nothing for ${SILENCE_MS} ms`, "TimeoutError"));
     let timer = setTimeout(fail, SILENCE_MS);
     const watch = new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller) {

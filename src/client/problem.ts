@@ -1,12 +1,12 @@
-/** An answer of the API that is a problem (RFC 9457). */
+/** An error answer of the API: a problem document (RFC 9457). */
 export class ProblemError extends Error {
   override readonly name = "ProblemError";
   readonly status: number;
-  /** To branch on, such as "TOKEN_INVALID"; "UNKNOWN" when what answered is not the API. */
+  /** A code to branch on, such as "TOKEN_INVALID"; "UNKNOWN" when something other than the API answered. */
   readonly code: string;
-  /** How long the API asks to wait before another try, ms. */
+  /** How long the API asks to wait before a retry, ms. */
   readonly retryAfter: number | undefined;
-  /** The document as it came. */
+  /** The document as received. */
   readonly problem: Readonly<Record<string, unknown>>;
 
   private constructor(response: Response, problem: Readonly<Record<string, unknown>>) {

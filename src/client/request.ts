@@ -1,24 +1,33 @@
-/** How the client sends a request: with the token, within a time. */
+/** How the client sends a request: with the token, within a time limit. */
+import { TIMER_MS_MAX } from "../core/limits.ts";
+import { type Known, refuseUnknown, whole } from "../core/options.ts";
+
 export interface ClientOptions {
-  /** Sent as `Authorization: Bearer`; a function is asked for each request, so a token can be replaced. */
+  /** Sent as `Authorization: Bearer`. A function is called for each request, so a token can be replaced. */
   readonly token?: string | (() => string | Promise<string>) | undefined;
-  /** How long an answer may take, ms; a stream: until it begins. Default 10,000. */
+  /** How long an answer may take, ms; for a stream, until it begins. 1 to 2,147,483,647, default 10,000. */
   readonly timeout?: number | undefined;
-  /** Default: that of the runtime. */
+  /** Default: the runtime's own. */
   readonly fetch?: typeof fetch | undefined;
 }
+
+const CLIENT_OPTIONS: Known<ClientOptions> = { token: true, timeout: true, fetch: true };
 
 const TIMEOUT_MS = 10_000;
 
 export type Request = (input: string | URL | globalThis.Request, init?: RequestInit) => Promise<Response>;
 
-export function requester({ token, timeout = TIMEOUT_MS, fetch: own }: ClientOptions): Request {
+/** Throws PresenceError OPTIONS_INVALID. */
+export function requester(options: ClientOptions): Request {
+  refuseUnknown(options, CLIENT_OPTIONS, "createClient");
+  const { token, fetch: own } = options;
+  const timeout = whole("timeout", options.timeout ?? TIMEOUT_MS, 1, TIMER_MS_MAX);
   return async function request(input, init = {}) {
     const headers = new Headers(init.headers);
     const bearer = typeof token === "function" ? await token() : token;
     if (bearer !== undefined) headers.set("authorization", `Bearer ${bearer}`);
     const late = new AbortController();
-    // Ends with the headers: a body may go on for as long as it likes.
+    // Ends with the headers: a body may go on for any length of time.
     const timer = setTimeout(
       () => late.abort(new DOMException(`no answer within ${timeout} ms`, "TimeoutError")),
       timeout,

@@ -6,23 +6,23 @@ export const PRESENCE_ERROR_CODES = [
   "USER_INVALID",
   /** The application's `user` function threw or rejected; its socket is counted as anonymous. */
   "USER_FUNCTION_FAILED",
-  /** A cursor that no answer of ours contained. */
+  /** A cursor that did not come from an answer. */
   "CURSOR_INVALID",
   /** There is more than the caller allowed for; the message says how to ask for more, or for parts. */
   "LIMIT_EXCEEDED",
-  /** Redis did not answer, or answered with an error that is not about our data. Worth another try. */
+  /** Redis did not answer, or answered with an error that is not about Rollcall's data. A retry may help. */
   "REDIS_UNAVAILABLE",
-  /** A key of ours holds another type, written by somebody else. */
+  /** One of Rollcall's keys holds another type, written by something else. */
   "REDIS_TYPE",
-  /** A reply that no Redis gives to what was asked: from a proxy or a service in between, or a value edited by hand. */
+  /** A reply that Redis itself would not give: from a proxy or a service in between, or a value edited by hand. */
   "REPLY_INVALID",
   /** Another process runs a version of Rollcall that this one cannot work with: update all of them. */
   "VERSION_MISMATCH",
-  /** This engine lets no script read the log: set `read` to "client" or "auto". */
+  /** This Redis does not let scripts read the log: set `read` to "client" or "auto". */
   "READ_REFUSED",
   /** The prefix is in use with another number of shards. */
   "SHARDS_MISMATCH",
-  /** A listener of ours threw. */
+  /** A listener of the application threw. */
   "LISTENER_FAILED",
   /** A bug in Rollcall; `cause` says where. Please report it. */
   "INTERNAL",
@@ -49,7 +49,7 @@ export class PresenceError extends Error {
   }
 }
 
-/** `error` if it is a PresenceError; anything else that was thrown is a bug of ours, and becomes INTERNAL. */
+/** `error` if it is a PresenceError; anything else is a bug in Rollcall, and becomes INTERNAL. */
 export function orInternal(error: unknown): PresenceError {
   if (error instanceof PresenceError) return error;
   return new PresenceError("INTERNAL", "a bug in Rollcall; please report it with the stack of `cause`", {

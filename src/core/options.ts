@@ -7,14 +7,14 @@
  */
 import { PresenceError } from "./errors.ts";
 
-/** Where Rollcall tells what it goes on trying. `console` is one. */
+/** Receives log lines about failures and recoveries. `console` is one. */
 export interface Logger {
   info(message: string): void;
   warn(message: string): void;
   error(message: string): void;
 }
 
-/** The names of the options of a type. The compiler holds them to be complete, and to be no more than there are. */
+/** The names of a type's options. The compiler checks that the list is complete and has no other names. */
 export type Known<Options> = Readonly<Record<keyof Options, true>>;
 
 export function invalid(message: string): never {
@@ -47,7 +47,7 @@ export function callable<T>(name: string, value: T, what = "a function"): T {
   return typeof value === "function" ? value : invalid(`${name} must be ${what}, got ${typeof value}`);
 }
 
-/** An AbortSignal or undefined; told by structure, since it may come from another realm. */
+/** An AbortSignal or undefined; recognised by its shape, because it may come from another realm. */
 export function abortSignal<Signal>(name: string, value: Signal): Signal {
   const isSignal = typeof value === "object" && value !== null && "aborted" in value;
   if (isSignal || value === undefined) return value;
@@ -56,7 +56,7 @@ export function abortSignal<Signal>(name: string, value: Signal): Signal {
 
 const LEVELS = ["info", "warn", "error"] as const;
 
-/** A logger that never throws, whatever the one given does: what logs is the recorder's loop, or a handler of a socket. */
+/** Wraps a logger so that it never throws: it is called from the recorder's loop and from socket handlers. */
 export function loggerOr(fallback: Logger, value: Logger | undefined): Logger {
   if (value === undefined) return fallback;
   const missing =
@@ -69,7 +69,7 @@ export function loggerOr(fallback: Logger, value: Logger | undefined): Logger {
     try {
       value[level](message);
     } catch {
-      // There is nobody left to tell.
+      // A broken logger has nowhere to report to.
     }
   };
   return { info: safely("info"), warn: safely("warn"), error: safely("error") };
@@ -103,13 +103,13 @@ export function refuseUnknown(
   }
 }
 
-/** The name that `text` is most likely a slip of; undefined when none is near. Case does not count. */
+/** The name that `text` is most likely a typo of; undefined when none is near. Ignores case. */
 export function nearest(text: string, names: readonly string[]): string | undefined {
   let best: string | undefined;
   let least = Infinity;
   for (const name of names) {
     const distance = editDistance(text.toLowerCase(), name.toLowerCase());
-    // Of a short name, more than a third cannot be wrong: `ttl` is no slip of `url`.
+    // Allow few edits in a short name: `ttl` is not a typo of `url`.
     if (distance < least && distance <= Math.max(1, Math.ceil(Math.min(text.length, name.length) / 4))) {
       best = name;
       least = distance;

@@ -1,4 +1,4 @@
-/** The API for platforms that bring requests, over Upstash's REST with the token that cannot write. */
+/** The API for platforms that call a fetch handler, over Upstash's REST API with the read-only token. */
 import type { Hono } from "hono";
 import { createApp } from "../http/app.ts";
 import { misconfigured } from "../http/problem.ts";
@@ -10,9 +10,9 @@ import { upstashClient } from "./upstash.ts";
 export type EnvironmentFetch = (request: Request, environment: read.Environment) => Promise<Response>;
 
 /**
- * A fetch handler that takes everything it needs from the environment: `export default { fetch: createFetch() }`.
- * The app is made with the first request that brings an environment, and kept as long as it is the same. What is missing or wrong in
- * it is a 500 that names the variable.
+ * A fetch handler configured by environment variables: `export default { fetch: createFetch() }`. The app is created with the
+ * first request and reused while the environment is the same object. A missing or invalid variable is answered with a 500 that
+ * names it.
  */
 export function createFetch(): EnvironmentFetch {
   let served: { readonly environment: read.Environment; readonly app: Hono } | undefined;

@@ -1,4 +1,4 @@
-/** Reader and projector over @upstash/redis alone, so that a bundle for the edge has no other client in it. */
+/** Reader and projector over @upstash/redis only, so that a bundle for the edge contains no other client. */
 import { PresenceError } from "../core/errors.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { PROJECTOR_INPUT, type ProjectorOptions } from "../projector/options.ts";
@@ -8,23 +8,23 @@ import { type Reader, readerOver } from "../reader/reader.ts";
 import { isUpstash, type UpstashClient, upstashReadPort, upstashWritePort } from "../redis/upstash.ts";
 
 export interface EdgeReaderInput extends ReaderOptions {
-  /** A client of @upstash/redis; one with the read-only token suffices. `upstashClient` makes it with the right settings. */
+  /** A client of @upstash/redis; the read-only token is enough. `upstashClient` creates one with the right settings. */
   readonly redis: UpstashClient;
 }
 
 export interface EdgeProjectorInput extends ProjectorOptions {
-  /** A client of @upstash/redis with the token that can write. `upstashClient` makes it with the right settings. */
+  /** A client of @upstash/redis with the token that can write. `upstashClient` creates one with the right settings. */
   readonly redis: UpstashClient;
 }
 
-/** A reader over Upstash's REST. Throws PresenceError OPTIONS_INVALID. */
+/** A reader over Upstash's REST API. Throws PresenceError OPTIONS_INVALID. */
 export function createReader(input: EdgeReaderInput): Reader {
   refuseUnknown(input, READER_INPUT, "createReader");
   const { redis, ...options } = input;
   return readerOver(upstashReadPort(checked(redis)), options);
 }
 
-/** A projector over Upstash's REST: it has `step` and `sweep`. Throws PresenceError OPTIONS_INVALID. */
+/** A projector over Upstash's REST API, with `step`, `sweep` and `verify`. Throws PresenceError OPTIONS_INVALID. */
 export function createProjector(input: EdgeProjectorInput): Projector {
   refuseUnknown(input, PROJECTOR_INPUT, "createProjector");
   const { redis, ...options } = input;

@@ -1,9 +1,9 @@
 /**
- * The environment, as options. Nothing else reads one, and each function here reads only what its caller may see: what
- * serves requests never asks for write credentials. What a variable means is in variables.ts.
+ * Environment variables as options. Only this file reads an environment, and each function reads only what its caller may
+ * see: code that serves requests never reads write credentials. variables.ts says what each variable means.
  *
- * Every function throws PresenceError OPTIONS_INVALID with a message that begins with the variable's name. Values are
- * not quoted where a secret may have been put by mistake. An empty variable counts as one that is not set.
+ * Every function throws PresenceError OPTIONS_INVALID with a message that begins with the variable's name. Values are never
+ * quoted, because a secret may be in the wrong place. An empty variable counts as not set.
  */
 import type { KeyOptions } from "../core/key-options.ts";
 import { HOST, INTERVAL_MS, INVOCATION_REQUESTS, PORT } from "../core/limits.ts";
@@ -15,14 +15,18 @@ import type { ProjectorOptions } from "../projector/options.ts";
 import type { ReaderOptions } from "../reader/options.ts";
 import { type ValueOf, type Variable, type VariableName, VARIABLES } from "./variables.ts";
 
-export type Environment = Readonly<Record<string, unknown>>;
+/**
+ * Variables by name: `process.env`, a Worker's `env`, or any object. A Worker's `interface Env { … }` is accepted as it is.
+ * Only variables whose value is a string are read.
+ */
+export type Environment = object;
 
 export interface RestCredentials {
   readonly url: string;
   readonly token: string;
 }
 
-/** ROLLCALL_PREFIX, ROLLCALL_SHARDS: what everybody who opens the prefix has to agree on. Refuses what it does not know. */
+/** ROLLCALL_PREFIX and ROLLCALL_SHARDS, which must be the same everywhere. Refuses unknown variables. */
 export function keyOptionsFrom(environment: Environment): KeyOptions {
   refuseUnknownVariables(environment);
   return {
@@ -60,25 +64,25 @@ export function appOptionsFrom(
   };
 }
 
-/** UPSTASH_REDIS_REST_URL with the token that cannot write. Does not look at the other one. */
+/** UPSTASH_REDIS_REST_URL with the read-only token. Does not read the other token. */
 export function readCredentialsFrom(environment: Environment): RestCredentials {
   const url = required(environment, "UPSTASH_REDIS_REST_URL");
   return { url, token: required(environment, "UPSTASH_REDIS_REST_READONLY_TOKEN") };
 }
 
-/** UPSTASH_REDIS_REST_URL with the token that can write: for a projector, and for nothing that serves requests. */
+/** UPSTASH_REDIS_REST_URL with the token that can write: only for projectors, never for code that serves requests. */
 export function writeCredentialsFrom(environment: Environment): RestCredentials {
   const url = required(environment, "UPSTASH_REDIS_REST_URL");
   return { url, token: required(environment, "UPSTASH_REDIS_REST_TOKEN") };
 }
 
-/** The same as keyOptionsFrom and ROLLCALL_READ, `script`, `client` or `auto`: who reads the log. */
+/** The same as keyOptionsFrom, and ROLLCALL_READ: `script`, `client` or `auto`. */
 export function projectorOptionsFrom(environment: Environment): ProjectorOptions {
   return { ...keyOptionsFrom(environment), read: taken(environment, "ROLLCALL_READ") };
 }
 
 export interface SweepSettings {
-  /** How often a scheduled function sweeps inside its minute, ms. */
+  /** How often a scheduled function sweeps within its minute, ms. */
   readonly interval: number;
   /** Most requests of one invocation. */
   readonly requests: number;
@@ -92,18 +96,17 @@ export function sweepSettingsFrom(environment: Environment): SweepSettings {
   };
 }
 
-/** REDIS_URL, which a projector on Node needs. */
+/** REDIS_URL, required by a projector on Node. */
 export function redisUrlFrom(environment: Environment): string {
   return required(environment, "REDIS_URL");
 }
 
-/** REDIS_URL or Upstash's variables, whichever is set. Both is an error: they may be two databases. */
+/** REDIS_URL or Upstash's variables, whichever is set. Setting both is an error: they may be two databases. */
 export function readSourceFrom(environment: Environment): string | RestCredentials {
   const names = ["REDIS_URL", "UPSTASH_REDIS_REST_URL"];
   const [direct, rest] = names.map((name) => textOf(environment, name) !== undefined);
   if (direct === rest) {
-    const found =
-      direct === true ? "are both set: keep the one to read" : "are both missing: set the one to read";
+    const found = direct === true ? "are both set: keep one" : "are both missing: set one";
     invalid(`${names.join(" and ")} ${found}`);
   }
   return direct === true ? redisUrlFrom(environment) : readCredentialsFrom(environment);
@@ -115,15 +118,15 @@ export function listenOptionsFrom(environment: Environment): { port: number; hos
 }
 
 /**
- * Throws for a variable of ours that does not exist, with the nearest one that does: a slip in a name would otherwise leave
- * its default in place without a word.
+ * Throws for an unknown variable that begins with ROLLCALL_ or SWEEP_, and names the nearest known one: a typo would otherwise
+ * silently leave the default in place.
  */
 function refuseUnknownVariables(environment: Environment): void {
   const names = Object.keys(VARIABLES).filter(isOurs);
   for (const name of Object.keys(environment)) {
     if (!isOurs(name) || Object.hasOwn(VARIABLES, name) || textOf(environment, name) === undefined) continue;
     const near = nearest(name, names);
-    const hint = near === undefined ? `known are ${names.join(", ")}` : `did you mean ${near}?`;
+    const hint = near === undefined ? `known variables are ${names.join(", ")}` : `did you mean ${near}?`;
     invalid(`${name} is unknown: ${hint}`);
   }
 }
@@ -133,7 +136,7 @@ function isOurs(name: string): boolean {
 }
 
 function textOf(environment: Environment, name: string): string | undefined {
-  const value = environment[name];
+  const value = (environment as Readonly<Record<string, unknown>>)[name];
   const trimmed = typeof value === "string" ? value.trim() : "";
   return trimmed === "" ? undefined : trimmed;
 }
@@ -150,7 +153,7 @@ function required<Name extends VariableName>(environment: Environment, name: Nam
   return taken(environment, name) ?? invalid(`${name} is not set`);
 }
 
-/** What `check` returns; what it throws, with the name of the variable before it and without the value. */
+/** The result of `check`. An error gets the variable's name as a prefix and loses the value. */
 function named<T>(name: string, check: () => T): T {
   try {
     return check();

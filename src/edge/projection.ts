@@ -1,19 +1,19 @@
-/** The projector for platforms that run functions on a schedule, over Upstash's REST with the token that can write. */
+/** The projector for platforms with scheduled functions, over Upstash's REST API with the token that can write. */
 import { projectorOver } from "../projector/projector.ts";
 import { upstashWritePort } from "../redis/upstash.ts";
 import * as read from "./environment.ts";
 import { type Sweeping, sweepMinute } from "./minute.ts";
 import { upstashClient } from "./upstash.ts";
 
-/** What a platform calls on a schedule, once a minute. It looks at the environment alone. */
+/** A handler that a platform calls once a minute. Only the environment is used. */
 export type EnvironmentScheduled = (event: unknown, environment: read.Environment) => Promise<void>;
 
 /**
  * A scheduled handler that sweeps for one invocation (minute.ts): `export default { scheduled: createScheduled() }`.
- * Rejects when there is nothing to sweep with, or a sweep fails.
+ * Rejects when a variable is missing or invalid, or a sweep fails.
  */
 export function createScheduled(): EnvironmentScheduled {
-  /** Kept, so that what it has found out (ROLLCALL_READ=auto, the clock of Redis) serves later invocations. */
+  /** Kept between invocations, with what the projector has found out (ROLLCALL_READ=auto, Redis's clock). */
   let sweeping: (Sweeping & { readonly environment: read.Environment }) | undefined;
 
   function prepare(environment: read.Environment): Sweeping {

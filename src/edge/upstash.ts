@@ -1,10 +1,10 @@
-/** The REST client as every function here wants it. It runs on Web standards, so Node can use it too. */
+/** The REST client with the settings that Rollcall requires. It uses Web standards only, so it runs on Node too. */
 import { Redis } from "@upstash/redis/cloudflare";
 import { REST_AGAIN_MS, REST_MS, REST_RETRIES } from "../core/limits.ts";
 import type { UpstashClient } from "../redis/upstash.ts";
 import type { RestCredentials } from "./environment.ts";
 
-/** Nothing is sent before the first command. `onRepeat` is called before a request is sent again. */
+/** Sends nothing before the first command. `onRepeat` is called before each retry of a request. */
 export function upstashClient(
   { url, token }: RestCredentials,
   onRepeat: () => void = () => {},
@@ -14,7 +14,7 @@ export function upstashClient(
     token,
     // Otherwise user ids come back as numbers and booleans.
     automaticDeserialization: false,
-    // In base64, which is its default, the client takes a byte order mark off the beginning of an id.
+    // With base64, the default, the client strips a byte order mark from the beginning of an id.
     responseEncoding: false,
     enableAutoPipelining: false,
     enableTelemetry: false,
@@ -25,7 +25,7 @@ export function upstashClient(
         return REST_AGAIN_MS * 2 ** attempt;
       },
     },
-    // A function, since of a plain signal that fires the client makes the answer null.
+    // A function: when a plain signal fires, the client returns null as the answer.
     signal: () => AbortSignal.timeout(REST_MS),
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Every environment variable, once: its name, the option it sets, how its text is read, and what it means. The option's own
- * check says what is wrong with a value. `.dev.vars.example` is made from this table (scripts/dev-vars.ts).
+ * The table of environment variables: name, option, how the text is parsed, and meaning. The option's own check reports an
+ * invalid value. `.dev.vars.example` is generated from this table (scripts/dev-vars.ts).
  */
 import { resolveKeyOptions } from "../core/key-options.ts";
 import {
@@ -24,14 +24,14 @@ import { type ReadMode, readModeOf } from "../projector/options.ts";
 import { resolveReaderOptions } from "../reader/options.ts";
 
 export interface Variable<Value> {
-  /** The option it sets, with the path to it: `streams.life`. */
+  /** The option it sets, as a path: `streams.life`. */
   readonly option: string;
-  /** Lines for `.dev.vars.example`: what it means, its unit, who reads it. */
+  /** Lines for `.dev.vars.example`: meaning, unit, who reads it. */
   readonly doc: readonly string[];
-  /** As text; undefined: none, `secret`: none, and never to be shown or written down. */
+  /** The default; undefined: none. */
   readonly fallback?: string | number | undefined;
   readonly isSecret?: boolean;
-  /** The value of a text that is trimmed and not empty. Throws as the option's check does. */
+  /** Parses text that is trimmed and not empty. Throws as the option's check does. */
   readonly take: (text: string) => Value;
 }
 
@@ -47,7 +47,7 @@ function texts<Value extends string = string>(
 
 function numbers(option: string, check: (value: number) => unknown, about: About): Variable<number> {
   function take(text: string): number {
-    // What is no whole number is nothing that a check takes. (Number("1e3"), " 1" and "0x10" are.)
+    // NaN fails every check. Number() alone would accept "1e3" and "0x10".
     const value = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
     check(value);
     return value;
@@ -55,7 +55,7 @@ function numbers(option: string, check: (value: number) => unknown, about: About
   return { option, ...about, take };
 }
 
-/** Separated by commas; empty parts do not count. */
+/** A list separated by commas; empty parts are ignored. */
 function lists(
   option: string,
   check: (value: readonly string[]) => unknown,
@@ -75,8 +75,7 @@ function checkRedisUrl(url: string): void {
 }
 
 function checkRestUrl(url: string): void {
-  if (!/^https?:\/\/\S+$/.test(url) || !URL.canParse(url))
-    invalid("url must be an http:// or https:// address");
+  if (!/^https?:\/\/\S+$/.test(url) || !URL.canParse(url)) invalid("url must be an http:// or https:// URL");
 }
 
 const anything = (): void => {};
@@ -85,105 +84,105 @@ export const VARIABLES = {
   UPSTASH_REDIS_REST_URL: texts("url", checkRestUrl, {
     isSecret: true,
     doc: [
-      "Where the Redis REST API answers: from Upstash's console, or printed by `npm run bridge`. Not beside REDIS_URL.",
+      "The URL of the Redis REST API: from Upstash's console, or printed by `npm run bridge`. Not together with REDIS_URL.",
     ],
   }),
   UPSTASH_REDIS_REST_READONLY_TOKEN: texts("token", anything, {
     isSecret: true,
-    doc: ["The token that can only read. Requests to the API use this one, and nothing else does."],
+    doc: ["The read-only token. Only the API uses it."],
   }),
   UPSTASH_REDIS_REST_TOKEN: texts("token", anything, {
     isSecret: true,
     doc: [
-      "The token that can write. Only the scheduled projector uses it; leave it empty when something else projects.",
+      "The token that can write. Only the scheduled projector uses it; leave it empty if something else projects.",
     ],
   }),
   ROLLCALL_TOKENS: lists("tokens", (tokens) => checkTokens(tokens), {
     isSecret: true,
     doc: [
-      "What callers of the API send as `Authorization: Bearer <token>`: 16 characters or more each, several separated by",
-      "commas, so that one can be replaced without an outage. Make one with: openssl rand -hex 24",
-      "Empty leaves everything but /health and the counts closed to everybody.",
+      "Tokens that callers of the API send as `Authorization: Bearer <token>`: at least 16 characters each. Separate several",
+      "with commas, so that one can be replaced without an outage. Create one with: openssl rand -hex 24",
+      "If empty, every route except /health and the counts is closed.",
     ],
   }),
   ROLLCALL_COUNTS_TOKENS: lists("countsTokens", (tokens) => checkTokens(tokens, "countsTokens"), {
     isSecret: true,
-    doc: [
-      "The same for callers that get numbers only: /ready, /metrics, and the counts where they are closed.",
-    ],
+    doc: ["The same for callers that get numbers only: /ready, /metrics, and /v1/counts if it is closed."],
   }),
   ROLLCALL_PREFIX: texts("prefix", (prefix) => resolveKeyOptions({ prefix }), {
     fallback: PREFIX,
-    doc: ["What all keys in Redis begin with. The same as in your Socket.IO processes."],
+    doc: ["The beginning of every key in Redis. The same as in your Socket.IO processes."],
   }),
   ROLLCALL_SHARDS: numbers("shards", (shards) => resolveKeyOptions({ shards }), {
     fallback: 1,
-    doc: ["Over how many shards users are spread, 1 to 1024. The same as in your Socket.IO processes."],
+    doc: ["The number of shards, 1 to 1024. The same as in your Socket.IO processes."],
   }),
   ROLLCALL_STALE_AFTER: numbers("staleAfter", (staleAfter) => resolveReaderOptions({ staleAfter }), {
     fallback: STALE_AFTER_MS,
     doc: [
-      "How long the projector may be overdue before answers say `stale`, ms. With a scheduled projector alone: its interval",
-      "and a little.",
+      "How long the projector may be overdue before answers are marked `stale`, ms. If only a scheduled function projects: a",
+      "little more than its interval.",
     ],
   }),
   ROLLCALL_COUNTS: texts<CountsAccess>("counts", checkCounts, {
     fallback: "open",
-    doc: ["`open`: /v1/counts answers without a token. `closed`: it takes one, as /ready and /metrics do."],
+    doc: [
+      "`open`: /v1/counts answers without a token. `closed`: it requires one, as /ready and /metrics do.",
+    ],
   }),
   ROLLCALL_ORIGINS: lists("origins", checkOrigins, {
     doc: [
-      "Pages that may call from a browser, separated by commas, such as https://app.example; or * for all. Default none.",
+      "Origins whose pages may call the API from a browser, separated by commas, such as https://app.example; or * for all. Default none.",
     ],
   }),
   ROLLCALL_STREAMS: numbers("streams.most", (most) => resolveStreamLimits({ most }), {
     fallback: STREAMS,
-    doc: ["Most event streams at once; 0 for platforms that send answers whole."],
+    doc: ["Most event streams at once; 0 for platforms that buffer answers."],
   }),
   ROLLCALL_STREAM_LIFE: numbers("streams.life", (life) => resolveStreamLimits({ life }), {
     fallback: STREAM_LIFE_MS,
     doc: [
-      "How long an event stream lives before its client has to come back, ms. Set it below what the platform lets a function",
-      "live.",
+      "How long an event stream lives before its client has to reconnect, ms. Set it below the platform's time limit for a",
+      "function.",
     ],
   }),
   ROLLCALL_STREAM_REQUESTS: numbers("streams.requests", (requests) => resolveStreamLimits({ requests }), {
     doc: [
-      "Most requests to Redis that one event stream makes before its client has to come back, each of them perhaps twice:",
-      "Cloudflare's free plan allows 50 an invocation. Default no limit.",
+      "Most requests to Redis that one event stream makes before its client has to reconnect. A retry can double them, and",
+      "Cloudflare's free plan allows 50 per invocation. Default no limit.",
     ],
   }),
   ROLLCALL_READ: texts<ReadMode>("read", readModeOf, {
     fallback: "script",
     doc: [
-      "Who reads the log: `script`; `client` for a Redis that lets no script call XREADGROUP; `auto` finds out.",
+      "Who reads the log: `script`; `client` for a Redis that does not let scripts call XREADGROUP; `auto` finds out.",
     ],
   }),
   SWEEP_INTERVAL: numbers("interval", (value) => whole("interval", value, INTERVAL_MS_MIN, INTERVAL_MS_MAX), {
     fallback: INTERVAL_MS,
     doc: [
-      "From one sweep to the next inside the minute of a scheduled function, ms, 1000 to 60000. A process that crashed is gone",
-      "within its ttl and this.",
+      "How often a scheduled function sweeps within its minute, ms, 1000 to 60000. Users of a crashed process go offline within",
+      "its ttl plus this interval.",
     ],
   }),
   SWEEP_REQUESTS: numbers("requests", (value) => whole("requests", value, 1, INVOCATION_REQUESTS_MAX), {
     fallback: INVOCATION_REQUESTS,
     doc: [
       "Most requests of one invocation of the scheduled function, 1 to 10000. Cloudflare's free plan allows 50, and the last",
-      "step may take a few more than are left.",
+      "step may use a few more than are left.",
     ],
   }),
   REDIS_URL: texts("redis", checkRedisUrl, {
     isSecret: true,
-    doc: ["On Node only: redis:// or rediss:// of the Redis itself, instead of Upstash's variables."],
+    doc: ["On Node only: the redis:// or rediss:// URL of Redis, instead of Upstash's variables."],
   }),
   PORT: numbers("port", (port) => whole("port", port, 0, PORT_MAX), {
     fallback: PORT,
-    doc: ["On Node and Bun only: where the API listens. 0 takes a free port."],
+    doc: ["On Node and Bun only: the port of the API. 0 picks a free one."],
   }),
   HOST: texts("host", anything, {
     fallback: HOST,
-    doc: ["On Node and Bun only: the address the API listens on. 0.0.0.0 in a container."],
+    doc: ["On Node and Bun only: the address the API listens on. Use 0.0.0.0 in a container."],
   }),
 } as const;
 

@@ -1,11 +1,10 @@
 /**
- * Follows streams with XREAD BLOCK on a connection of its own, from one id to the next, without polling.
+ * Follows streams with XREAD BLOCK on its own connection, from one id to the next, without polling.
  *
- * A lost connection is made again with jittered back-off and reading goes on after the last entry delivered: an entry
- * is delivered once, unless it was trimmed before it could be read.
+ * After a lost connection it reconnects with jittered back-off and continues after the last delivered entry: each entry is
+ * delivered once, unless it was trimmed before it could be read.
  */
-import type { PresenceError } from "../core/errors.ts";
-import { redisError } from "../redis/errors.ts";
+import { orInternal, type PresenceError } from "../core/errors.ts";
 import { type Connection, connect, isStandalone, type RedisInput } from "../redis/connect.ts";
 import { backoff } from "../core/backoff.ts";
 import { BLOCK_MS, TAIL_ENTRIES } from "../core/limits.ts";
@@ -17,25 +16,25 @@ import { pause } from "../time/pause.ts";
 export interface TailOptions {
   readonly redis: RedisInput;
   readonly streams: readonly string[];
-  /** Where to start: after this id, stream by stream; `undefined` for what comes from now on. */
+  /** For each stream, the id to start after; `undefined` starts at the current end. */
   readonly from?: readonly (string | undefined)[] | undefined;
-  /** Given the place of the stream in `streams`. Must not throw. */
+  /** Gets the index of the stream in `streams`. If it throws, `onState` gets INTERNAL and reading goes on. */
   readonly onEntries: (stream: number, entries: readonly StreamEntry[]) => void;
-  /** Told once when reading begins to fail and once when it works again. */
+  /** Called once when reading starts to fail, and once, with null, when it works again. */
   readonly onState?: ((error: PresenceError | null) => void) | undefined;
 }
 
 export interface Tail {
-  /** Resolves when every stream's starting place is known: what is appended later will be delivered. */
+  /** Resolves when the start position of every stream is known: later entries will be delivered. */
   readonly ready: Promise<void>;
-  /** Stops reading and closes the connections. Idempotent; nothing is delivered after it was called. */
+  /** Stops reading and closes the connections. Idempotent; nothing is delivered after the call. */
   close(): Promise<void>;
 }
 
 export function tail({ redis, streams, from = [], onEntries, onState = () => {} }: TailOptions): Tail {
   const closing = new AbortController();
   const probe = connect(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail" });
-  // On a Cluster one call names keys of one slot only: a reader for each stream.
+  // On a Cluster one command may name keys of one slot only, so each stream has its own reader.
   const groups = isStandalone(probe.client) ? [streams.map((_, i) => i)] : streams.map((_, i) => [i]);
   const connections = groups.map((_, i) =>
     i === 0 ? probe : connect(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail" }),
@@ -43,8 +42,8 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
   const at = streams.map((_, i) => from[i]);
 
   /**
-   * A stream that ends before the place we read from was made anew (FLUSHALL, a failover) while the clock was behind:
-   * what comes next is read from its end.
+   * A stream that ends before our position was recreated (FLUSHALL, a failover) by a server whose clock was behind: continue
+   * from its end.
    */
   async function stepBack(port: Connection["port"], group: readonly number[]): Promise<void> {
     for (const i of group) {
@@ -78,7 +77,7 @@ export function tail({ redis, streams, from = [], onEntries, onState = () => {} 
         }
       } catch (error) {
         if (closing.signal.aborted) return;
-        if (failures === 0) onState(redisError(error));
+        if (failures === 0) onState(orInternal(error));
         failures++;
         await pause(backoff(failures), closing.signal);
       }

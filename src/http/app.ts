@@ -1,19 +1,19 @@
 /**
- * The edge API: what the Reader knows, over HTTP, and no way to write. Only Web standards, so the same app runs in a
- * Worker and on Node; functions/ composes it with a client and an environment.
+ * The edge API: the Reader over HTTP, read-only. It uses only Web standards, so the same app runs in a Worker and on Node;
+ * functions/ combines it with a client and an environment.
  *
  *   GET  /health             open       the process answers
- *   GET  /openapi.json       open       this list, for programs
+ *   GET  /openapi.json       open       this list, machine-readable
  *   GET  /v1/counts          open*      users, sockets, connections; also as events     * unless `counts: "closed"`
- *   GET  /ready              counts     200, or 503 when Redis or the projector is not well
+ *   GET  /ready              counts     200, or 503 when Redis is unreachable or the projector is overdue
  *   GET  /metrics            counts     for Prometheus
  *   GET  /v1/users           users      a page: ?cursor=&limit=
  *   GET  /v1/users/:id       users      one user, `online: false` for one who is absent
  *   POST /v1/users/lookup    users      {"ids": [...]}, at most 1,000
  *   GET  /v1/processes       users      the Socket.IO processes and their leases
- *   GET  /v1/changes         users      who came and went: ?after=&user=; also as events
+ *   GET  /v1/changes         users      changes since a cursor: ?after=&user=; also as events
  *
- * The middle column is the scope of the token that is needed.
+ * The middle column is the required scope of the token.
  */
 import { type Context, Hono } from "hono";
 import { matchedRoutes } from "hono/route";
@@ -33,7 +33,7 @@ import { Streams } from "./streams.ts";
 
 export type { AppOptions };
 
-/** Open to everybody: it says what there is, and nothing of anybody. */
+/** Open: it describes the API and contains no user data. */
 const DOCUMENT_PATH = "/openapi.json";
 
 /**
@@ -41,17 +41,17 @@ const DOCUMENT_PATH = "/openapi.json";
  *
  *   export default createApp({ reader, tokens: [env.TOKEN] });
  *
- * Throws PresenceError OPTIONS_INVALID. Requests never throw: whatever happens is answered with a problem.
+ * Throws PresenceError OPTIONS_INVALID. Requests never throw: every failure is answered with a problem document.
  */
 export function createApp(input: AppOptions): Hono {
   const options = resolveAppOptions(input);
   const { origins, logger, tokens, countsTokens } = options;
   const app = new Hono();
 
-  /** Answers below 500 are the caller's business. */
+  /** Answers below 500 are the caller's errors and are not logged. */
   function report(problem: Problem, c: Context): void {
     if (problem.status < 500) return;
-    // Guards match as well, with a pattern for everything.
+    // Middleware matches too, with a pattern that ends in "*".
     const route = matchedRoutes(c).findLast(({ path }) => !path.endsWith("*"))?.path ?? "*";
     logger[problem.status === 503 ? "warn" : "error"](describeFailure(c.req.method, route, problem));
   }
@@ -73,9 +73,9 @@ export function createApp(input: AppOptions): Hono {
     c.json((document ??= documentOf(routes)), 200, { "cache-control": "public, max-age=300" }),
   );
 
-  app.notFound(() => new Problem(404, "NOT_FOUND", "there is nothing at this path").toResponse());
+  app.notFound(() => new Problem(404, "NOT_FOUND", "no route at this path").toResponse());
   app.onError((error, c) => {
-    // Whoever goes away while sending a body gets no answer, and nobody is to blame.
+    // The client disconnected while sending its body. It gets no answer, and nothing is wrong here.
     const ours = error instanceof Problem || error instanceof PresenceError;
     if (!ours && c.req.raw.signal.aborted) {
       return new Problem(400, "BODY_INVALID", "the request ended before its body did").toResponse();
@@ -88,8 +88,8 @@ export function createApp(input: AppOptions): Hono {
 }
 
 /**
- * The scope that a request needs. What is not listed takes the most there is, and so do paths that do not exist: who may
- * not read learns nothing of what there is.
+ * The scope that a request requires. Anything not listed requires `users`, and so do paths that do not exist: a caller
+ * without access does not learn which paths exist.
  */
 function scopesOf(routes: readonly Route[]): (method: string, path: string) => Scope | undefined {
   const scopes = new Map<string, Scope | undefined>([[DOCUMENT_PATH, undefined]]);
@@ -100,7 +100,7 @@ function scopesOf(routes: readonly Route[]): (method: string, path: string) => S
 
 function notAllowed(methods: readonly string[]): Response {
   const allow = methods.join(", ");
-  return new Problem(405, "METHOD_NOT_ALLOWED", `this path takes ${allow}`, {
+  return new Problem(405, "METHOD_NOT_ALLOWED", `this path accepts ${allow}`, {
     headers: { allow },
   }).toResponse();
 }

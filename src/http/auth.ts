@@ -1,9 +1,8 @@
 /**
- * Who may read: whoever brings one of the tokens that are set. Several may be set, so that one can be replaced without
- * an outage: add the new one, move the callers, take the old one away. A token has one of two scopes: `counts` opens
- * numbers, `users` opens everything.
+ * Bearer tokens. Several can be set, so that one can be replaced without an outage: add the new one, switch the callers,
+ * remove the old one. A token has one of two scopes: `counts` opens the numbers, `users` opens everything.
  *
- * Closed by default: with no token set nobody passes.
+ * Closed by default: with no token set, every request is refused.
  */
 import type { MiddlewareHandler } from "hono";
 import { TOKEN_LENGTH_MIN, TOKENS_MAX } from "../core/limits.ts";
@@ -12,7 +11,7 @@ import { Problem } from "./problem.ts";
 
 export type Scope = "counts" | "users";
 
-/** Throws PresenceError OPTIONS_INVALID naming the first token that cannot work, by its place and never by its text. */
+/** Throws PresenceError OPTIONS_INVALID that names the first invalid token by its index, never by its text. */
 export function checkTokens(tokens: readonly string[], name = "tokens"): readonly string[] {
   if (!Array.isArray(tokens) || tokens.length > TOKENS_MAX) {
     invalid(`${name} must be a list of at most ${TOKENS_MAX}`);
@@ -21,46 +20,46 @@ export function checkTokens(tokens: readonly string[], name = "tokens"): readonl
     if (typeof token !== "string" || token.length < TOKEN_LENGTH_MIN) {
       const length = typeof token === "string" ? `${token.length} characters` : "no text";
       invalid(
-        `${name}[${i}] has ${length}: make one of ${TOKEN_LENGTH_MIN} or more, e.g. with: openssl rand -hex 24`,
+        `${name}[${i}] has ${length}: use at least ${TOKEN_LENGTH_MIN}, for instance from: openssl rand -hex 24`,
       );
     }
     if (!/^[\x21-\x7e]+$/.test(token)) {
-      invalid(`${name}[${i}] must be printable ASCII without spaces, to fit into an HTTP header`);
+      invalid(`${name}[${i}] must be printable ASCII without spaces, as in an HTTP header`);
     }
   }
   return [...tokens];
 }
 
-/** Throws PresenceError OPTIONS_INVALID for one that is in both lists: which scope it has would be a guess. */
+/** Throws PresenceError OPTIONS_INVALID for a token in both lists: its scope would be ambiguous. */
 export function checkScopes(users: readonly string[], counts: readonly string[]): void {
   const both = counts.findIndex((token) => users.includes(token));
   if (both === -1) return;
   invalid(
-    `countsTokens[${both}] is also tokens[${users.indexOf(counts[both]!)}]: a token has one scope, so make two`,
+    `countsTokens[${both}] is also tokens[${users.indexOf(counts[both]!)}]: a token has one scope, so use two tokens`,
   );
 }
 
 export interface Guard {
-  /** Tokens of the scope `users`, which covers the other. */
+  /** Tokens of the scope `users`, which includes `counts`. */
   readonly users: readonly string[];
   readonly counts: readonly string[];
-  /** The scope a request needs; undefined: none. */
+  /** The scope a request requires; undefined: none. */
   readonly scopeOf: (method: string, path: string) => Scope | undefined;
 }
 
 /**
- * Lets pass who may. Problems: 401 TOKEN_MISSING and TOKEN_INVALID, 403 SCOPE_MISSING, with WWW-Authenticate (RFC 6750);
+ * Lets authorised requests through. Problems: 401 TOKEN_MISSING and TOKEN_INVALID, 403 SCOPE_MISSING, with WWW-Authenticate (RFC 6750);
  * 403 TOKENS_NOT_SET.
  */
 export function requireScope({ users, counts, scopeOf }: Guard): MiddlewareHandler {
-  // The digests, not a promise of them: a Worker may not await in one request what another one has begun.
+  // The digests, not a promise of them: a Worker must not await in one request what another request started.
   let digests: { users: Digests; counts: Digests } | undefined;
 
   return async function bearer(c, next) {
     const scope = scopeOf(c.req.method, c.req.path);
     if (scope === undefined) return next();
     if (users.length === 0 && (scope === "users" || counts.length === 0)) {
-      throw new Problem(403, "TOKENS_NOT_SET", "this route needs a token and the server has none: set one (`tokens`, or ROLLCALL_TOKENS)"); // prettier-ignore
+      throw new Problem(403, "TOKENS_NOT_SET", "this route requires a token and the server has none: set `tokens` or ROLLCALL_TOKENS"); // prettier-ignore
     }
     const given = tokenOf(c.req.header("authorization"));
     if (given === undefined) {
@@ -70,10 +69,10 @@ export function requireScope({ users, counts, scopeOf }: Guard): MiddlewareHandl
     }
     digests ??= { users: await digestsOf(users), counts: await digestsOf(counts) };
     const digest = await digestOf(given);
-    // Both lists are looked at, whichever it is in.
+    // Always compare with both lists, whichever one matches.
     const [isOfUsers, isOfCounts] = [isAmong(digest, digests.users), isAmong(digest, digests.counts)];
     if (!isOfUsers && !isOfCounts) {
-      throw new Problem(401, "TOKEN_INVALID", "this token is none of those that are set", {
+      throw new Problem(401, "TOKEN_INVALID", "the token is invalid", {
         headers: { "www-authenticate": 'Bearer realm="rollcall", error="invalid_token"' },
       });
     }
@@ -81,7 +80,7 @@ export function requireScope({ users, counts, scopeOf }: Guard): MiddlewareHandl
       throw new Problem(
         403,
         "SCOPE_MISSING",
-        "this token is for the counts alone: use one of the scope `users`",
+        "this token covers the counts only: use one with the scope `users`",
         {
           headers: {
             "www-authenticate": 'Bearer realm="rollcall", error="insufficient_scope", scope="users"',
@@ -108,8 +107,8 @@ async function digestOf(token: string): Promise<Uint8Array> {
 }
 
 /**
- * Looks at every byte of every digest, whatever it has found: the time tells neither how much of a token was right nor
- * which one it was.
+ * Compares every byte of every digest, even after a match, so that the time taken reveals neither how much of a token was
+ * right nor which one matched.
  */
 function isAmong(given: Uint8Array, digests: Digests): boolean {
   let found = 0;

@@ -1,5 +1,5 @@
 /**
- * The Reader, asked once for all who ask the same at the same time or within a moment; and what it said last, for when
+ * The Reader behind a coalescer: identical requests share one read of Redis, and the previous answer is kept for when
  * Redis does not answer.
  */
 import { PresenceError } from "../core/errors.ts";
@@ -21,17 +21,17 @@ import type { ResolvedAppOptions } from "./options.ts";
 import { Problem, retryAfter } from "./problem.ts";
 import { Coalescer } from "./coalescer.ts";
 
-/** How long an answer is kept to be shown when Redis does not answer, ms. */
+/** How long an answer is kept for when Redis does not answer, ms. */
 const KEEP_MS = 60_000;
-/** Most items of answers that are kept: users of pages and lookups, changes, one for each other answer. */
+/** Most items kept: users of pages and lookups, changes, one for each other answer. */
 const ITEMS_MAX = 20_000;
 
 type Wrap = (ask: Ask) => Ask;
 const asIs: Wrap = (ask) => ask;
 
 /**
- * A reader for many callers. `wrap` is given the way in which the reader is asked, for instance to count what a stream
- * asks; it is used only by a caller whose question is not answered by somebody else's.
+ * A reader for many callers. `wrap` wraps the read, for instance to count the requests of a stream; it is used only when a
+ * caller's read is really made and not shared with another.
  */
 export class CoalescedReader {
   readonly feed: Feed;
@@ -44,7 +44,7 @@ export class CoalescedReader {
     this.feed = new Feed(reader.shards, this.#coalescer);
   }
 
-  /** As Reader.counts(), and so on: each rejects as the reader does, or as #tell says. */
+  /** Like Reader.counts(), and so on: each rejects as the reader does, or as #tell describes. */
   counts(wrap = asIs): Promise<Counts> {
     return this.#tell("counts", (reader) => reader.counts(), wrap);
   }
@@ -73,7 +73,7 @@ export class CoalescedReader {
     return this.feed.since(after, wrap(this.#ask));
   }
 
-  /** The way in which the reader is asked, for a caller that asks the feed itself. */
+  /** The wrapped read, for a caller that uses the feed directly. */
   askWith(wrap: Wrap): Ask {
     return wrap(this.#ask);
   }
@@ -90,7 +90,7 @@ export class CoalescedReader {
       const last = this.#coalescer.recent(key) as T | undefined;
       const isAway = error instanceof PresenceError && error.code === "REDIS_UNAVAILABLE";
       if (!isAway || last === undefined) throw error;
-      throw new Problem(503, "REDIS_UNAVAILABLE", "Redis does not answer; `last` is the answer before", {
+      throw new Problem(503, "REDIS_UNAVAILABLE", "Redis does not answer; `last` is the previous answer", {
         headers: retryAfter,
         members: { last: { ...last, asOf: { ...last.asOf, stale: true } } },
         cause: error,

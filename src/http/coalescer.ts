@@ -1,17 +1,18 @@
 /**
- * One question asked once for many: simultaneous askers share one request to Redis, and its answer is reused for a moment.
+ * Coalesces identical questions: simultaneous callers share one request to Redis, and its answer is reused for a moment.
  *
- * Whoever comes first asks, the others wait for the outcome, failures included. In a Worker the request that asked can
- * be cancelled with its caller, and its promise then never settles: so nobody waits on another's promise but on one of
- * its own, and after a second the first of those who wait asks again. So Redis gets one request a question in
- * `reuse` ms, and while it is slow one a second.
+ * The first caller asks; the others wait for the outcome, failures included. In a Worker, the request that asked can be
+ * cancelled together with its caller, and its promise then never settles. So each caller waits on a promise of its own, and
+ * after a second the first of the waiting callers asks again. Redis gets one request per question every `reuse` ms, and one
+ * a second while it is slow.
  *
- * Bounded: at most `most` answers are kept, the least recently used go first, none older than `keep` is told.
+ * Bounded: at most `most` answers are kept, the least recently used are dropped first, and none older than `keep` is
+ * returned.
  */
 export interface CoalescerOptions {
-  /** How long an answer is reused, ms; 0: only simultaneous askers share. */
+  /** How long an answer is reused, ms; 0: only simultaneous callers share it. */
   readonly reuse: number;
-  /** How long an answer is kept to be shown when Redis does not answer, ms. */
+  /** How long an answer is kept for when Redis does not answer, ms. */
   readonly keep: number;
   /** Most weight of answers kept. */
   readonly most: number;
@@ -20,11 +21,11 @@ export interface CoalescerOptions {
 }
 
 interface Question {
-  /** When the request under way began, ms; undefined: none is. */
+  /** When the pending request began, ms; undefined: there is none. */
   askedAt: number | undefined;
-  /** How many have asked; one that was given up may still end. */
+  /** Number of requests so far. An abandoned one may still complete. */
   turn: number;
-  /** Of whom it is, when it came, and what. */
+  /** Which request it came from, when, and the result. */
   outcome:
     | { readonly turn: number; readonly at: number; readonly settled: PromiseSettledResult<unknown> }
     | undefined;
@@ -38,7 +39,7 @@ function weightOf(value: unknown): number {
   return lists.reduce((sum, list) => sum + list.length, 1);
 }
 
-/** Keeps the answer of each question, by a key that names it, for all who ask the same. */
+/** Keeps the answer to each question under the question's key. */
 export class Coalescer {
   readonly #options: CoalescerOptions & { readonly now: () => number };
   readonly #questions = new Map<string, Question>();
@@ -48,14 +49,14 @@ export class Coalescer {
     this.#options = { ...options, now: options.now ?? (() => performance.now()) };
   }
 
-  /** The answer to `key`, from `ask` or from whoever asks the same. Rejects as `ask` does. */
+  /** The answer to `key`, from `ask` or from another caller's request. Rejects as `ask` does. */
   async get<T>(key: string, ask: () => Promise<T>): Promise<T> {
     const { reuse, now } = this.#options;
     const question = this.#questionOf(key);
     const before = question.outcome;
     for (;;) {
       const { outcome, askedAt } = question;
-      // What came while we waited is for us, however short `reuse` is and whoever asks again by now.
+      // An outcome that arrived while we waited is ours to use, however short `reuse` is.
       if (outcome !== undefined && (outcome !== before || now() - outcome.at < reuse)) {
         if (outcome.settled.status === "fulfilled") return outcome.settled.value as T;
         throw outcome.settled.reason;
@@ -72,7 +73,7 @@ export class Coalescer {
     return answer.value;
   }
 
-  /** Questions known at the moment, for tests of the bound. */
+  /** Number of known questions, for tests of the bound. */
   get size(): number {
     return this.#questions.size;
   }
@@ -83,8 +84,8 @@ export class Coalescer {
     question.askedAt = now();
     const [settled] = await Promise.allSettled([ask()]);
     if (turn === question.turn) question.askedAt = undefined;
-    // Also when another has taken over meanwhile: Redis may be slower than we are patient, or hang, and those who wait are
-    // to hear of either. Not when the other was faster: what it was told is newer.
+    // Also when another request has taken over meanwhile: Redis may be slower than PATIENCE_MS, and the waiting callers need
+    // this outcome. Not when the other request was faster: its outcome is newer.
     if (turn > (question.outcome?.turn ?? 0)) {
       question.outcome = { turn, at: now(), settled };
       if (settled.status === "fulfilled") this.#keep(key, question, settled.value);
@@ -104,7 +105,7 @@ export class Coalescer {
       answer: undefined,
       waiting: new Set(),
     };
-    // The least recently used is the first of the map.
+    // The least recently used question comes first in the map.
     this.#questions.delete(key);
     this.#questions.set(key, question);
     return question;
@@ -120,9 +121,9 @@ export class Coalescer {
   #bound(): void {
     const { most, now } = this.#options;
     for (const [key, question] of this.#questions) {
-      // A question without an answer weighs one, so that failures are bounded as well.
+      // A question without an answer counts as one, so that failures are bounded too.
       if (this.#weight <= most && this.#questions.size <= most) return;
-      // One that was cancelled looks as if it were under way for ever.
+      // A cancelled request would otherwise look pending for ever.
       if (question.askedAt !== undefined && now() - question.askedAt < PATIENCE_MS) continue;
       this.#questions.delete(key);
       this.#weight -= question.answer?.weight ?? 0;
@@ -130,10 +131,10 @@ export class Coalescer {
   }
 }
 
-/** How long a request under way is waited for before another is made, ms: it may have been cancelled. */
+/** How long to wait for a pending request before making another, ms: it may have been cancelled. */
 const PATIENCE_MS = 1_000;
 
-/** Waits until woken, at most `ms`, and no longer than the signal lets it. Promise and timer are of whoever waits. */
+/** Waits until woken, for `ms`, or until the signal fires. The promise and the timer belong to the waiting caller. */
 export function wokenOr(waiting: Set<() => void>, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) return resolve();

@@ -1,9 +1,8 @@
 /**
- * The events of the two streams. Each is a loop of its own over what is read once for all (feed.ts, coalescer.ts): it
- * begins with one answer, so that a request that cannot be answered is refused before its stream opens.
+ * The events of the two streams. Each stream is a loop over shared reads (feed.ts, coalescer.ts). It starts with one answer,
+ * so that a request that cannot be answered is refused before its stream opens.
  *
- * When Redis does not answer, a stream goes on trying until its life is over, and says so to nobody: the client's view
- * is as old as it was.
+ * When Redis does not answer, a stream retries until its life is over and sends nothing: the client keeps its last view.
  */
 import { PresenceError } from "../core/errors.ts";
 import { pause } from "../time/pause.ts";
@@ -13,12 +12,12 @@ import type { Ask, Feed } from "./feed.ts";
 import type { Pace } from "./pace.ts";
 import type { Event } from "./streams.ts";
 
-/** Fires when nobody takes events any more: a loop then ends with the wait it is in. */
+/** Fires when the client is gone; the loop ends its current wait and stops. */
 type Ended = AbortSignal;
 
 /**
- * `changes` → {changes, next}, of these users or, if there are none, of all; `gap` → {next}: some are lost, take a
- * snapshot. A first answer is passed in.
+ * `changes` → {changes, next}, for these users, or for all if none are given; `gap` → {next}: some changes are no longer
+ * available, take a snapshot. The first answer is passed in.
  */
 export async function* changesEvents(
   feed: Feed,
@@ -32,7 +31,7 @@ export async function* changesEvents(
   let told = performance.now();
   let answer: ChangesAnswer | undefined = first;
   let cursor = first.next;
-  // The client may know no id yet: it is told where it stands at once.
+  // The client may not have an id yet, so send its position at once.
   let moved = true;
   while (!ended.aborted) {
     if (answer !== undefined) {
@@ -61,7 +60,7 @@ export async function* changesEvents(
   }
 }
 
-/** `counts` → what GET /v1/counts answers, now and whenever a number has changed. */
+/** `counts` → the answer of GET /v1/counts, now and whenever a number has changed. */
 export async function* countsEvents(
   askCounts: () => Promise<Counts>,
   first: Counts,
@@ -89,7 +88,7 @@ export async function* countsEvents(
   }
 }
 
-/** undefined while Redis does not answer; whatever else is wrong ends the stream. */
+/** undefined while Redis does not answer; any other error ends the stream. */
 async function orNothing<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;

@@ -1,9 +1,9 @@
 /**
- * The latest changes, read once for all who follow them: pollers of /v1/changes and subscribers alike.
+ * The latest changes, read once for all followers: those who poll /v1/changes and those who stream it.
  *
- * Nobody in particular reads. Whoever wants to know asks for what is new, and the first to ask in a second asks Redis
- * (coalescer.ts); so nothing has to be started, handed over or stopped, and it costs nothing while nobody follows.
- * A follower whose cursor is older than what is kept here reads Redis itself, until it has caught up.
+ * There is no background reader. Each follower asks for what is new, and the first one in each second reads Redis
+ * (coalescer.ts). So nothing has to be started, handed over or stopped, and it costs nothing without followers.
+ * A follower whose cursor is older than what is kept here reads Redis itself until it has caught up.
  */
 import type { Change } from "../core/change.ts";
 import { decodeChangesCursor, encodeChangesCursor } from "../core/cursor.ts";
@@ -12,16 +12,16 @@ import { isBefore } from "../core/stream-id.ts";
 import type { ChangesAnswer, Reader } from "../reader/reader.ts";
 import { type Coalescer, wokenOr } from "./coalescer.ts";
 
-/** Asks the reader, within the time that a request has. */
+/** Asks the reader, within the timeout of a request. */
 export type Ask = <T>(question: (reader: Reader) => Promise<T>) => Promise<T>;
 
-/** Changes kept, about. */
+/** Changes kept, approximately. */
 const KEPT_MAX = 10_000;
-/** Changes of one answer, about: batches come whole. */
+/** Changes of one answer, approximately: batches are not split. */
 const ANSWER_MAX = 1_000;
-/** When nobody has asked for this long, ms, what is kept is forgotten: reading on from there could be a long way. */
+/** After this long without a caller, ms, what is kept is dropped: catching up from there could take many reads. */
 const IDLE_MS = 10_000;
-/** Reads one after the other before those who wait are told. */
+/** Consecutive reads before the waiting followers get what was read. */
 const READS_MAX = 4;
 
 /** What one read brought: everything after the cursor `after`, up to the `after` of the next. */
@@ -30,16 +30,16 @@ interface Batch {
   readonly changes: readonly Change[];
 }
 
-/** A new object after each read, so that what a slow follower looks at does not change under its feet. */
+/** Replaced after each read, never changed, so that a slow follower sees a consistent state. */
 interface Window {
   readonly batches: readonly Batch[];
-  /** Where the last of them ends. */
+  /** The cursor after the last batch. */
   readonly end: string;
   /** Redis has more already. */
   readonly more: boolean;
 }
 
-/** Must be asked by way of one Coalescer, the same for all. */
+/** All followers must share one Coalescer. */
 export class Feed {
   readonly #shards: number;
   readonly #coalescer: Coalescer;
@@ -54,9 +54,9 @@ export class Feed {
     this.#now = now;
   }
 
-  /** What came after `cursor`; undefined: from now on. Rejects with CURSOR_INVALID, and as the reader does. */
+  /** The changes after `cursor`; undefined: from now on. Rejects with CURSOR_INVALID, and as the reader does. */
   async since(cursor: string | undefined, ask: Ask): Promise<ChangesAnswer> {
-    // Refused before Redis is asked anything.
+    // Refused before Redis is read.
     const ids = cursor === undefined ? undefined : decodeChangesCursor(cursor, this.#shards);
     const window = await this.#latest(ask);
     if (ids === undefined) return { changes: [], next: window.end, gap: false, more: false };
@@ -68,21 +68,21 @@ export class Feed {
     );
   }
 
-  /** Resolves when something new was read for somebody, after `ms`, or when the signal fires. */
+  /** Resolves when any follower has read something new, after `ms`, or when the signal fires. */
   wait(ms: number, signal: AbortSignal): Promise<void> {
     return wokenOr(this.#waiting, ms, signal);
   }
 
   async #latest(ask: Ask): Promise<Window> {
-    // What is known to be there already is read at once, and not in a second.
+    // When Redis is known to have more, read it now instead of in a second.
     const key = this.#window?.more === true ? `feed ${this.#window.end}` : "feed";
     const read = await this.#coalescer.get(key, () => this.#advance(ask));
     return this.#window ?? read;
   }
 
   /**
-   * Are these places between batches, or in one? Being between two ids is not enough: the entry itself has to be here, or
-   * the cursor may be from before a flush.
+   * Whether each of these positions is the end of a batch or an entry in one. Lying between two ids is not enough: the entry
+   * itself must be here, or the cursor may be from before a flush.
    */
   #isKept({ batches, end }: Window, ids: readonly string[]): boolean {
     const unknown = new Set(ids.keys());
@@ -101,7 +101,7 @@ export class Feed {
       before === undefined
         ? { batches: [], end: (await ask((reader) => reader.changes())).next, more: false }
         : await this.#readOn(before, ask);
-    // Who was given up as too slow comes late: what another has read meanwhile stays.
+    // This read was abandoned as too slow and another one finished first: keep the newer window.
     if (this.#window !== undefined && this.#window !== known) return this.#window;
     this.#readAt = this.#now();
     this.#window = window;
@@ -117,7 +117,7 @@ export class Feed {
       const { changes, next, gap, more } = await ask((reader) =>
         reader.changes({ after, limit: ANSWER_MAX }),
       );
-      // Whoever follows from before the gap finds no batch and is told by Redis.
+      // A follower from before the gap finds no batch here and learns of the gap from Redis.
       if (gap) return { batches: [], end: next, more: false };
       if (next !== end) batches.push({ after, changes });
       end = next;
@@ -125,7 +125,7 @@ export class Feed {
     }
   }
 
-  /** What comes after `ids`, from the batch `first` on (-1: nothing). */
+  /** The changes after `ids`, from the batch `first` on (-1: none). */
   #answer({ batches, end, more }: Window, first: number, ids: readonly string[]): ChangesAnswer {
     const changes: Change[] = [];
     let next = first === -1 ? batches.length : first;
@@ -135,13 +135,13 @@ export class Feed {
       }
     }
     const reached = decodeChangesCursor(batches[next]?.after ?? end, this.#shards);
-    // In some shards the cursor may have been ahead of where a batch ends.
+    // In some shards the cursor may be ahead of the end of the batch.
     const furthest = reached.map((id, shard) => (isBefore(id, ids[shard]!) ? ids[shard]! : id));
     return { changes, next: encodeChangesCursor(furthest), gap: false, more: more || next < batches.length };
   }
 }
 
-/** The latest of the batches, so many that they hold about KEPT_MAX changes. */
+/** The latest batches, together about KEPT_MAX changes. */
 function bounded(batches: readonly Batch[]): readonly Batch[] {
   let kept = 0;
   const first = batches.findLastIndex(({ changes }) => (kept += changes.length) > KEPT_MAX);

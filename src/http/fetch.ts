@@ -1,17 +1,17 @@
-/** The app as a function of a request, which Bun, Deno, Vercel and every router of fetch handlers take. */
+/** The app as a fetch handler, which Bun, Deno, Vercel and many routers accept. */
 
-/** What has a fetch handler, as createApp returns it. */
+/** Anything with a fetch handler, such as the app that createApp returns. */
 export interface FetchApp {
   fetch(request: Request): Response | Promise<Response>;
 }
 
 /**
- * `fetch` of an app without what a platform may pass beside the request.
+ * The `fetch` of an app, ignoring the further arguments that a platform may pass.
  *
  *   Bun.serve({ fetch: fetchHandler(app) });
  *   Deno.serve(fetchHandler(app));
  *
- * Never rejects: whatever happens is answered with a problem.
+ * With an app of createApp it never rejects: every failure is answered with a problem document.
  */
 export function fetchHandler(app: FetchApp): (request: Request) => Promise<Response> {
   return async (request) => app.fetch(request);

@@ -1,25 +1,25 @@
-/** What every answer carries, and who may call from a browser. */
+/** The headers of every answer, and CORS. */
 import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { etag } from "hono/etag";
 import { secureHeaders } from "hono/secure-headers";
 
-/** How long a browser may remember what a preflight told it, s. */
+/** How long a browser may cache a preflight answer, s. */
 const PREFLIGHT_S = 600;
 
-/** Answers are data: nothing may frame them, run them or guess another type for them. */
+/** Answers are data: browsers must not frame them, run them or guess another type. */
 export function securityHeaders(): MiddlewareHandler {
   return secureHeaders({
     contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-    // The domain's other hosts are not ours to decide about.
+    // Without includeSubDomains: the domain's other hosts are not ours.
     strictTransportSecurity: "max-age=15552000",
     xFrameOptions: "DENY",
-    // A route that serves something else, a page for instance, may set its own.
+    // A route that serves something else, such as a page, may set its own.
     overwrite: false,
   });
 }
 
-/** `no-store` wherever the route has not said otherwise: errors and everything behind a token. */
+/** `no-store` unless the route sets something else: for errors and for everything that requires a token. */
 export function noStoreByDefault(): MiddlewareHandler {
   return async function noStore(c, next) {
     await next();
@@ -27,26 +27,26 @@ export function noStoreByDefault(): MiddlewareHandler {
   };
 }
 
-/** A strong ETag for what may be kept, and 304 for who has it already (RFC 9110, 8.8 and 13.1.2). */
+/** A strong ETag for cacheable answers, and 304 for a client that has the answer already (RFC 9110, 8.8 and 13.1.2). */
 export function entityTags(): MiddlewareHandler {
   const tag = etag();
   return async function entityTag(c, next) {
     await next();
     const type = c.res.headers.get("content-type") ?? "";
-    // A stream has no end to make a digest of; an error is not to be kept.
+    // A stream has no end, so no digest; an error must not be cached.
     if (c.res.status === 200 && type.startsWith("application/json") && c.res.headers.has("cache-control")) {
       await tag(c, async () => {});
     }
   };
 }
 
-/** How long an answer may be kept, as it is reused here. */
+/** How long an answer may be cached: as long as it is reused here. */
 export function cacheControl(access: "public" | "private", reuse: number): string {
   const seconds = Math.floor(reuse / 1000);
   return seconds === 0 ? `${access}, no-cache` : `${access}, max-age=${seconds}`;
 }
 
-/** CORS for the origins listed. Without cookies: whoever may read has a token. */
+/** CORS for the listed origins. Without cookies: access goes by token. */
 export function crossOrigin(origins: readonly string[]): MiddlewareHandler {
   return cors({
     origin: origins[0] === "*" ? "*" : [...origins],

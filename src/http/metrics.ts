@@ -1,7 +1,7 @@
 /**
  * GET /metrics: the text format of Prometheus, version 0.0.4
- * (https://prometheus.io/docs/instrumenting/exposition_formats/). By hand, since what gathers metrics inside a process
- * has no place here: all of these are read from Redis when they are asked for.
+ * (https://prometheus.io/docs/instrumenting/exposition_formats/). Written by hand: a metrics library collects values inside a
+ * process, and these are read from Redis on request.
  */
 import type { Totals } from "../reader/reader.ts";
 
@@ -16,7 +16,7 @@ type Metric = readonly [
 ];
 
 const METRICS: readonly Metric[] = [
-  ["users", "gauge", "Users present, those in grace included.", (t) => t.users],
+  ["users", "gauge", "Users present, including those in grace.", (t) => t.users],
   ["sockets", "gauge", "Open sockets.", (t) => t.sockets],
   ["connections", "gauge", "Low-level connections of the processes.", (t) => t.connections],
   ["processes", "gauge", "Processes with a lease.", (t) => t.processes],
@@ -30,19 +30,24 @@ const METRICS: readonly Metric[] = [
     (t) => (t.asOf.projectedAt === null ? null : t.asOf.projectedAt.getTime() / 1000),
   ],
   ["folded_records_total", "counter", "Records folded.", (t) => t.records],
-  ["rejected_records_total", "counter", "Entries of the log that were no records.", (t) => t.rejected],
-  ["fenced_processes_total", "counter", "Processes fenced, shard by shard.", (t) => t.fenced],
-  ["reaped_processes_total", "counter", "Processes whose lease ran out, shard by shard.", (t) => t.reaped],
+  ["rejected_records_total", "counter", "Entries of the log that were not valid records.", (t) => t.rejected],
+  ["fenced_processes_total", "counter", "Processes fenced, counted in each shard.", (t) => t.fenced],
+  [
+    "reaped_processes_total",
+    "counter",
+    "Processes whose lease expired, counted in each shard.",
+    (t) => t.reaped,
+  ],
   [
     "oldest_lease_age_seconds",
     "gauge",
-    "Since when the lease that runs out first has not been renewed.",
+    "Time since the lease that expires first was renewed.",
     (t) => seconds(t.oldestLease?.age),
   ],
   [
     "oldest_lease_left_seconds",
     "gauge",
-    "Until that lease runs out; negative when it has and nobody has reaped the process.",
+    "Time until that lease expires; negative once it has expired and the process is not reaped yet.",
     (t) => seconds(t.oldestLease?.left),
   ],
 ];
@@ -51,7 +56,7 @@ function seconds(ms: number | null | undefined): number | null {
   return ms === null || ms === undefined ? null : ms / 1000;
 }
 
-/** What has no value is left out. */
+/** Metrics without a value are left out. */
 export function metricsOf(totals: Totals): string {
   const blocks: string[] = [];
   for (const [name, type, help, valueOf] of METRICS) {

@@ -15,7 +15,7 @@ import {
 import { problemSchema } from "./problem.ts";
 import type { Route } from "./route.ts";
 
-/** What has a name in the document; all other schemas are written out where they are used. */
+/** Schemas with a name in the document; all others are written out where they are used. */
 const COMPONENTS = {
   AsOf: asOfSchema,
   Problem: problemSchema,
@@ -31,29 +31,29 @@ const COMPONENTS = {
 
 const CONFIG = {
   target: "draft-2020-12",
-  // Checks and transformations that JSON Schema has no word for are in the descriptions.
+  // Checks and transformations that JSON Schema cannot express are in the descriptions.
   errorMode: "ignore",
   overrideRef: ({ referenceId }: { readonly referenceId: string }) => `#/components/schemas/${referenceId}`,
 } as const;
 
 const TITLES = {
-  400: "The request says something this route does not take.",
-  401: "No token, or none of those that are set.",
-  403: "No token is set, or the token's scope does not cover this route.",
+  400: "The request is not valid for this route.",
+  401: "The token is missing or invalid.",
+  403: "The server has no token, or the token's scope does not cover this route.",
   413: "The body is too large.",
-  415: "The body is of another media type.",
-  503: "Redis does not answer; a recent answer, if there is one, is in `last`.",
+  415: "The body is not application/json.",
+  503: "Redis does not answer; `last` has a recent answer if there is one.",
 } as const;
 
 const BEARER = "bearer";
 
-/** As much of an OpenAPI document as is the same for all of them. */
+/** The parts of an OpenAPI document that the code here uses. */
 export interface Document {
   readonly openapi: string;
   readonly paths: Readonly<Record<string, object>>;
 }
 
-/** The document of these routes. */
+/** The document that describes these routes. */
 export function documentOf(routes: readonly Route[]): Document {
   const paths: Record<string, Record<string, object>> = {};
   for (const route of routes) {

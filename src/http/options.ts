@@ -1,4 +1,4 @@
-/** What createApp is given, and the checks that make a wrong value fail there and not in a request. */
+/** The options of createApp, checked when the app is created and not when a request arrives. */
 import {
   REQUEST_MS,
   REQUEST_MS_MAX,
@@ -33,48 +33,48 @@ const COUNTS = ["open", "closed"] as const;
 export type CountsAccess = (typeof COUNTS)[number];
 
 export interface AppOptions {
-  /** What answers: createReader(), or a presence's own process. */
+  /** Where answers come from: createReader(). */
   readonly reader: Reader;
   /**
-   * Any of these opens every route: at most 32, each at least 16 printable characters (`openssl rand -hex 24`). Several
-   * for a rotation. Default none, which leaves everything but /health and the counts closed to everybody.
+   * Each of these opens every route: at most 32, each at least 16 printable characters (`openssl rand -hex 24`). Use
+   * several to rotate them. Default none: then every route except /health and the counts is closed.
    */
   readonly tokens?: readonly string[] | undefined;
-  /** Any of these opens the numbers: /v1/counts where it is closed, /ready and /metrics. Default none. */
+  /** Each of these opens the numbers only: /v1/counts if it is closed, /ready and /metrics. Default none. */
   readonly countsTokens?: readonly string[] | undefined;
   /** Whether /v1/counts answers without a token: "open" or "closed". Default "open". */
   readonly counts?: CountsAccess | undefined;
-  /** Origins whose pages may call from a browser, e.g. `https://app.example`, or "*" alone. Default none: no CORS. */
+  /** Origins whose pages may call the API from a browser, such as `https://app.example`, or "*" alone. Default none: no CORS. */
   readonly origins?: readonly string[] | undefined;
-  /** How long a request may wait for Redis, ms; then it is answered 503. 1 to 60,000, default 5,000. */
+  /** How long a request may wait for Redis, ms; after that the answer is 503. 1 to 60,000, default 5,000. */
   readonly timeout?: number | undefined;
   /**
-   * How long an answer is reused for identical requests, ms: however many clients ask, Redis gets one read in this time. 0
-   * to 60,000, default 1,000. With 0 only requests that overlap share a read.
+   * How long an answer is reused for identical requests, ms: Redis gets one read in this time, however many clients ask. 0
+   * to 60,000, default 1,000. With 0, only requests that overlap share a read.
    */
   readonly reuse?: number | undefined;
   /** Limits of the event streams. */
   readonly streams?: StreamLimits | undefined;
-  /** Ends the event streams that are open, and refuses new ones: for a server that closes. */
+  /** Ends the open event streams and refuses new ones, for a server that is closing. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of answers with a status of 500 and above; `console` will do. Default: silent. */
+  /** Receives a line for each answer with a status of 500 or above, such as `console`. Default: silent. */
   readonly logger?: Logger | undefined;
 }
 
 export interface StreamLimits {
-  /** How long an event stream lives before its client has to come back, ms. 1,000 to 86,400,000, default 300,000. */
+  /** How long an event stream lives before its client has to reconnect, ms. 1,000 to 86,400,000, default 300,000. */
   readonly life?: number | undefined;
   /**
-   * After so long without an event, a sign of life, ms, so that no proxy cuts the stream. 100 to 300,000 and at most
-   * `life`, default 15,000.
+   * How long without an event until a keep-alive is sent, ms, so that proxies do not close the stream. 100 to 300,000 and
+   * at most `life`, default 15,000.
    */
   readonly heartbeat?: number | undefined;
   /**
-   * Most requests to Redis that one stream makes before its client has to come back: platforms limit what one invocation
-   * may send. 1 to 1,000,000,000, default no limit.
+   * Most requests to Redis that one stream makes before its client has to reconnect: platforms limit the requests of one
+   * invocation. 1 to 1,000,000,000, default no limit.
    */
   readonly requests?: number | undefined;
-  /** Most streams at once; more are answered 503. 0 to 100,000, default 1,000; 0: none, for platforms that send answers whole. */
+  /** Most streams at once; further ones get 503. 0 to 100,000, default 1,000. 0 turns streams off, for platforms that buffer answers. */
   readonly most?: number | undefined;
 }
 
@@ -94,12 +94,12 @@ const STREAM_LIMITS: Known<StreamLimits> = { life: true, heartbeat: true, reques
 
 export type ResolvedAppOptions = ReturnType<typeof resolveAppOptions>;
 
-/** Throws PresenceError OPTIONS_INVALID naming the first option that cannot work. */
+/** Throws PresenceError OPTIONS_INVALID that names the first invalid option. */
 export function resolveAppOptions(options: AppOptions) {
   refuseUnknown(options, APP_OPTIONS, "createApp");
   const { reader } = options;
   if (typeof reader !== "object" || reader === null)
-    invalid("reader must be a Reader: make one with createReader()");
+    invalid("reader must be a Reader: create one with createReader()");
   const counts = checkCounts(options.counts);
   const tokens = checkTokens(options.tokens ?? []);
   const countsTokens = checkTokens(options.countsTokens ?? [], "countsTokens");
@@ -124,7 +124,7 @@ export function resolveStreamLimits(streams: StreamLimits) {
   const { heartbeat = STREAM_HEARTBEAT_MS, requests, most = STREAMS } = streams;
   const life = whole("streams.life", streams.life ?? STREAM_LIFE_MS, STREAM_LIFE_MS_MIN, STREAM_LIFE_MS_MAX);
   whole("streams.heartbeat", heartbeat, STREAM_HEARTBEAT_MS_MIN, STREAM_HEARTBEAT_MS_MAX);
-  // The default of a short life needs no sign.
+  // With a life shorter than the default heartbeat, no keep-alive is needed.
   if (streams.heartbeat !== undefined && heartbeat > life) {
     invalid(`streams.heartbeat (${heartbeat} ms) must be at most streams.life (${life} ms): lower it`);
   }
@@ -141,19 +141,19 @@ export function checkCounts(counts: CountsAccess = "open"): CountsAccess {
   return oneOf("counts", counts, COUNTS);
 }
 
-/** Throws PresenceError OPTIONS_INVALID for what no browser would send as an origin. */
+/** Throws PresenceError OPTIONS_INVALID for a value that no browser sends as an origin. */
 export function checkOrigins(origins: readonly string[]): readonly string[] {
   if (!Array.isArray(origins)) invalid('origins must be a list such as ["https://app.example"]');
   for (const [i, origin] of (origins as readonly unknown[]).entries()) {
     if (origin === "*") {
       if (origins.length > 1)
-        invalid('origins has "*" beside others: "*" allows them all, so keep only it, or drop it');
+        invalid('origins has "*" and others: "*" allows every origin, so keep it alone or remove it');
       continue;
     }
-    // A browser sends exactly this form: anything else (a path, a slash at the end, a pattern) would never match.
+    // Browsers send exactly this form: anything else (a path, a trailing slash, a pattern) would never match.
     if (typeof origin !== "string" || !/^https?:\/\//.test(origin) || !isOrigin(origin)) {
       invalid(
-        `origins[${i}] is no origin: write scheme, host and port only, such as https://app.example:8443`,
+        `origins[${i}] is not an origin: use scheme, host and port only, such as https://app.example:8443`,
       );
     }
   }

@@ -1,22 +1,22 @@
-/** How fast a stream may go, and when its client has to come back. */
+/** How often a stream reads, and when its client has to reconnect. */
 import type { Ask } from "./feed.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 
-/** How often a stream looks for something new, ms: at most one event in this time. */
+/** How often a stream looks for news, ms: at most one event in this time. */
 const EVERY_MS = 1_000;
 
-/** How often a stream looks, how often it says that it lives, and when it has to end. */
+/** How often a stream reads, how often it sends a keep-alive, and when it has to end. */
 export interface Pace {
-  /** How often a stream looks for something new, ms. */
+  /** How often a stream looks for news, ms. */
   readonly every: number;
-  /** After so long without an event, a sign of life, ms. */
+  /** How long without an event until a keep-alive is sent, ms. */
   readonly heartbeat: number;
-  /** Whether this stream has used up the requests it may make. */
+  /** Whether this stream has used up its requests. */
   readonly isSpent: () => boolean;
 }
 
 interface CountedPace extends Pace {
-  /** Counts each request to Redis that this stream makes for all. */
+  /** Counts each request to Redis that this stream makes. */
   readonly counting: (ask: Ask) => Ask;
 }
 

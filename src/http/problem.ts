@@ -1,37 +1,37 @@
 /**
- * Errors as the API tells them: `application/problem+json` (RFC 9457) with a `code` to branch on.
+ * The API's errors: `application/problem+json` (RFC 9457) with a `code` to branch on.
  *
  *   { "type": "about:blank", "title": "Bad Request", "status": 400, "detail": "…", "code": "CURSOR_INVALID" }
  *
- * A detail is ours from the first letter to the last. It never quotes what was sent, and what went wrong inside is for
- * the log: a problem names neither keys nor hosts nor users.
+ * A `detail` is written here in full. It never quotes the request, and it names no keys, hosts or users: internal causes go
+ * to the log.
  */
 import * as v from "valibot";
 import { PresenceError } from "../core/errors.ts";
 import type { Logger } from "../core/options.ts";
 import { schemaOf, whole } from "../reader/answers/schema.ts";
 
-/** What a caller can branch on, with the status it comes with. */
+/** Codes a caller can branch on, with the status of each. */
 export const PROBLEM_CODES = [
-  /** 400: a query parameter that the route does not take, or a value that is out of range. */
+  /** 400: an unknown query parameter, or a value that is out of range. */
   "QUERY_INVALID",
-  /** 400: the body is not JSON, or not of the shape the route takes. */
+  /** 400: the body is not JSON, or not of the shape the route requires. */
   "BODY_INVALID",
-  /** 400: a user id that cannot be one. */
+  /** 400: an invalid user id. */
   "USER_INVALID",
-  /** 400: a cursor that no answer contained. */
+  /** 400: a cursor that did not come from an answer. */
   "CURSOR_INVALID",
-  /** 401: no bearer token came with the request. */
+  /** 401: the request has no bearer token. */
   "TOKEN_MISSING",
-  /** 401: the token is none of those that are set. */
+  /** 401: the token is not one of the server's. */
   "TOKEN_INVALID",
-  /** 403: no token is set, so nobody may pass. */
+  /** 403: the server has no token set, so the route is closed. */
   "TOKENS_NOT_SET",
-  /** 403: the token is for the counts alone. */
+  /** 403: the token covers the counts only. */
   "SCOPE_MISSING",
-  /** 404: there is nothing at this path. */
+  /** 404: no route at this path. */
   "NOT_FOUND",
-  /** 405: the path takes other methods, which `Allow` lists. */
+  /** 405: the path accepts other methods, listed in `Allow`. */
   "METHOD_NOT_ALLOWED",
   /** 406: this server sends no event streams. */
   "STREAMS_OFF",
@@ -41,48 +41,48 @@ export const PROBLEM_CODES = [
   "URI_TOO_LONG",
   /** 415 */
   "MEDIA_TYPE_UNSUPPORTED",
-  /** 500: the server has been set up wrongly; only its operator can help. */
+  /** 500: the server is misconfigured; its operator has to fix it. */
   "OPTIONS_INVALID",
   /** 500: the prefix is in use with another number of shards. */
   "SHARDS_MISMATCH",
-  /** 500: a key of ours holds another type. */
+  /** 500: one of Rollcall's keys holds another type. */
   "REDIS_TYPE",
-  /** 500: a reply that no Redis gives. */
+  /** 500: a reply that Redis itself would not give. */
   "REPLY_INVALID",
-  /** 500: another process runs a version that this one cannot work with. */
+  /** 500: another process runs an incompatible version. */
   "VERSION_MISMATCH",
   /** 500: a bug. */
   "INTERNAL",
   /** 503: Redis did not answer in time, or with an error. */
   "REDIS_UNAVAILABLE",
-  /** 503: as many event streams are open as one process serves. */
+  /** 503: the process serves no more event streams at once. */
   "STREAMS_EXHAUSTED",
-  /** 503, from /ready alone: Redis answers, but the projector is overdue. */
+  /** 503, only from /ready: Redis answers, but the projector is overdue. */
   "PROJECTOR_STALE",
 ] as const;
 
 /** One of PROBLEM_CODES, each of which is described there. */
 export type ProblemCode = (typeof PROBLEM_CODES)[number];
 
-/** A problem as it is sent. Some have more members, which their code's description names. */
+/** A problem as sent. Some have more members: `last`, `asOf`. */
 export interface ProblemDocument {
   readonly type: string;
   readonly title: string;
   readonly status: number;
   /** What went wrong and what to do, for people. */
   readonly detail: string;
-  /** To branch on. */
+  /** The code to branch on. */
   readonly code: ProblemCode;
 }
 
-/** The schema of a problem, which may have more members. */
+/** The schema of a problem. Further members are allowed. */
 export const problemSchema = schemaOf<ProblemDocument>()(
   v.object({
     type: v.string(),
     title: v.string(),
     status: whole,
     detail: v.string(),
-    code: v.pipe(v.picklist(PROBLEM_CODES), v.description("To branch on.")),
+    code: v.pipe(v.picklist(PROBLEM_CODES), v.description("The code to branch on.")),
   }),
 );
 
@@ -103,7 +103,7 @@ const TITLES = {
 /** The statuses of problems. */
 export type ProblemStatus = keyof typeof TITLES;
 
-/** What a problem can have beside its status, code and detail. */
+/** What a problem can have besides status, code and detail. */
 export interface ProblemParts {
   readonly headers?: Readonly<Record<string, string>>;
   /** More members of the document, as RFC 9457 allows. */
@@ -111,7 +111,7 @@ export interface ProblemParts {
   readonly cause?: unknown;
 }
 
-/** Thrown by a route or a guard, answered by toResponse(). `message` is the `detail`, so it may be read by anybody. */
+/** Thrown by a route or a middleware, answered by toResponse(). `message` is the `detail`, so it must be safe to publish. */
 export class Problem extends Error {
   override readonly name = "Problem";
   readonly status: ProblemStatus;
@@ -149,27 +149,27 @@ export class Problem extends Error {
   }
 }
 
-/** How long a caller is asked to wait before it tries again, s. */
+/** How long a caller is asked to wait before a retry, s. */
 const RETRY_AFTER_S = 2;
 
-/** Headers of a problem that passes by itself. */
+/** Headers of a temporary problem. */
 export const retryAfter = { "retry-after": String(RETRY_AFTER_S) };
 
 function redisUnavailable(cause: PresenceError): Problem {
-  return new Problem(503, "REDIS_UNAVAILABLE", "Redis does not answer; try again in a moment", {
+  return new Problem(503, "REDIS_UNAVAILABLE", "Redis does not answer; try again shortly", {
     headers: retryAfter,
     cause,
   });
 }
 
-/** The problem for whatever was thrown; INTERNAL for what is neither a Problem nor a PresenceError that a caller can meet. */
+/** The problem for a thrown value: INTERNAL unless it is a Problem, or a PresenceError that callers are told about. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof PresenceError) {
     const { code, message } = error;
     if (code === "USER_INVALID" || code === "CURSOR_INVALID") return new Problem(400, code, message);
     if (code === "REDIS_UNAVAILABLE") return redisUnavailable(error);
-    // The place of a bug is in its cause.
+    // The cause of a bug has its stack.
     if (code === "INTERNAL") return internal(error.cause ?? error);
     if (
       code === "REDIS_TYPE" ||
@@ -190,8 +190,8 @@ function internal(cause: unknown): Problem {
 }
 
 /**
- * The answer of a server that could not be put together. The message of a PresenceError names the option or variable
- * and no value of a secret, so it may be read by anybody; whatever else was thrown is told as INTERNAL.
+ * The answer of a server that could not be set up. The message of a PresenceError names the option or variable and never a
+ * secret value, so it is safe to publish; anything else becomes INTERNAL.
  */
 export function misconfigured(error: unknown, logger: Logger): Response {
   const known = error instanceof PresenceError && error.code === "OPTIONS_INVALID";

@@ -1,14 +1,13 @@
 /**
- * What a failure leaves in the log: enough to find it, and nothing of anybody's data. Clients of Redis put whole
- * commands into their messages, and an engine may put a property's name, so of a foreign error only the kind and the
- * place are told.
+ * The log line of a failure: enough to find the cause, without user data. Redis clients put whole commands into their
+ * messages, and a JavaScript engine may quote a property name, so of a foreign error only its kind and its place are logged.
  */
 import { PresenceError } from "../core/errors.ts";
 import type { Problem } from "./problem.ts";
 
 const FRAMES = 5;
 
-/** One line, or for a bug a few. `route` is a pattern such as `/v1/users/:id`, never a path. */
+/** One line, or a few for a bug. `route` is a pattern such as `/v1/users/:id`, never a path. */
 export function describeFailure(method: string, route: string, problem: Problem): string {
   const head = `${method} ${route}: ${problem.status} ${problem.code}`;
   const { cause } = problem;
@@ -26,7 +25,7 @@ function kindOf(error: unknown): string {
     : ` (${error.name})`;
 }
 
-/** The first frames of the stack, without the message before them, which may have lines that look like frames. */
+/** The first frames of the stack, without the message before them, which may contain lines that look like frames. */
 function placeOf(error: unknown): string {
   if (!(error instanceof Error) || error.stack === undefined) return "";
   const { message, stack } = error;

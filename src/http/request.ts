@@ -1,4 +1,4 @@
-/** From a request to what a route is asked: checked, or refused with a problem that says what to send. */
+/** Parses and checks requests. An invalid one is refused with a problem that says what to send. */
 import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import * as v from "valibot";
@@ -6,10 +6,10 @@ import { URL_BYTES_MAX } from "../core/limits.ts";
 import { Problem } from "./problem.ts";
 import { type changesQuery, LOOKUP_BYTES_MAX, lookupBody, type noQuery, type pageQuery } from "./schemas.ts";
 
-/** The schemas of the queries there are. */
+/** The query schemas. */
 export type QuerySchema = typeof pageQuery | typeof changesQuery | typeof noQuery;
 
-/** The query of an address, as the schema makes it. Throws Problem 400 QUERY_INVALID. */
+/** The query of a URL, parsed by the schema. Throws Problem 400 QUERY_INVALID. */
 export function parseQuery<Schema extends QuerySchema>(url: string, schema: Schema): v.InferOutput<Schema> {
   const given = new Map<string, string | string[]>();
   for (const [name, value] of new URL(url).searchParams) {
@@ -24,8 +24,7 @@ export function parseQuery<Schema extends QuerySchema>(url: string, schema: Sche
 const limited = bodyLimit({ maxSize: LOOKUP_BYTES_MAX, onError: tooLarge });
 
 /**
- * The ids of the body `{"ids": [...]}`. Throws Problem 400 BODY_INVALID, or USER_INVALID with the place of the id; 413;
- * 415.
+ * The ids of the body `{"ids": [...]}`. Throws Problem 400 BODY_INVALID, or USER_INVALID with the index of the id; 413; 415.
  */
 export async function readLookup(c: Context): Promise<readonly string[]> {
   checkMediaType(c);
@@ -36,20 +35,20 @@ export async function readLookup(c: Context): Promise<readonly string[]> {
   return ids;
 }
 
-/** Refuses an address that is too long, before anything looks at it. Problem: 414. */
+/** Refuses a URL that is too long before anything parses it. Problem: 414. */
 export function checkAddress(): MiddlewareHandler {
   return async function address(c, next) {
-    // As it was sent, so in ASCII: a character is a byte.
+    // URLs are sent in ASCII, so a character is a byte.
     if (c.req.url.length > URL_BYTES_MAX) {
-      throw new Problem(414, "URI_TOO_LONG", `the address may have at most ${URL_BYTES_MAX} bytes`);
+      throw new Problem(414, "URI_TOO_LONG", `the URL may have at most ${URL_BYTES_MAX} bytes`);
     }
     await next();
   };
 }
 
-/** The last segment of the path, decoded. Throws Problem 400 USER_INVALID for what is no percent-encoded UTF-8. */
+/** The last segment of the path, decoded. Throws Problem 400 USER_INVALID if it is not percent-encoded UTF-8. */
 export function parseUserPath(url: string): string {
-  // From the address itself: a router leaves what it cannot decode as it is, and `%ff` would be the user "%ff".
+  // From the URL itself: the router leaves invalid encodings as they are, and `%ff` would be the user "%ff".
   const segment = new URL(url).pathname.split("/").at(-1)!;
   try {
     return decodeURIComponent(segment);
@@ -67,12 +66,12 @@ function parseLookup(body: ArrayBuffer): string[] {
   throw new Problem(400, "USER_INVALID", `ids[${place}]: ${issue.message}`);
 }
 
-/** Bytes that are no UTF-8 are refused rather than replaced: replaced, they would be another user's id. */
+/** Invalid UTF-8 is refused, not replaced: a replacement character would make it another user's id. */
 function parseJson(body: ArrayBuffer): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body)) as unknown;
   } catch {
-    // Neither error goes on: a parser's message quotes the text.
+    // No cause is kept: the parser's message quotes the body.
     throw new Problem(400, "BODY_INVALID", "the body is not JSON in UTF-8");
   }
 }

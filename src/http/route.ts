@@ -1,5 +1,5 @@
 /**
- * A route as data: what app.ts serves, what auth.ts guards and what /openapi.json says of it are read from the same object.
+ * A route as data: app.ts serves it, auth.ts protects it and /openapi.json describes it, all from the same object.
  */
 import type { Context } from "hono";
 import type { GenericSchema, InferOutput } from "valibot";
@@ -23,27 +23,27 @@ interface RouteDescription {
   /** `operationId` of /openapi.json. */
   readonly id: string;
   readonly summary: string;
-  /** Which scope opens it; undefined: it is open. */
+  /** The required scope; undefined: the route is open. */
   readonly scope: Scope | undefined;
-  /** The schema of its JSON; "text": `text/plain`. */
+  /** The schema of the JSON answer; "text": `text/plain`. */
   readonly answer: GenericSchema | "text";
-  /** The schema of the JSON it takes; the route itself parses it. */
+  /** The schema of the JSON body; the route itself parses it. */
   readonly body?: GenericSchema;
-  /** It is a stream as well, for `Accept: text/event-stream`: what its events are. */
+  /** Set when the route also streams, for `Accept: text/event-stream`: a description of the events. */
   readonly events?: string;
-  /** Statuses of problems beside those that follow from `scope`. */
+  /** Statuses of problems, besides those that follow from `scope`. */
   readonly problems?: readonly (400 | 413 | 415 | 503)[];
 }
 
 /** A route of the table, ready to be served. */
 export interface Route extends RouteDescription {
-  /** Absent: the route looks at no parameter and refuses none. */
+  /** Absent: the route ignores all query parameters. */
   readonly query?: QuerySchema;
-  /** Throws Problem for what it refuses, and whatever the reader rejects with. */
+  /** Throws Problem for an invalid request, and rejects as the reader does. */
   readonly respond: (c: Context) => Response | Promise<Response>;
 }
 
-/** A route that checks its query first: Problem 400 QUERY_INVALID for what the schema refuses. */
+/** A route that checks its query first: Problem 400 QUERY_INVALID if the schema refuses it. */
 export function routeWithQuery<Schema extends QuerySchema>(
   route: RouteDescription & {
     readonly query: Schema;

@@ -1,6 +1,6 @@
 /**
- * The routes, in the order in which /openapi.json lists them. Each is one question to the reader and its answer as it is:
- * the field names of the API are those of the reader's answers, and JSON writes their dates in ISO 8601.
+ * The routes, in the order of /openapi.json. Each calls one method of the reader and returns its answer unchanged: the API
+ * has the field names of the reader's answers, and JSON writes dates in ISO 8601.
  */
 import type { Route, RouteParts } from "./route.ts";
 import { changesRoute } from "./routes/changes.ts";
@@ -13,7 +13,7 @@ import { readyRoute } from "./routes/ready.ts";
 import { userRoute } from "./routes/user.ts";
 import { usersRoute } from "./routes/users.ts";
 
-/** GET /health and the rest of what app.ts lists. */
+/** All routes that app.ts lists. */
 export function routesOf(parts: RouteParts): readonly Route[] {
   return [
     healthRoute,

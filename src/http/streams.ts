@@ -1,9 +1,9 @@
 /**
- * Server-Sent Events with a bounded life: after it the stream ends and the client comes back by itself, with the id of the
- * last event it got in `Last-Event-ID` (https://html.spec.whatwg.org/multipage/server-sent-events.html). Ids are cursors,
- * so nothing is lost in between.
+ * Server-Sent Events with a bounded life. Then the stream ends and the client reconnects by itself, with the id of the last
+ * event it received in `Last-Event-ID` (https://html.spec.whatwg.org/multipage/server-sent-events.html). Ids are cursors, so
+ * nothing is lost in between.
  *
- * A stream holds one event at most: the next is made when the client has taken the last, from what is there by then.
+ * A stream buffers one event at most: the next is made when the client has consumed the last one, from the state at that time.
  */
 import type { Context } from "hono";
 import { streamSSE } from "hono/streaming";
@@ -11,7 +11,7 @@ import { Problem, retryAfter } from "./problem.ts";
 
 /** One event of a stream. */
 export interface Event {
-  /** Absent: the id alone is sent, or a comment. The client sees neither, and learns where to go on from. */
+  /** Absent: only the id is sent, or a comment. The client gets no event, and its browser keeps the id for reconnecting. */
   readonly event?: "changes" | "gap" | "counts";
   readonly data?: unknown;
   readonly id?: string;
@@ -19,20 +19,20 @@ export interface Event {
 
 /** The limits of all streams of one app. */
 export interface StreamOptions {
-  /** How long a stream lives, ms; up to a fifth less, so that clients do not all come back at once. */
+  /** How long a stream lives, ms; up to a fifth less, so that clients do not all reconnect at once. */
   readonly life: number;
   /** Most streams at once. */
   readonly most: number;
   /** Ends all of them. */
   readonly signal: AbortSignal | undefined;
-  /** Told of what ended a stream before its time. Must not throw. */
+  /** Called with the error that ended a stream early. Must not throw. */
   readonly onError: (error: unknown, c: Context) => void;
 }
 
-/** When a client is to come back, ms. */
+/** How long a client waits before it reconnects, ms. */
 const RETRY_MS = 1_000;
 
-/** What goes over the wire. A cursor and JSON have no line breaks. */
+/** The wire format. Neither a cursor nor JSON contains a line break. */
 function write({ event, data, id }: Event): string {
   const lines: string[] = [];
   if (id !== undefined) lines.push(`id: ${id}`);
@@ -40,18 +40,18 @@ function write({ event, data, id }: Event): string {
   return `${lines.length === 0 ? ":" : lines.join("\n")}\n\n`;
 }
 
-/** What the client was given last: a browser sends it when it comes back, and it is newer than the address. */
+/** The id of the last event the client received. A browser sends it when it reconnects; it is newer than the URL's cursor. */
 export function lastEventId(c: Context): string | undefined {
   const id = c.req.header("last-event-id");
   return id === undefined || id === "" ? undefined : id;
 }
 
-/** Whether the request asks for events rather than for one answer. */
+/** Whether the request asks for events and not for one answer. */
 export function wantsEvents(c: Context): boolean {
   return /\btext\/event-stream\b/i.test(c.req.header("accept") ?? "");
 }
 
-/** Opens streams, and knows how many are open. */
+/** Opens streams and counts the open ones. */
 export class Streams {
   readonly #options: StreamOptions;
   #open = 0;
@@ -67,17 +67,17 @@ export class Streams {
 
   /**
    * A stream of these events, until they end, its life is over or the client goes away. Throws Problem 503
-   * STREAMS_EXHAUSTED, 406 STREAMS_OFF. `make` is given a signal that fires when nobody takes events any more.
+   * STREAMS_EXHAUSTED, 406 STREAMS_OFF. `make` gets a signal that fires when the stream is over.
    */
   respond(c: Context, make: (ended: AbortSignal) => AsyncGenerator<Event, void>): Response {
     const { most, signal, onError } = this.#options;
     if (most === 0) {
-      throw new Problem(406, "STREAMS_OFF", "this server sends no event streams: ask for application/json");
+      throw new Problem(406, "STREAMS_OFF", "this server sends no event streams: request application/json");
     }
     const isClosing = signal?.aborted === true;
     if (isClosing || this.#open >= most) {
-      const why = isClosing ? "the server is closing" : `${most} event streams are open`;
-      throw new Problem(503, "STREAMS_EXHAUSTED", `${why}: come back in a moment`, { headers: retryAfter });
+      const why = isClosing ? "the server is closing" : `${most} event streams are open already`;
+      throw new Problem(503, "STREAMS_EXHAUSTED", `${why}: try again shortly`, { headers: retryAfter });
     }
     if (c.req.method === "HEAD") {
       return c.body(null, 200, { "content-type": "text/event-stream", "cache-control": "no-store" });
@@ -87,7 +87,7 @@ export class Streams {
       const ended = new AbortController();
       const events = make(ended.signal);
       const over = this.#over((end) => stream.onAbort(end));
-      /** Resolves false when the stream was over before the client took it. */
+      /** Resolves false when the stream ended before the client consumed the text. */
       const send = async (text: string) =>
         (await Promise.race([stream.write(text), over.promise])) !== undefined;
       try {
@@ -97,7 +97,7 @@ export class Streams {
           if (next === undefined || next.done === true) return;
           taken = await send(write(next.value));
         }
-        // A client that takes nothing would keep the end waiting as well.
+        // A client that reads nothing would block the end too.
         stream.abort();
       } catch (error) {
         onError(error, c);
@@ -109,12 +109,12 @@ export class Streams {
       }
     });
     response.headers.set("cache-control", "no-store");
-    // Proxies that gather answers would keep events back.
+    // Proxies that buffer answers would hold events back.
     response.headers.set("x-accel-buffering", "no");
     return response;
   }
 
-  /** Resolves when a stream has lived long enough, all are to end, or `onGone` is called back. */
+  /** Resolves at the end of a stream's life, when the signal fires, or when the client is gone. */
   #over(onGone: (end: () => void) => void): { promise: Promise<undefined>; settle: () => void } {
     const { life, signal } = this.#options;
     const { promise, resolve } = Promise.withResolvers<undefined>();

@@ -1,25 +1,27 @@
-/** The API on Node's http: as a listener inside an application's own server, or as a server of its own. */
+/** The API on Node's http: as a listener inside an application's server, or as its own server. */
 import { once } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer, getRequestListener } from "@hono/node-server";
 import { PresenceError } from "../core/errors.ts";
+import { abortSignal, callable, invalid, type Known, refuseUnknown, whole } from "../core/options.ts";
+import { PORT_MAX } from "../core/limits.ts";
 import type { FetchApp } from "../http/fetch.ts";
 
-/** How long requests under way may take to finish once the signal has fired. */
+/** How long running requests may take to finish after the signal has fired. */
 const DRAIN_MS = 8_000;
-/** How long a request may take to arrive whole: a lookup is small, and a slow sender holds a connection. */
+/** How long a request may take to arrive completely. A lookup is small, and a slow sender occupies a connection. */
 const REQUEST_MS = 30_000;
 
-/** A listener of Node's http: `createServer(nodeHandler(app))`. Resolves when the answer has gone out. Never rejects. */
+/** A listener for Node's http: `createServer(nodeHandler(app))`. Resolves when the answer has been sent. Never rejects. */
 export type NodeHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /**
- * The app as a listener of Node's http, for an application that has a server already.
+ * The app as a listener for Node's http, for an application that already has a server.
  *
  *   http.createServer(nodeHandler(app));
- *   express().use("/presence", nodeHandler(app));        // before express.json(), which would take the body
- *   fastify.all("/presence/*", { onRequest(request, reply) {   // before Fastify takes the body
+ *   express().use("/presence", nodeHandler(app));        // before express.json(), which would consume the body
+ *   fastify.all("/presence/*", { onRequest(request, reply) {   // before Fastify consumes the body
  *     reply.hijack();
  *     request.raw.url = request.raw.url.slice("/presence".length);
  *     void handler(request.raw, reply.raw);
@@ -28,40 +30,45 @@ export type NodeHandler = (request: IncomingMessage, response: ServerResponse) =
  * In a Hono app: `parent.mount("/presence", app.fetch)`.
  */
 export function nodeHandler(app: FetchApp): NodeHandler {
-  // By default the adapter puts classes of its own in place of the process's Request and Response.
+  // By default the adapter replaces the process's global Request and Response with its own classes.
   return getRequestListener((request) => app.fetch(request), { overrideGlobalObjects: false });
 }
 
 export interface ServeOptions {
-  /** TCP port; 0 for a free one. */
+  /** TCP port, 0 to 65,535; 0 picks a free one. */
   readonly port: number;
-  /** Default 127.0.0.1, which only this machine reaches; 0.0.0.0 in a container. */
+  /** Default 127.0.0.1, reachable from this machine only. Use 0.0.0.0 in a container. */
   readonly host?: string | undefined;
-  /** Ends the server: it takes no more requests, and those under way get up to 8 s. */
+  /** Stops the server: it accepts no more requests, and running ones get up to 8 s. */
   readonly signal: AbortSignal;
-  /** Called with the address once it listens, such as `http://127.0.0.1:3000`. Must not throw. */
+  /** Called with the address once the server listens, such as `http://127.0.0.1:3000`. Must not throw. */
   readonly onListen?: ((url: string) => void) | undefined;
 }
 
+const SERVE_OPTIONS: Known<ServeOptions> = { port: true, host: true, signal: true, onListen: true };
+
 /**
- * Serves the app until `signal` fires and the requests under way are answered, then resolves. Give `createApp` the same
- * signal: it ends the event streams, which would otherwise take the whole 8 s.
+ * Serves the app until `signal` fires and running requests are answered, then resolves. Pass the same signal to `createApp`:
+ * it ends the event streams, which would otherwise take the full 8 s.
  *
  *   await serve(createApp({ reader, tokens, signal }), { port: 3000, signal, onListen: console.log });
  *
- * Rejects with PresenceError OPTIONS_INVALID when the port cannot be used.
+ * Rejects with PresenceError OPTIONS_INVALID, also when the port cannot be used.
  */
-export async function serve(
-  app: FetchApp,
-  { port, host = "127.0.0.1", signal, onListen }: ServeOptions,
-): Promise<void> {
+export async function serve(app: FetchApp, options: ServeOptions): Promise<void> {
+  refuseUnknown(options, SERVE_OPTIONS, "serve()");
+  const { host = "127.0.0.1", signal, onListen } = options;
+  const port = whole("port", options.port, 0, PORT_MAX);
+  if (abortSignal("signal", signal) === undefined)
+    invalid("signal must be an AbortSignal: nothing else stops the server");
+  if (onListen !== undefined) callable("onListen", onListen);
   const server = createAdaptorServer({
     fetch: (request) => app.fetch(request),
     overrideGlobalObjects: false,
     serverOptions: { requestTimeout: REQUEST_MS },
   }) as Server;
   server.on("request", (_request, response) => {
-    // server.close() ends connections that are idle at that moment; one that becomes idle later is ended here.
+    // server.close() closes connections that are idle now; one that becomes idle later is closed here.
     response.once("close", () => {
       if (signal.aborted) setImmediate(() => server.closeIdleConnections());
     });

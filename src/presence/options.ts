@@ -1,4 +1,4 @@
-/** What createPresence and its methods can be told, and the checks of it. */
+/** The options of createPresence and its methods, and their checks. */
 import type { Server } from "socket.io";
 import { CLOSE_MS, TIMER_MS_MAX } from "../core/limits.ts";
 import { callable, invalid, type Known, type Logger, refuseUnknown, whole } from "../core/options.ts";
@@ -8,7 +8,7 @@ import type { RedisInput } from "../redis/connect.ts";
 
 export interface PresenceOptions extends RecorderOptions {
   /**
-   * A redis:// or rediss:// URL, or an ioredis client or Cluster. Rollcall opens its own connections with the same settings,
+   * A redis:// or rediss:// URL, or an ioredis client or Cluster. Rollcall opens its own connections with the same settings
    * and closes only those.
    */
   readonly redis: RedisInput;
@@ -21,8 +21,8 @@ export interface PresenceOptions extends RecorderOptions {
    */
   readonly user: UserFunction;
   /**
-   * Which namespaces' sockets are counted: names, patterns, functions of the name, or one pattern or function alone. Those
-   * created later count too. Default `["/"]`, the main one.
+   * The namespaces whose sockets are counted: a list of names, patterns and functions of the name, or a single pattern or
+   * function. Namespaces created later are included. Default `["/"]`, the main one.
    */
   readonly namespaces?: readonly NamespaceMatcher[] | RegExp | ((name: string) => boolean) | undefined;
 }
@@ -42,7 +42,7 @@ const CONSOLE: Logger = {
   error: (message) => console.error(`[rollcall] ${message}`),
 };
 
-/** Throws PresenceError OPTIONS_INVALID. `redis` is checked where the connection is made. */
+/** Throws PresenceError OPTIONS_INVALID. `redis` is checked when the connection is opened. */
 export function resolvePresenceOptions(input: PresenceOptions) {
   refuseUnknown(input, PRESENCE_OPTIONS, "createPresence");
   const { redis, user, namespaces = ["/"], logger = CONSOLE, ...recorder } = input;
@@ -62,30 +62,28 @@ function namespaceMatchers(input: NonNullable<PresenceOptions["namespaces"]>): r
       invalid(`namespaces: ${JSON.stringify(matcher)} must start with "/"`);
     }
     if (typeof matcher !== "string" && typeof matcher !== "function" && !(matcher instanceof RegExp)) {
-      invalid(`namespaces must hold names, patterns and functions, got ${typeof matcher}`);
+      invalid(`namespaces must contain names, patterns and functions, got ${typeof matcher}`);
     }
   }
   return list as readonly NamespaceMatcher[];
 }
 
 /**
- * Throws PresenceError OPTIONS_INVALID for anything but a Socket.IO server. Told by structure: the application may bring
+ * Throws PresenceError OPTIONS_INVALID for anything but a Socket.IO server, recognised by its shape: the application may use
  * another copy of socket.io.
  */
 export function checkServer(io: unknown): asserts io is Server {
   const has = (name: string): boolean =>
     typeof io === "object" && io !== null && typeof (io as Record<string, unknown>)[name] === "function";
   if (has("of") && has("on") && has("off") && has("close")) return;
-  const found = has("fetchSockets")
-    ? "a namespace: pass the server it is of (`namespace.server`)"
-    : typeof io;
+  const found = has("fetchSockets") ? "a namespace: pass its server (`namespace.server`)" : typeof io;
   invalid(`the first argument of createPresence must be a Socket.IO server (new Server()), got ${found}`);
 }
 
 export interface CloseOptions {
   /**
-   * How long to wait for Redis, ms. 0 to 2,147,483,647, default 5,000. When it does not answer in time, close() resolves all
-   * the same, and the users of this process stay present until its lease runs out (`ttl`).
+   * How long to wait for Redis, ms. 0 to 2,147,483,647, default 5,000. If Redis does not answer in time, close() still
+   * resolves, and the users of this process stay present until its lease expires (`ttl`).
    */
   readonly timeout?: number | undefined;
 }

@@ -1,5 +1,5 @@
 /**
- * createPresence: a recorder on a Socket.IO server, a reader beside it, and the changes of the whole cluster as events.
+ * createPresence: a recorder for a Socket.IO server, a reader, and the changes of the whole cluster as events.
  */
 import { EventEmitter } from "node:events";
 import type { Server, Socket } from "socket.io";
@@ -22,16 +22,16 @@ import {
 
 export type { CloseOptions, PresenceOptions };
 
-/** The events of a presence, with what their listeners are given. */
+/** The events of a presence and the arguments of their listeners. */
 export interface PresenceEvents {
-  /** A user became present: the first socket anywhere. Once per change on every node. */
+  /** A user became present: the first socket on any server. Emitted once per change on every server. */
   online: [user: string, change: Change];
-  /** A user became absent, whatever the cause, a crashed process included. Once per change on every node. */
+  /** A user became absent, for any cause including a crashed process. Emitted once per change on every server. */
   offline: [user: string, change: Change];
   /**
-   * Something failed that Rollcall goes on trying (REDIS_UNAVAILABLE), an input it could not use (USER_INVALID,
-   * USER_FUNCTION_FAILED), a listener that threw (LISTENER_FAILED), or a bug in Rollcall (INTERNAL). Once per state, not per
-   * retry. Without a listener it is logged; it never throws.
+   * A failure that Rollcall keeps retrying (REDIS_UNAVAILABLE), an invalid input (USER_INVALID, USER_FUNCTION_FAILED), a
+   * listener that threw (LISTENER_FAILED), or a bug in Rollcall (INTERNAL). Emitted once per outage, not per retry. Without a
+   * listener it is logged; it never throws.
    */
   error: [error: PresenceError];
 }
@@ -41,27 +41,27 @@ export interface PresenceEvents {
  * reject as those of a Reader do.
  */
 export interface Presence extends Omit<Reader, "shards"> {
-  /** Calls `listener` with each event from now on. One that throws is told as LISTENER_FAILED, and stops nothing. */
+  /** Calls `listener` with each event from now on. If it throws, `error` is emitted with LISTENER_FAILED and nothing stops. */
   on<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
-  /** The same, for the next one only. */
+  /** The same, for the next event only. */
   once<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
-  /** Takes a listener off that on() or once() was given. */
+  /** Removes a listener added with on() or once(). */
   off<E extends keyof PresenceEvents>(event: E, listener: (...args: PresenceEvents[E]) => void): this;
   /**
-   * Resolves when this process is registered and hears of every change from then on.
+   * Resolves when this process is registered and receives every change from then on.
    * Rejects with SHARDS_MISMATCH when the prefix is in use with another number of shards.
    */
   readonly ready: Promise<void>;
-  /** Ids under which this process is registered now, shard by shard; a fresh one after each re-registration. */
+  /** The ids under which this process is registered now, one per shard; a new one after each re-registration. */
   readonly processIds: readonly string[];
   /**
-   * Says whose an open socket is from now on; null makes it anonymous. Wins over a `user` function still pending.
+   * Sets the user of an open socket; null makes it anonymous. Overrides a `user` function that is still pending.
    * Throws USER_INVALID, or OPTIONS_INVALID for a socket of a namespace that is not counted; ignores a closed socket.
    */
   identify(socket: Socket, user: string | null): void;
   /**
-   * Appends what is left, says goodbye and closes the connections, within about `timeout` ms; when Redis does not answer in
-   * time the lease runs out by itself. Idempotent. Sockets stay open and are counted no more. Rejects with OPTIONS_INVALID.
+   * Appends what is left, says goodbye and closes the connections, within about `timeout` ms. If Redis does not answer in
+   * time, the lease expires instead. Idempotent. Sockets stay open and are no longer counted. Rejects with OPTIONS_INVALID.
    */
   close(options?: CloseOptions): Promise<void>;
   /** close(), for `await using`. */
@@ -69,9 +69,9 @@ export interface Presence extends Omit<Reader, "shards"> {
 }
 
 /**
- * Counts the sockets of `io`, a Socket.IO server of version 4.6 or later, in Redis. Works at once; await `ready` to know that
- * it is registered. While Redis is away it goes on, keeps what happens in memory (bounded by the open sockets), and says so
- * through `error`. Throws PresenceError OPTIONS_INVALID.
+ * Counts the sockets of `io`, a Socket.IO server of version 4.6 or later, in Redis. Counting starts at once; await `ready` to
+ * know that the process is registered. While Redis is unreachable, counting continues in memory (bounded by the open sockets)
+ * and `error` is emitted. Throws PresenceError OPTIONS_INVALID.
  *
  *   const presence = createPresence(io, { redis: "redis://127.0.0.1:6379", user: (socket) => socket.data.userId });
  *   presence.on("offline", (user) => …);
@@ -80,14 +80,18 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   checkServer(io);
   const { redis, user, namespaces, recorder: options } = resolvePresenceOptions(input);
   const { logger } = options;
-  const events = new EventEmitter<PresenceEvents>({ captureRejections: false });
+  const events = new EventEmitter({ captureRejections: false });
+  /** An EventEmitter of known events takes no generic listener: its types cannot relate the two. */
+  function emit<E extends keyof PresenceEvents>(event: E, ...args: PresenceEvents[E]): void {
+    events.emit(event, ...args);
+  }
   function onError(failure: PresenceError): void {
     if (events.listenerCount("error") === 0) {
       logger.error(`${failure.code}: ${failure.message}`);
       return;
     }
     try {
-      events.emit("error", failure);
+      emit("error", failure);
     } catch (thrown) {
       logger.error(`a listener of "error" threw ${thrown instanceof Error ? thrown.name : typeof thrown}`);
     }
@@ -116,7 +120,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
 
   function tell(change: Change): void {
     try {
-      events.emit(change.type, change.user, change);
+      emit(change.type, change.user, change);
     } catch (cause) {
       onError(new PresenceError("LISTENER_FAILED", `a listener of "${change.type}" threw`, { cause }));
     }
@@ -145,7 +149,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   async function close(timeout: number): Promise<void> {
     attachment.detach();
     const graceful = await recorder.close(timeout);
-    if (!graceful) logger.warn("closed without a goodbye; the lease runs out by itself");
+    if (!graceful)
+      logger.warn("closed without a goodbye: Redis did not answer in time, so the lease expires instead");
     connection.close();
     await changes.close();
     events.removeAllListeners();
@@ -153,15 +158,15 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
 
   const presence: Presence = {
     on(event, listener) {
-      events.on(event, listener as never);
+      events.on(event, listener);
       return presence;
     },
     once(event, listener) {
-      events.once(event, listener as never);
+      events.once(event, listener);
       return presence;
     },
     off(event, listener) {
-      events.off(event, listener as never);
+      events.off(event, listener);
       return presence;
     },
     ready,

@@ -5,7 +5,7 @@
  * first that wakes does the work, the others find nothing left.
  */
 import { backoff } from "../core/backoff.ts";
-import { PresenceError } from "../core/errors.ts";
+import { orInternal, PresenceError } from "../core/errors.ts";
 import { keysOf } from "../core/keys.ts";
 import { SILENCE_MS, SOONEST_MS } from "../core/limits.ts";
 import { Schedule, waitUntil } from "../core/schedule.ts";
@@ -17,7 +17,6 @@ import {
 } from "./options.ts";
 import { type Projector, projectorOver } from "./projector.ts";
 import { connect, type RedisInput } from "../redis/connect.ts";
-import { redisError } from "../redis/errors.ts";
 import { pause } from "../time/pause.ts";
 import { tail } from "../follow/tail.ts";
 
@@ -86,14 +85,22 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
         const result = await projector.step(shard, { reap: schedule.mayReap(performance.now()) });
         if (failures > 0) logger.info(`shard ${shard}: projecting again after ${failures} failed calls`);
         failures = 0;
-        if (result.records + result.givenBack + result.changes > 0) onStep?.(result, shard);
+        if (result.records + result.givenBack + result.changes > 0) {
+          try {
+            onStep?.(result, shard);
+          } catch (error) {
+            logger.error(
+              `shard ${shard}: onStep threw ${error instanceof Error ? error.name : typeof error}`,
+            );
+          }
+        }
         if (result.more) continue;
         const now = performance.now();
         schedule.answered(result, now, 0);
         await bell.sleep(waitUntil(schedule.next, now));
       } catch (error) {
         if (signal.aborted) return;
-        const failure = redisError(error);
+        const failure = orInternal(error);
         if (failure.code === "SHARDS_MISMATCH") throw failure;
         if (failures === 0) logger.warn(`shard ${shard}: cannot project: ${failure.message}`);
         failures++;

@@ -159,7 +159,7 @@ export function resolveVerifyOptions(options: VerifyOptions) {
 export interface RunOptions {
   /** Ends it between two calls; run() then resolves. Default: it runs until close(). */
   readonly signal?: AbortSignal | undefined;
-  /** Called after each step that did something, with its result and its shard, for logs and metrics. Must not throw. */
+  /** Called after each step that did something, with its result and its shard, for logs and metrics. If it throws, that is logged. */
   readonly onStep?: ((result: StepResult, shard: number) => void) | undefined;
 }
 

@@ -10,6 +10,7 @@
  */
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { project } from "../lua/generated.ts";
+import { orInternal } from "../core/errors.ts";
 import { whole } from "../core/options.ts";
 import { type CallResult, parseReply, SCRIPT_READS, type StepResult, turnArguments } from "./call.ts";
 import { Look } from "./look.ts";
@@ -141,7 +142,7 @@ export function pipelinedProjectorOver(
     try {
       if (!byClient) return (await call(shard, stepOptions)).result;
     } catch (error) {
-      const failure = redisError(error);
+      const failure = orInternal(error);
       if (read !== "auto" || failure.code !== "READ_REFUSED") throw failure;
       byClient = true;
     }

@@ -1,4 +1,4 @@
-/** How old an answer is: read from each shard in the same transaction as what was asked. */
+/** How old an answer is. Read from each shard in the same transaction as the answer. */
 import { encodeChangesCursor } from "../core/cursor.ts";
 import type { ShardKeys } from "../core/keys.ts";
 import { entriesOf, fieldsOf, integer, integerOrNull, streamId, timeOrNull } from "../redis/decode.ts";
@@ -6,7 +6,7 @@ import type { ReadCommand, Reply } from "../redis/port.ts";
 import { shardsMismatch } from "../redis/shards.ts";
 import type { AsOf } from "./answers/as-of.ts";
 
-/** The age of one shard's part, and the counts that come with it. */
+/** The age of one shard's part, and its counts. */
 export interface ShardAsOf {
   /** On the clock of this machine, ms. */
   readonly now: number;
@@ -25,11 +25,11 @@ export interface ShardAsOf {
   readonly connections: number;
 }
 
-/** The commands every answer starts with, and all that counts() asks: three, whatever the number of users. */
+/** The commands that every answer starts with; counts() needs no others. Three, whatever the number of users. */
 export function asOfCommands(keys: ShardKeys): ReadCommand[] {
   return [
     ["HMGET", keys.totals, "shards", "folded", "change", "ran", "due", "users", "sockets", "connections"],
-    // What was folded has left the log, so what is in it is the lag.
+    // Folded records leave the log, so its length is the lag.
     ["XLEN", keys.records],
     ["XRANGE", keys.records, "-", "+", "COUNT", "1"],
   ];
@@ -67,7 +67,7 @@ export function readAsOf(replies: readonly Reply[], shards: number, now: number)
   };
 }
 
-/** Of several shards: the age of the oldest part. */
+/** The age of the oldest part. */
 export function combineAsOf(parts: readonly ShardAsOf[], staleAfter: number): AsOf {
   const rans = parts.map((part) => part.ran);
   const oldest = rans.includes(null) ? null : Math.min(...rans.filter((ran) => ran !== null));

@@ -1,8 +1,8 @@
 /**
- * Reading on in `changes` from the id of an entry, shard by shard.
+ * Reads `changes` from the id of an entry on, shard by shard.
  *
- * The entry at that id is read once more: as long as it is there, so is all that came after it. When it is not, it was
- * trimmed (or Redis lost it, or was flushed) and so may others have been: a gap.
+ * The entry with that id is read again. While it exists, so do all later ones. If it is missing, it was trimmed, or Redis lost
+ * it or was flushed, and later entries may be missing too: a gap.
  */
 import { type Change, decodeChanges } from "../core/change.ts";
 import { decodeChangesCursor, encodeChangesCursor } from "../core/cursor.ts";
@@ -20,11 +20,11 @@ interface ShardChanges {
   readonly more: boolean;
 }
 
-/** Where a stream starts, and what a snapshot's cursor says before the first change. */
+/** The start of a stream, and a snapshot's cursor before the first change. */
 const START = "0-0";
-/** Never trimmed below this many entries (CHANGES_KEPT of src/lua/project.lua). */
+/** `changes` is never trimmed below this many entries (CHANGES_KEPT of src/lua/project.lua). */
 const KEPT_MIN = 100_000;
-/** Entries of the first read; an entry can hold 2,000 changes, most hold one. Each further read takes twice as many. */
+/** Entries of the first read. An entry can hold 2,000 changes; most hold one. Each further read takes twice as many. */
 const COUNT_FIRST = 32;
 const COUNT_MAX = 512;
 const READS_MAX = 8;
@@ -56,7 +56,7 @@ export function changesOver(context: ReaderContext): Pick<Reader, "changes"> {
   };
 }
 
-/** The cursor of where `changes` stands. */
+/** The cursor at the end of `changes`. */
 async function endOf({ keys, askPlain }: ReaderContext): Promise<string> {
   const asked = "HMGET of the totals";
   const ids = keys.map(async (own) => {
@@ -67,7 +67,7 @@ async function endOf({ keys, askPlain }: ReaderContext): Promise<string> {
   return encodeChangesCursor(await Promise.all(ids));
 }
 
-/** Up to about `limit` changes: the last entry comes whole. */
+/** About `limit` changes: the last entry is not split. */
 async function readChanges(
   read: ReaderContext["askPlain"],
   keys: ShardKeys,
@@ -99,7 +99,7 @@ async function readChanges(
   }
 }
 
-/** One list of the changes of several shards, by the time of their entries; those of one entry stay together. */
+/** The changes of several shards in one list, by the time of their entries; changes of one entry stay together. */
 function mergeChanges(parts: readonly (readonly Change[])[]): Change[] {
   if (parts.length === 1) return [...parts[0]!];
   return parts.flat().sort((a, b) => a.at.getTime() - b.at.getTime());

@@ -1,4 +1,4 @@
-/** What the questions of a reader share: the port, the keys, and how a shard is asked. */
+/** What the methods of a reader share: the port, the keys, and how to read a shard. */
 import { PresenceError } from "../core/errors.ts";
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { redisError } from "../redis/errors.ts";
@@ -8,30 +8,30 @@ import type { AsOf } from "./answers/as-of.ts";
 import { type ReaderInternals, type ReaderOptions, resolveReaderOptions } from "./options.ts";
 import { AS_OF_COUNT, asOfCommands, combineAsOf, readAsOf, type ShardAsOf } from "./as-of.ts";
 
-/** What one shard answered, and how old that is. */
+/** One shard's replies, and how old they are. */
 export interface ShardAnswer {
   readonly replies: readonly Reply[];
   readonly asOf: ShardAsOf;
 }
 
-/** How the questions of one reader ask Redis. Its methods reject with PresenceError, as the reader's do. */
+/** How the methods of one reader read Redis. Its functions reject with PresenceError, as the reader's methods do. */
 export interface ReaderContext {
   readonly shards: number;
-  /** Shard by shard. */
+  /** One item per shard. */
   readonly keys: readonly ShardKeys[];
-  /** The clock to go by, ms. */
+  /** The clock, ms. */
   readonly now: () => number;
-  /** Resolves when the prefix is known to have our number of shards. Rejects with SHARDS_MISMATCH. */
+  /** Checks that the prefix has this reader's number of shards. Rejects with SHARDS_MISMATCH. */
   readonly open: () => Promise<void>;
-  /** Asks one shard `commands` and how old the answers are, in one transaction. */
+  /** Runs `commands` on one shard and reads the age of the answers, in one transaction. */
   readonly ask: (shard: number, commands: readonly ReadCommand[]) => Promise<ShardAnswer>;
-  /** Asks every shard likewise. */
+  /** The same on every shard. */
   readonly askAll: (
     commands: (keys: ShardKeys, shard: number) => readonly ReadCommand[],
   ) => Promise<ShardAnswer[]>;
-  /** Asks one shard, by its keys, without the age. */
+  /** Runs commands on one shard, given by its keys, without the age. */
   readonly askPlain: (commands: readonly ReadCommand[]) => Promise<readonly Reply[]>;
-  /** The `asOf` of an answer made of these parts, one a shard. */
+  /** The `asOf` of an answer made of these parts, one per shard. */
   readonly combine: (parts: readonly ShardAsOf[]) => AsOf;
 }
 
@@ -47,7 +47,7 @@ export function contextOf(
   async function askPlain(commands: readonly ReadCommand[]): Promise<readonly Reply[]> {
     const replies = await port.read(commands);
     if (!Array.isArray(replies) || replies.length !== commands.length) {
-      throw new PresenceError("REPLY_INVALID", `${commands.length} commands did not get as many replies`);
+      throw new PresenceError("REPLY_INVALID", `${commands.length} commands got another number of replies`);
     }
     return replies.map((reply) => {
       if (reply instanceof ReplyError) throw redisError(reply);
@@ -55,7 +55,7 @@ export function contextOf(
     });
   }
 
-  /** The outcome, not a promise of it: in a Worker, a promise dies unsettled with the request that began it. */
+  /** The outcome, not a promise of it: in a Worker, a promise never settles if the request that started it has ended. */
   let checked = false;
   async function open(): Promise<void> {
     if (checked) return;

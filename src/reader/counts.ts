@@ -4,7 +4,7 @@ import type { ShardAsOf } from "./as-of.ts";
 import type { ReaderContext } from "./context.ts";
 import type { Reader } from "./types.ts";
 
-/** Three commands a shard, whatever the number of users. */
+/** Three commands per shard, whatever the number of users. */
 export function countsOver(context: ReaderContext): Pick<Reader, "counts"> {
   return {
     async counts() {
@@ -17,7 +17,7 @@ export function countsOver(context: ReaderContext): Pick<Reader, "counts"> {
   };
 }
 
-/** The counts that came with the age of each shard. */
+/** The counts read together with the age of each shard. */
 export function countsOf({ combine }: ReaderContext, parts: readonly ShardAsOf[]): Counts {
   const sum = (pick: (part: ShardAsOf) => number) => parts.reduce((total, part) => total + pick(part), 0);
   return {

@@ -1,4 +1,4 @@
-/** What a reader can be told, and the checks of it. */
+/** The options of a reader and its methods, and their checks. */
 import { KEY_OPTIONS, type KeyOptions, resolveKeyOptions } from "../core/key-options.ts";
 import {
   CHANGES_READ_DEFAULT,
@@ -16,20 +16,20 @@ import type { ChangesOptions, PageOptions, UsersListOptions } from "./types.ts";
 export interface ReaderOptions extends KeyOptions {
   /**
    * How long the projector may be overdue before answers are marked `stale`, ms. 0 to 86,400,000, default 5,000, which
-   * suits projectors in the Socket.IO processes or in a worker. With a scheduled function alone, use its interval and a
-   * little. It changes only what answers say: a stale answer is still given.
+   * suits projectors in the Socket.IO processes or in a worker. If only a scheduled function projects, use slightly more than
+   * its interval. It affects only the mark: a stale answer is still returned.
    */
   readonly staleAfter?: number | undefined;
 }
 
 const READER_OPTIONS: Known<ReaderOptions> = { ...KEY_OPTIONS, staleAfter: true };
 
-/** With `redis`: what createReader() takes. */
+/** The option names of createReader(). */
 export const READER_INPUT = { redis: true, ...READER_OPTIONS } as const;
 
-/** What tests bring: not for applications. */
+/** For tests, not for applications. */
 export interface ReaderInternals {
-  /** The clock to go by instead of this machine's, ms. */
+  /** Replaces this machine's clock, ms. */
   readonly now?: (() => number) | undefined;
 }
 

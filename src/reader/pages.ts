@@ -1,4 +1,4 @@
-/** All users present: page by page, one by one, or as a list. */
+/** All users present: by page, one by one, or as a list. */
 import { decodePageCursor, encodePageCursor, FIRST_PAGE } from "../core/cursor.ts";
 import { orInternal, PresenceError } from "../core/errors.ts";
 import { LIST_USERS_MAX, PAGE_USERS_MAX } from "../core/limits.ts";
@@ -9,11 +9,11 @@ import { resolveListOptions, resolvePageOptions } from "./options.ts";
 import type { PageOptions, Reader } from "./types.ts";
 import { presenceOf, withOthers } from "./users.ts";
 
-/** After so many scans that found nobody, page() answers with an empty page and where to go on. */
+/** After so many empty scans, page() returns an empty page with a cursor. */
 const EMPTY_SCANS_MAX = 100;
 const ASKED = "HSCAN of users";
 
-/** HSCAN, shard after shard. */
+/** HSCAN, one shard after another. */
 export function pagesOver(context: ReaderContext): Pick<Reader, "page" | "users" | "usersList"> {
   const { shards, keys, ask, combine } = context;
 
@@ -30,7 +30,7 @@ export function pagesOver(context: ReaderContext): Pick<Reader, "page" | "users"
       const users = pairs(found, ASKED).map(([id, sockets]) => presenceOf(id, sockets, ASKED));
       const next =
         scan !== "0" ? { shard: here, scan } : here + 1 < shards ? { shard: here + 1, scan: "0" } : null;
-      // HSCAN may find nothing in a stretch of a table that has shrunk: an empty page is no page, for a while.
+      // HSCAN may return nothing for a part of a table that has shrunk. Skip some empty scans before returning an empty page.
       if (users.length > 0 || next === null || scans === EMPTY_SCANS_MAX) {
         return {
           users,

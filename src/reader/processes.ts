@@ -1,4 +1,4 @@
-/** The Socket.IO processes, from their hashes and their places among the leases. */
+/** The Socket.IO processes, from their hashes and their leases. */
 import { PresenceError } from "../core/errors.ts";
 import { PROCESSES_READ_MAX } from "../core/limits.ts";
 import { PROCESS_STATES, type ProcessState } from "../core/process.ts";
@@ -14,11 +14,11 @@ export function leasesCommand(keys: ShardKeys): ReadCommand {
   return ["ZRANGE", keys.processes, "0", String(PROCESSES_READ_MAX - 1), "WITHSCORES"];
 }
 
-/** What leasesCommand() asks, for messages. */
+/** The name of leasesCommand(), for messages. */
 export const LEASES_ASKED = "ZRANGE of leases";
 const PROCESS_ASKED = "HGETALL of a process";
 
-/** The leases of each shard, and then the hashes of their processes. */
+/** Reads the leases of each shard, then the hashes of their processes. */
 export function processesOver(context: ReaderContext): Pick<Reader, "processes"> {
   const { keys, askAll, askPlain, combine } = context;
   return {
@@ -40,7 +40,7 @@ export function processesOver(context: ReaderContext): Pick<Reader, "processes">
   };
 }
 
-/** `deadline` of the lease, ms; 0: it has ended and its users are being given back. */
+/** `deadline` of the lease, ms; 0: the process has ended and its users are being removed. */
 function processOf(id: string, deadline: number, hash: Reply | undefined): ProcessPresence {
   const fields = new Map(hash === null ? [] : pairs(hash, PROCESS_ASKED));
   const text = (name: string) => fields.get(name) ?? null;
@@ -59,18 +59,18 @@ function processOf(id: string, deadline: number, hash: Reply | undefined): Proce
   };
 }
 
-/** A hash without a state is a tombstone that has run out. */
+/** A hash without a state is an expired tombstone. */
 function stateOf(text: string | null): ProcessState {
   if (text === null) return "ended";
   const known = PROCESS_STATES.find((state) => state === text);
   if (known !== undefined) return known;
   throw new PresenceError(
     "VERSION_MISMATCH",
-    "a process is in a state that this version does not know: another version wrote it, so update this one",
+    "a process has a state that this version does not know: a newer version wrote it, so update this one",
   );
 }
 
-/** A process has a registration in every shard; its parts add up, and the worst state is the state of all. */
+/** A process is registered in every shard: its counts are summed, and it has the worst state of its parts. */
 function mergeProcess(known: ProcessPresence | undefined, part: ProcessPresence): ProcessPresence {
   if (known === undefined) return part;
   const worst = Math.max(...[known, part].map(({ state }) => PROCESS_STATES.indexOf(state)));

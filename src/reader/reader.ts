@@ -1,6 +1,6 @@
 /**
- * The reader: answers about the projection, over either client, and writes nothing. Each question has a file of its own
- * beside this one; all of them ask through one context.
+ * The reader: answers from the projection, over either client. It never writes. Each method has a file of its own in this
+ * folder; all of them read through one context.
  */
 import { orInternal } from "../core/errors.ts";
 import type { ReadPort } from "../redis/port.ts";
@@ -17,7 +17,7 @@ import { usersOver } from "./users.ts";
 export type * from "./types.ts";
 
 /**
- * A reader over a port. Sends nothing until it is asked. Throws PresenceError OPTIONS_INVALID.
+ * A reader over a port. Sends nothing before a method is called. Throws PresenceError OPTIONS_INVALID.
  *
  *   const reader = readerOver(upstashReadPort(client), { prefix: "presence" });
  */
@@ -44,7 +44,7 @@ export function readerOver(
   };
 }
 
-/** Whatever else than a PresenceError is thrown is a bug of ours, and rejects as INTERNAL. */
+/** Anything thrown that is not a PresenceError is a bug in Rollcall, and rejects as INTERNAL. */
 function guarded<Args extends readonly unknown[], T>(
   method: (...args: Args) => Promise<T>,
 ): (...args: Args) => Promise<T> {

@@ -1,4 +1,4 @@
-/** What the projector has done since the prefix was first used, and the leases. */
+/** The projector's counters since the prefix was first used, and the leases. */
 import type { ShardKeys } from "../core/keys.ts";
 import { fieldsOf, integer, integerOrNull, scored } from "../redis/decode.ts";
 import type { ReadCommand, Reply } from "../redis/port.ts";
@@ -14,13 +14,13 @@ interface ShardTotals {
   readonly fenced: number;
   readonly reaped: number;
   readonly processes: number;
-  /** The lease that runs out first. */
+  /** The lease that expires first. */
   readonly first: { readonly process: string; readonly deadline: number } | undefined;
 }
 
 const TOTALS_ASKED = "HMGET of the totals";
 
-/** Two commands a shard, and one for the lease that runs out first. */
+/** Two commands per shard, and one for the lease that expires first. */
 export function totalsOver(context: ReaderContext): Pick<Reader, "totals"> {
   const { keys, now, askAll, askPlain } = context;
 
@@ -64,7 +64,7 @@ function readTotals([totals, leases]: readonly Reply[]): ShardTotals {
   const [records = 0, rejected = 0, fenced = 0, reaped = 0] = fieldsOf(totals, TOTALS_ASKED, 4).map(
     (value) => (value === null ? 0 : integer(value, TOTALS_ASKED)),
   );
-  // 0: it has ended and its users are being given back.
+  // 0: the process has ended and its users are being removed.
   const live = scored(leases, LEASES_ASKED).filter(([, deadline]) => deadline > 0);
   const [first] = live;
   return {

@@ -1,4 +1,4 @@
-/** The Reader: what it can be asked, and the types of what it answers. The HTTP API has the same names. */
+/** The Reader's methods and the types of its answers. The HTTP API uses the same names. */
 import type { ChangesAnswer } from "./answers/changes.ts";
 import type { Counts } from "./answers/counts.ts";
 import type { ProcessesAnswer } from "./answers/processes.ts";
@@ -16,38 +16,38 @@ export type { ProcessState } from "../core/process.ts";
 
 /** Options of page(). */
 export interface PageOptions {
-  /** An earlier page's `next`. Default: the first page. */
+  /** `next` of the page before. Default: the first page. */
   readonly cursor?: string | undefined;
-  /** About how many users; a page can hold somewhat more, and a small set comes whole. 1 to 1,000, default 100. */
+  /** Approximate number of users; small sets are returned whole. 1 to 1,000, default 100. */
   readonly limit?: number | undefined;
 }
 
 /** Options of usersList(). */
 export interface UsersListOptions {
-  /** Most users that the list may have. 1 to 100,000, default 10,000. */
+  /** Most users in the list. 1 to 100,000, default 10,000. */
   readonly max?: number | undefined;
 }
 
 /** Options of changes(). */
 export interface ChangesOptions {
-  /** A `cursor` of an answer, or `next` of an earlier call. Default: none of the changes, only where they stand. */
+  /** `cursor` of an answer, or `next` of an earlier call. Default: no changes, only the current position. */
   readonly after?: string | undefined;
-  /** About how many changes; entries of `changes` are not split, so it can be more. 1 to 1,000, default 100. */
+  /** Approximate number of changes; entries of `changes` are not split. 1 to 1,000, default 100. */
   readonly limit?: number | undefined;
 }
 
 /**
- * Reads the projection, and writes nothing.
+ * Reads the projection. It never writes.
  *
- * Every answer carries `asOf`: how old it is, how far the projector lags, and a cursor into `changes` that goes with it.
- * An answer about several shards is a snapshot of each, not of all at one moment.
+ * Every answer has `asOf`: how old it is, how far the projector lags, and a matching cursor into `changes`. An answer about
+ * several shards is a snapshot of each shard, not of all shards at one moment.
  *
- * Every method rejects with PresenceError: REDIS_UNAVAILABLE when Redis does not answer, REDIS_TYPE when somebody else
- * wrote to our keys, SHARDS_MISMATCH when the prefix has another number of shards, REPLY_INVALID for a reply that no Redis
- * gives, VERSION_MISMATCH when a later version wrote what this one cannot read, INTERNAL for a bug of ours.
+ * Every method rejects with PresenceError: REDIS_UNAVAILABLE when Redis does not answer, REDIS_TYPE when something else wrote
+ * to Rollcall's keys, SHARDS_MISMATCH when the prefix has another number of shards, REPLY_INVALID for a reply that Redis
+ * itself would not give, VERSION_MISMATCH when a newer version wrote what this one cannot read, INTERNAL for a bug in Rollcall.
  */
 export interface Reader {
-  /** Over how many shards the prefix is spread. */
+  /** The number of shards of the prefix. */
   readonly shards: number;
   /**
    * How many users, sockets and connections. O(1), whatever the number of users.
@@ -56,27 +56,27 @@ export interface Reader {
    *   if (asOf.stale) …  // the number may be old
    */
   counts(): Promise<Counts>;
-  /** Whether a user is present, grace included. Rejects with USER_INVALID for what cannot be an id. */
+  /** Whether a user is present, grace included. Rejects with USER_INVALID for an invalid id. */
   isOnline(user: string): Promise<boolean>;
-  /** One user, `online: false` for one who is absent. Rejects with USER_INVALID for what cannot be an id. */
+  /** One user; `online: false` if absent. Rejects with USER_INVALID for an invalid id. */
   user(user: string): Promise<UserAnswer>;
   /**
-   * Many users in the order given, at most 1,000. Rejects with USER_INVALID, and with OPTIONS_INVALID for more.
+   * Many users, in the order given, at most 1,000. Rejects with USER_INVALID, and with OPTIONS_INVALID for more.
    *
    *   const { users } = await reader.lookup(["alice", "bob"]);  // users[1].id === "bob"
    */
   lookup(users: readonly string[]): Promise<UsersAnswer>;
   /**
-   * One page of the users present. A user who is present all the while is on one of the pages; one who comes or goes
-   * meanwhile may or may not be; rarely, after the set has shrunk or grown, one is on two. Rejects with CURSOR_INVALID,
-   * and with OPTIONS_INVALID for a limit out of range.
+   * One page of the users present. A user who stays present while you read all pages is on at least one of them. A user who
+   * connects or leaves meanwhile may be missing. Rarely, after the set has grown or shrunk a lot, a user is on two pages.
+   * Rejects with CURSOR_INVALID, and with OPTIONS_INVALID for a limit out of range.
    *
    *   let page = await reader.page();
    *   while (page.next !== null) page = await reader.page({ cursor: page.next });
    */
   page(options?: PageOptions): Promise<UsersPage>;
   /**
-   * All users present, page by page; the same promise as page(). Memory stays at one page, whatever their number.
+   * All users present, with the same guarantees as page(). Holds one page in memory, whatever the number of users.
    *
    *   for await (const { id, sockets } of reader.users()) …
    */
@@ -85,19 +85,19 @@ export interface Reader {
    * All users present as an array, each once. Rejects with LIMIT_EXCEEDED when there are more than `max`, and with
    * OPTIONS_INVALID for a `max` out of range.
    *
-   *   const everybody = await reader.usersList({ max: 50_000 });
+   *   const everyone = await reader.usersList({ max: 50_000 });
    */
   usersList(options?: UsersListOptions): Promise<UserPresence[]>;
   /** At most 1,000 processes a shard, those with the earliest deadlines first. */
   processes(): Promise<ProcessesAnswer>;
   /**
-   * The changes after a cursor that an earlier answer contained; without one, none of them and where `changes` stands now.
+   * The changes after the cursor of an earlier answer; without a cursor, no changes and the current position.
    * Rejects with CURSOR_INVALID, and with OPTIONS_INVALID for a limit out of range.
    *
    *   const { asOf } = await reader.counts();
    *   const { changes, next, gap } = await reader.changes({ after: asOf.cursor });
    */
   changes(options?: ChangesOptions): Promise<ChangesAnswer>;
-  /** What the projector has done since the prefix was first used, and the leases, for metrics. */
+  /** The projector's counters since the prefix was first used, and the leases, for metrics. */
   totals(): Promise<Totals>;
 }

@@ -1,4 +1,4 @@
-/** Users asked for by id. */
+/** Users by id. */
 import { PresenceError } from "../core/errors.ts";
 import { LOOKUP_IDS_MAX } from "../core/limits.ts";
 import { shardOf } from "../core/shard.ts";
@@ -11,7 +11,7 @@ import type { Reader } from "./types.ts";
 
 const ASKED = "HMGET of users";
 
-/** One HMGET in each shard that has one of the users. */
+/** One HMGET in each shard that has any of the users. */
 export function usersOver(context: ReaderContext): Pick<Reader, "user" | "lookup" | "isOnline"> {
   const { shards, keys, ask, askAll, combine } = context;
 
@@ -52,12 +52,12 @@ export function usersOver(context: ReaderContext): Pick<Reader, "user" | "lookup
   };
 }
 
-/** A user as the hash `users` has it: the number of sockets, 0 in grace; null: absent. */
+/** A user from its value in the hash `users`: the number of sockets, 0 in grace; null: absent. */
 export function presenceOf(id: string, sockets: string | null, asked: string): UserPresence {
   return { id, online: sockets !== null, sockets: sockets === null ? 0 : integer(sockets, asked) };
 }
 
-/** The age of every shard: a cursor names them all, so an answer from one asks the others where they stand. */
+/** The age of every shard. A cursor covers all shards, so an answer from one shard also reads the position of the others. */
 export function withOthers(
   { keys, ask }: ReaderContext,
   shard: number,

@@ -4,12 +4,12 @@
  * retried here, and never hold up the appending.
  */
 import { backoff } from "../core/backoff.ts";
+import { orInternal } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
 import { HOLD_MS, SPREAD_MS, UNFOLDED_MAX } from "../core/limits.ts";
 import { hasCome, type Moment, Schedule } from "../core/schedule.ts";
 import { isBefore } from "../core/stream-id.ts";
 import type { PipelinedProjector, StepResult } from "../projector/projector.ts";
-import { redisError } from "../redis/errors.ts";
 import type { Reply, ReplyError, ScriptCall } from "../redis/port.ts";
 import type { Runtime } from "../time/runtime.ts";
 import type { RecorderContext } from "./context.ts";
@@ -147,7 +147,7 @@ export class ShardProjecting {
 
   #failed(error: unknown): void {
     const { context, shard, runtime } = this.#own;
-    const failure = redisError(error);
+    const failure = orInternal(error);
     if (failure.code === "SHARDS_MISMATCH") throw failure;
     if (!this.#failing) {
       context.options.logger.warn(`shard ${shard}: cannot project: ${failure.message}`);

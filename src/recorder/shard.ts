@@ -12,7 +12,6 @@ import type { RecordEntry } from "../core/record.ts";
 import { earlier, hasCome, type Moment, waitUntil } from "../core/schedule.ts";
 import { VERSION } from "../core/version.ts";
 import type { PipelinedProjector } from "../projector/projector.ts";
-import { redisError } from "../redis/errors.ts";
 import { processRuntime, type Runtime } from "../time/runtime.ts";
 import type { RecorderContext } from "./context.ts";
 import { ShardProjecting } from "./projecting.ts";
@@ -117,11 +116,11 @@ export class ShardRecorder {
         else await this.#sleeper.sleep(waitUntil(earlier(sendAt, projectAt), now));
         continue;
       }
-      record ??= this.journal.take({
-        connections: this.#shard === 0 ? this.#context.connections() : undefined,
-        bye: this.#closing,
-      });
       try {
+        record ??= this.journal.take({
+          connections: this.#shard === 0 ? this.#context.connections() : undefined,
+          bye: this.#closing,
+        });
         this.#seen(await this.#sender.send(record, this.journal.full));
         if (failures > 0) this.#say("info", `appending again after ${failures} failures`);
         failures = 0;
@@ -141,7 +140,7 @@ export class ShardRecorder {
 
   /** Throws SHARDS_MISMATCH, which no retry can help. */
   #failed(error: unknown, isFirst: boolean): void {
-    const failure = redisError(error);
+    const failure = orInternal(error);
     if (failure.code === "SHARDS_MISMATCH") {
       this.#context.onError(failure);
       throw failure;

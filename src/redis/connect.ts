@@ -1,6 +1,6 @@
 /**
- * Connections of our own, made from a URL or after the pattern of the application's client. Ours, because a lost
- * connection must fail at once and be retried with the same record, and because reading `changes` blocks.
+ * Rollcall's own connections, made from a URL or with the settings of the application's client. They are separate because a
+ * lost connection must fail at once and be retried with the same record, and because reading `changes` blocks.
  */
 import { Redis } from "ioredis";
 import { backoff } from "../core/backoff.ts";
@@ -14,11 +14,11 @@ import type { PipelinePort, ReadPort } from "./port.ts";
  */
 export type RedisInput = string | IoRedisClient;
 
-/** A client's own second argument, if it passes one, is no source of chance. */
+/** One argument only: a client may pass a second one, which must not replace backoff's random source. */
 const retry = (attempt: number) => backoff(attempt);
 
 export interface ConnectOptions {
-  /** A connection on which nothing arrives for this long while an answer is awaited is given up, ms. */
+  /** A connection is closed when nothing arrives for this long while an answer is pending, ms. */
   readonly timeout: number;
   readonly name: string;
 }
@@ -27,28 +27,27 @@ function isClient(value: unknown): value is IoRedisClient {
   return typeof value === "object" && value !== null && "duplicate" in value && "call" in value;
 }
 
-/** `duplicate` of a client: from version 5.4 on it takes the settings that differ. */
+/** `duplicate` of a client: from version 5.4 on it accepts the settings to change. */
 type Duplicate = (settings: object) => IoRedis;
-/** The same of a Cluster, after the nodes to start with; none: those it has. */
+/** The same of a Cluster, after the startup nodes; an empty list keeps the current ones. */
 type DuplicateCluster = (nodes: readonly [], settings: object) => IoRedis;
 
 export interface Connection {
   readonly client: IoRedis;
-  /** Commands wait for the connection attempt under way, and reject when it fails or the connection is closed. */
+  /** Commands wait for the current connection attempt, and reject when it fails or the connection is closed. */
   readonly port: ReadPort & PipelinePort;
-  /** Resolves when the connection is usable; rejects when the attempt under way fails. What is decided after it is not stale. */
+  /** Resolves when the connection is usable; rejects when the current attempt fails. Decide after it, not before. */
   ready(): Promise<void>;
-  /** When the connection was last made again after a loss, performance.now() ms; undefined: never lost. */
+  /** When the connection was last restored, performance.now() ms; undefined: never lost. */
   readonly reconnectedAt: number | undefined;
-  /** Called whenever it is made again after a loss. At most one. Must not throw. */
+  /** Called whenever the connection is restored after a loss. Only one listener. Must not throw. */
   onReconnect: (() => void) | undefined;
-  /** Ends it at once; what was sent and not answered rejects. Idempotent. */
+  /** Closes it at once; pending commands reject. Idempotent. */
   close(): void;
 }
 
 /**
- * No queue of ioredis's own: what is in it when a connection that is between two attempts is told to disconnect would
- * never be answered.
+ * Without ioredis's offline queue: commands in it would never settle when a connection is closed between two attempts.
  */
 const FAIL_FAST = {
   maxRetriesPerRequest: 0,
@@ -56,13 +55,13 @@ const FAIL_FAST = {
   enableAutoPipelining: false,
   enableOfflineQueue: false,
   keyPrefix: "",
-  // A socket that does not end by itself is destroyed after this long, ms; until then it keeps the process alive.
+  // A socket that does not close is destroyed after this long, ms. Until then it keeps the process alive.
   disconnectTimeout: 100,
   lazyConnect: false,
 };
 
 /**
- * Opens a connection. Does not wait for it: commands do.
+ * Opens a connection without waiting for it; commands wait.
  * Throws PresenceError OPTIONS_INVALID for anything but a redis:// or rediss:// URL, an ioredis client or Cluster.
  */
 export function connect(input: RedisInput, { timeout, name }: ConnectOptions): Connection {
@@ -100,7 +99,7 @@ export function connect(input: RedisInput, { timeout, name }: ConnectOptions): C
 
 function open(client: IoRedis): Connection {
   let closed = false;
-  /** The connection attempt under way, for all who wait for it; undefined: nobody does. */
+  /** The current connection attempt, shared by all who wait for it; undefined: nobody waits. */
   let attempt: PromiseWithResolvers<void> | undefined;
   function settle(problem?: string): void {
     if (problem === undefined) attempt?.resolve();
@@ -118,15 +117,15 @@ function open(client: IoRedis): Connection {
   client.on("close", () => {
     stopTimer(client);
     lost = true;
-    settle("Redis cannot be reached");
+    settle("Redis is unreachable");
   });
-  client.on("end", () => settle("Redis cannot be reached"));
+  client.on("end", () => settle("Redis is unreachable"));
   // Nodes of a Cluster.
   client.on("-node", stopTimer);
-  // ioredis prints an error nobody listens for. Whoever sent the command gets it as well.
+  // Without a listener ioredis prints the error. The sender of the command gets it anyway.
   client.on("error", () => {});
 
-  /** Resolves when the connection is usable; rejects when the attempt under way fails. */
+  /** Resolves when the connection is usable; rejects when the current attempt fails. */
   async function ready(): Promise<void> {
     if (closed) throw new PresenceError("REDIS_UNAVAILABLE", "this connection has been closed");
     if (client.status === "ready") return;
@@ -149,7 +148,7 @@ function open(client: IoRedis): Connection {
       closed = true;
       settle("this connection has been closed");
       const nodes = client.nodes?.("all") ?? [];
-      // On one that has ended already, ioredis would leave a timer behind.
+      // On a connection that has already ended, disconnect() would leave a timer behind.
       if (client.status !== "end") client.disconnect();
       for (const one of [client, ...nodes]) stopTimer(one);
     },
@@ -158,8 +157,8 @@ function open(client: IoRedis): Connection {
 }
 
 /**
- * ioredis 5 lets the timer of `socketTimeout` run on when a connection ends while an answer is due. For as long as that is
- * the process would stay alive, and then the connection that was made meanwhile would be destroyed.
+ * ioredis 5 does not clear the timer of `socketTimeout` when a connection ends while an answer is pending. The timer would
+ * keep the process alive, and then destroy the connection made in the meantime.
  */
 function stopTimer(client: object): void {
   const { socketTimeoutTimer: timer } = client as { socketTimeoutTimer?: ReturnType<typeof setTimeout> };
@@ -168,7 +167,7 @@ function stopTimer(client: object): void {
   Object.assign(client, { socketTimeoutTimer: undefined });
 }
 
-/** Whether each command of this client goes to the one server, so that one call may name keys of several shards. */
+/** Whether this client has one server, so that one command may name keys of several shards. */
 export function isStandalone({ isCluster = false }: { readonly isCluster?: boolean }): boolean {
   return !isCluster;
 }

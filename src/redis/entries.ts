@@ -1,14 +1,14 @@
-/** Stream entries as XREAD and XREADGROUP answer: RESP2 with pairs, RESP3 with a map, which ioredis flattens. */
+/** Stream entries from replies of XREAD and XREADGROUP: pairs in RESP2, a map in RESP3, which ioredis flattens. */
 import { entriesOf, list, text } from "./decode.ts";
 import type { Reply } from "./port.ts";
 
-/** One entry of a stream: names and values, flat. */
+/** One stream entry. `fields` is a flat list of names and values. */
 export interface StreamEntry {
   readonly id: string;
   readonly fields: readonly string[];
 }
 
-/** Stream by stream; none when nothing came. Throws PresenceError REPLY_INVALID. */
+/** The entries of each stream; an empty list for a null reply. Throws PresenceError REPLY_INVALID. */
 export function streamsOf(reply: Reply): [key: string, entries: StreamEntry[]][] {
   if (reply === null) return [];
   const asked = "XREAD";

@@ -2,8 +2,8 @@ import { PresenceError } from "../core/errors.ts";
 import { ReplyError } from "./port.ts";
 
 /**
- * The PresenceError for whatever a Redis client threw. Its message is ours alone: clients put whole commands, and so
- * user ids, into theirs.
+ * The PresenceError for an error of a Redis client. Its message is written here: clients put whole commands, and so user
+ * ids, into theirs.
  */
 export function redisError(error: unknown): PresenceError {
   if (error instanceof PresenceError) return error;
@@ -21,18 +21,22 @@ export function redisError(error: unknown): PresenceError {
   if (/PRESENCE_READ/.test(text) || /xreadgroup.*(?:script|not allowed)/i.test(text)) {
     return new PresenceError(
       "READ_REFUSED",
-      'this Redis lets no script read the log (XREADGROUP): set `read` to "client", or to "auto"',
+      'this Redis does not let scripts read the log (XREADGROUP): set `read` to "client" or "auto"',
       { cause: error },
     );
   }
   const type = /PRESENCE_TYPE (.+?): (?:WRONGTYPE|ERR)/.exec(text);
   if (type !== null) {
-    return new PresenceError("REDIS_TYPE", `${type[1]} holds another type than ours: rename or delete it`, {
-      cause: error,
-    });
+    return new PresenceError(
+      "REDIS_TYPE",
+      `${type[1]} holds a value that Rollcall did not write: rename or delete it`,
+      {
+        cause: error,
+      },
+    );
   }
   if (/WRONGTYPE/.test(text)) {
-    return new PresenceError("REDIS_TYPE", "a key of ours holds another type: rename or delete it", {
+    return new PresenceError("REDIS_TYPE", "one of Rollcall's keys holds another type: rename or delete it", {
       cause: error,
     });
   }
@@ -44,7 +48,19 @@ export function redisError(error: unknown): PresenceError {
   );
 }
 
-/** Whether a reply says that the server does not know the script. */
+/**
+ * What a Redis client's own call returns, or the PresenceError for what it threw. Nothing but that call belongs in here: an
+ * error thrown by our own code is a bug, which orInternal() reports as INTERNAL.
+ */
+export async function answerOf<T>(send: () => Promise<T>): Promise<T> {
+  try {
+    return await send();
+  } catch (error) {
+    throw redisError(error);
+  }
+}
+
+/** Whether an error says that the server does not know the script. */
 export function isNoScript(error: unknown): boolean {
   return error instanceof Error && /NOSCRIPT/.test(error.message);
 }

@@ -1,10 +1,10 @@
 /**
  * The ports over an ioredis client or Cluster, version 5.4 to 6, RESP2 or RESP3.
  *
- * Clients are taken by their shape. An application may bring another version or copy of ioredis than the one that is
- * found from here, so neither its classes nor its types are ours to name.
+ * Clients are recognised by their shape. An application may use another version or copy of ioredis than the one installed
+ * here, so its classes and types cannot be named.
  */
-import { redisError } from "./errors.ts";
+import { answerOf, redisError } from "./errors.ts";
 import { type Command, type PipelinePort, type ReadPort, type Reply, ReplyError } from "./port.ts";
 
 /** An ioredis client or Cluster of any version from 5.4 on, as an application passes it. Only `duplicate` is called. */
@@ -15,7 +15,7 @@ export interface IoRedisClient {
   call(...args: never[]): unknown;
 }
 
-/** A connection of our own: what we use of ioredis. */
+/** What Rollcall uses of ioredis, on the connections it opens. */
 export interface IoRedis {
   readonly status: string;
   readonly isCluster?: boolean;
@@ -26,7 +26,7 @@ export interface IoRedis {
   multi(): Batch;
   on(event: "ready" | "close" | "end" | "error", listener: () => void): unknown;
   on(event: "-node", listener: (node: object) => void): unknown;
-  /** Of a Cluster alone: its connections. */
+  /** Only a Cluster has it: its connections. */
   nodes?(role: "all"): readonly object[];
   disconnect(): void;
 }
@@ -37,8 +37,8 @@ interface Batch {
 }
 
 /**
- * RESP2's shape of a reply: under RESP3, members come paired with their scores, and maps can come as Map or object
- * (ioredis 6 with `replyMapping: "resp3"`).
+ * A reply in the shape of RESP2. Under RESP3, members arrive paired with their scores, and maps may arrive as a Map or an
+ * object (ioredis 6 with `replyMapping: "resp3"`).
  */
 function toResp2(reply: unknown): Reply {
   if (reply === null || reply === undefined) return null;
@@ -53,41 +53,29 @@ function toResp2(reply: unknown): Reply {
 type Results = [error: Error | null, result: unknown][] | null;
 
 function toReplies(results: Results): (Reply | ReplyError)[] {
-  if (results === null) throw new Error("the transaction was discarded");
+  if (results === null) throw redisError(new Error("the transaction was discarded"));
   return results.map(([error, result]) => {
     if (error === null || error === undefined) return toResp2(result);
-    // Only a server's word is a reply; a lost connection says so for every command of the batch.
+    // Only the server's error is a reply; when the connection is lost, every command of the batch has that error.
     if (error.name === "ReplyError") return new ReplyError(error.message);
-    throw error;
+    throw redisError(error);
   });
 }
 
 export function ioredisPort(client: IoRedis): ReadPort & PipelinePort {
   return {
     async read(commands) {
-      try {
-        const transaction = client.multi();
-        for (const [name, ...args] of commands) transaction.call(name, ...args);
-        return toReplies(await transaction.exec());
-      } catch (error) {
-        throw redisError(error);
-      }
+      const transaction = client.multi();
+      for (const [name, ...args] of commands) transaction.call(name, ...args);
+      return toReplies(await answerOf(() => transaction.exec()));
     },
     async call([name, ...args]: Command) {
-      try {
-        return toResp2(await client.call(name, ...args));
-      } catch (error) {
-        throw redisError(error);
-      }
+      return toResp2(await answerOf(() => client.call(name, ...args)));
     },
     async pipeline(commands) {
-      try {
-        const pipeline = client.pipeline();
-        for (const [name, ...args] of commands) pipeline.call(name, ...args);
-        return toReplies(await pipeline.exec());
-      } catch (error) {
-        throw redisError(error);
-      }
+      const pipeline = client.pipeline();
+      for (const [name, ...args] of commands) pipeline.call(name, ...args);
+      return toReplies(await answerOf(() => pipeline.exec()));
     },
   };
 }

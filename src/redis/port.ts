@@ -1,24 +1,24 @@
 /**
- * What we use of a Redis client, and nothing more. Three ports, so that a type says who may write:
- * a reader is given a ReadPort, which has no way to send a write (INV-8); a projector gets a WritePort, and a recorder one
- * that also sends several commands in one round trip.
+ * What Rollcall uses of a Redis client, and nothing more. There are three ports, so that types say who may write: a reader
+ * gets a ReadPort, which cannot send a write (INV-8), a projector gets a WritePort, and a recorder gets a PipelinePort, which
+ * sends several commands of any kind in one round trip.
  *
  * Every implementation must
  * - send a list of commands in one round trip, and return as many replies in the same order;
- * - return replies in the shape of RESP2, whatever the connection speaks: maps as flat lists, scores as strings;
- * - return an error of one command as a value (ReplyError) where it returns a list, and reject where it returns one;
- * - reject with PresenceError REDIS_UNAVAILABLE when it got no reply.
+ * - return replies in the shape of RESP2, whatever protocol the connection uses: maps as flat lists, scores as strings;
+ * - return an error of one command as a value (ReplyError) in a list, and reject with it when there is one command only;
+ * - reject with PresenceError REDIS_UNAVAILABLE when it gets no reply.
  */
 export type Reply = string | number | null | readonly Reply[];
 
-/** An error reply of the server to one command. `message` is the server's own text. */
+/** The server's error reply to one command. `message` is the server's text. */
 export class ReplyError extends Error {
   override readonly name = "ReplyError";
 }
 
 /**
- * The read commands the reader needs: the whole list, so it is also the list of what a read-only token must allow.
- * All are in Redis's category @read; TIME is not, so a reader goes by its own clock.
+ * Every command the reader sends, and so what a read-only token must allow. All are in Redis's category @read. TIME is not,
+ * so a reader uses its own clock.
  */
 export type ReadCommand =
   | readonly ["HMGET", key: string, ...fields: string[]]
@@ -29,23 +29,23 @@ export type ReadCommand =
   | readonly ["XRANGE", key: string, start: string, end: string, "COUNT", count: string];
 
 export interface ReadPort {
-  /** Runs the commands as one transaction: the replies are of one moment. All keys are of one shard. */
+  /** Runs the commands as one transaction, so the replies are consistent. All keys belong to one shard. */
   read(commands: readonly ReadCommand[]): Promise<(Reply | ReplyError)[]>;
 }
 
 export type Command = readonly [name: string, ...args: string[]];
 
-/** A call of a script that the server knows. */
+/** A call of a script by its hash. */
 export type ScriptCall = readonly ["EVALSHA", sha1: string, keyCount: string, ...keysAndArgs: string[]];
 
 export interface WritePort {
   /** One command. */
   call(command: Command): Promise<Reply>;
-  /** Calls of scripts, and reads, in one round trip, in order, not as a transaction. All keys are of one shard. */
+  /** Script calls and reads in one round trip, in order, not as a transaction. All keys belong to one shard. */
   pipeline(commands: readonly (ScriptCall | ReadCommand)[]): Promise<(Reply | ReplyError)[]>;
 }
 
 export interface PipelinePort extends WritePort {
-  /** Any commands. */
+  /** Commands of any kind. */
   pipeline(commands: readonly Command[]): Promise<(Reply | ReplyError)[]>;
 }

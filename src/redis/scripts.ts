@@ -6,12 +6,12 @@ export interface Script {
   readonly text: string;
 }
 
-/** EVALSHA with its keys and arguments, for a pipeline. Answer NOSCRIPT with evaluate(). */
+/** EVALSHA with keys and arguments, for a pipeline. On NOSCRIPT, use evaluate(). */
 export function evalsha(script: Script, keys: readonly string[], args: readonly string[]): ScriptCall {
   return ["EVALSHA", script.sha1, String(keys.length), ...keys, ...args];
 }
 
-/** Runs a script by its hash; sends the text only to a server that does not know it (new, restarted, flushed). */
+/** Runs a script by its hash; sends its text only if the server does not know it (new, restarted or flushed). */
 export async function evaluate(
   port: WritePort,
   script: Script,

@@ -5,8 +5,8 @@ import type { Reply, ReplyError } from "./port.ts";
 type Ask = (command: readonly ["HMGET", string, string]) => Promise<Reply | ReplyError | undefined>;
 
 /**
- * Throws SHARDS_MISMATCH when the prefix is in use with another number of shards. One shard and several use different
- * keys, so the projector's own check (the same keys, another number) cannot see that.
+ * Throws SHARDS_MISMATCH when the prefix is in use with another number of shards. One shard and several shards use different
+ * keys, so the check in the projector's script (same keys, another number) cannot detect that.
  */
 export async function checkShards(ask: Ask, prefix: string, shards: number): Promise<void> {
   const other = keysOf(prefix, 0, shards === 1 ? 2 : 1);

@@ -1,14 +1,14 @@
 /**
- * The ports over @upstash/redis: HTTP, so no blocking reads. Nothing of it depends on a runtime.
+ * The ports over @upstash/redis: HTTP, so no blocking reads. It works in every runtime.
  *
- * The client must be made with
+ * Create the client with
  * - `automaticDeserialization: false`: otherwise it turns user ids into numbers and booleans;
- * - `responseEncoding: false`: its base64 decoding takes a leading U+FEFF off a user id;
- * - a time-out as a function, `signal: () => AbortSignal.timeout(ms)`: it has none by default, and a plain signal that
- *   fires turns into the answer `null`.
+ * - `responseEncoding: false`: its base64 decoding strips a leading U+FEFF from a user id;
+ * - a timeout as a function, `signal: () => AbortSignal.timeout(ms)`: there is none by default, and when a plain signal
+ *   fires, the client returns `null` as the answer.
  */
 import type { Redis } from "@upstash/redis";
-import { redisError } from "./errors.ts";
+import { answerOf } from "./errors.ts";
 import {
   type Command,
   type ReadCommand,
@@ -19,21 +19,21 @@ import {
   type WritePort,
 } from "./port.ts";
 
-/** A client of @upstash/redis, version 1.35.3 and later, from any of its entries. Taken by its shape. */
+/** A client of @upstash/redis, version 1.35.3 or later, from any of its entry points. Recognised by its shape. */
 export interface UpstashClient {
   exec(...args: never[]): Promise<unknown>;
   multi(): object;
   pipeline(): object;
 }
 
-/** Whether a client is one of @upstash/redis, of any version and of any copy of it. */
+/** Whether a client is one of @upstash/redis, of any version and any installed copy. */
 export function isUpstash(redis: unknown): redis is UpstashClient {
   return typeof redis === "object" && redis !== null && "exec" in redis && !("duplicate" in redis);
 }
 
 type Pipeline = ReturnType<Redis["multi"]>;
 
-/** The client has no way to put a raw command into a pipeline, so each read command is spelled out. */
+/** The client cannot put a raw command into a pipeline, so each read command is written out. */
 function add(pipeline: Pipeline, command: ReadCommand): void {
   switch (command[0]) {
     case "HMGET": {
@@ -71,13 +71,9 @@ export function upstashReadPort(client: UpstashClient): ReadPort {
   const redis = client as Redis;
   return {
     async read(commands) {
-      try {
-        const transaction = redis.multi();
-        for (const command of commands) add(transaction, command);
-        return toReplies(await transaction.exec({ keepErrors: true }));
-      } catch (error) {
-        throw redisError(error);
-      }
+      const transaction = redis.multi();
+      for (const command of commands) add(transaction, command);
+      return toReplies(await answerOf(() => transaction.exec({ keepErrors: true })));
     },
   };
 }
@@ -86,36 +82,28 @@ export function upstashWritePort(client: UpstashClient): WritePort {
   const redis = client as Redis;
   return {
     async call(command: Command) {
-      try {
-        return await redis.exec<Reply>([...command]);
-      } catch (error) {
-        throw redisError(error);
-      }
+      return answerOf(() => redis.exec<Reply>([...command]));
     },
     async pipeline(commands) {
-      try {
-        const pipeline = redis.pipeline();
-        // A sweep sends one call hundreds of times; it is taken apart once.
-        let call: ScriptCall | undefined;
-        let keys: string[] = [];
-        let args: string[] = [];
-        for (const command of commands) {
-          if (command[0] !== "EVALSHA") {
-            add(pipeline, command);
-            continue;
-          }
-          if (command !== call) {
-            call = command;
-            const first = 3 + Number(call[2]);
-            keys = call.slice(3, first);
-            args = call.slice(first);
-          }
-          pipeline.evalsha(command[1], keys, args);
+      const pipeline = redis.pipeline();
+      // A sweep sends the same call hundreds of times; it is split into keys and arguments once.
+      let call: ScriptCall | undefined;
+      let keys: string[] = [];
+      let args: string[] = [];
+      for (const command of commands) {
+        if (command[0] !== "EVALSHA") {
+          add(pipeline, command);
+          continue;
         }
-        return toReplies(await pipeline.exec({ keepErrors: true }));
-      } catch (error) {
-        throw redisError(error);
+        if (command !== call) {
+          call = command;
+          const first = 3 + Number(call[2]);
+          keys = call.slice(3, first);
+          args = call.slice(first);
+        }
+        pipeline.evalsha(command[1], keys, args);
       }
+      return toReplies(await answerOf(() => pipeline.exec({ keepErrors: true })));
     },
   };
 }

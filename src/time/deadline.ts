@@ -1,8 +1,8 @@
 import { PresenceError } from "../core/errors.ts";
 
 /**
- * The promise's outcome, or PresenceError REDIS_UNAVAILABLE after `ms`. What is still on its way is left alone: a read
- * that arrives late does no harm, and one that fails late has been listened to.
+ * The promise's outcome, or PresenceError REDIS_UNAVAILABLE after `ms`. The promise itself is not cancelled: a read that
+ * arrives late does no harm, and one that fails late is not an unhandled rejection.
  */
 export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -1,4 +1,4 @@
-/** Waits, or less if the signal fires. Never rejects. */
+/** Waits for `ms`, or until the signal fires. Never rejects. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();

@@ -1,12 +1,12 @@
 import { TIMER_MS_MAX } from "../core/limits.ts";
 
-/** What a recorder has of the world around it: time and chance. The simulation brings its own. */
+/** The time and randomness that a recorder uses. The simulation replaces both. */
 export interface Runtime {
-  /** A clock that never goes back, ms. */
+  /** A monotonic clock, ms. */
   now(): number;
   /** At least 0, less than 1. */
   random(): number;
-  /** Calls `then` after `ms`, unless what it returns is called before. */
+  /** Calls `then` after `ms`. Returns a function that cancels it. */
   after(ms: number, then: () => void): () => void;
 }
 

@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 
 const CONNECT_TIMEOUT_MS = 5_000;
 
-/** Asks a server who it is, over a connection of its own that is closed again whatever happens. */
+/** Reads a server's engine and process id over a temporary connection, which is always closed. */
 export async function askRedis(url: string): Promise<{ engine: string; pid: number }> {
   const client = new Redis(url, {
     lazyConnect: true,
@@ -27,7 +27,7 @@ export async function askRedis(url: string): Promise<{ engine: string; pid: numb
   } catch (error) {
     throw reason ?? error;
   } finally {
-    // On a connection that has ended already, ioredis would still start a timer of 2 s.
+    // On a connection that has already ended, disconnect() would start a timer of 2 s.
     if (client.status !== "end") client.disconnect();
   }
 }

@@ -11,29 +11,29 @@ const run = promisify(execFile);
 
 const VERSION_TIMEOUT_MS = 10_000;
 
-/** A server that was run once with `--version`, so it exists, fits this machine and finds its libraries. */
+/** A server that has been run once with `--version`: it exists, fits this machine and finds its libraries. */
 export interface RedisBinary {
   readonly path: string;
-  /** Environment the server needs in addition to ours, e.g. LD_LIBRARY_PATH. */
+  /** Additional environment variables that the server needs, such as LD_LIBRARY_PATH. */
   readonly env: Readonly<Record<string, string>>;
-  /** Its own words, e.g. "Redis server v=7.0.15 …". */
+  /** What `--version` prints, such as "Redis server v=7.0.15 …". */
   readonly version: string;
   readonly source: "path" | "cache";
 }
 
 export interface FindRedisOptions {
-  /** Directories to search, as in PATH; PATH itself by default. */
+  /** Directories to search, in the format of PATH. Default: PATH. */
   readonly path?: string;
-  /** Where the rootless extract lives; XDG_CACHE_HOME or ~/.cache, then `rollcall`, by default. */
+  /** Directory of the unpacked Redis. Default: `rollcall` in XDG_CACHE_HOME or ~/.cache. */
   readonly cache?: string;
 }
 
-/** One search per PATH and cache directory: callers that start at the same time share it, a failure is not kept. */
+/** One search per PATH and cache directory: simultaneous callers share it; a failed search is not kept. */
 const searches = new Map<string, Promise<RedisBinary>>();
 
 /**
- * `redis-server` or `valkey-server` on PATH, else a cached rootless extract on Debian and Ubuntu.
- * Rejects with LocalRedisError that names the one-line ways to get a Redis.
+ * `redis-server` or `valkey-server` on PATH; otherwise, on Debian and Ubuntu, a Redis unpacked into the cache without root.
+ * Rejects with LocalRedisError, whose message lists commands that install a Redis.
  */
 export function findRedisBinary(options: FindRedisOptions = {}): Promise<RedisBinary> {
   const path = options.path ?? process.env["PATH"] ?? "";

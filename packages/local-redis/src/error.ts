@@ -1,4 +1,4 @@
-/** A Redis for this machine could not be found, started or reached. The message says what to do about it. */
+/** No Redis could be found, started or reached. The message says what to do. */
 export class LocalRedisError extends Error {
   override readonly name = "LocalRedisError";
 }

@@ -2,9 +2,8 @@
  * A Redis for Debian and Ubuntu without installing anything: apt downloads the distribution's own signed
  * packages, `dpkg -x` unpacks them into this user's cache, and the server runs from there.
  *
- * Nothing is half made: a tree is built in a directory of its own, tried, and only then renamed into place.
- * So any number of processes may race for it, the first rename wins, and a process that stops half-way
- * leaves a directory that the next extraction sweeps up.
+ * A tree is built in a temporary directory, tested, and only then renamed into place. So any number of processes may do this
+ * at once: the first rename wins, and a process that stops half-way leaves a directory that a later extraction removes.
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from "node:fs/promises";
@@ -22,7 +21,7 @@ const LOCK_WAIT_MS = 60_000;
 const LOCK_POLL_MS = 250;
 const ABANDONED_AFTER_MS = 3_600_000;
 
-/** What the server needs on a machine that has the rest already; used when apt cannot work it out itself. */
+/** The packages a typical machine lacks; used when apt cannot determine them. */
 const LEAST_PACKAGES = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1"];
 
 /** An unpacked tree: the server, and the environment in which it finds its libraries. */
@@ -31,25 +30,25 @@ export interface ExtractedRedis {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Runs the server of a tree and says whether it works; the caller's, so that one check serves every source. */
+/** Runs the server of a tree and returns whether it works. Passed in, so that every source uses the same check. */
 export type TryServer = (server: ExtractedRedis) => Promise<boolean>;
 
 export interface ExtractOptions {
   /** Where trees are kept. */
   readonly cache: string;
-  /** Where apt-get and dpkg are looked for, as in PATH. */
+  /** Where to find apt-get and dpkg, in the format of PATH. */
   readonly path: string;
 }
 
-/** Where trees are kept: XDG_CACHE_HOME when set to an absolute path, as its specification asks, or ~/.cache. */
+/** Where trees are kept: XDG_CACHE_HOME if it is an absolute path, as its specification requires, otherwise ~/.cache. */
 export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
   const xdg = environment["XDG_CACHE_HOME"];
   return join(xdg !== undefined && isAbsolute(xdg) ? xdg : join(homedir(), ".cache"), "rollcall");
 }
 
 /**
- * The cached tree, made first when there is none or when it no longer runs.
- * Rejects with LocalRedisError when apt cannot bring the packages or what they hold does not run here.
+ * The cached tree, built first if it is missing or no longer runs.
+ * Rejects with LocalRedisError when apt cannot download the packages or their Redis does not run here.
  */
 export async function extractRedis(
   works: TryServer,
@@ -72,7 +71,7 @@ export async function extractRedis(
   }
 }
 
-/** Moves a finished tree into place. Whoever was faster has won: a tree that works is never replaced. */
+/** Moves a finished tree into place. The first process wins: a working tree is never replaced. */
 async function publish(partial: string, home: string, works: TryServer): Promise<ExtractedRedis> {
   for (let attempt = 0; attempt < 5; attempt++) {
     try {
@@ -82,7 +81,7 @@ async function publish(partial: string, home: string, works: TryServer): Promise
     }
     const server = await findServer(home);
     if (server !== undefined && (await works(server))) return server;
-    // What stands there is broken. It is renamed first, so that nobody ever sees a half-removed tree.
+    // The tree in place is broken. Rename it before removing it, so that no process sees a half-removed tree.
     const broken = `${partial}-broken`;
     await rename(home, broken).catch(ignoreMissing);
     await rm(broken, { recursive: true, force: true });
@@ -111,7 +110,7 @@ async function sweepAbandoned(cache: string): Promise<void> {
   }
 }
 
-/** Packages and their unpacked files into `directory`. */
+/** Downloads the packages and unpacks them into `directory`. */
 async function download(directory: string, path: string): Promise<void> {
   const settings = {
     cwd: directory,
@@ -119,14 +118,14 @@ async function download(directory: string, path: string): Promise<void> {
     env: { ...process.env, PATH: path, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" },
     maxBuffer: OUTPUT_BYTES_MAX,
   };
-  // The directory is ours alone, so apt's own unprivileged user could not write to it.
+  // The directory is private, so apt's unprivileged user could not write to it.
   const aptGet = (...args: string[]) =>
     run("apt-get", ["-q", "-o", "APT::Sandbox::User=root", ...args], settings);
   const fetchAll = async () => aptGet("download", ...(await missingPackages(aptGet)));
   try {
     await fetchAll();
   } catch (error) {
-    // Only root may refresh the lists; they are empty in most container images.
+    // Only root may refresh the package lists, which are empty in most container images.
     if (process.getuid?.() !== 0) throw aptFailed(error);
     try {
       await update(aptGet);
@@ -144,19 +143,19 @@ async function download(directory: string, path: string): Promise<void> {
 
 type AptGet = (...args: string[]) => Promise<{ stdout: string }>;
 
-/** Which packages an installation would add: a slim image lacks more libraries than a full one. */
+/** The packages an installation would add: a slim image lacks more libraries than a full one. */
 async function missingPackages(aptGet: AptGet): Promise<string[]> {
   try {
     const { stdout } = await aptGet("--simulate", "--no-install-recommends", "install", "redis-server");
     const added = [...stdout.matchAll(/^Inst (\S+)/gm)].map((match) => match[1]!);
     if (added.includes("redis-server")) return added;
   } catch {
-    // A machine with broken dependencies cannot simulate; the download itself will tell what is wrong.
+    // apt cannot simulate on a machine with broken dependencies; the download will report what is wrong.
   }
   return LEAST_PACKAGES;
 }
 
-/** Refreshes the lists. They have one lock for the whole machine, and another process may be holding it. */
+/** Refreshes the package lists. They have one lock per machine, which another process may hold. */
 async function update(aptGet: AptGet): Promise<void> {
   const until = Date.now() + LOCK_WAIT_MS;
   for (;;) {
@@ -170,7 +169,7 @@ async function update(aptGet: AptGet): Promise<void> {
   }
 }
 
-/** The server inside a tree, whatever its engine and the machine's library directory are called. */
+/** Finds the server in a tree, whatever the names of its engine and of the library directory. */
 async function findServer(root: string): Promise<ExtractedRedis | undefined> {
   const bin = join(root, "usr", "bin");
   const names = await readdir(bin).catch((): string[] => []);
@@ -185,7 +184,7 @@ async function findServer(root: string): Promise<ExtractedRedis | undefined> {
   return { path: join(bin, name), env: { LD_LIBRARY_PATH: libraries.join(":") } };
 }
 
-/** Names the distribution too: a home directory may be shared by containers of different releases. */
+/** Includes the distribution: containers of different releases may share a home directory. */
 async function platformName(): Promise<string> {
   const release = await readFile("/etc/os-release", "utf8").catch(() => "");
   const value = (key: string) => new RegExp(`^${key}="?([^"\n]*)`, "m").exec(release)?.[1] ?? "unknown";

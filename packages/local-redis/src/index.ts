@@ -1,11 +1,10 @@
 /**
  * A real Redis on a fresh machine, for development and tests.
  *
- * A server started here keeps nothing: it has a temporary directory of its own, no snapshots and no append-only
- * file, and it ends with its owner. An owner that stops without a word (a crash, SIGKILL) cannot leave it
- * behind either: a shell waits on a pipe that only the owner holds open, and when the pipe closes it kills the
- * server. The server has a process group of its own, so Ctrl-C reaches the application alone, which may
- * still say goodbye to Redis before it stops it.
+ * A server started here keeps no data: it has a temporary directory, no snapshots and no append-only file, and it ends with
+ * its owner, even if the owner crashes or gets SIGKILL: a shell waits on a pipe that only the owner holds open, and kills the
+ * server when the pipe closes. The server has its own process group, so Ctrl-C reaches only the application, which can still
+ * use Redis before it stops it.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomInt } from "node:crypto";
@@ -23,21 +22,21 @@ export { findRedisBinary, LocalRedisError, type FindRedisOptions, type RedisBina
 
 const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
-/** Redis without persistence ends within milliseconds; the bound is for one that is stuck in a script. */
+/** Redis without persistence ends within milliseconds; the limit is for one that is stuck in a script. */
 const TERMINATE_TIMEOUT_MS = 3_000;
 const PORT_ATTEMPTS = 5;
-/** From here to below the ports that Linux (32768) and all others (49152) hand out. */
+/** Ports below the ranges from which Linux (32768) and other systems (49152) assign ports. */
 const PORT_MIN = 16_384;
 const PORT_MAX = 32_768;
 /** How much of a failed server's log an error quotes. */
 const LOG_LINES = 8;
 
-/** A Redis that somebody else runs, or one of our own: what both have in common. */
+/** A Redis that was running already, or one started here. */
 export interface ProvidedRedis extends AsyncDisposable {
   readonly url: string;
   /** Name and version, e.g. "redis 7.0.15" or "valkey 8.0.1". */
   readonly engine: string;
-  /** Ends the server if it was started here, and leaves it alone if not. May be called more than once. */
+  /** Stops the server if it was started here; otherwise does nothing. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -47,18 +46,18 @@ export interface RedisServer extends ProvidedRedis {
 }
 
 export interface RedisServerOptions {
-  /** TCP port on 127.0.0.1; a free one by default. */
+  /** TCP port on 127.0.0.1. Default: a free one. */
   readonly port?: number;
-  /** More arguments for redis-server, e.g. `["--maxmemory", "64mb"]`. They must not change where it listens or who may connect. */
+  /** Additional arguments for redis-server, such as `["--maxmemory", "64mb"]`. They must not change its address or authentication. */
   readonly args?: readonly string[];
-  /** Gives up starting when it aborts; a server that runs already is stopped. */
+  /** When it fires, starting is cancelled, or the running server is stopped. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Starts a Redis server of our own on 127.0.0.1 and resolves once it answers.
- * Rejects with LocalRedisError when there is no Redis to start, the given port is taken, or the server refuses its
- * arguments (the message ends with its log); with the signal's reason when it aborts.
+ * Starts a Redis server on 127.0.0.1 and resolves once it answers.
+ * Rejects with LocalRedisError when no Redis is found, the given port is taken, or the server refuses its arguments (the
+ * message ends with its log); with the signal's reason when the signal fires.
  */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const { port, args = [], signal } = options;
@@ -67,7 +66,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   for (let attempt = 1; ; attempt++) {
     const launched = await launch(binary, port ?? (await freePort()), args, signal);
     if (typeof launched !== "string") return launched;
-    // Between finding a free port and binding it, somebody else may have taken it: only then is another port a cure.
+    // Another process may take the port between the check and the bind. Only then does another port help.
     const taken = /Address already in use/i.test(launched);
     if (!taken || port !== undefined || attempt === PORT_ATTEMPTS) {
       const advice = taken
@@ -79,8 +78,8 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
 }
 
 /**
- * The Redis at REDIS_URL when that is set (stop() leaves it running), else one that startRedis starts.
- * Rejects with LocalRedisError when REDIS_URL cannot be reached.
+ * The Redis at REDIS_URL if that is set (stop() leaves it running), otherwise one started by startRedis.
+ * Rejects with LocalRedisError when REDIS_URL does not answer.
  */
 export async function provideRedis(
   options: RedisServerOptions & { readonly environment?: NodeJS.ProcessEnv } = {},
@@ -94,13 +93,13 @@ export async function provideRedis(
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new LocalRedisError(
-      `REDIS_URL is set but does not answer (${reason}). Start that Redis, or unset REDIS_URL to have one started.`,
+      `REDIS_URL is set but does not answer (${reason}). Start that Redis, or unset REDIS_URL to use a temporary one.`,
       { cause: error },
     );
   }
 }
 
-/** One attempt. Resolves with the running server, or with the log of one that ended instead of listening. */
+/** One attempt. Resolves with the running server, or with the log of one that exited before it listened. */
 async function launch(
   binary: RedisBinary,
   port: number,
@@ -123,7 +122,7 @@ async function launch(
     await terminate(child, exited);
     await removeDirectory();
   }
-  // Nobody awaits this stop; one who calls stop() themselves is told why it failed.
+  // Nothing awaits this call; a caller of stop() gets the error.
   const onAbort = () => void stop().catch(() => {});
   signal?.addEventListener("abort", onAbort, { once: true });
 
@@ -155,7 +154,7 @@ async function spawnServer(
 ): Promise<Spawned> {
   const ours = { port: String(port), bind: "127.0.0.1", save: "", appendonly: "no", dir: directory };
   const flags = Object.entries(ours).flatMap(([name, value]) => [`--${name}`, value]);
-  // Redis logs to its output unless told otherwise, so one file holds its log and its complaints about arguments.
+  // Redis logs to stdout by default, so one file holds its log and its errors about arguments.
   const log = await open(logPath, "a");
   try {
     const child = spawn(binary.path, [...flags, ...args], {
@@ -164,7 +163,7 @@ async function spawnServer(
       stdio: ["ignore", log.fd, log.fd],
       detached: true,
     });
-    // Listened for from the first moment: a server that does not like its arguments ends within milliseconds.
+    // Listen at once: a server with invalid arguments exits within milliseconds.
     const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     await once(child, "spawn");
     watchOver(child.pid!, directory, exited);
@@ -174,7 +173,7 @@ async function spawnServer(
   }
 }
 
-/** A shell that waits for our end of the pipe to close, which the kernel sees to however we die, and then cleans up. */
+/** Starts a shell that waits for our end of the pipe to close, which the kernel does however we end, and then cleans up. */
 function watchOver(pid: number, directory: string, exited: Promise<void>): void {
   const script = 'read -r _; kill -KILL "$1" 2>/dev/null; rm -rf "$2"';
   const watchdog = spawn("/bin/sh", ["-c", script, "rollcall-watchdog", String(pid), directory], {
@@ -182,17 +181,17 @@ function watchOver(pid: number, directory: string, exited: Promise<void>): void 
     cwd: "/",
     detached: true,
   });
-  // Without a shell the server merely outlives a crash; that is no reason to refuse to start it.
+  // Without a shell the server outlives a crash of its owner, which is no reason not to start it.
   watchdog.on("error", () => {});
   watchdog.stdin.on("error", () => {});
-  // Only the server itself keeps its owner's event loop going.
+  // Only the server keeps its owner's event loop alive.
   watchdog.unref();
   (watchdog.stdin as Socket).unref();
-  // It goes with the server: later, the process id it would kill may be somebody else's.
+  // It ends with the server: later, the process id may belong to another process.
   void exited.then(() => watchdog.kill("SIGKILL"));
 }
 
-/** The engine once the server answers, undefined when it has ended instead. Rejects when neither happens in time. */
+/** The engine once the server answers; undefined if it has exited. Rejects when neither happens in time. */
 async function untilAnswers(
   child: ChildProcess,
   url: string,
@@ -202,7 +201,7 @@ async function untilAnswers(
   while (child.exitCode === null && child.signalCode === null) {
     signal?.throwIfAborted();
     const answer = await askRedis(url).catch(() => undefined);
-    // Somebody else's Redis may answer on a port that ours has just failed to bind, hence the comparison.
+    // Another Redis may answer on a port that ours failed to bind, so compare the process ids.
     if (answer?.pid === child.pid) return answer!.engine;
     if (performance.now() > deadline) {
       throw new LocalRedisError(
@@ -229,8 +228,8 @@ async function terminate(child: ChildProcess, exited: Promise<void>): Promise<vo
 }
 
 /**
- * A port that is free now. Below the range from which systems hand out ports of their own accord: nobody's outgoing
- * connection and nobody's `listen(0)` takes it before the server binds it, or while a test has the server stopped.
+ * A port that is free now. It is below the range from which systems assign ports, so no outgoing connection and no
+ * `listen(0)` takes it before the server binds it, or while a test has the server stopped.
  */
 async function freePort(): Promise<number> {
   for (;;) {

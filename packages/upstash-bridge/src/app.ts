@@ -1,4 +1,4 @@
-/** The routes. Every one is behind a token; what a token may do is decided in commands.ts. */
+/** The routes. All require a token; commands.ts decides what a token may do. */
 import { randomBytes } from "node:crypto";
 import { Hono, type Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
@@ -11,7 +11,7 @@ import type { BridgeLogger } from "./options.ts";
 import { toJson, toResp2, type Outcome, type ReplyFormat } from "./reply.ts";
 import { parseCommand, parseCommands, parsePath, segmentsOf, type Command } from "./request.ts";
 
-/** Upstash's limit for a request; a longer body is answered with 413. */
+/** Upstash's limit for a request body, bytes; a longer one gets 413. */
 export const BODY_BYTES_MAX = 10 * 1024 * 1024;
 
 const METHODS = ["HEAD", "GET", "POST", "PUT"];
@@ -23,7 +23,7 @@ export interface AppParts {
   readonly connection: Connection;
   readonly events: Events;
   readonly logger: BridgeLogger;
-  /** True once the bridge closes: requests that still arrive on open connections are turned away. */
+  /** True once the bridge is closing: requests that still arrive on open connections are refused. */
   readonly isClosing: () => boolean;
 }
 
@@ -51,7 +51,7 @@ export function createApp({
     c.set("access", access);
     c.set("format", formatOf(c.req.raw.headers));
     await next();
-    // Nothing here lags behind a write, so any value that changes keeps the client's read-your-writes promise.
+    // Reads here never lag behind writes, so any changing value satisfies the client's read-your-writes check.
     c.res.headers.set("upstash-sync-token", `${series}.${++responses}`);
   });
   app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }));
@@ -104,9 +104,9 @@ export function createApp({
 
   app.onError((error, c) => {
     if (error instanceof RequestError) return failure(error.status, error.message);
-    // Whoever went away while sending a body gets no answer, and nobody is to blame.
+    // The client disconnected while sending its body. It gets no answer, and nothing is wrong here.
     if (c.req.raw.signal.aborted) return failure(400, "ERR the request was aborted");
-    logger.warn(`unexpected failure of ${c.req.method}: ${error.stack ?? error.message}`);
+    logger.warn(`${c.req.method} failed unexpectedly: ${error.stack ?? error.message}`);
     return failure(500, "ERR the bridge failed; its log says why");
   });
 
@@ -118,7 +118,7 @@ export function createApp({
   return app;
 }
 
-/** A list is always a 200, its errors inside; one error alone decides the status. */
+/** A list is always answered with 200, with errors inside; for a single outcome, an error sets the status. */
 function answer(c: Context<Env>, outcome: Outcome | Outcome[], format = c.var.format): Response {
   const status = !Array.isArray(outcome) && "error" in outcome ? outcome.status : 200;
   if (format.resp2) {
@@ -143,9 +143,9 @@ function formatOf(headers: Headers): ReplyFormat {
   return { resp2: format === "resp2", base64: encoding === "base64" };
 }
 
-/** Listening reveals what others write, and is no read command: the read-only token does not reach it. */
+/** A stream reveals what others write and is not a read command, so the read-only token may not open one. */
 function allowStream(c: Context<Env>, name: string): void {
-  // HEAD runs a GET without its body, so nobody would ever end the stream.
+  // HEAD runs a GET without its body, so nothing would ever end the stream.
   if (c.req.method === "HEAD") throw new RequestError(405, "ERR open an event stream with GET or POST");
   if (c.var.access === "read-only") throw new RequestError(400, notPermitted(name));
 }

@@ -1,15 +1,15 @@
-/** Who is asking: the two tokens, and how a request carries one. */
+/** Authentication: the two tokens, and how a request carries one. */
 import { createHash, timingSafeEqual } from "node:crypto";
 
-/** What a token allows: every command the bridge takes, or read commands only. */
+/** What a token allows: every command the bridge accepts, or read commands only. */
 export type Access = "read-write" | "read-only";
 
-/** Gives the access of a request's token, or undefined for a missing or wrong one. */
+/** Returns the access of a request's token, or undefined if it is missing or wrong. */
 export type Authenticate = (request: Request) => Access | undefined;
 
 /**
- * Tokens are compared by digest: digests have one length, as timingSafeEqual asks, and time then tells
- * nothing about a token. Both are always compared, so neither can be told apart by its place.
+ * Compares digests of tokens: they have equal lengths, as timingSafeEqual requires, and the time taken reveals nothing about
+ * a token. Both are always compared, so the time does not reveal which one matched.
  */
 export function createAuthenticate(token: string, readOnlyToken: string): Authenticate {
   const full = digest(token);
@@ -23,7 +23,7 @@ export function createAuthenticate(token: string, readOnlyToken: string): Authen
   };
 }
 
-/** `?_token=` wins over the header, which carries `Bearer <token>` or, as Upstash takes it too, the bare token. */
+/** `?_token=` takes precedence over the header, which has `Bearer <token>` or, as Upstash also accepts, the bare token. */
 function tokenOf(request: Request): string | undefined {
   const fromQuery = new URL(request.url).searchParams.get("_token");
   if (fromQuery !== null && fromQuery !== "") return fromQuery;

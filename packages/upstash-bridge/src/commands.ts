@@ -1,12 +1,11 @@
 /**
- * Which commands a request may send, decided by Redis's own command table and not by a list kept here: a
- * command that a later Redis adds is judged by what that Redis says about it.
+ * Which commands a request may send. Redis's own command table decides, not a list kept here, so commands of later versions
+ * are covered.
  *
- * Two questions. Does the command fit one connection that every request shares? If not it is refused for
- * everybody. And does the read-only token reach it? Then it must be in the category @read and not in
- * @dangerous, which is the ACL Upstash gives for a read-only user (`+@read -@dangerous`); SCAN is refused in
- * addition, as Upstash documents. Commands the table does not know are refused too, and so are EVAL_RO and
- * its relatives, which are not in @read: what passes here must never fail there.
+ * There are two checks. First, the command must work on a connection shared by all requests; otherwise it is refused for both
+ * tokens. Second, with the read-only token it must be in the category @read and not in @dangerous, which is Upstash's ACL for
+ * a read-only user (`+@read -@dangerous`). SCAN is refused as well, as Upstash documents. So are commands that the table does
+ * not list, and EVAL_RO and its relatives, which are not in @read: what is allowed here must never fail there.
  */
 import type { Access } from "./auth.ts";
 import type { Command } from "./request.ts";
@@ -17,10 +16,10 @@ interface Rule {
   readonly categories: ReadonlySet<string>;
 }
 
-/** Says why a command is not allowed, as the error text for the client, or undefined when it is. */
+/** Returns the error text for a command that is not allowed; undefined for an allowed one. */
 export type Refuse = (command: Command, access: Access) => string | undefined;
 
-/** Builds the rules from the reply of COMMAND. Redis 7 describes subcommands too, named `xgroup|create`. */
+/** Builds the rules from the reply of COMMAND. Redis 7 also lists subcommands, named `xgroup|create`. */
 export function createRefuse(reply: Reply): Refuse {
   const rules = new Map<string, Rule>();
   for (const entry of listOf(reply)) addRule(rules, listOf(entry));
@@ -32,13 +31,13 @@ export function createRefuse(reply: Reply): Refuse {
     if (reason !== undefined) {
       return `ERR Command "${command.name}" is not allowed in REST or it has a special context path: ${reason}`;
     }
-    // A command nobody knows is answered by Redis itself, which words that best.
+    // Unknown commands go to Redis, whose error message is the best one.
     if (access === "read-write") return undefined;
     return rule !== undefined && isPlainRead(name, rule) ? undefined : notPermitted(name);
   };
 }
 
-/** What Upstash answers when a token's user may not run a command. */
+/** Upstash's error for a command that a token may not run. */
 export function notPermitted(name: string): string {
   return `NOPERM this user has no permissions to run the '${name.toLowerCase()}' command or its subcommand`;
 }
@@ -49,32 +48,32 @@ function isPlainRead(name: string, { categories }: Rule): boolean {
   );
 }
 
-/** Why a command cannot go over the shared connection. */
+/** Why a command cannot use the shared connection; undefined if it can. */
 function unfit(name: string, { flags, categories }: Rule, command: Command): string | undefined {
   if (name === "monitor") return "open /monitor as an event stream";
-  if (categories.has("@transaction")) return "send a transaction whole, to /multi-exec";
+  if (categories.has("@transaction")) return "send the whole transaction to /multi-exec";
   if (flags.has("pubsub") && flags.has("noscript")) {
     return "open /subscribe/<channel> or /psubscribe/<pattern> as an event stream";
   }
   if (categories.has("@connection") && !isStateless(name, command)) {
-    return "it concerns a connection, and requests have none of their own";
+    return "it changes a connection, and all requests share one";
   }
   if (flags.has("blocking") && mayBlock(name, command)) {
-    return "it blocks; use its form that does not, and poll";
+    return "it blocks; use its non-blocking form and poll";
   }
   if (flags.has("admin")) return "administer this Redis over its own protocol";
-  // SCRIPT DEBUG turns the connection into a debugger, which no flag of it says.
+  // SCRIPT DEBUG turns the connection into a debugger; no flag of the command shows that.
   if (name === "script" && subcommandOf(command) === "debug") return "it changes the connection's mode";
   return undefined;
 }
 
-/** Of the commands about connections, those that leave one as it was (CLIENT SETINFO only labels it). */
+/** The connection commands that do not change the connection (CLIENT SETINFO only labels it). */
 function isStateless(name: string, command: Command): boolean {
   if (name === "client") return subcommandOf(command) === "setinfo";
   return name === "ping" || name === "echo" || name === "command";
 }
 
-/** XREAD and XREADGROUP block only when asked to; every other command with the flag always may. */
+/** XREAD and XREADGROUP block only with BLOCK; every other command with the flag may block. */
 function mayBlock(name: string, { args }: Command): boolean {
   if (name !== "xread" && name !== "xreadgroup") return true;
   for (let index = 0; index < args.length;) {
@@ -103,7 +102,7 @@ function addRule(rules: Map<string, Rule>, entry: readonly Reply[]): void {
   const name = String(entry[0]).toLowerCase();
   rules.set(name, { flags: wordsOf(entry[2]), categories: wordsOf(entry[6]) });
   const subcommands = listOf(entry[9]);
-  // Marks a container, whose unknown subcommands must not fall back to the rule of the container itself.
+  // Marks a container: its unknown subcommands must not fall back to the rule of the container.
   if (subcommands.length > 0) rules.set(`${name}|`, rules.get(name)!);
   for (const subcommand of subcommands) addRule(rules, listOf(subcommand));
 }

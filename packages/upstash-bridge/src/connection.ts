@@ -1,10 +1,9 @@
 /**
- * The one connection that all requests share. Commands written in the same turn of the event loop stay
- * together on the wire, so a transaction (MULTI, its commands, EXEC) needs neither a lock nor a connection
- * of its own: nobody else's command can come between.
+ * The connection shared by all requests. Commands written in the same turn of the event loop stay together on the wire, so a
+ * transaction (MULTI, its commands, EXEC) needs neither a lock nor a separate connection: no other command can come between.
  *
- * While Redis is away nothing waits: a command fails at once, and those in flight fail when the connection
- * closes, with an answer that says their effect is unknown. The connection comes back by itself.
+ * While Redis is unreachable, commands fail at once. Commands in flight fail when the connection closes, and their answer says
+ * that their effect is unknown. The connection is restored automatically.
  */
 import { Redis, type RedisOptions } from "ioredis";
 import { toRedis } from "./dialect.ts";
@@ -16,10 +15,10 @@ import type { CheckedOptions } from "./options.ts";
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const RECONNECT_MAX_MS = 500;
-/** How long a connection that is given up may take to say goodbye; also how long that can delay a process's end. */
+/** How long closing a connection may take; also how long it can delay the end of the process. */
 const DISCONNECT_TIMEOUT_MS = 100;
 
-/** Settings of every connection of the bridge: RESP2 shapes, integers without loss, no queue, no silent resend. */
+/** Settings of every connection of the bridge: RESP2 shapes, exact integers, no queue, no silent resend. */
 function connectionOptions(commandTimeoutMs: number) {
   return {
     protocol: 2,
@@ -36,18 +35,18 @@ function connectionOptions(commandTimeoutMs: number) {
 }
 
 export interface Connection {
-  /** Runs commands in order, each for itself; one outcome a command. */
+  /** Runs commands in order and independently; one outcome per command. */
   run(commands: readonly Command[]): Promise<Outcome[]>;
-  /** Runs commands as one transaction: an outcome each, or the one error that discarded them all. */
+  /** Runs commands as one transaction: one outcome per command, or the error that discarded the transaction. */
   transaction(commands: readonly Command[]): Promise<Outcome[] | Outcome>;
-  /** COMMAND, the table of what this Redis can do; rejects with BridgeError. */
+  /** COMMAND, the table of this Redis's commands. Rejects with BridgeError. */
   commandTable(): Promise<Reply>;
-  /** Another connection to the same Redis that does not come back once it is lost; not connected yet. */
+  /** Another connection to the same Redis, not connected yet. It is not restored once it is lost. */
   dedicated(options?: RedisOptions): Redis;
   close(): void;
 }
 
-/** Connects, or rejects with BridgeError when Redis cannot be reached. */
+/** Connects. Rejects with BridgeError when Redis cannot be reached. */
 export async function connect({ redis, commandTimeoutMs, logger }: CheckedOptions): Promise<Connection> {
   const client = new Redis(redis, connectionOptions(commandTimeoutMs));
   let lost = false;
@@ -55,15 +54,15 @@ export async function connect({ redis, commandTimeoutMs, logger }: CheckedOption
   client.on("error", (error: Error) => (failure = error));
   try {
     await client.connect();
-    // A database that is not there fails without ending the connection, which would then use database 0.
+    // An invalid database number does not end the connection, which would then use database 0.
     if (failure !== undefined) throw failure;
     client.on("close", () => {
-      // Once a loss, not once an attempt to come back.
-      if (!lost) logger.warn("the connection to Redis is lost; requests fail until it is back");
+      // Once per loss, not once per attempt to reconnect.
+      if (!lost) logger.warn("the connection to Redis is lost; requests fail until it is restored");
       lost = true;
     });
     client.on("ready", () => {
-      if (lost) logger.warn("the connection to Redis is back");
+      if (lost) logger.warn("the connection to Redis is restored");
       lost = false;
     });
   } catch (error) {
@@ -98,7 +97,7 @@ export async function connect({ redis, commandTimeoutMs, logger }: CheckedOption
       const ready = await runnableFunctions(commands, send);
       const replies = [send("MULTI"), ...ready.map(sendCommand), send("EXEC")];
       const outcomes = await Promise.all(replies.map(outcomeOf));
-      // The first refusal says what is wrong; EXEC's own error only says that something was.
+      // The first error says what is wrong; EXEC's error only says that something is.
       const refused = outcomes.find((outcome) => "error" in outcome);
       if (refused !== undefined) return refused;
       const last = outcomes.at(-1)!;
@@ -111,7 +110,7 @@ export async function connect({ redis, commandTimeoutMs, logger }: CheckedOption
         return await send("COMMAND");
       } catch (error) {
         throw new BridgeError(
-          `Redis does not list its commands: ${reasonOf(error)}. Its user needs the right +command.`,
+          `Redis does not list its commands: ${reasonOf(error)}. Its user requires the permission +command.`,
           { cause: error },
         );
       }
@@ -131,7 +130,7 @@ export async function connect({ redis, commandTimeoutMs, logger }: CheckedOption
 
 function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  // How ioredis says that the other end hung up before its first answer depends on the moment.
+  // ioredis has several messages for a connection closed before the first answer, depending on timing.
   if (/isn't writeable|EPIPE|ECONNRESET|Connection is closed/.test(message))
     return "the connection was closed";
   return message.replace(/\.$/, "");

@@ -1,9 +1,9 @@
 /**
- * The scripts of dialect.ts. An error of a command is returned and not raised, because Redis adds the script's
- * name and line to a raised one, and the client asked for no script.
+ * The scripts of dialect.ts. They return a command's error and do not raise it, because Redis adds the script's name and line
+ * to a raised error, and the client did not send a script.
  */
 
-/** ARGV: cursor and options of SCAN. A page with each key's type after it. */
+/** ARGV: cursor and options of SCAN. Returns a page in which each key is followed by its type. */
 export const SCAN_WITH_TYPE = `
 local page = redis.pcall('SCAN', unpack(ARGV))
 if page.err then return page end
@@ -14,7 +14,7 @@ for _, key in ipairs(page[2]) do
 end
 return { page[1], found }`;
 
-/** KEYS: streams. ARGV: group, consumer, arguments of XREADGROUP. A consumer that was known before is kept. */
+/** KEYS: streams. ARGV: group, consumer, arguments of XREADGROUP. An existing consumer is kept. */
 export const NOACK = `
 local group, consumer = ARGV[1], ARGV[2]
 local function is_new(stream)
@@ -34,9 +34,9 @@ for _, stream in ipairs(new_to) do redis.call('XGROUP', 'DELCONSUMER', stream, g
 return reply`;
 
 /**
- * KEYS: destination and sources. ARGV: the operation. Made of AND, OR and XOR where Redis does not know it, all of
- * which give the length of their longest source, as the four operations do. The destination may be a source, so it
- * is written last; what lies between is kept in keys that are gone at the end.
+ * KEYS: destination and sources. ARGV: the operation. If Redis does not support it, it is built from AND, OR and XOR, whose
+ * results are as long as the longest source, as with the four operations. The destination may be a source, so it is written
+ * last; intermediate results are in keys that are deleted at the end.
  */
 export const BITOP = `
 local reply = redis.pcall('BITOP', ARGV[1], unpack(KEYS))

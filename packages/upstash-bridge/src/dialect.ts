@@ -1,17 +1,16 @@
 /**
- * Where Upstash answers a command of Redis 7 in another way than Redis does, as the official client's own tests
- * show it: the command is sent as one that makes Redis answer so. Whatever is written in a form not known here
- * goes to Redis as it is, which words its errors best.
+ * Commands that Upstash answers differently from Redis 7, as the official client's tests show. Each is replaced by a command
+ * with which Redis gives Upstash's answer. Any other form of a command goes to Redis unchanged, whose error messages are best.
  *
- * A command stays one command, so its place in a pipeline and in a transaction stays too. What a token may do is
- * decided before, by the command that was asked for.
+ * One command is replaced by one command, so its place in a pipeline or transaction stays the same. Permissions are checked
+ * before, for the original command.
  */
 import type { Command } from "./request.ts";
 import { BITOP, NOACK, SCAN_WITH_TYPE } from "./dialect-scripts.ts";
 
 type Args = Command["args"];
 
-/** The command to send for `command`; most are sent as they are. */
+/** The command to send for `command`; most are unchanged. */
 export function toRedis(command: Command): Command {
   return DIALECT[command.name]?.(command.args) ?? command;
 }
@@ -24,13 +23,13 @@ const DIALECT: Readonly<Record<string, (args: Args) => Command | undefined>> = {
   XTRIM: trimExactly,
 };
 
-/** `COPY key key` copies nothing and says so with 0; Redis calls it an error. */
+/** `COPY key key` copies nothing and returns 0; in Redis it is an error. */
 function copyToItself([from, to, ...more]: Args): Command | undefined {
   if (from === undefined || to === undefined || more.length > 0) return undefined;
   return Buffer.from(from).equals(Buffer.from(to)) ? script("return 0", [], []) : undefined;
 }
 
-/** `SCAN cursor … WITHTYPE` names the type after each key. */
+/** `SCAN cursor … WITHTYPE` returns each key followed by its type. */
 function scanWithType([cursor, ...options]: Args): Command | undefined {
   const kept: (string | Buffer)[] = [];
   let withType = false;
@@ -45,14 +44,14 @@ function scanWithType([cursor, ...options]: Args): Command | undefined {
   return withType && cursor !== undefined ? script(SCAN_WITH_TYPE, [], [cursor, ...kept]) : undefined;
 }
 
-/** `XTRIM … ~ threshold` trims to the threshold; Redis keeps up to a node more, which is a hundred entries. */
+/** `XTRIM … ~ threshold` trims exactly to the threshold; Redis may keep up to one node more, a hundred entries. */
 function trimExactly(args: Args): Command | undefined {
-  // With LIMIT, trimming may stop before the threshold and must do so in whole nodes: that stays with Redis.
+  // With LIMIT, trimming may stop before the threshold, in whole nodes: Redis does that itself.
   if (args.length !== 4 || word(args[2]) !== "~") return undefined;
   return { name: "XTRIM", args: [args[0]!, args[1]!, "=", args[3]!] };
 }
 
-/** `XREADGROUP … NOACK` leaves no consumer behind, for nothing is pending for it. */
+/** `XREADGROUP … NOACK` leaves no consumer behind, because nothing is pending for it. */
 function readWithoutAck(args: Args): Command | undefined {
   let group: Args | undefined;
   let noAck = false;
@@ -69,7 +68,7 @@ function readWithoutAck(args: Args): Command | undefined {
   return script(NOACK, streams.slice(0, streams.length / 2), [...group, ...args]);
 }
 
-/** `BITOP DIFF`, `DIFF1`, `ANDOR` and `ONE`, which Redis itself has from 8.2 on. */
+/** `BITOP DIFF`, `DIFF1`, `ANDOR` and `ONE`, which Redis supports from 8.2 on. */
 function bitop([operation, ...keys]: Args): Command | undefined {
   const name = word(operation);
   if (!["DIFF", "DIFF1", "ANDOR", "ONE"].includes(name) || keys.length < (name === "ONE" ? 2 : 3))

@@ -1,7 +1,7 @@
-/** The statuses this bridge answers with instead of a result. */
+/** The statuses of error answers. */
 export type FailureStatus = 400 | 401 | 405 | 413 | 503 | 504;
 
-/** A request that gets no result: the message is what the client reads in `{ "error": … }`. */
+/** A request that fails. The client gets the message as `{ "error": … }`. */
 export class RequestError extends Error {
   override readonly name = "RequestError";
   readonly status: FailureStatus;
@@ -12,7 +12,7 @@ export class RequestError extends Error {
   }
 }
 
-/** A bridge that cannot start as asked. The message says which option to change, and how. */
+/** The bridge cannot start. The message says which option to change, and how. */
 export class BridgeError extends Error {
   override readonly name = "BridgeError";
 }

@@ -1,19 +1,19 @@
 /**
- * Server-sent events: /subscribe, /psubscribe and /monitor. Each stream has a Redis connection of its own,
- * which ends with the stream, and the stream ends with it: whoever listens learns that messages may be missing.
+ * Server-sent events: /subscribe, /psubscribe and /monitor. Each stream has its own Redis connection. They end together, so a
+ * client learns that messages may be missing.
  */
 import type { Redis } from "ioredis";
 import type { Connection } from "./connection.ts";
 import { RequestError } from "./errors.ts";
 
-/** What may wait for a slow reader; beyond it the stream is cut, or memory would grow with every message. */
+/** Most bytes buffered for a slow reader. Beyond it the stream is closed; otherwise memory would grow without limit. */
 const BUFFER_BYTES_MAX = 8 * 1024 * 1024;
 const HEADERS = { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform" };
 
 export interface Events {
-  /** `data: subscribe,<channel>,<count>`, then `data: message,<channel>,<payload>`; patterns alike with `pmessage`. */
+  /** `data: subscribe,<channel>,<count>`, then `data: message,<channel>,<payload>`; patterns use `pmessage`. */
   subscribe(kind: "subscribe" | "psubscribe", names: readonly Buffer[]): Promise<Response>;
-  /** `data: "OK"`, then one line a command, as redis-cli prints it. */
+  /** `data: "OK"`, then one line per command, as redis-cli prints it. */
   monitor(): Promise<Response>;
   /** Ends every stream. */
   close(): void;
@@ -23,7 +23,7 @@ export function createEvents(connection: Connection): Events {
   const open = new Set<() => void>();
   let closed = false;
 
-  /** A response over `client`; what `listen` writes before it is done goes out after its own first lines. */
+  /** A stream over `client`. What `listen` writes before it resolves is sent after the lines it resolves with. */
   async function respond(
     client: Redis,
     listen: (write: (text: string) => void) => Promise<string[]>,
@@ -36,7 +36,7 @@ export function createEvents(connection: Connection): Events {
     } catch (error) {
       client.disconnect();
       if (error instanceof Error && error.name === "ReplyError") throw new RequestError(400, error.message);
-      throw new RequestError(503, "ERR Redis is not reachable, so nothing can be listened to");
+      throw new RequestError(503, "ERR Redis is not reachable, so the stream cannot be opened");
     }
     if (closed) {
       client.disconnect();
@@ -110,7 +110,7 @@ export function createEvents(connection: Connection): Events {
   };
 }
 
-/** A payload of several lines is one event of several `data:` lines, as the format asks. */
+/** A payload with several lines is one event with several `data:` lines, as the format requires. */
 function event(text: string): string {
   return `${text
     .split(/\r\n|\r|\n/)

@@ -1,21 +1,20 @@
 /**
- * FCALL_RO, which Upstash lets run any function and stops at its first write. Redis goes by how the function was
- * registered, and refuses one that only reads but was not marked `no-writes`. Such a function is run by EVAL_RO
- * instead: its library's code, which registers it with a stand-in, and then the call. So what a library keeps in
- * variables of its own starts anew with each of these calls.
+ * FCALL_RO. Upstash runs any function with it and stops at the first write. Redis refuses a function that is not registered
+ * with the flag `no-writes`, even if it only reads. Such a function is run with EVAL_RO instead: the script is the library's
+ * code, with a stand-in for the registration, and then the call. So a library's own variables are reset in each of these calls.
  */
 import type { Command } from "./request.ts";
 import type { Reply } from "./reply.ts";
 
 type Send = (name: string, args: readonly string[]) => Promise<Reply>;
 
-/** The commands with FCALL_RO replaced where that is needed; asks Redis for its functions only if there is one. */
+/** Replaces FCALL_RO where needed. Reads the functions from Redis only if there is an FCALL_RO. */
 export async function runnableFunctions(
   commands: readonly Command[],
   send: Send,
 ): Promise<readonly Command[]> {
   if (!commands.some(isReadOnlyCall)) return commands;
-  // Redis before 7 has no functions, and then its answer to FCALL_RO says so.
+  // Redis before 7 has no functions; its answer to FCALL_RO will say so.
   const libraries = await send("FUNCTION", ["LIST", "WITHCODE"]).catch(() => []);
   const scripts = new Map(listOf(libraries).flatMap(scriptsOf));
   return commands.map((command) => {
@@ -25,12 +24,12 @@ export async function runnableFunctions(
   });
 }
 
-/** With nothing but a name, FCALL_RO is a mistake that Redis words in the name of FCALL_RO. */
+/** FCALL_RO with only a name is an error, and Redis's message should name FCALL_RO. */
 function isReadOnlyCall({ name, args }: Command): boolean {
   return name === "FCALL_RO" && args.length > 1;
 }
 
-/** The functions of a library that are not marked `no-writes`, each with the script that runs it. */
+/** The functions of a library without the flag `no-writes`, each with the script that runs it. */
 function scriptsOf(library: Reply): [name: string, script: string][] {
   const { library_code: code, functions } = mapOf(library);
   const found: [string, string][] = [];
@@ -42,7 +41,7 @@ function scriptsOf(library: Reply): [name: string, script: string][] {
   return found;
 }
 
-/** Names of functions are letters, digits and underscores, so one needs no escaping. */
+/** Function names consist of letters, digits and underscores, so they need no escaping. */
 function scriptOf(name: string, code: string): string {
   return `local wanted
 local redis = setmetatable({
@@ -58,7 +57,7 @@ end)()
 return wanted(KEYS, ARGV)`;
 }
 
-/** RESP2 has no maps: names and values take turns. */
+/** RESP2 has no maps: names and values alternate in a list. */
 function mapOf(reply: Reply): Record<string, Reply> {
   const items = listOf(reply);
   const map: Record<string, Reply> = {};

@@ -1,9 +1,8 @@
 /**
- * A bridge that speaks Upstash's REST protocol over a plain Redis, so that edge code with the official client
- * runs and is tested on a laptop. Loopback only, every route behind one of two tokens.
+ * Serves Upstash's REST protocol over a plain Redis, so that edge code with the official client can run and be tested on a
+ * laptop. Loopback only; every route requires one of two tokens.
  *
- * It keeps no state: a bridge that stops half-way leaves nothing behind but commands of which the client does
- * not know whether they ran, as with any Redis.
+ * It keeps no state. If it stops during a request, the client does not know whether its commands ran, as with any Redis.
  */
 import { once } from "node:events";
 import type { Server } from "node:http";
@@ -21,28 +20,28 @@ export { BODY_BYTES_MAX } from "./app.ts";
 export { BridgeError, type BridgeOptions };
 
 /**
- * How long an idle connection stays open, ms: longer than clients keep theirs. Node's 5 s are what fetch() counts on as well,
- * and on a machine that stalls it sends a request into a connection that is being closed.
+ * How long an idle connection stays open, ms: longer than clients keep theirs. Node's default of 5 s is also the time fetch()
+ * assumes, and on a slow machine fetch() then sends a request into a connection that is being closed.
  */
 const KEEP_ALIVE_MS = 65_000;
 const HOST = "127.0.0.1";
-/** How long close() lets requests in flight finish, and then, how long it gives their failures to be read. */
+/** How long close() waits for requests in flight, and then for clients to read their error answers. */
 const DRAIN_MS = 2_000;
 const FAIL_MS = 500;
 
 export interface Bridge extends AsyncDisposable {
-  /** `http://127.0.0.1:<port>`, what UPSTASH_REDIS_REST_URL is to be. */
+  /** `http://127.0.0.1:<port>`, the value for UPSTASH_REDIS_REST_URL. */
   readonly url: string;
   /**
-   * Takes no more requests, ends event streams, lets requests in flight finish for up to 2 s, answers the rest
-   * with an error, and closes the connections to Redis. May be called more than once.
+   * Accepts no more requests, ends event streams, waits up to 2 s for requests in flight, answers the rest with an error, and
+   * closes the connections to Redis. Idempotent.
    */
   close(): Promise<void>;
 }
 
 /**
- * Starts a bridge and resolves once it takes requests.
- * Rejects with BridgeError when an option is wrong, Redis cannot be reached, or the port is taken.
+ * Starts a bridge and resolves once it accepts requests.
+ * Rejects with BridgeError when an option is invalid, Redis cannot be reached, or the port is taken.
  */
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const checked = checkOptions(options);
@@ -61,7 +60,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
     const server = createAdaptorServer({ fetch: app.fetch }) as Server;
     server.keepAliveTimeout = KEEP_ALIVE_MS;
     server.on("request", (_request, response) => {
-      // server.close() ends connections that are idle at that moment; one that becomes idle later is ended here.
+      // server.close() closes connections that are idle now; one that becomes idle later is closed here.
       response.once("close", () => {
         if (closing !== undefined) setImmediate(() => server.closeIdleConnections());
       });
@@ -73,7 +72,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       const closed = once(server, "close");
       server.close();
       events.close();
-      // Without Redis, whoever still waits for it is answered; whoever does not read the answer is cut off.
+      // Closing the Redis connection makes pending requests fail; clients that do not read the answer are disconnected.
       const fail = setTimeout(() => connection.close(), DRAIN_MS);
       const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS + FAIL_MS);
       await closed;
@@ -95,7 +94,7 @@ async function listen(server: Server, port: number): Promise<void> {
     await once(server, "listening");
   } catch (error) {
     throw new BridgeError(
-      `port ${port} of ${HOST} cannot be used (${(error as NodeJS.ErrnoException).code ?? "unknown"}); give another, or 0 for a free one`,
+      `port ${port} of ${HOST} cannot be used (${(error as NodeJS.ErrnoException).code ?? "unknown"}); choose another, or 0 for a free one`,
       { cause: error },
     );
   }

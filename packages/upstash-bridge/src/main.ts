@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The bridge as a command: `upstash-bridge --redis redis://127.0.0.1:6379 --port 8079`.
- * Prints the environment that makes @upstash/redis use it, and runs until SIGINT or SIGTERM.
+ * Prints the environment variables with which @upstash/redis uses it, and runs until SIGINT or SIGTERM.
  */
 import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -12,17 +12,17 @@ const HELP = `Usage: upstash-bridge [--redis URL] [--port PORT]
 
 Serves Upstash's REST protocol on 127.0.0.1 over a plain Redis, for development and tests.
 
-  --redis URL   the Redis behind it; REDIS_URL by default, or a Redis of its own that ends with it
-  --port PORT   TCP port; a free one by default
+  --redis URL   the Redis to use; default REDIS_URL, or a temporary Redis that stops with the bridge
+  --port PORT   TCP port; default a free one
   --help        this text
 
-Tokens come from UPSTASH_REDIS_REST_TOKEN and UPSTASH_REDIS_REST_READONLY_TOKEN, each made and printed when not set.
+Tokens come from UPSTASH_REDIS_REST_TOKEN and UPSTASH_REDIS_REST_READONLY_TOKEN; one that is not set is created and printed.
 `;
 
-/** The exit code of a command that was called wrongly, as shells have it. */
+/** The exit code for wrong arguments, as in shells. */
 const EXIT_USAGE = 2;
 const PORT_MAX = 65_535;
-/** How long the bridge may outlive the npm that started it. */
+/** How often to check whether the npm that started the bridge is still running, ms. */
 const PARENT_POLL_MS = 200;
 const TOKEN = "UPSTASH_REDIS_REST_TOKEN";
 const READ_ONLY_TOKEN = "UPSTASH_REDIS_REST_READONLY_TOKEN";
@@ -53,7 +53,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** The arguments, or the exit code when there is nothing to run. */
+/** The arguments, or an exit code if there is nothing to run. */
 function readArguments(args: string[]): Arguments | number {
   try {
     const { values } = parseArgs({
@@ -65,7 +65,7 @@ function readArguments(args: string[]): Arguments | number {
       return 0;
     }
     if (values.port !== undefined && (!/^\d+$/.test(values.port) || Number(values.port) > PORT_MAX)) {
-      throw new TypeError(`--port is ${values.port || "empty"}; give a number from 0 to ${PORT_MAX}`);
+      throw new TypeError(`--port is ${values.port || "empty"}; it must be a number from 0 to ${PORT_MAX}`);
     }
     return { redis: values.redis, port: Number(values.port ?? 0) };
   } catch (error) {
@@ -86,7 +86,7 @@ async function startWithTokens(redis: string, port: number): Promise<Bridge> {
     logger,
   });
   const lines = [`UPSTASH_REDIS_REST_URL=${bridge.url}`];
-  // A token that was given is known to whoever gave it; only a new one has to be shown.
+  // Only a new token has to be printed; one from the environment is known already.
   for (const { name, value, made } of [token, readOnlyToken]) if (made) lines.push(`${name}=${value}`);
   process.stdout.write(`${lines.join("\n")}\n`);
   return bridge;
@@ -98,10 +98,10 @@ function tokenFrom(name: string): { name: string; value: string; made: boolean }
   return { name, value: made ? randomBytes(24).toString("hex") : given, made };
 }
 
-/** Options of startBridge as whoever runs the command gave them. */
+/** Replaces the names of startBridge's options with those of the command's flags and variables. */
 function inWordsOfTheCommand(message: string): string {
   return message
-    .replace(/^redis (?=must|names)/, "--redis ")
+    .replace(/^redis (?=must|has)/, "--redis ")
     .replace("the option redis", "--redis")
     .replaceAll(/\breadOnlyToken\b/g, READ_ONLY_TOKEN)
     .replaceAll(/\btoken\b/g, TOKEN);
@@ -112,7 +112,7 @@ async function signalled(): Promise<void> {
   await new Promise<void>((resolve) => {
     process.once("SIGINT", () => resolve());
     process.once("SIGTERM", () => resolve());
-    // npm passes a signal on to the shell between, which ends without a word: then its end is the signal.
+    // npm sends the signal to the shell in between, which exits without passing it on: its exit counts as the signal.
     const shell = process.ppid;
     if (process.env["npm_lifecycle_event"] === undefined) return;
     setInterval(() => process.ppid !== shell && resolve(), PARENT_POLL_MS).unref();

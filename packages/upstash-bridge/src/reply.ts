@@ -1,19 +1,19 @@
 /**
- * From replies to HTTP: JSON, JSON with base64 strings, or RESP2 as a TCP client would read it.
+ * Encodes replies for HTTP: JSON, JSON with base64 strings, or RESP2 as a TCP client reads it.
  */
 
 /**
- * A RESP2 reply as the connection hands it over: a Buffer for every string, decimal digits for an integer
- * (so that 64 bits survive), null, an Error inside an array, or an array.
+ * A RESP2 reply from the connection: a Buffer for a string, decimal digits for an integer (so that 64 bits are exact), null,
+ * an Error inside an array, or an array.
  */
 export type Reply = Buffer | string | null | Error | readonly Reply[];
 
-/** What one command came to. */
+/** The result or error of one command. */
 export type Outcome =
   | { readonly result: Reply }
   | { readonly error: string; readonly status: 400 | 503 | 504 };
 
-/** How a client wants its replies, from the headers Upstash-Response-Format and Upstash-Encoding. */
+/** The reply format a client requests with the headers Upstash-Response-Format and Upstash-Encoding. */
 export interface ReplyFormat {
   readonly resp2: boolean;
   readonly base64: boolean;
@@ -21,14 +21,14 @@ export interface ReplyFormat {
 
 const OK = Buffer.from("OK");
 
-/** `{ "result": … }` or `{ "error": … }` of one command, or the list of them. */
+/** `{ "result": … }` or `{ "error": … }` for one command, or a list of them. */
 export function toJson(outcome: Outcome | readonly Outcome[], base64: boolean): string {
   return JSON.stringify(
     isList(outcome) ? outcome.map((one) => envelope(one, base64)) : envelope(outcome, base64),
   );
 }
 
-/** One reply, or the replies of a pipeline one after the other. */
+/** One reply, or the replies of a pipeline in sequence. */
 export function toResp2(outcome: Outcome | readonly Outcome[]): Buffer {
   const parts: Buffer[] = [];
   for (const one of isList(outcome) ? outcome : [outcome]) {
@@ -41,7 +41,7 @@ export function toResp2(outcome: Outcome | readonly Outcome[]): Buffer {
 
 function envelope(outcome: Outcome, base64: boolean): unknown {
   if ("error" in outcome) return { error: outcome.error };
-  // The status OK stays readable under base64; the client knows it. Inside arrays everything is encoded.
+  // The status OK is not encoded in base64; the client expects that. Inside arrays everything is encoded.
   if (isOk(outcome.result)) return { result: "OK" };
   return { result: jsonValue(outcome.result, base64) };
 }
@@ -54,7 +54,7 @@ function jsonValue(reply: Reply, base64: boolean): unknown {
   return reply.map((item) => jsonValue(item, base64));
 }
 
-/** JSON has integers of any size; only JavaScript's numbers end at 2^53. */
+/** JSON allows integers of any size; JavaScript's numbers are exact only up to 2^53. */
 function integer(digits: string): unknown {
   const number = Number(digits);
   if (Number.isSafeInteger(number)) return number;

@@ -1,11 +1,11 @@
 /**
- * From HTTP to commands. A command is its name in upper case and its arguments as they go to Redis: text as
- * strings, anything that may be binary as bytes.
+ * Parses commands from HTTP requests. A command has a name in upper case and the arguments for Redis: text as strings,
+ * anything that may be binary as bytes.
  */
 import { RequestError } from "./errors.ts";
 
 export interface Command {
-  /** In upper case, because ioredis changes the arguments and replies of names it knows in lower case. */
+  /** In upper case, because ioredis transforms arguments and replies of commands that it knows by lower-case names. */
   readonly name: string;
   readonly args: readonly (string | Buffer)[];
 }
@@ -28,8 +28,8 @@ export function parseCommands(body: Uint8Array): Command[] {
 }
 
 /**
- * `/set/key?EX=10` with a body: the path, then the body unless it is empty, then the query's names and values,
- * as Upstash documents it (`SET key <body> EX 10`). A name without a value is one argument (`?NX`).
+ * `/set/key?EX=10` with a body: the path, then the body unless it is empty, then the names and values of the query, as
+ * Upstash documents it (`SET key <body> EX 10`). A name without a value is one argument (`?NX`).
  */
 export function parsePath(url: URL, body: Uint8Array): Command {
   const args: Buffer[] = segmentsOf(url);
@@ -46,12 +46,12 @@ export function parsePath(url: URL, body: Uint8Array): Command {
   return { name, args };
 }
 
-/** The decoded parts of a path; a slash at its end adds none. */
+/** The decoded segments of a path; a trailing slash adds none. */
 export function segmentsOf(url: URL): Buffer[] {
   return url.pathname.slice(1).replace(/\/$/, "").split("/").map(percentDecode);
 }
 
-/** Bytes, not text: `%FF` is an argument like any other, and a stray `%` stands for itself. */
+/** Returns bytes, not text: `%FF` is a valid argument, and a stray `%` is a literal `%`. */
 function percentDecode(text: string): Buffer {
   const decoded = text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
@@ -74,11 +74,11 @@ function toArgument(value: unknown): string {
   const kind = Array.isArray(value) ? '"["' : '"{"';
   throw new RequestError(
     400,
-    `ERR unsupported arg type: ${kind}: several commands go to /pipeline, structured values as JSON text`,
+    `ERR unsupported arg type: ${kind}: send several commands to /pipeline, and structured values as JSON text`,
   );
 }
 
-/** A number as it was written, for one that a double cannot hold: 9007199254740993 must reach Redis unchanged. */
+/** The source text of a number that a double cannot hold: 9007199254740993 must reach Redis unchanged. */
 class ExactNumber {
   readonly text: string;
   constructor(text: string) {
@@ -91,7 +91,7 @@ function parseArray(body: Uint8Array, example: string): unknown[] {
   try {
     value = parseJson(new TextDecoder().decode(body));
   } catch {
-    // The parser's own message quotes the body, which may hold what a log should not.
+    // No cause is kept: the parser's message quotes the body, which may contain data that must not be logged.
     throw new RequestError(400, `ERR failed to parse command: the body is not JSON; send e.g. ${example}`);
   }
   if (!Array.isArray(value)) {
@@ -105,7 +105,7 @@ type Reviver = (key: string, value: unknown, context: { source?: string }) => un
 function parseJson(text: string): unknown {
   const value = JSON.parse(text) as unknown;
   if (!holdsInexactNumber(value)) return value;
-  // The source text of a number is handed to a reviver only, which is slow, hence the look beforehand.
+  // Only a reviver gets the source text of a number. Revivers are slow, so one is used only if needed.
   const exact: Reviver = (_key, item, context) =>
     typeof item === "number" && !Number.isSafeInteger(item) && context.source !== undefined
       ? new ExactNumber(context.source)

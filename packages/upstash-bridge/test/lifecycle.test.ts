@@ -37,8 +37,8 @@ describe("options", () => {
   it.each([
     ["redis must be a URL", { redis: "localhost:6379" }],
     ["redis must be a URL", { redis: "http://localhost" }],
-    ["redis names no database", { redis: "redis://127.0.0.1:6379/abc" }],
-    ["redis names no database", { redis: "redis://127.0.0.1:6379/1/2" }],
+    ["redis has an invalid database", { redis: "redis://127.0.0.1:6379/abc" }],
+    ["redis has an invalid database", { redis: "redis://127.0.0.1:6379/1/2" }],
     ["token has 5 characters", { token: "short" }],
     ["readOnlyToken has 0 characters", { readOnlyToken: "" }],
     ["equal", { readOnlyToken: TOKEN }],
@@ -202,7 +202,7 @@ describe("Redis", () => {
     await using again = await startRedis({ port: server.port });
     await vi.waitFor(async () => expect(await writer.get("key")).toBeNull(), WAIT);
     expect(again.port).toBe(server.port);
-    expect(warnings).toContain("the connection to Redis is lost; requests fail until it is back");
+    expect(warnings).toContain("the connection to Redis is lost; requests fail until it is restored");
     expect(warnings.join("\n")).not.toMatch(/value|the-token/);
   });
 });

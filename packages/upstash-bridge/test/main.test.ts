@@ -100,7 +100,7 @@ it("outlives its Redis, says so once, and serves again when it is back", async (
   const { code, err } = await ended;
   expect([code, err]).toEqual([
     0,
-    "the connection to Redis is lost; requests fail until it is back\nthe connection to Redis is back\n",
+    "the connection to Redis is lost; requests fail until it is restored\nthe connection to Redis is restored\n",
   ]);
 });
 

@@ -1,4 +1,4 @@
-/** What an application does with the other doors: its own ioredis client, the API in its own server, the client of it. */
+/** What an application does with the other entry points: its own ioredis client, the API in its own server, the client. */
 import { strict as assert } from "node:assert";
 import { createServer } from "node:http";
 import { Redis } from "ioredis";

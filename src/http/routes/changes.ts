@@ -6,18 +6,18 @@ import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { changesQuery } from "../schemas.ts";
 import { lastEventId, wantsEvents } from "../streams.ts";
 
-/** `user`, given once or several times, narrows the changes to these users. */
+/** `user`, given once or several times, limits the changes to these users. */
 export function changesRoute({ reader, streams, options }: RouteParts): Route {
   const cached = { "cache-control": cacheControl("private", options.reuse) };
   return routeWithQuery({
     method: "GET",
     path: "/v1/changes",
     id: "changes",
-    summary: "Who came and went since a cursor; without one, where the changes stand.",
+    summary: "The changes since a cursor; without a cursor, only the current position.",
     scope: "users",
     answer: changesAnswerSchema,
     events:
-      "An event `changes` {changes, next} when there are some, or `gap` {next}. Ids are cursors: `Last-Event-ID` goes on.",
+      "An event `changes` {changes, next} when there are any, or `gap` {next}. Ids are cursors: `Last-Event-ID` continues.",
     query: changesQuery,
     problems: [400, 503],
     async respond(c, { after, user = [] }) {

@@ -6,7 +6,7 @@ import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { noQuery } from "../schemas.ts";
 import { wantsEvents } from "../streams.ts";
 
-/** Open to everybody unless the option `counts` is "closed". */
+/** Open unless the option `counts` is "closed". */
 export function countsRoute({ reader, streams, options }: RouteParts): Route {
   const isOpen = options.counts === "open";
   const cached = { "cache-control": cacheControl(isOpen ? "public" : "private", options.reuse) };

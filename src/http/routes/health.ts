@@ -1,10 +1,10 @@
 import * as v from "valibot";
 import type { Route } from "../route.ts";
 
-/** What it answers. */
+/** The answer. */
 export const healthSchema = v.strictObject({ status: v.literal("ok") });
 
-/** Asks nobody, so that a Redis that is away does not get the process restarted. */
+/** Does not read Redis, so that a Redis outage does not get the process restarted. */
 export const healthRoute: Route = {
   method: "GET",
   path: "/health",

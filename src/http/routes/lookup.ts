@@ -3,7 +3,7 @@ import { readLookup } from "../request.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { lookupBody, noQuery } from "../schemas.ts";
 
-/** Reader.lookup(); POST, since a thousand ids do not fit into an address. */
+/** Reader.lookup(). POST, because a thousand ids do not fit into a URL. */
 export function lookupRoute({ reader }: RouteParts): Route {
   return routeWithQuery({
     method: "POST",

@@ -3,7 +3,7 @@ import { asOfSchema } from "../../reader/answers/as-of.ts";
 import { Problem, retryAfter } from "../problem.ts";
 import type { Route, RouteParts } from "../route.ts";
 
-/** What it answers when all is well. */
+/** The answer when Redis answers and the projector is up to date. */
 export const readySchema = v.strictObject({ status: v.literal("ready"), asOf: asOfSchema });
 
 /** For load balancers: 503 PROJECTOR_STALE when the numbers are old, REDIS_UNAVAILABLE when there are none. */
@@ -12,7 +12,7 @@ export function readyRoute({ reader }: RouteParts): Route {
     method: "GET",
     path: "/ready",
     id: "ready",
-    summary: "Redis answers and the projector is fresh.",
+    summary: "Redis answers and the projector is up to date.",
     scope: "counts",
     answer: readySchema,
     problems: [503],

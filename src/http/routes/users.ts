@@ -10,7 +10,7 @@ export function usersRoute({ reader, options }: RouteParts): Route {
     method: "GET",
     path: "/v1/users",
     id: "users",
-    summary: "A page of who is present.",
+    summary: "A page of the users present.",
     scope: "users",
     answer: usersPageSchema,
     query: pageQuery,

@@ -4,24 +4,24 @@ import { count, schemaOf, time } from "./schema.ts";
 
 /** How far the projector is behind the log. */
 export interface Lag {
-  /** Records appended and not folded yet. Heartbeats count: an idle system has a few. */
+  /** Records appended and not folded yet. Heartbeats count, so an idle system has a few. */
   readonly records: number;
-  /** Age of the oldest of them, ms; 0 when there is none. */
+  /** Age of the oldest of them, ms; 0 if there are none. */
   readonly ms: number;
 }
 
-/** How old an answer is, and where in `changes` it stands. Of several shards: the age of the oldest part. */
+/** How old an answer is, and its position in `changes`. With several shards: the age of the oldest part. */
 export interface AsOf {
-  /** When it was read, on the clock of this machine; the other times are on the clock of Redis. */
+  /** When it was read, on the clock of this machine; the other times are on Redis's clock. */
   readonly now: Date;
-  /** When the projector last ran (of several shards, the one longest ago); null: never. */
+  /** When the projector last ran (with several shards, the one longest ago); null: never. */
   readonly projectedAt: Date | null;
-  /** Id of the last record folded, shard by shard, joined by "_"; "0-0" before the first. */
+  /** Ids of the last record folded, one per shard, joined by "_"; "0-0" before the first. */
   readonly record: string;
   readonly lag: Lag;
-  /** The projector is overdue by more than `staleAfter`, or never ran. The HTTP API sets it as well when Redis is away. */
+  /** The projector is overdue by more than `staleAfter`, or never ran. The HTTP API also sets it when Redis does not answer. */
   readonly stale: boolean;
-  /** Where in `changes` this answer stands: read on from here and nothing is missed. Opaque. */
+  /** The position of this answer in `changes`: continue from here and no change is missed. Opaque. */
   readonly cursor: string;
 }
 
@@ -35,9 +35,9 @@ export const asOfSchema = schemaOf<AsOf>()(
   v.strictObject({
     now: v.pipe(time, v.description("When it was read, on the reader's clock.")),
     projectedAt: v.pipe(v.nullable(time), v.description("When the projector last ran; null: never.")),
-    record: v.pipe(v.string(), v.description("Id of the last record folded, shard by shard.")),
+    record: v.pipe(v.string(), v.description("Ids of the last record folded, one per shard.")),
     lag,
     stale: v.pipe(v.boolean(), v.description("The projector is overdue, or Redis did not answer.")),
-    cursor: v.pipe(v.string(), v.description("Opaque. Where `changes` stands.")),
+    cursor: v.pipe(v.string(), v.description("Opaque. The position in `changes`.")),
   }),
 );

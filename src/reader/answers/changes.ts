@@ -3,18 +3,18 @@ import * as v from "valibot";
 import { type Change, CHANGE_CAUSES, CHANGE_TYPES } from "../../core/change.ts";
 import { schemaOf, time } from "./schema.ts";
 
-/** What changed after a cursor. */
+/** The changes after a cursor. */
 export interface ChangesAnswer {
-  /** In the order in which they happened; of different users at the same moment, in any order. */
+  /** In the order in which they happened; changes of different users at the same moment are in any order. */
   readonly changes: readonly Change[];
-  /** The cursor to go on from. */
+  /** The cursor to continue from. */
   readonly next: string;
   /**
-   * What came after the cursor is no longer kept, all of it or a part: take a snapshot, and go on from its cursor. The
-   * answer has no changes then, and `next` is where `changes` stands now.
+   * Some or all changes after the cursor are no longer available: take a snapshot and continue from its cursor. The answer
+   * has no changes then, and `next` is the current position.
    */
   readonly gap: boolean;
-  /** There are more already. */
+  /** More changes are available now. */
   readonly more: boolean;
 }
 
@@ -33,13 +33,13 @@ export const changeSchema = schemaOf<Change>()(
 export const changesAnswerSchema = schemaOf<ChangesAnswer>()(
   v.strictObject({
     changes: v.array(changeSchema),
-    next: v.pipe(v.string(), v.description("The cursor to go on from.")),
+    next: v.pipe(v.string(), v.description("The cursor to continue from.")),
     gap: v.pipe(
       v.boolean(),
       v.description(
-        "Some of what came after the cursor is not kept any more: take a snapshot and go on from its cursor.",
+        "Changes after the cursor are no longer available: take a snapshot and continue from its cursor.",
       ),
     ),
-    more: v.pipe(v.boolean(), v.description("There are more already.")),
+    more: v.pipe(v.boolean(), v.description("More changes are available now.")),
   }),
 );

@@ -3,11 +3,11 @@ import * as v from "valibot";
 import { type AsOf, asOfSchema } from "./as-of.ts";
 import { count, schemaOf } from "./schema.ts";
 
-/** How much there is of everything, over all processes and shards. */
+/** The counts over all processes and shards. */
 export interface Counts {
-  /** Users present, those in grace included. */
+  /** Users present, including those in grace. */
   readonly users: number;
-  /** Open sockets, anonymous ones included. */
+  /** Open sockets, including anonymous ones. */
   readonly sockets: number;
   /** Low-level connections (`io.engine.clientsCount`), as of each process's last record. */
   readonly connections: number;

@@ -1,5 +1,5 @@
 /**
- * What JSON makes of T: dates become text in ISO 8601, everything else stays. The answers of the HTTP API and of
+ * T after JSON: dates become ISO 8601 text, everything else stays the same. The answers of the HTTP API and of
  * `rollcall/client` are `Json` of the reader's answers.
  *
  *   Json<{ readonly at: Date; readonly n?: number }>  is  { readonly at: string; readonly n?: number }

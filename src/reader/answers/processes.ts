@@ -4,26 +4,26 @@ import { PROCESS_STATES, type ProcessState } from "../../core/process.ts";
 import { type AsOf, asOfSchema } from "./as-of.ts";
 import { count, schemaOf, time } from "./schema.ts";
 
-/** One registration of one Socket.IO process, its shards added up. */
+/** One registration of a Socket.IO process, summed over its shards. */
 export interface ProcessPresence {
-  /** Never reused: a process that registers again has another one. */
+  /** Never reused: a process that registers again gets a new id. */
   readonly id: string;
   readonly state: ProcessState;
   readonly sockets: number;
   /** Low-level connections, as of its last record. */
   readonly connections: number;
-  /** When its lease runs out, unless a record renews it; null once it has ended. */
+  /** When its lease expires unless a record renews it; null once the process has ended. */
   readonly leaseUntil: Date | null;
-  /** When its first record was folded, on the clock of Redis. */
+  /** When its first record was folded, on Redis's clock. */
   readonly startedAt: Date | null;
-  /** What it said of itself when it registered; null where it said nothing. */
+  /** Reported at registration, as are the next two; null if not reported. */
   readonly host: string | null;
   readonly pid: number | null;
-  /** Version of Rollcall that it runs. */
+  /** Its version of Rollcall. */
   readonly version: string | null;
 }
 
-/** The processes, sorted by id; at most 1,000 a shard, those with the earliest deadlines first. */
+/** The processes, sorted by id; at most 1,000 per shard, those with the earliest deadlines. */
 export interface ProcessesAnswer {
   readonly processes: readonly ProcessPresence[];
   readonly asOf: AsOf;

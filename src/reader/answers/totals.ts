@@ -1,29 +1,29 @@
 /** `totals()`, for metrics. GET /metrics writes it as text, so it has no schema. */
 import type { Counts } from "./counts.ts";
 
-/** What the projector has done since the prefix was first used, summed over all shards, and the leases. */
+/** The projector's counters since the prefix was first used, summed over all shards, and the leases. */
 export interface Totals extends Counts {
-  /** Records folded, ever. */
+  /** Records folded so far. */
   readonly records: number;
-  /** Entries of the log that were not valid records, ever. */
+  /** Entries of the log that were not valid records, so far. */
   readonly rejected: number;
-  /** Processes fenced, ever; each shard fences by itself, so one process can count once a shard. */
+  /** Processes fenced so far. Each shard fences separately, so a process can count once per shard. */
   readonly fenced: number;
-  /** Processes whose lease ran out, ever; likewise. */
+  /** Processes whose lease expired so far, likewise once per shard. */
   readonly reaped: number;
-  /** Processes with a lease, in the shard that has most of them; at most 1,000. */
+  /** Processes with a lease, in the shard that has the most; at most 1,000. */
   readonly processes: number;
-  /** The lease that runs out first; null: there is none. */
+  /** The lease that expires first; null: there is none. */
   readonly oldestLease: Lease | null;
 }
 
-/** How far a lease is from running out. */
+/** The age of a lease and the time it has left. */
 export interface Lease {
   /**
    * How long ago a record renewed it, ms, measured against the `ttl` of the process's first record; null for a process
    * registered by an older version.
    */
   readonly age: number | null;
-  /** How long until it runs out, ms; negative once it has and nobody has reaped the process. */
+  /** How long until it expires, ms; negative once it has expired and the process is not reaped yet. */
   readonly left: number;
 }

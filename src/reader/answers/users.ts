@@ -12,12 +12,12 @@ export interface UserPresence {
   readonly sockets: number;
 }
 
-/** One user, asked for by id. */
+/** The answer about one user. */
 export interface UserAnswer extends UserPresence {
   readonly asOf: AsOf;
 }
 
-/** Users in the order in which they were asked for, repeats included. */
+/** Users in the order requested, repeats included. */
 export interface UsersAnswer {
   readonly users: readonly UserPresence[];
   readonly asOf: AsOf;
@@ -25,7 +25,7 @@ export interface UsersAnswer {
 
 /** Some of the users present. */
 export interface UsersPage extends UsersAnswer {
-  /** Where the next page starts; null after the last. Good for as long as the prefix keeps its shards. */
+  /** The cursor of the next page; null after the last. Valid as long as the prefix keeps its number of shards. */
   readonly next: string | null;
 }
 

@@ -20,10 +20,10 @@ const changes = difference(new Set(["alice", "bob"]), new Set(["bob", "carol"]))
 it.each([
   [["+carol", "-alice"], null],
   [["-alice", "+carol"], null],
-  [["+carol"], '"offline" of alice did not come'],
-  [["+carol", "-alice", "-alice"], '"offline" of alice came 2 times'],
-  [["+carol", "-alice", "+bob"], '"online" of bob (connect) came without a reason'],
-  [[], '"online" of carol did not come'],
+  [["+carol"], '"offline" for alice did not arrive'],
+  [["+carol", "-alice", "-alice"], '"offline" for alice arrived 2 times'],
+  [["+carol", "-alice", "+bob"], '"online" for bob (connect) was not expected'],
+  [[], '"online" for carol did not arrive'],
 ])("of %j the check says: %s", (heard, problem) => {
   expect(exactlyOnceProblem(told(...heard), changes)).toBe(problem);
 });
@@ -34,5 +34,5 @@ it("changes of a user alternate on every node", () => {
   for (const change of told("+alice", "-alice", "+bob", "+alice")) tally.hear(node, change);
   expect(tally.alternationProblem()).toBeNull();
   for (const change of told("+bob")) tally.hear(node, change);
-  expect(tally.alternationProblem()).toBe('node-a heard "online" of bob twice in a row');
+  expect(tally.alternationProblem()).toBe('node-a received "online" for bob twice in a row');
 });

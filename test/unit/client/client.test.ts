@@ -1,8 +1,7 @@
 /**
- * Goal: the typed client asks every route, tells a problem as an error with its code, and follows changes through ends,
- * outages and gaps without losing or repeating one; in a browser as well, so without anything of Node's.
- * Method: the app behind a real HTTP server, over a real Redis; the client as a bundle for browsers, with nothing around it
- * but what browsers have.
+ * Goal: the typed client calls every route, turns a problem into an error with its code, and follows changes through ended
+ * streams, outages and gaps without losing or repeating one. It also works in a browser, without Node modules.
+ * Method: the app behind a real HTTP server, over a real Redis; the client as a bundle for browsers, with only browser globals.
  */
 import { createContext, runInContext } from "node:vm";
 import { build } from "esbuild";
@@ -25,8 +24,37 @@ async function start(options: Partial<AppOptions> = {}) {
   return { ...served, prefix, client: createClient(served.url, { token: TOKEN }) };
 }
 
+describe("options", () => {
+  const url = "http://127.0.0.1:1";
+  it("an unknown option is refused by name, with the nearest known one", async () => {
+    const client = createClient(url);
+    // As JavaScript passes them: through a variable, the compiler checks no names.
+    const [slip, cursors, places, following] = [
+      { tokn: TOKEN },
+      { curser: "0-0" },
+      { afer: "0-0" },
+      { user: ["a"] },
+    ];
+    expect(() => createClient(url, slip as object)).toThrow(
+      "unknown option tokn of createClient: did you mean token?",
+    );
+    await expect(client.page(cursors as object)).rejects.toThrow("curser of page(): did you mean cursor?");
+    await expect(client.changes(places as object)).rejects.toThrow("afer of changes(): did you mean after?");
+    await expect(client.follow(following as object).next()).rejects.toMatchObject({
+      code: "OPTIONS_INVALID",
+      message: "unknown option user of follow(): did you mean users?",
+    });
+  });
+
+  it("an invalid timeout is refused", () => {
+    expect(() => createClient(url, { timeout: Number.NaN })).toThrow(
+      "timeout must be a whole number from 1 to 2147483647",
+    );
+  });
+});
+
 describe("questions", () => {
-  it("every route, every id", async () => {
+  it("every method returns the answer of its route, for every user id", async () => {
     await using api = await start();
     await come(api.prefix, ["alice", ...HOSTILE_IDS]);
     const { client } = api;
@@ -60,7 +88,7 @@ describe("questions", () => {
     expect((await client.fetch("/v1/elsewhere")).status).toBe(404);
   });
 
-  it("a problem is an error with its code", async () => {
+  it("a problem becomes an error with its code", async () => {
     await using api = await start();
     const wrong = createClient(`${api.url}/`, { token: async () => "a-token-of-somebody-else" });
     await expect(wrong.page()).rejects.toMatchObject({ status: 401, code: "TOKEN_INVALID" });
@@ -74,7 +102,7 @@ describe("questions", () => {
     });
   });
 
-  it("no answer is waited for no longer than its time", async () => {
+  it("a request without an answer fails after `timeout`", async () => {
     const never: typeof fetch = (_input, init) =>
       new Promise((_, reject) =>
         init!.signal!.addEventListener("abort", () => reject(init!.signal!.reason as Error)),
@@ -95,7 +123,7 @@ describe("follow", () => {
     return { told, users: () => told.flatMap(({ changes }) => changes.map(({ user }) => user)), done };
   }
 
-  it("from a snapshot on, through the ends of streams, each change once, until the signal", async () => {
+  it("continues from a snapshot through ended streams, with each change once, until the signal fires", async () => {
     await using api = await start({ streams: { life: 1_000 }, reuse: 100 });
     await come(api.prefix, ["alice"]);
     const { asOf } = await api.client.lookup(["alice"]);
@@ -113,7 +141,7 @@ describe("follow", () => {
     await follower.done;
   });
 
-  it("through an outage of the API", async () => {
+  it("continues after an outage of the API", async () => {
     const prefix = newPrefix();
     let up = true;
     const { app } = appOver(test.redis, { prefix });
@@ -136,7 +164,7 @@ describe("follow", () => {
     await api[Symbol.asyncDispose]();
   });
 
-  it("tells a gap, and goes on", async () => {
+  it("reports a gap and continues", async () => {
     await using api = await start();
     await come(api.prefix, ["alice"]);
     const { next } = await api.client.changes();
@@ -154,7 +182,7 @@ describe("follow", () => {
     await follower.done;
   });
 
-  it("ends at what coming back does not mend", async () => {
+  it("ends with an error that a retry does not fix", async () => {
     await using api = await start();
     const wrong = createClient(api.url, { token: "a-token-of-somebody-else" });
     await expect(gather(wrong.follow()).done).rejects.toMatchObject({ code: "TOKEN_INVALID" });
@@ -163,7 +191,7 @@ describe("follow", () => {
     });
   });
 
-  it("a caller who leaves the loop leaves no stream behind", async () => {
+  it("leaving the loop closes the stream", async () => {
     await using api = await start({ streams: { most: 1 } });
     const { next } = await api.client.changes();
     await come(api.prefix, ["alice"]);
@@ -177,7 +205,7 @@ describe("follow", () => {
   });
 });
 
-it("runs with nothing but what browsers have", async () => {
+it("the client runs with browser globals only", async () => {
   const { outputFiles } = await build({
     entryPoints: ["src/client/client.ts"],
     bundle: true,

@@ -1,6 +1,6 @@
 /**
- * Goal: what a journal puts into records is what happened, whatever the order and the pauses (INV-9 for its memory).
- * Method: plain cases, then random histories whose records are replayed and compared with the sockets really open.
+ * Goal: the records of a journal are what happened, in any order and after any pause (INV-9 for its memory).
+ * Method: simple cases, then random histories whose records are replayed and compared with the sockets that are open.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -12,7 +12,7 @@ const journal = () => new Journal("p1", { ttl: 1000, about });
 const short = ({ operations }: RecordEntry) => operations.map(({ op, user }) => `${op} ${user}`);
 
 describe("a record", () => {
-  it("introduces the process once, and counts up", () => {
+  it("describes the process once, and has the next number", () => {
     const j = journal();
     expect(j.take()).toEqual({ process: "p1", seq: 1, ttl: 1000, about, operations: [], sockets: 0 });
     expect(j.take({ connections: 3 })).toEqual({
@@ -25,7 +25,7 @@ describe("a record", () => {
     });
   });
 
-  it("holds what happened since the last one, by net count", () => {
+  it("holds the net operations since the last record", () => {
     const j = journal();
     j.connect("alice");
     j.connect("bob");
@@ -41,7 +41,7 @@ describe("a record", () => {
     expect(record.sockets).toBe(1);
   });
 
-  it("holds at most 100 operations, even of one user", () => {
+  it("holds at most 100 operations, even for one user", () => {
     const j = journal();
     for (let i = 0; i < 250; i++) j.connect("alice");
     const sizes = [j.take(), j.take(), j.take()].map((record) => [record.operations.length, record.sockets]);
@@ -53,7 +53,7 @@ describe("a record", () => {
     expect(j.dirty).toBe(false);
   });
 
-  it("says bye only when nothing is left to tell", () => {
+  it("says bye only when no operation is left", () => {
     const j = journal();
     for (let i = 0; i < 150; i++) j.connect(`u${i}`);
     expect(j.take({ bye: true }).bye).toBeUndefined();
@@ -62,7 +62,7 @@ describe("a record", () => {
 });
 
 describe("a fresh incarnation", () => {
-  it("states all that is open, and replaces the old one with the last record of that", () => {
+  it("sends all open sockets, and replaces the old incarnation with the last record of them", () => {
     const j = journal();
     for (let i = 0; i < 150; i++) j.connect(`u${i}`);
     j.take();
@@ -78,7 +78,7 @@ describe("a fresh incarnation", () => {
     expect(j.take().replaces).toBeUndefined();
   });
 
-  it("that has nothing open still replaces the old one", () => {
+  it("replaces the old incarnation even without open sockets", () => {
     const j = journal();
     j.take();
     j.restate("p2");
@@ -87,7 +87,7 @@ describe("a fresh incarnation", () => {
     expect(j.dirty).toBe(false);
   });
 
-  it("replaces every one that is not known to have ended, at most 16", () => {
+  it("replaces every incarnation not known to have ended, at most 16", () => {
     const j = journal();
     for (let i = 2; i <= 30; i++) j.restate(`p${i}`);
     expect(j.take().replaces).toEqual(Array.from({ length: 16 }, (_, i) => `p${i + 14}`));
@@ -97,11 +97,11 @@ describe("a fresh incarnation", () => {
   });
 });
 
-it("refuses a disconnect that no connect preceded", () => {
+it("a disconnect without a connect before it is refused", () => {
   expect(() => journal().disconnect("alice", "leave")).toThrow(/without connect/);
 });
 
-it("INV-9: remembers no more than the sockets open now and those open at the last record, however long nothing is taken", () => {
+it("INV-9: memory is bounded by the sockets open now and at the last record, however long no record is taken", () => {
   const j = journal();
   for (let i = 0; i < 100; i++) j.connect(`stays${i}`);
   j.take();
@@ -115,7 +115,7 @@ it("INV-9: remembers no more than the sockets open now and those open at the las
   expect(j.size).toBe(0);
 });
 
-it("random histories: replaying the records gives the sockets that are open, and every check digit agrees", () => {
+it("replaying the records of random histories gives the open sockets, and every check digit agrees", () => {
   const step = fc.oneof(
     {
       weight: 6,

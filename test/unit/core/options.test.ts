@@ -1,4 +1,4 @@
-/** Goal: every option is checked alike, and a slip in a name is told with the name that was meant. */
+/** Goal: every option is checked in the same way, and a typo in a name is reported with the nearest known name. */
 import { describe, expect, it } from "vitest";
 import { type PresenceError } from "../../../src/core/errors.ts";
 import {
@@ -31,7 +31,7 @@ describe("whole", () => {
   });
 });
 
-it("oneOf and boolean name what they take", () => {
+it("oneOf and boolean name the accepted values", () => {
   expect(oneOf("read", "auto", ["script", "auto"])).toBe("auto");
   expect(refusal(() => oneOf("read", "cliant", ["script", "client", "auto"]))).toBe(
     'read must be "script", "client" or "auto", got "cliant"',
@@ -48,44 +48,44 @@ describe("an unknown option", () => {
     ["heartbeats", "heartbeat"],
     ["perfix", "prefix"],
     ["tll", "ttl"],
-  ])("%s is told with what was meant, %s", (slip, meant) => {
+  ])("%s is reported with the nearest name, %s", (slip, meant) => {
     expect(refusal(() => refuseUnknown({ [slip]: 1 }, known, "createPresence"))).toBe(
       `unknown option ${slip} of createPresence: did you mean ${meant}?`,
     );
   });
 
-  it("that resembles none is told with all there are", () => {
+  it("unlike any other is reported with all known names", () => {
     expect(refusal(() => refuseUnknown({ url: 1 }, known, "createPresence"))).toBe(
       "unknown option url of createPresence: it takes prefix, heartbeat, ttl",
     );
   });
 
-  it("inside another option is told with its path", () => {
+  it("inside another option is reported with its path", () => {
     const check = () => refuseUnknown({ lif: 1 }, { life: true }, "createApp", "streams");
     expect(refusal(check)).toBe("unknown option streams.lif of createApp: did you mean streams.life?");
   });
 
-  it.each(["toString", "__proto__", "constructor"])("may be called %s", (name) => {
+  it.each(["toString", "__proto__", "constructor"])("named %s is refused too", (name) => {
     const options = JSON.parse(`{${JSON.stringify(name)}: 1}`) as object;
     expect(refusal(() => refuseUnknown(options, known, "createPresence"))).toContain(name);
   });
 
-  it.each([undefined, null, "prefix", 7, []])("is not looked for in %j, which is no object", (options) => {
+  it.each([undefined, null, "prefix", 7, []])("%j in place of options is refused", (options) => {
     expect(refusal(() => refuseUnknown(options, known, "createPresence"))).toContain("must be an object");
   });
 });
 
-it("nearest prefers the nearest, and nothing to something far away", () => {
+it("nearest finds the nearest name, and none when all are far away", () => {
   expect(nearest("streams", ["streaming", "stream"])).toBe("stream");
   expect(nearest("ttl", ["url", "redis"])).toBeUndefined();
 });
 
-it("a message is told without its value where that may be a secret", () => {
+it("withoutValue removes the value from a message", () => {
   expect(withoutValue(refusal(() => oneOf("counts", "s3cr3t, got it", ["open"])))).not.toContain("s3cr3t");
 });
 
 describe("a logger", () => {
-  it("that throws stops nobody", () => {
+  it("that throws does not stop the caller", () => {
     const logger = loggerOr(SILENT, {
       info() {},
       warn() {
@@ -114,7 +114,7 @@ describe("a logger", () => {
     expect(lines.lines).toEqual(["x"]);
   });
 
-  it("without one of its functions is refused by the name of it", () => {
+  it("without one of its functions is refused, naming the function", () => {
     expect(refusal(() => loggerOr(SILENT, { info() {}, warn() {} } as never))).toMatch(/error is none/);
   });
 });

@@ -74,7 +74,7 @@ describe("decodeChanges", () => {
 
 describe("shardOf", () => {
   // Published values of FNV-1a, 32 bits: "" 811c9dc5, "a" e40c292c, "foobar" bf9cf968.
-  it("is FNV-1a over UTF-8, for every language to agree on", () => {
+  it("is FNV-1a over UTF-8, as in every language", () => {
     expect(shardOf("", 1 << 20)).toBe(0x811c9dc5 % (1 << 20));
     expect(shardOf("a", 1 << 20)).toBe(0xe40c292c % (1 << 20));
     expect(shardOf("foobar", 1 << 20)).toBe(0xbf9cf968 % (1 << 20));
@@ -108,7 +108,7 @@ describe("checkUser", () => {
 });
 
 describe("cursors", () => {
-  it("come back as they went", () => {
+  it("decode to what was encoded", () => {
     expect(decodePageCursor(encodePageCursor({ shard: 3, scan: "18446744073709551615" }), 4)).toEqual({
       shard: 3,
       scan: "18446744073709551615",
@@ -148,7 +148,7 @@ describe("options", () => {
       project: true,
     });
   });
-  it("are checked against each other, and the message names both", () => {
+  it("are checked against each other; the message names both", () => {
     expect(() => resolveRecorderOptions({ ttl: 1000, heartbeat: 501 })).toThrow(
       /heartbeat \(501 ms\).*ttl \(1000 ms\)/,
     );
@@ -168,7 +168,7 @@ describe("options", () => {
       expect.objectContaining({ code: "OPTIONS_INVALID" }),
     );
   });
-  it("of a reader are refused by the nearest name, before a connection is made", async () => {
+  it("unknown options of a reader are refused with the nearest name, before a connection is opened", async () => {
     const redis = "redis://127.0.0.1:1";
     const slip = { redis, staleafter: 1 } as ReaderInput<string>;
     expect(() => createReader(slip)).toThrow(
@@ -182,13 +182,13 @@ describe("options", () => {
     await expect(reader.changes({ afte: "x" } as object)).rejects.toThrow(/did you mean after\?/);
     await expect(reader.page({ limit: 0 })).rejects.toThrow(/limit must be a whole number from 1 to 1000/);
   });
-  it("of reader and projector are checked as well", () => {
+  it("of reader and projector are checked too", () => {
     expect(() => resolveProjectorOptions({ budget: 10 })).toThrow(/budget/);
     expect(() => resolveReaderOptions({ staleAfter: -1 })).toThrow(/staleAfter/);
   });
 });
 
-it("VERSION is that of package.json", () => {
+it("VERSION equals the version in package.json", () => {
   const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
     version: string;
   };

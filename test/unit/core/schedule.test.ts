@@ -1,7 +1,7 @@
 /**
- * Goal: one schedule says when to call the projector, whoever asks: at once after doubt, for deadlines on the clock of Redis,
- * never before a hold ends where only reaping is left (INV-6).
- * Method: a plain clock; answers and looks as a projector gives them.
+ * Goal: one schedule decides when to call the projector: at once when the state is unknown, at deadlines on Redis's clock, and
+ * never before the end of a hold when only reaping is left (INV-6).
+ * Method: a simple clock; answers and looks like a projector's.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -27,7 +27,7 @@ describe("a moment", () => {
     fc.integer({ min: 0, max: 1_000 }),
   );
 
-  it("of two is the earlier one, in either order, and has come when it has", () => {
+  it("earlier() picks the earlier of two in either order, and hasCome() compares with the clock", () => {
     fc.assert(
       fc.property(moments, moments, fc.integer({ min: 0, max: 1_000 }), (a, b, now) => {
         expect(earlier(a, b)).toBe(earlier(b, a));
@@ -37,7 +37,7 @@ describe("a moment", () => {
     );
   });
 
-  it("is never further away than a timer can wait", () => {
+  it("waitUntil() never returns more than a timer can wait", () => {
     expect(waitUntil("never", 0)).toBe(TIMER_MS_MAX);
     expect(waitUntil(1e12, 0)).toBe(TIMER_MS_MAX);
     expect(waitUntil("now", 7)).toBe(0);
@@ -45,7 +45,7 @@ describe("a moment", () => {
 });
 
 describe("the next call", () => {
-  it("is at once as long as nothing is known, and never when only a record can bring work", () => {
+  it("is at once while nothing is known, and never when only a record can bring work", () => {
     const s = schedule();
     expect(s.next).toBe("now");
     s.answered(answer(100, null), 100, 0);
@@ -54,25 +54,25 @@ describe("the next call", () => {
     expect(s.next).toBe("now");
   });
 
-  it("is at the deadline, on our own clock", () => {
+  it("is at the deadline, on this machine's clock", () => {
     const s = schedule();
     s.answered(answer(100, 400), 100, 0);
     expect(s.next).toBe(400);
   });
 
-  it("is not at once for a deadline that another clock told a moment early", () => {
+  it("is not at once for a deadline that another clock reported slightly early", () => {
     const s = schedule();
     s.answered(answer(100, 99), 100, 0);
     expect(s.next).toBe(105);
   });
 
-  it("is spread over a while, where several wake for the same deadline", () => {
+  it("is spread out when several callers wait for the same deadline", () => {
     const s = schedule({ spread: 100 });
     s.answered(answer(100, 400), 100, 0.5);
     expect(s.next).toBe(450);
   });
 
-  it("is no later than what was appended asks for, and an earlier one stays", () => {
+  it("is no later than appended records require, and an earlier one stays", () => {
     const s = schedule();
     s.answered(answer(100, 400), 100, 0);
     s.callBy(200);
@@ -83,7 +83,7 @@ describe("the next call", () => {
     expect(s.next).toBe("now");
   });
 
-  it("after a failure is made again when the caller says, not before", () => {
+  it("after a failure is at the caller's time, not before", () => {
     const s = schedule();
     s.failed(100, 1_600);
     expect(s.next).toBe(1_600);
@@ -91,7 +91,7 @@ describe("the next call", () => {
 });
 
 describe("a hold", () => {
-  it("INV-6: begins with a loss and lasts its time; the latest loss counts", () => {
+  it("INV-6: starts at a loss and lasts its full time; the latest loss counts", () => {
     const s = schedule();
     expect(s.mayReap(0)).toBe(true);
     s.lost(undefined);
@@ -104,13 +104,13 @@ describe("a hold", () => {
     expect(s.mayReap(9_100)).toBe(false);
   });
 
-  it("of no length holds nothing", () => {
+  it("of length 0 delays nothing", () => {
     const s = schedule({ hold: 0 });
     s.lost(1_000);
     expect(s.mayReap(1_000)).toBe(true);
   });
 
-  it("puts off what was held until it ends, and nothing else", () => {
+  it("delays reaping until it ends, and nothing else", () => {
     const s = schedule();
     s.lost(1_000);
     s.answered(answer(1_200, 1_100, 1), 1_200, 0);
@@ -121,7 +121,7 @@ describe("a hold", () => {
 });
 
 describe("a look instead of a call", () => {
-  it("needs the clock of Redis, and a deadline as the reason", () => {
+  it("requires Redis's clock, and a deadline as the reason", () => {
     const s = schedule();
     expect(s.mayLook).toBe(false);
     s.answered(answer(100, 400), 100, 0);
@@ -137,7 +137,7 @@ describe("a look instead of a call", () => {
     expect(s.next).toBe(900);
   });
 
-  it("leads to a call when the deadline stands, or none is known", () => {
+  it("leads to a call when the deadline is unchanged, or none is known", () => {
     const s = schedule();
     s.answered(answer(100, 400), 100, 0);
     expect(s.seen({ due: 400 + AHEAD, ran: 100 + AHEAD }, 400, 0)).toBe(false);
@@ -145,7 +145,7 @@ describe("a look instead of a call", () => {
     expect(schedule().seen({ due: 900, ran: null }, 400, 0)).toBe(false);
   });
 
-  it("follows a clock of Redis that has jumped ahead", () => {
+  it("follows Redis's clock when it jumps ahead", () => {
     const s = schedule();
     s.answered(answer(100, 400), 100, 0);
     // An hour on, by the run of somebody else: the deadline that seems far away has come.

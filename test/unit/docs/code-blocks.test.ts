@@ -1,7 +1,7 @@
 /**
- * Goal: whoever copies a block from the documentation gets what the page says.
- * Method: every fenced block is compiled strictly, run against a real Redis, parsed, or has the scripts, files, variables
- * and routes it names looked up, according to its language. A language that nothing here checks fails.
+ * Goal: every code block of the documentation works as the page says.
+ * Method: depending on its language, every fenced block is compiled strictly, run against a real Redis, or parsed, or the
+ * scripts, files, variables and routes it names are looked up. A block in an unchecked language fails the test.
  */
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -85,7 +85,7 @@ it("every block has a language that is checked, or is marked as output", () => {
   expect(unknown.map((block) => `${at(block)}: ${block.language || "no language"}`)).toEqual([]);
 });
 
-it("every mark is one that this test knows", () => {
+it("every mark is known to this test", () => {
   const strange = blocks.flatMap((block) =>
     [...block.marks.keys()]
       .filter((mark) => !["with", "run", "answer", "output"].includes(mark))
@@ -94,11 +94,11 @@ it("every mark is one that this test knows", () => {
   expect(strange).toEqual([]);
 });
 
-it("TypeScript compiles, strictly, and JavaScript with it", { timeout: 60_000 }, async () => {
+it("TypeScript and JavaScript compile under strict", { timeout: 60_000 }, async () => {
   expect(await typecheck(directory, written("ts", "js"))).toEqual([]);
 });
 
-it("shell blocks, and commands in the text, name scripts, files, tools, variables and routes that there are", async () => {
+it("shell blocks and commands in the text name existing scripts, files, tools, variables and routes", async () => {
   const reader = createReader({ redis: redis.url });
   onTestFinished(() => reader.close());
   const answer = await createApp({ reader }).request("/openapi.json");
@@ -131,7 +131,7 @@ it("JSON parses, and answers of the API fit their schemas", () => {
   }
 });
 
-it("wrangler takes the TOML", async () => {
+it("wrangler accepts the TOML", async () => {
   for (const [i, block] of written("toml").entries()) {
     const config = join(directory, `wrangler-${i}.toml`);
     await writeFile(config, block.code);
@@ -139,7 +139,7 @@ it("wrangler takes the TOML", async () => {
   }
 });
 
-it("links lead to files and headings that there are", () => {
+it("links lead to existing files and headings", () => {
   const broken = PAGES.flatMap((page) =>
     linksOf(page, readPage(page))
       .filter(({ target, heading }) => {
@@ -262,7 +262,7 @@ describe("run and talked to", { timeout: 60_000 }, () => {
     },
   };
 
-  it("each block that names a test has one, and each test a block", () => {
+  it("every block that names a test has one, and every test has a block", () => {
     const names = named.map(({ marks }) => marks.get("run"));
     expect(new Set(names)).toEqual(new Set(Object.keys(TALKS)));
     expect(names.length, "each name once").toBe(new Set(names).size);

@@ -1,6 +1,6 @@
 /**
- * Goal: what the pages list is what there is: codes, causes, routes, metrics, options, variables.
- * Method: each list is read from its page and compared with the code's own, in both directions.
+ * Goal: the lists in the documentation are complete and correct: codes, causes, routes, metrics, options, variables.
+ * Method: each list is read from its page and compared with the code's list, in both directions.
  */
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -62,7 +62,7 @@ it("http.md lists every route and every metric", async () => {
   expect(sorted(column(sectionOf(page, "Metrics"), 0))).toEqual(sorted(names));
 });
 
-it("options.md lists every option, and no other", { timeout: 60_000 }, async () => {
+it("options.md lists every option and nothing else", { timeout: 60_000 }, async () => {
   const page = readPage("docs/options.md");
   const types: Readonly<Record<string, [name: string, door: string]>> = {
     createPresence: ["PresenceOptions", "rollcall"],

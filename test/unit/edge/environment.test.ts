@@ -1,8 +1,9 @@
 /**
- * Goal: an environment is taken or refused as a whole, by name and without showing values; and what serves requests
- * never so much as looks at write credentials (INV-8).
+ * Goal: an invalid environment is refused with the name of the variable and without its value; and code that serves requests
+ * never reads write credentials (INV-8).
  */
-import { describe, expect, it } from "vitest";
+import { describe, expect, expectTypeOf, it } from "vitest";
+import type { EnvironmentFetch } from "../../../src/edge/api.ts";
 import * as read from "../../../src/edge/environment.ts";
 import { PresenceError } from "../../../src/core/errors.ts";
 
@@ -15,6 +16,27 @@ function refusal(check: () => unknown): string {
   }
   throw new Error("it was taken");
 }
+
+/** As a Worker's project declares it: an interface, which has no index signature. */
+interface Env {
+  readonly UPSTASH_REDIS_REST_URL: string;
+  readonly UPSTASH_REDIS_REST_READONLY_TOKEN: string;
+  readonly ASSETS: { fetch(request: Request): Promise<Response> };
+}
+
+it("a Worker's interface Env is accepted as an environment, also by the compiler", () => {
+  expectTypeOf<Env>().toExtend<read.Environment>();
+  expectTypeOf<NodeJS.ProcessEnv>().toExtend<read.Environment>();
+  expectTypeOf<string>().not.toExtend<read.Environment>();
+  type Handler = (request: Request, env: Env) => Promise<Response>;
+  expectTypeOf<EnvironmentFetch>().toExtend<Handler>();
+  const env: Env = {
+    UPSTASH_REDIS_REST_URL: "https://name.example",
+    UPSTASH_REDIS_REST_READONLY_TOKEN: "r",
+    ASSETS: { fetch: () => Promise.resolve(new Response()) },
+  };
+  expect(read.readCredentialsFrom(env)).toEqual({ url: "https://name.example", token: "r" });
+});
 
 describe("what is set", () => {
   it("is read, trimmed and split", () => {
@@ -50,7 +72,7 @@ describe("what is set", () => {
     expect(read.writeCredentialsFrom(environment)).toEqual({ url: "https://name.example", token: "w" });
   });
 
-  it("may be nothing, or empty, where there is a default", () => {
+  it("may be missing or empty if there is a default", () => {
     for (const value of [undefined, "", "  "]) {
       const names = [
         "ROLLCALL_PREFIX",
@@ -115,7 +137,7 @@ describe("what is wrong", () => {
     ["REDIS_URL", "redis://s3cr3t host", read.redisUrlFrom],
     ["UPSTASH_REDIS_REST_URL", "s3cr3t.example", read.readCredentialsFrom],
     ["UPSTASH_REDIS_REST_URL", "https://s3cr3t example", read.writeCredentialsFrom],
-  ] as const)("%s=%s is refused by its name", (name, value, take) => {
+  ] as const)("%s=%s is refused by name", (name, value, take) => {
     const message = refusal(() => take({ [name]: value }));
     expect(message.startsWith(name)).toBe(true);
     expect(message).not.toContain("s3cr3t");
@@ -127,7 +149,7 @@ describe("what is wrong", () => {
     ["UPSTASH_REDIS_REST_URL", read.writeCredentialsFrom],
     ["UPSTASH_REDIS_REST_TOKEN", read.writeCredentialsFrom],
     ["REDIS_URL", read.redisUrlFrom],
-  ] as const)("%s is missing", (name, take) => {
+  ] as const)("a missing %s is refused by name", (name, take) => {
     const all = {
       REDIS_URL: "redis://localhost",
       UPSTASH_REDIS_REST_URL: "https://name.example",
@@ -137,18 +159,18 @@ describe("what is wrong", () => {
     expect(refusal(() => take({ ...all, [name]: "" }))).toBe(`${name} is not set`);
   });
 
-  it("two sources, or none, are refused by both names", () => {
+  it("two sources, or none, are refused with both names", () => {
     const rest = { UPSTASH_REDIS_REST_URL: "https://name.example", UPSTASH_REDIS_REST_READONLY_TOKEN: "r" };
     const names = "REDIS_URL and UPSTASH_REDIS_REST_URL";
-    expect(refusal(() => read.readSourceFrom({}))).toBe(`${names} are both missing: set the one to read`);
+    expect(refusal(() => read.readSourceFrom({}))).toBe(`${names} are both missing: set one`);
     const both = { ...rest, REDIS_URL: "redis://localhost" };
-    expect(refusal(() => read.readSourceFrom(both))).toBe(`${names} are both set: keep the one to read`);
+    expect(refusal(() => read.readSourceFrom(both))).toBe(`${names} are both set: keep one`);
     expect(read.readSourceFrom(rest)).toEqual({ url: "https://name.example", token: "r" });
     expect(read.readSourceFrom({ REDIS_URL: "redis://localhost" })).toBe("redis://localhost");
   });
 });
 
-it("INV-8: what serves requests does not look at write credentials", () => {
+it("INV-8: code that serves requests does not read write credentials", () => {
   const seen = new Set<PropertyKey>();
   const values: Record<string, string> = {
     UPSTASH_REDIS_REST_URL: "https://name.example",

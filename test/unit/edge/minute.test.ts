@@ -1,7 +1,7 @@
 /**
- * Goal: a scheduled function sweeps again and again inside its minute, stays within the requests and the time its platform
- * allows, and tells what it had to leave.
- * Method: the sweep of the Worker over a real Redis; where only time matters, over a projector that notes when it is asked.
+ * Goal: a scheduled function sweeps repeatedly within its minute, stays within the platform's limits for requests and time, and
+ * reports what it left.
+ * Method: the Worker's sweep over a real Redis; where only time matters, over a projector that records when it is called.
  */
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
@@ -55,7 +55,7 @@ const over = (port: WritePort, { interval = MINUTE_MS, requests = 45, ...options
   invoke({ projector: projectorOver(port, options), interval, requests });
 
 describe("over a real Redis", () => {
-  it("does what there is to do", async () => {
+  it("a sweep does all pending work", async () => {
     const prefix = newPrefix();
     await append(redis, { prefix, users: ["alice", "bob"] });
     const { summaries, errors, failure } = await over(ioredisPort(redis), { prefix });
@@ -63,7 +63,7 @@ describe("over a real Redis", () => {
     expect([errors, failure]).toEqual([[], undefined]);
   });
 
-  it("again and again, folds what is appended in between, and says when its requests are used up", async () => {
+  it("repeated sweeps fold what is appended in between, and a warning says when the requests are used up", async () => {
     const prefix = newPrefix();
     const port = ioredisPort(redis);
     let looks = 0;
@@ -81,10 +81,10 @@ describe("over a real Redis", () => {
     expect(requests).toBeGreaterThanOrEqual(45);
     expect(requests).toBeLessThanOrEqual(50);
     expect(summaries.reduce((sum, { operations }) => sum + operations, 0)).toBe(2);
-    expect(warnings).toEqual([expect.stringMatching(/^sweep: 45 requests are used up, \d+ more sweeps/)]);
+    expect(warnings).toEqual([expect.stringMatching(/^sweep: all 45 requests are used, so \d+ more sweeps/)]);
   });
 
-  it("comes to every shard, sweep for sweep, where there are more than it may make requests", async () => {
+  it("sweeps reach every shard in turn when there are more shards than requests", async () => {
     const prefix = newPrefix();
     const shards = 64;
     await append(redis, { prefix, shards, users: [] });
@@ -97,7 +97,7 @@ describe("over a real Redis", () => {
     expect(records).toBe(shards);
   });
 
-  it("rejects when it cannot, and says why in one line", async () => {
+  it("a sweep that fails rejects, and logs why in one line", async () => {
     const prefix = newPrefix();
     await redis.set(`{${prefix}}:records`, "of somebody else");
     const { errors, failure, summaries } = await over(ioredisPort(redis), { prefix });
@@ -141,12 +141,12 @@ describe("in time", () => {
     },
   );
 
-  it("a sweep that takes long delays no other, and one that takes longer is followed at once", async () => {
+  it("a slow sweep does not delay the next one; after a sweep longer than the interval the next follows at once", async () => {
     expect((await times(15_000, { took: 14_000 })).at).toEqual([0, 15_000, 30_000, 45_000]);
     expect((await times(15_000, { took: 20_000 })).at).toEqual([0, 20_000, 40_000]);
   });
 
-  it("no request begins after its minute, and a backlog leaves later sweeps the requests they need", async () => {
+  it("no request starts after the minute, and a backlog leaves later sweeps the requests they need", async () => {
     const { budgets } = await times(15_000, { made: 39 });
     expect(budgets).toEqual([
       { requests: 39, ms: 60_000 },

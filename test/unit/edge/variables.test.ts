@@ -1,6 +1,6 @@
 /**
- * Goal: whoever sets a variable finds it in .dev.vars.example with its meaning and default, and every name in a wrangler file
- * is one that the code reads. Method: the files themselves.
+ * Goal: .dev.vars.example explains every variable with its default, and every variable in a wrangler file is one that the code
+ * reads. Method: the files themselves.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,11 +13,11 @@ const root = join(import.meta.dirname, "../../..");
 const fileOf = (name: string) => readFileSync(join(root, name), "utf8");
 const all = Object.entries(VARIABLES) as [string, Variable<unknown>][];
 
-it(".dev.vars.example is what scripts/dev-vars.ts makes of the table", () => {
+it(".dev.vars.example is up to date with the table", () => {
   expect(fileOf(".dev.vars.example")).toBe(devVarsExample());
 });
 
-it(".dev.vars.example names every variable, each with what it means", () => {
+it(".dev.vars.example names and explains every variable", () => {
   const text = fileOf(".dev.vars.example");
   for (const [name, { doc }] of all) {
     expect(text).toMatch(new RegExp(`^(# )?${name}=`, "m"));
@@ -25,7 +25,7 @@ it(".dev.vars.example names every variable, each with what it means", () => {
   }
 });
 
-it("every default is one that the variable's own check takes", () => {
+it("every default passes the variable's own check", () => {
   for (const [, { fallback, take }] of all)
     if (fallback !== undefined) expect(take(String(fallback))).toBe(fallback);
 });
@@ -50,7 +50,7 @@ it.each([
   ["ROLLCALL_TOKEN", "ROLLCALL_TOKENS"],
   ["ROLLCALL_STREAM_LIVE", "ROLLCALL_STREAM_LIFE"],
   ["SWEEP_INTERVALL", "SWEEP_INTERVAL"],
-])("%s is refused by its name, with the one that was meant", (slip, meant) => {
+])("%s is refused by name, with the nearest known one", (slip, meant) => {
   for (const from of [read.readerOptionsFrom, read.appOptionsFrom, read.projectorOptionsFrom]) {
     expect(() => from({ [slip]: "s3cr3t" })).toThrow(
       expect.objectContaining({
@@ -61,6 +61,6 @@ it.each([
   }
 });
 
-it("variables of others, and ours that are empty, are left alone", () => {
+it("other variables, and empty ones of ours, are ignored", () => {
   expect(() => read.readerOptionsFrom({ PATH: "/bin", ROLL: "x", ROLLCALL_TOKEN: " " })).not.toThrow();
 });

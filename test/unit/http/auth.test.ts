@@ -1,7 +1,7 @@
 /**
- * Goal: without one of the tokens that are set nobody reads anything but the health and, where they are open, the
- * counts; and no answer tells anything of a token.
- * Method: every route with every kind of Authorization, over a real Redis.
+ * Goal: without a valid token, only /health and, if they are open, the counts can be read; and no answer reveals anything about
+ * a token.
+ * Method: every route with every kind of Authorization header, over a real Redis.
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import { appOver, newPrefix, populate, problemIn, TOKEN, useRedis, type TestApp } from "./support.ts";
@@ -27,14 +27,14 @@ const get = (api: TestApp, path: string, authorization: string) =>
   api.request(path, { headers: { authorization } });
 
 describe("with tokens set", () => {
-  it.each(PROTECTED)("GET %s opens with any of them, and with nothing else", async (path) => {
+  it.each(PROTECTED)("GET %s requires one of them", async (path) => {
     const api = appWith({ tokens: [TOKEN, OTHER] });
     for (const token of [TOKEN, OTHER]) expect((await get(api, path, `Bearer ${token}`)).status).toBe(200);
     for (const header of ["", "Bearer", `Bearer ${TOKEN}x`])
       expect((await get(api, path, header)).status).toBe(401);
   });
 
-  it("asks for a token when none comes", async () => {
+  it("a request without a token is asked for one", async () => {
     const response = await get(appWith({}), "/v1/users", "");
     expect(await problemIn(response)).toMatchObject({ status: 401, code: "TOKEN_MISSING" });
     expect(response.headers.get("www-authenticate")).toBe('Bearer realm="rollcall"');
@@ -47,7 +47,7 @@ describe("with tokens set", () => {
     ["a scheme that only begins alike", `Bearerx ${TOKEN}`],
     ["a list", `Bearer ${OTHER}, Bearer ${TOKEN}`],
     ["quotes", 'Bearer "'.concat(TOKEN, ' "')],
-  ])("takes %s for no token", async (_, header) => {
+  ])("%s counts as no token", async (_, header) => {
     const response = await get(appWith({}), "/v1/users", header);
     expect(await problemIn(response)).toMatchObject({ status: 401, code: "TOKEN_MISSING" });
   });
@@ -74,13 +74,13 @@ describe("with tokens set", () => {
     },
   );
 
-  it("does not take a token from the address", async () => {
+  it("a token in the URL is not accepted", async () => {
     const response = await get(appWith({}), `/v1/users?token=${TOKEN}&access_token=${TOKEN}`, "");
     expect(response.status).toBe(401);
     expect(await response.text()).not.toContain(TOKEN);
   });
 
-  it("asks for it before it says whether a path or a method exists, or a query is right", async () => {
+  it("the token is checked before the path, the method and the query", async () => {
     const api = appWith({});
     for (const [method, path] of [
       ["GET", "/"],
@@ -95,7 +95,7 @@ describe("with tokens set", () => {
     }
   });
 
-  it("HEAD needs one as well", async () => {
+  it("HEAD requires a token too", async () => {
     const api = appWith({});
     expect((await api.request("/v1/users", { method: "HEAD", headers: { authorization: "" } })).status).toBe(
       401,
@@ -103,7 +103,7 @@ describe("with tokens set", () => {
     expect((await api.request("/v1/users", { method: "HEAD" })).status).toBe(200);
   });
 
-  it("answers many requests at once while the first is still hashing", async () => {
+  it("simultaneous requests are answered while the first is still hashing", async () => {
     const api = appWith({ tokens: [TOKEN, OTHER] });
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, i) =>
@@ -117,7 +117,7 @@ describe("with tokens set", () => {
 });
 
 describe("scopes", () => {
-  it("`counts` opens the numbers, closed counts among them, and nothing about users", async () => {
+  it("`counts` opens the numbers, including closed counts, and nothing about users", async () => {
     const api = appWith({ counts: "closed", countsTokens: [COUNTS_TOKEN] });
     for (const path of [...NUMBERS, "/v1/counts"])
       expect([path, (await get(api, path, `Bearer ${COUNTS_TOKEN}`)).status]).toEqual([path, 200]);
@@ -132,19 +132,19 @@ describe("scopes", () => {
     expect((await api.request("/v1/users/lookup", post)).status).toBe(403);
   });
 
-  it("`users` covers both", async () => {
+  it("`users` opens everything", async () => {
     const api = appWith({ counts: "closed", countsTokens: [COUNTS_TOKEN] });
     for (const path of [...PROTECTED, "/v1/counts"])
       expect([path, (await get(api, path, `Bearer ${TOKEN}`)).status]).toEqual([path, 200]);
   });
 
-  it("a wrong token is as wrong with them", async () => {
+  it("an invalid token is refused with scopes too", async () => {
     const api = appWith({ countsTokens: [COUNTS_TOKEN] });
     for (const path of ["/ready", "/v1/users"])
       expect((await get(api, path, `Bearer ${COUNTS_TOKEN}x`)).status).toBe(401);
   });
 
-  it("tokens for the numbers alone leave users closed to everybody", async () => {
+  it("with tokens for the counts only, routes about users are closed", async () => {
     const api = appWith({ tokens: [], countsTokens: [COUNTS_TOKEN] });
     expect((await get(api, "/ready", `Bearer ${COUNTS_TOKEN}`)).status).toBe(200);
     expect(await problemIn(await get(api, "/v1/users", `Bearer ${COUNTS_TOKEN}`))).toMatchObject({
@@ -155,7 +155,7 @@ describe("scopes", () => {
 });
 
 describe("with no token set", () => {
-  it.each(PROTECTED)("GET %s is closed to everybody, and says what has to be set", async (path) => {
+  it.each(PROTECTED)("GET %s is closed, and says what to set", async (path) => {
     const api = appWith({ tokens: [] });
     for (const header of ["", "Bearer", "Bearer undefined", "Bearer ", `Bearer ${TOKEN}`]) {
       const problem = await problemIn(await get(api, path, header));
@@ -164,7 +164,7 @@ describe("with no token set", () => {
     }
   });
 
-  it("is the default", async () => {
+  it("an app without the option has no token", async () => {
     expect((await get(appWith({ tokens: undefined }), "/v1/users", `Bearer ${TOKEN}`)).status).toBe(403);
   });
 });
@@ -181,7 +181,7 @@ describe("what is open", () => {
     },
   );
 
-  it("counts can be closed, and then open with a token only", async () => {
+  it("closed counts require a token", async () => {
     const api = appWith({ counts: "closed" });
     expect((await get(api, "/health", "")).status).toBe(200);
     expect(await problemIn(await get(api, "/v1/counts", ""))).toMatchObject({ status: 401 });
@@ -189,7 +189,7 @@ describe("what is open", () => {
     expect((await get(appWith({ counts: "closed", tokens: [] }), "/v1/counts", "")).status).toBe(403);
   });
 
-  it("only reading is: another method on an open path needs a token to be told that it does not exist", async () => {
+  it("open paths are open for reading only: another method requires a token before it gets 405", async () => {
     const post = { method: "POST", headers: { authorization: "" } };
     expect((await appWith({}).request("/v1/counts", post)).status).toBe(401);
   });

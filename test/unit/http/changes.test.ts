@@ -1,7 +1,7 @@
 /**
- * Goal: whoever takes a snapshot and asks for the changes since its cursor misses none and gets none twice, whoever else
- * asks, from wherever; and is told when some are lost.
- * Method: the app over a real Redis, over one shard and over four, with a port that counts what Redis is asked.
+ * Goal: a client that takes a snapshot and requests the changes since its cursor misses none and gets none twice, whatever other
+ * clients do, and is told when changes are no longer available.
+ * Method: the app over a real Redis, with one shard and with four, with a port that counts the requests to Redis.
  */
 import { describe, expect, it } from "vitest";
 import { keysOf } from "../../../src/core/keys.ts";
@@ -51,7 +51,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     return { api: appOver(test.redis, { prefix }, { reader, reuse }), prefix, asked: () => requests };
   }
 
-  it("INV-11: a snapshot's cursor goes on where the snapshot ends", async () => {
+  it("INV-11: a snapshot's cursor continues where the snapshot ends", async () => {
     const { api, prefix } = start();
     await come(prefix, shards, ["alice"]);
     const snapshot = (await (await api.lookup({ ids: ["alice", "bob"] })).json()) as UsersAnswer;
@@ -75,7 +75,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(words(await changesSince(api, answer.next))).toEqual([]);
   });
 
-  it("without a cursor it tells where the changes stand", async () => {
+  it("without a cursor the answer is the current position", async () => {
     const { api, prefix } = start();
     await come(prefix, shards, ["alice"]);
     const now = await api.get<Told>("/v1/changes");
@@ -84,7 +84,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(words(await changesSince(api, now.next))).toEqual(["online bob"]);
   });
 
-  it("only of the users asked for, and the cursor moves past the others", async () => {
+  it("only changes of the requested users are returned, and the cursor moves past the others", async () => {
     const { api, prefix } = start();
     const { next: first } = await api.get<Told>("/v1/changes");
     await come(prefix, shards, ["alice", "bob", "carol", "__proto__", "a&b"]);
@@ -95,7 +95,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect((await changesSince(api, nobody.next)).changes).toEqual([]);
   });
 
-  it("followers from many places each get everything after theirs, in the order of each user", async () => {
+  it("followers from many positions each get all changes after theirs, in order for each user", async () => {
     const { api, prefix } = start();
     const places: { cursor: string; after: number }[] = [];
     const expected: string[] = [];
@@ -123,7 +123,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     }
   });
 
-  it("more than one answer holds comes in several, each entry whole", async () => {
+  it("more changes than one answer holds come in several answers, without splitting an entry", async () => {
     const { api, prefix } = start();
     const { next: before } = await api.get<Told>("/v1/changes");
     const users = Array.from({ length: 5_000 }, (_, i) => `u${i}`);
@@ -134,7 +134,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(found.sort()).toEqual(users.map((user) => `online ${user}`).sort());
   });
 
-  it("tells of a gap, again and again until the caller goes on from somewhere else", async () => {
+  it("a gap is reported each time until the caller continues from another cursor", async () => {
     const { api, prefix } = start();
     const { next: before } = await api.get<Told>("/v1/changes");
     await come(
@@ -167,7 +167,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(await changesSince(other, now)).toMatchObject({ changes: [], gap: false });
   });
 
-  it("INV-11: a flushed Redis is a gap as well", async () => {
+  it("INV-11: a flushed Redis is a gap too", async () => {
     const { api, prefix } = start();
     await come(
       prefix,
@@ -185,7 +185,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(await changesSince(api, before)).toMatchObject({ changes: [], gap: true });
   });
 
-  it("1,000 pollers from wherever they stand cost Redis one read a shard in the time answers are reused", async () => {
+  it("1,000 pollers at any positions cost Redis one read per shard while answers are reused", async () => {
     const { api, asked } = start(60_000);
     const { next } = await api.get<Told>("/v1/changes");
     const before = asked();
@@ -219,7 +219,7 @@ describe("what is kept in memory", () => {
     };
   }
 
-  it("INV-11: is forgotten when nobody has asked for a while, and a follower from before goes on all the same", async () => {
+  it("INV-11: is dropped after a time without callers, and an earlier follower can still continue", async () => {
     const { prefix, pass, since, asked } = start();
     const { next } = await since();
     await come(prefix, 1, ["alice"]);
@@ -234,7 +234,7 @@ describe("what is kept in memory", () => {
     expect(asked() - before).toBe(1);
   });
 
-  it("INV-11: is bounded: who is further behind reads Redis until it has caught up", async () => {
+  it("INV-11: is bounded: a follower further behind reads Redis until it has caught up", async () => {
     const { prefix, pass, since } = start();
     const { next: first } = await since();
     const users = Array.from({ length: 12_000 }, (_, i) => `u${i}`);
@@ -278,7 +278,7 @@ describe("refusals", () => {
     expect(await problemIn(await api.request(`/v1/changes?${query}`))).toMatchObject({ status: 400, code });
   });
 
-  it("100 users may be followed, and an address has at most 8,192 bytes", async () => {
+  it("100 users may be followed, and a URL has at most 8,192 bytes", async () => {
     const api = appOver(test.redis, { prefix: newPrefix() });
     const users = (bytes: number) =>
       Array.from({ length: 100 }, (_, i) => `user=${String(i).padStart(bytes, "u")}`).join("&");
@@ -288,7 +288,7 @@ describe("refusals", () => {
   });
 });
 
-it("INV-11: what is kept in memory agrees with Redis after any history (random)", async () => {
+it("INV-11: what is kept in memory agrees with Redis after random histories", async () => {
   const seed = Number(process.env["CHANGES_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   const again = `CHANGES_SEED=${seed} npx vitest run test/unit/http/changes.test.ts`;
   let state = seed;

@@ -1,7 +1,7 @@
 /**
- * Goal: whatever is wrong, with a request or behind the API, is answered with a problem document that says what to do
- * and repeats nothing of what was sent or stored; nothing of it reaches the log either.
- * Method: every kind of bad request; and a Redis that hangs, is gone, or holds what is not ours.
+ * Goal: every failure, of a request or behind the API, is answered with a problem document that says what to do and quotes
+ * neither the request nor stored data. The log quotes neither.
+ * Method: every kind of invalid request; and a Redis that hangs, is gone, or has a key of another type.
  */
 import { Redis } from "ioredis";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
@@ -96,21 +96,24 @@ describe("400, the query", () => {
     });
   });
 
-  it.each(["/v1/counts", "/v1/users/alice", "/v1/processes"])("GET %s takes no parameters", async (path) => {
-    for (const query of ["cursor=p0.0", `${SECRET}=`, "__proto__=1"]) {
-      expect(await problem(await api.request(`${path}?${query}`))).toMatchObject({
-        status: 400,
-        code: "QUERY_INVALID",
-      });
-    }
-  });
+  it.each(["/v1/counts", "/v1/users/alice", "/v1/processes"])(
+    "GET %s accepts no parameters",
+    async (path) => {
+      for (const query of ["cursor=p0.0", `${SECRET}=`, "__proto__=1"]) {
+        expect(await problem(await api.request(`${path}?${query}`))).toMatchObject({
+          status: 400,
+          code: "QUERY_INVALID",
+        });
+      }
+    },
+  );
 
-  it("an empty pair is no parameter", async () => {
+  it("an empty pair is ignored", async () => {
     expect((await api.request("/v1/users?&limit=5&")).status).toBe(200);
     expect((await api.request("/v1/counts?")).status).toBe(200);
   });
 
-  it("probes may add what they like", async () => {
+  it("/health and its like accept any parameter", async () => {
     for (const path of ["/health", "/ready"]) expect((await api.request(`${path}?t=1`)).status).toBe(200);
   });
 });
@@ -172,7 +175,7 @@ describe("the body of a lookup", () => {
     expect(await problem(await api.lookup(body))).toMatchObject({ status: 400, code: "BODY_INVALID" });
   });
 
-  it("400: bytes that are no UTF-8, which would become another user's id", async () => {
+  it("400: invalid UTF-8, which would become another user's id", async () => {
     const body = new Uint8Array([
       ...new TextEncoder().encode('{"ids": ["a'),
       0xff,
@@ -186,14 +189,14 @@ describe("the body of a lookup", () => {
     expect(await problem(response)).toMatchObject({ status: 400, code: "BODY_INVALID" });
   });
 
-  it("1,000 of the longest ids fit, however they are written", async () => {
+  it("1,000 ids of the greatest length fit, however they are encoded", async () => {
     const ids = Array.from({ length: 1000 }, (_, i) => "\u0001".repeat(252) + String(i).padStart(4, "0"));
     const response = await api.lookup({ ids });
     expect(response.status).toBe(200);
     expect(((await response.json()) as { users: unknown[] }).users).toHaveLength(1000);
   });
 
-  it("413: more than that, whether its length is announced or not", async () => {
+  it("413: a longer body, with or without Content-Length", async () => {
     const body = " ".repeat(1_600_000);
     expect(await problem(await api.lookup(body))).toMatchObject({ status: 413, code: "BODY_TOO_LARGE" });
     const announced = await api.lookup("{}", { "content-length": String(10 ** 9) });
@@ -228,7 +231,7 @@ describe("the body of a lookup", () => {
     "application/json; charset=utf-8",
     "Application/JSON;charset=UTF-8",
     "application/json ;x",
-  ])("the type %j will do", async (type) => {
+  ])("the type %j is accepted", async (type) => {
     expect((await api.lookup({ ids: ["a"] }, { "content-type": type })).status).toBe(200);
   });
 });
@@ -270,7 +273,7 @@ describe("404 and 405", () => {
 describe("503", () => {
   const READS = ["/v1/counts", "/v1/users", `/v1/users/${SECRET}`, "/v1/processes", "/ready"];
 
-  it("when Redis hangs, without waiting for it to go on", async () => {
+  it("when Redis hangs, after the timeout", async () => {
     await using server = await startRedis();
     const client = new Redis(server.url);
     onTestFinished(() => client.disconnect());
@@ -320,7 +323,7 @@ describe("503", () => {
     expect(again.port).toBe(first.port);
   });
 
-  it("when the credentials are refused", async () => {
+  it("when Redis refuses the credentials", async () => {
     await test.redis.call(
       "ACL",
       "SETUSER",
@@ -374,7 +377,7 @@ describe("503", () => {
 });
 
 describe("500", () => {
-  it("when a key holds another type: the log names the trouble, the answer does not", async () => {
+  it("when a key holds another type: the log names the key, the answer does not", async () => {
     const own = newPrefix();
     await test.redis.set(keysOf(own, 0, 1).users, SECRET);
     const { request, logged } = appOver(test.redis, { prefix: own });
@@ -399,7 +402,7 @@ describe("500", () => {
     ]);
   });
 
-  it("for a bug: the log has its kind and place, and its message is told to nobody", async () => {
+  it("for a bug: the log has its kind and place, and its message appears nowhere", async () => {
     const bug = Object.assign(new TypeError(`cannot read ${SECRET}\n    at ${SECRET} (file.ts:1:2)`), {
       code: `${SECRET} not a code`,
     });
@@ -415,6 +418,6 @@ describe("500", () => {
   });
 });
 
-it("nothing of a bad request was logged", () => {
+it("no part of an invalid request is logged", () => {
   expect(api.logged).toEqual([]);
 });

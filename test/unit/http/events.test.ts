@@ -1,6 +1,6 @@
 /**
- * Goal: a stream of events tells what the same route answers, as it happens; ends after a bounded life, and goes on
- * without loss or repetition for a client that comes back; and costs Redis the same for one subscriber and for many.
+ * Goal: an event stream sends what the same route answers, as it happens. It ends after a bounded life, and a client that
+ * reconnects loses nothing and gets nothing twice. Many subscribers cost Redis no more than one.
  * Method: the app behind a real HTTP server, over a real Redis; clients that read streams as browsers do.
  */
 import { Redis } from "ioredis";
@@ -44,7 +44,7 @@ async function changesOf(events: EventReader): Promise<string[]> {
 }
 
 describe("GET /v1/changes as events", () => {
-  it("tells each change as it happens, with a cursor as id", async () => {
+  it("sends each change as it happens, with a cursor as id", async () => {
     await using api = await start();
     await using events = await readEvents(`${api.url}/v1/changes`);
     expect(events.response.status).toBe(200);
@@ -62,7 +62,7 @@ describe("GET /v1/changes as events", () => {
     expect(events.retry).toBe(1_000);
   });
 
-  it("goes on after a snapshot's cursor, and after Last-Event-ID, which is newer than the address", async () => {
+  it("continues after a snapshot's cursor, and after Last-Event-ID, which is newer than the URL", async () => {
     await using api = await start();
     const { cursor } = (await readerOver(ioredisPort(test.redis), { prefix: api.prefix }).counts()).asOf;
     await come(api.prefix, ["alice"]);
@@ -75,7 +75,7 @@ describe("GET /v1/changes as events", () => {
     expect(await changesOf(again)).toEqual(["online bob"]);
   });
 
-  it("only of the friends asked for; the id moves on without them, so that a gap stays far", async () => {
+  it("sends only changes of the requested users; the id advances without them, so that no gap comes near", async () => {
     await using api = await start({ streams: { heartbeat: 100 } });
     await using events = await readEvents(`${api.url}/v1/changes?user=alice&user=bob`);
     const next = changesOf(events);
@@ -87,7 +87,7 @@ describe("GET /v1/changes as events", () => {
     expect(await next).toEqual(["online bob"]);
   });
 
-  it("says that some are lost, and goes on from now", async () => {
+  it("reports a gap and continues from now", async () => {
     await using api = await start();
     await come(api.prefix, ["alice"]);
     const { cursor } = (await readerOver(ioredisPort(test.redis), { prefix: api.prefix }).counts()).asOf;
@@ -102,7 +102,7 @@ describe("GET /v1/changes as events", () => {
     expect(await changesOf(events)).toEqual(["online dave"]);
   });
 
-  it("gives signs of life when nothing happens", async () => {
+  it("sends keep-alives when nothing happens", async () => {
     await using api = await start({ streams: { heartbeat: 100, life: 1_500 } });
     await using events = await readEvents(`${api.url}/v1/changes`);
     expect(await events.next()).toBeUndefined();
@@ -110,7 +110,7 @@ describe("GET /v1/changes as events", () => {
     expect(events.comments.length).toBeGreaterThan(0);
   });
 
-  it("INV-11: ends after its life, and a client that comes back misses nothing and gets nothing twice", async () => {
+  it("INV-11: ends after its life, and a client that reconnects misses nothing and gets nothing twice", async () => {
     await using api = await start({ streams: { life: 1_000 } });
     const expected: string[] = [];
     const found: string[] = [];
@@ -139,7 +139,7 @@ describe("GET /v1/changes as events", () => {
     expect(found).toEqual(expected);
   });
 
-  it("50 subscribers cost Redis what one does", async () => {
+  it("50 subscribers cost Redis no more than one", async () => {
     await using api = await start();
     const all = await Promise.all(Array.from({ length: 50 }, () => readEvents(`${api.url}/v1/changes`)));
     const began = performance.now();
@@ -159,7 +159,7 @@ describe("GET /v1/changes as events", () => {
     for (const events of all) await events[Symbol.asyncDispose]();
   });
 
-  it("a subscriber that reads nothing is not waited for", async () => {
+  it("a subscriber that reads nothing does not block the end of its stream", async () => {
     await using api = await start({ streams: { life: 1_500 } });
     const stalled = await fetch(`${api.url}/v1/changes`, {
       headers: { accept: "text/event-stream", authorization: `Bearer ${TOKEN}` },
@@ -173,7 +173,7 @@ describe("GET /v1/changes as events", () => {
     await stalled.body!.cancel();
   });
 
-  it("goes on when Redis is back", async () => {
+  it("continues when Redis is reachable again", async () => {
     const first = await startRedis();
     const prefix = newPrefix();
     const reader = createReader({ redis: first.url, prefix });
@@ -196,7 +196,7 @@ describe("GET /v1/changes as events", () => {
     reader.close();
   });
 
-  it("is refused before it opens: no Redis, a cursor of nobody's, no token, too many", async () => {
+  it("is refused before it opens: without Redis, with an invalid cursor, without a token, with too many streams", async () => {
     await using api = await start({ streams: { most: 1 } });
     const open = (path: string, headers: Record<string, string> = {}) =>
       fetch(`${api.url}${path}`, {
@@ -223,7 +223,7 @@ describe("GET /v1/changes as events", () => {
     });
   });
 
-  it("a bug ends the stream, and the log has its kind and place and no word of it", async () => {
+  it("a bug ends the stream, and the log has its kind and place without its message", async () => {
     const printed = vi.spyOn(console, "error").mockImplementation(() => {});
     onTestFinished(() => printed.mockRestore());
     const prefix = newPrefix();
@@ -254,7 +254,7 @@ describe("GET /v1/changes as events", () => {
     expect(events.response.status).toBe(200);
   });
 
-  it("a server that closes ends them all", async () => {
+  it("a server that closes ends all streams", async () => {
     const closing = new AbortController();
     await using api = await start({ signal: closing.signal });
     await using events = await readEvents(`${api.url}/v1/changes`);
@@ -274,7 +274,7 @@ describe("GET /v1/counts as events", () => {
     return () => api[Symbol.asyncDispose]();
   });
 
-  it("tells the numbers at once, and again when one of them changes, at most once a second", async () => {
+  it("sends the numbers at once, and again when one changes, at most once a second", async () => {
     await using events = await readEvents(`${api.url}/v1/counts`, { headers: { authorization: "" } });
     const first = (await events.next())!;
     expect(first).toMatchObject({ event: "counts", json: { users: 0, sockets: 0 } });
@@ -288,7 +288,7 @@ describe("GET /v1/counts as events", () => {
     expect(seen).toBeLessThanOrEqual(1 + Math.ceil((performance.now() - began) / 1000));
   });
 
-  it("a stream may make so many requests; then its client comes back", async () => {
+  it("a stream ends after its limit of requests, and its client reconnects", async () => {
     await using limited = await start({ streams: { requests: 2 } });
     await using events = await readEvents(`${limited.url}/v1/counts`);
     expect((await events.next())!.event).toBe("counts");

@@ -1,7 +1,7 @@
 /**
- * Goal: answers carry what protects them, may be kept by a cache only where they are open, and reach a browser's script
- * only from the origins that are listed.
- * Method: the headers of answers of every kind.
+ * Goal: answers have security headers, shared caches may keep open answers only, and only pages of listed origins can read them
+ * in a browser.
+ * Method: the headers of every kind of answer.
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import { appOver, newPrefix, populate, problemIn, TOKEN, useRedis, type TestApp } from "./support.ts";
@@ -40,7 +40,7 @@ it.each(ANY)("%s (%o) cannot be framed, sniffed or run", async (path, init) => {
 describe("caches", () => {
   const kept = async (api: TestApp, path: string) => (await api.request(path)).headers.get("cache-control");
 
-  it("may keep open counts, and a caller what only it may see, for as long as an answer is reused", async () => {
+  it("may keep open counts, and private caches an authorised answer, for as long as answers are reused", async () => {
     expect(await kept(api, "/v1/counts")).toBe("public, max-age=2");
     for (const path of ["/v1/users", "/v1/users/alice", "/v1/processes", "/v1/changes"]) {
       expect([path, await kept(api, path)]).toEqual([path, "private, max-age=2"]);
@@ -58,7 +58,7 @@ describe("caches", () => {
     expect((await api.lookup({ ids: ["alice"] })).headers.get("cache-control")).toBe("no-store");
   });
 
-  it("are told by a strong ETag that they have it already", async () => {
+  it("get a strong ETag, and 304 for an unchanged answer", async () => {
     for (const path of ["/v1/counts", "/v1/users", "/v1/users/alice", "/v1/processes", "/openapi.json"]) {
       const first = await api.request(path);
       const tag = first.headers.get("etag")!;
@@ -70,7 +70,7 @@ describe("caches", () => {
     }
   });
 
-  it("get another tag for another answer, and none for an error or what may not be kept", async () => {
+  it("get a new ETag for a changed answer, and none for an error or an answer that must not be kept", async () => {
     const fresh = newPrefix();
     const counts = appOver(test.redis, { prefix: fresh });
     const before = (await counts.request("/v1/counts")).headers.get("etag");
@@ -140,7 +140,7 @@ describe("CORS", () => {
     expect(refused.headers.get("access-control-expose-headers")).toContain("WWW-Authenticate");
   });
 
-  it("answers a preflight before it asks for a token, which a preflight cannot carry", async () => {
+  it("answers a preflight without a token, which a preflight cannot carry", async () => {
     const open = appOver(test.redis, { prefix }, { origins: [HERE] });
     const response = await open.request("/v1/users/lookup", preflight(HERE));
     expect(response.status).toBe(204);
@@ -163,7 +163,7 @@ describe("CORS", () => {
     expect(allowed(await open.request("/v1/users/lookup", preflight(origin)))).toBeNull();
   });
 
-  it("`*` lets every page call, which still needs a token", async () => {
+  it("`*` lets every page call, still with a token", async () => {
     const open = appOver(test.redis, { prefix }, { origins: ["*"] });
     const response = await open.request("/v1/users", { headers: { origin: "https://any.example" } });
     expect(response.status).toBe(200);

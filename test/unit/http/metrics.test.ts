@@ -1,6 +1,6 @@
 /**
- * Goal: /metrics has in Prometheus's text format what an operator alarms on, with the values of the projection.
- * Method: a prefix with a fold, a fence, a reap and a malformed entry behind it; the format is read strictly.
+ * Goal: /metrics has the values an operator needs for alerts, in Prometheus's text format.
+ * Method: a prefix after a fold, a fence, a reap and a malformed entry; the format is parsed strictly.
  */
 import { expect, it } from "vitest";
 import { keysOf } from "../../../src/core/keys.ts";
@@ -31,7 +31,7 @@ function read(text: string): Map<string, number> {
   return values;
 }
 
-it("tells counts, lag, staleness, totals and the oldest lease", async () => {
+it("/metrics has counts, lag, staleness, totals and the oldest lease", async () => {
   const prefix = newPrefix();
   await populate(test.redis, { prefix, users: ["alice", "alice", "bob"], process: "stays", ttl: 600_000 });
   const { records } = keysOf(prefix, 0, 1);
@@ -76,7 +76,7 @@ it("the age of a lease is the time since a record renewed it", async () => {
   expect(age).toBeLessThan(60);
 });
 
-it("an empty prefix leaves out what has no value", async () => {
+it("metrics without a value are left out for an empty prefix", async () => {
   const values = await metrics(newPrefix());
   expect(values.get("rollcall_users")).toBe(0);
   expect(values.get("rollcall_stale")).toBe(1);

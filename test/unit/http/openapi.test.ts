@@ -1,6 +1,6 @@
 /**
- * Goal: /openapi.json is a valid OpenAPI 3.1 document of every route, and every answer and problem is what it says.
- * Method: a validator of documents that is not ours; the schemas it is made from, held to real answers.
+ * Goal: /openapi.json is a valid OpenAPI 3.1 document of every route, and every answer and problem matches it.
+ * Method: a third-party validator; real answers checked against the schemas from which the document is generated.
  */
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -33,7 +33,7 @@ type Document = { openapi: string; paths: Record<string, Record<string, Operatio
 
 const document = () => api.get<Document>("/openapi.json");
 
-it("is a valid document, open to anybody", async () => {
+it("the document is valid and open", async () => {
   const response = await api.request("/openapi.json", { headers: { authorization: "" } });
   expect(response.status).toBe(200);
   const found = (await response.json()) as Document;
@@ -42,7 +42,7 @@ it("is a valid document, open to anybody", async () => {
   expect(result).toEqual({ valid: true });
 });
 
-it("has every route there is, and no other", async () => {
+it("the document lists every route and no other", async () => {
   const { paths } = await document();
   const listed = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replace("{id}", ":id")}`),
@@ -54,7 +54,7 @@ it("has every route there is, and no other", async () => {
   expect(listed.sort()).toEqual([...new Set(routes)].filter((route) => !route.includes("openapi")).sort());
 });
 
-it("names the parameters that the routes take: any other is refused", async () => {
+it("the document names the parameters of the routes, and any other is refused", async () => {
   const { paths } = await document();
   const queries = Object.entries(paths).flatMap(([path, { get }]) =>
     (get?.parameters ?? [])
@@ -79,7 +79,7 @@ it("names the parameters that the routes take: any other is refused", async () =
   });
 });
 
-it("says which routes need a token", async () => {
+it("the document says which routes require a token", async () => {
   const { paths } = await document();
   const open = Object.entries(paths).flatMap(([path, methods]) =>
     Object.values(methods).flatMap(({ security }) => (security === undefined ? [path] : [])),
@@ -87,7 +87,7 @@ it("says which routes need a token", async () => {
   expect(open).toEqual(["/health"]);
 });
 
-describe("what is answered is what it says", () => {
+describe("answers match the schemas", () => {
   it.each([
     ["/health", healthSchema],
     ["/ready", readySchema],

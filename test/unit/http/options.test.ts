@@ -1,5 +1,5 @@
 /**
- * Goal: an app that cannot work is refused when it is made, with a message that names the option and no secret.
+ * Goal: invalid options are refused when the app is created, with a message that names the option and contains no secret.
  */
 import { describe, expect, it } from "vitest";
 import { PresenceError } from "../../../src/core/errors.ts";
@@ -21,11 +21,7 @@ function refusal(options: Partial<Record<keyof AppOptions, unknown>>): string {
 
 describe("tokens", () => {
   it.each([
-    [
-      "shorter than 16 characters",
-      ["0123456789abcde"],
-      /^tokens\[0\] has 15 characters: make one of 16 or more/,
-    ],
+    ["shorter than 16 characters", ["0123456789abcde"], /^tokens\[0\] has 15 characters: use at least 16/],
     ["the second one short", ["0123456789abcdef", "short"], /^tokens\[1\] has 5 characters/],
     ["empty", [""], /^tokens\[0\] has 0 characters/],
     ["no text", [1234567890123456], /^tokens\[0\] has no text/],
@@ -45,11 +41,11 @@ describe("tokens", () => {
     expect(said).not.toMatch(/0123456789|short/);
   });
 
-  it("16 characters will do", () => {
+  it("16 characters are enough", () => {
     expect(() => createApp({ reader, tokens: ["0123456789abcdef"] })).not.toThrow();
   });
 
-  it("cannot be changed from outside once the app is made", async () => {
+  it("cannot be changed from outside once the app is created", async () => {
     const tokens = ["0123456789abcdef"];
     const app = createApp({ reader, tokens });
     tokens.push("another-token-of-somebody");
@@ -59,11 +55,11 @@ describe("tokens", () => {
 });
 
 describe("countsTokens", () => {
-  it("are checked as the others are, and none may be in both lists", () => {
+  it("are checked like tokens, and no token may be in both lists", () => {
     expect(refusal({ countsTokens: ["short"] })).toMatch(/^countsTokens\[0\] has 5 characters/);
     const [a, b] = ["0123456789abcdef", "fedcba9876543210"];
     expect(refusal({ tokens: [a, b], countsTokens: ["another-0123456789", b] })).toBe(
-      "countsTokens[1] is also tokens[1]: a token has one scope, so make two",
+      "countsTokens[1] is also tokens[1]: a token has one scope, so use two tokens",
     );
   });
 });
@@ -83,11 +79,11 @@ describe("the others", () => {
     ],
     [{ streams: { requests: 0 } }, "streams.requests must be a whole number from 1 to 1000000000, got 0"],
     [{ streams: { most: Number.NaN } }, "streams.most must be a whole number from 0 to 100000, got NaN"],
-    [{ reader: undefined }, "reader must be a Reader: make one with createReader()"],
+    [{ reader: undefined }, "reader must be a Reader: create one with createReader()"],
     [{ origins: "https://app.example" }, 'origins must be a list such as ["https://app.example"]'],
     [
       { origins: ["*", "https://app.example"] },
-      'origins has "*" beside others: "*" allows them all, so keep only it, or drop it',
+      'origins has "*" and others: "*" allows every origin, so keep it alone or remove it',
     ],
   ])("%j", (options, message) => {
     expect(refusal(options)).toBe(message);
@@ -105,12 +101,12 @@ describe("the others", () => {
     5,
   ])("the origin %j", (origin) => {
     expect(refusal({ origins: [origin] })).toMatch(
-      /^origins\[0\] is no origin: write scheme, host and port only/,
+      /^origins\[0\] is not an origin: use scheme, host and port only/,
     );
   });
 });
 
-it("an unknown option is refused with the nearest one, in `streams` as well", () => {
+it("an unknown option is refused with the nearest one, also in `streams`", () => {
   expect(refusal({ tokns: [] } as object)).toBe("unknown option tokns of createApp: did you mean tokens?");
   expect(refusal({ streams: { live: 5_000 } })).toBe(
     "unknown option streams.live of createApp: did you mean streams.life?",

@@ -1,5 +1,5 @@
 /**
- * Goal: paging over HTTP finds everybody who is present all the while, whatever comes and goes meanwhile.
+ * Goal: paging over HTTP finds every user who stays present, whichever users connect and leave meanwhile.
  * Method: thousands of users over one shard and over four; pages of several sizes; and a set that shrinks to a tenth
  * and grows again between two pages, so that Redis rehashes under the cursor.
  */
@@ -46,7 +46,7 @@ async function walk(
 }
 
 describe.each([1, 4])("over %i shard(s)", (shards) => {
-  it.each([undefined, 1_000, 37])("everybody once, with a limit of %s", async (limit) => {
+  it.each([undefined, 1_000, 37])("every user is found once, with a limit of %s", async (limit) => {
     const prefix = newPrefix();
     await populate(test.redis, { prefix, shards, users: staying });
     const { ids, pages, largest } = await walk(appOver(test.redis, { prefix, shards }), limit);
@@ -57,7 +57,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(pages).toBeGreaterThanOrEqual(USERS / (2 * size + 100));
   });
 
-  it("who stays is found while nine of ten leave and others come", async () => {
+  it("users who stay are found while nine of ten leave and others connect", async () => {
     const prefix = newPrefix();
     const keep = staying.slice(0, USERS / 10);
     await populate(test.redis, { prefix, shards, process: "stays", users: keep });

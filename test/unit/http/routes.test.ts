@@ -30,7 +30,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     api = appOver(test.redis, { prefix, shards });
   });
 
-  it("GET /v1/counts tells users, sockets and connections, and how old that is", async () => {
+  it("GET /v1/counts returns users, sockets and connections, and how old they are", async () => {
     const n = HOSTILE_IDS.length;
     expect(await api.get<Counts>("/v1/counts")).toMatchObject({
       users: n + 2,
@@ -40,7 +40,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     });
   });
 
-  it("GET /v1/users pages through everybody", async () => {
+  it("GET /v1/users pages through all users", async () => {
     const found: string[] = [];
     let path = "/v1/users?limit=10";
     for (;;) {
@@ -53,11 +53,11 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(found.sort()).toEqual(["alice", "bob", ...HOSTILE_IDS].sort());
   });
 
-  it("GET /v1/users/:id adds up the sockets of all processes", async () => {
+  it("GET /v1/users/:id sums the sockets of all processes", async () => {
     expect(await api.get<UserAnswer>("/v1/users/alice")).toEqual(userOf({ id: "alice", sockets: 3 }));
   });
 
-  it("GET /v1/users/:id answers 200 for one who is absent", async () => {
+  it("GET /v1/users/:id returns 200 for an absent user", async () => {
     expect(await api.get<UserAnswer>("/v1/users/nobody")).toEqual(absent("nobody"));
   });
 
@@ -85,7 +85,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(((await response.json()) as UsersAnswer).users).toEqual([absent("."), absent("..")]);
   });
 
-  it("GET /v1/processes lists each process once, its shards added up", async () => {
+  it("GET /v1/processes lists each process once, summed over its shards", async () => {
     const { processes, asOf: age } = await api.get<ProcessesAnswer>("/v1/processes");
     expect(age).toEqual(asOf());
     const n = HOSTILE_IDS.length;
@@ -95,17 +95,17 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     ]);
   });
 
-  it("GET /ready says so when the projector has run", async () => {
+  it("GET /ready returns 200 once the projector has run", async () => {
     expect(await api.get("/ready")).toMatchObject({ status: "ready", asOf: asOf() });
   });
 
-  it("an empty lookup is answered too", async () => {
+  it("POST /v1/users/lookup accepts an empty list", async () => {
     expect(await (await api.lookup({ ids: [] })).json()).toMatchObject({ users: [], asOf: asOf() });
   });
 });
 
 describe("an empty prefix", () => {
-  it("has nobody, says that no projector ever ran, and is not ready", async () => {
+  it("has no users, reports that no projector has run, and is not ready", async () => {
     const api = appOver(test.redis, { prefix: newPrefix() });
     const counts = await api.get<Counts>("/v1/counts");
     expect(counts).toMatchObject({ users: 0, sockets: 0, connections: 0 });

@@ -1,7 +1,7 @@
 /**
- * Goal: however many ask the same, Redis is asked once in the time an answer is reused; nobody's request hangs on
- * another's; what is kept is bounded; and when Redis does not answer, the answer before is shown as what it is.
- * Method: Coalescer on timers of the test's own, then the app over a real Redis with a port that counts.
+ * Goal: identical requests cost Redis one read while the answer is reused; no request depends on another caller's request; what
+ * is kept is bounded; and when Redis does not answer, the previous answer is returned, marked stale.
+ * Method: Coalescer with the test's timers, then the app over a real Redis with a port that counts requests.
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PresenceError } from "../../../src/core/errors.ts";
@@ -33,7 +33,7 @@ describe("Coalescer", () => {
     return { asked, ask };
   }
 
-  it("asks once for all who ask at the same time, and for who asks within the second after", async () => {
+  it("simultaneous callers share one request, and so do callers within the next second", async () => {
     const { asked, ask } = question();
     const one = shared();
     const answers = Array.from({ length: 100 }, () => one.get("k", ask));
@@ -52,7 +52,7 @@ describe("Coalescer", () => {
     expect(asked).toHaveLength(3);
   });
 
-  it("a failure is everybody's, and is not asked about again within the second", async () => {
+  it("a failure reaches all callers, and is not retried within the second", async () => {
     const { asked, ask } = question();
     const one = shared();
     const answers = Array.from({ length: 10 }, () =>
@@ -65,7 +65,7 @@ describe("Coalescer", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("whoever waits for one who was cancelled asks instead, one of them a second", async () => {
+  it("when the asking request was cancelled, the waiting callers ask instead, one per second", async () => {
     const { asked, ask } = question();
     const one = shared();
     void one.get("k", ask);
@@ -84,7 +84,7 @@ describe("Coalescer", () => {
     expect(await one.get("k", ask)).toBe("yes");
   });
 
-  it("an answer that takes longer than that reaches all who wait, whoever has asked since", async () => {
+  it("a slow answer reaches all waiting callers, whichever has asked since", async () => {
     const { asked, ask } = question();
     const one = shared();
     const told: string[] = [];
@@ -100,7 +100,7 @@ describe("Coalescer", () => {
     expect(await one.get("k", ask)).toBe("the second");
   });
 
-  it("a Redis that hangs is everybody's failure once the first has given up: nobody waits for ever", async () => {
+  it("when Redis hangs, all callers fail once the first request fails", async () => {
     const one = shared();
     const givesUp = () =>
       new Promise<string>((_, reject) => setTimeout(() => reject(new Error("late")), 5_000));
@@ -113,7 +113,7 @@ describe("Coalescer", () => {
     expect(failed).toHaveLength(100);
   });
 
-  it("those who were cancelled are forgotten too", async () => {
+  it("cancelled requests are dropped too", async () => {
     const one = shared({ most: 10 });
     for (let i = 0; i < 100; i++) void one.get(`k${i}`, () => new Promise(() => {}));
     await vi.advanceTimersByTimeAsync(1_000);
@@ -121,7 +121,7 @@ describe("Coalescer", () => {
     expect(one.size).toBeLessThanOrEqual(10);
   });
 
-  it("reuse 0: who comes later asks anew, who asks at the same time shares all the same", async () => {
+  it("with reuse 0 a later caller asks again, and simultaneous callers still share", async () => {
     const { asked, ask } = question();
     const one = shared({ reuse: 0 });
     const answers = [one.get("k", ask), one.get("k", ask)];
@@ -132,7 +132,7 @@ describe("Coalescer", () => {
     expect(asked).toHaveLength(2);
   });
 
-  it("keeps so many items, the least recently used go first, and forgets what is too old to be shown", async () => {
+  it("keeps a bounded number of items, drops the least recently used first, and drops old ones", async () => {
     const one = shared({ most: 10 });
     const list = (length: number) => async () => ({ users: Array.from({ length }, () => "u") });
     await one.get("a", list(4));
@@ -164,7 +164,7 @@ function counting(prefix: string) {
   return { reader, asked };
 }
 
-it("1,000 pollers of each route cost Redis one request a route", async () => {
+it("1,000 pollers of each route cost Redis one request per route", async () => {
   const prefix = newPrefix();
   await populate(test.redis, { prefix, users: ["alice", "bob"] });
   const { reader, asked } = counting(prefix);
@@ -183,7 +183,7 @@ it("1,000 pollers of each route cost Redis one request a route", async () => {
   expect(asked.length - before).toBe(1);
 });
 
-it("pollers for some seconds cost one request a second", async () => {
+it("pollers cost Redis one request a second", async () => {
   const prefix = newPrefix();
   await populate(test.redis, { prefix, users: ["alice"] });
   const { reader, asked } = counting(prefix);
@@ -198,7 +198,7 @@ it("pollers for some seconds cost one request a second", async () => {
   expect(performance.now() - began).toBeGreaterThan(1_000);
 });
 
-it("one who asks something else is not told somebody else's answer", async () => {
+it("different questions get different answers", async () => {
   const prefix = newPrefix();
   await populate(test.redis, { prefix, users: ["a", "b", "a b", "1 a"] });
   const api = appOver(test.redis, { prefix }, { reuse: 60_000 });
@@ -213,7 +213,7 @@ it("one who asks something else is not told somebody else's answer", async () =>
   }
 });
 
-it("Redis down: 503 with Retry-After, and the answer before, marked stale, only to who may see it", async () => {
+it("without Redis the answer is 503 with Retry-After and the previous answer, marked stale, for authorised callers only", async () => {
   const server = await startRedis();
   const prefix = newPrefix();
   const reader = createReader({ redis: server.url, prefix });
@@ -236,7 +236,7 @@ it("Redis down: 503 with Retry-After, and the answer before, marked stale, only 
   reader.close();
 });
 
-it("other errors show no answer of before", async () => {
+it("other errors do not include the previous answer", async () => {
   const prefix = newPrefix();
   await populate(test.redis, { prefix, users: ["alice"] });
   let fails = false;

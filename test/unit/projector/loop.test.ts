@@ -1,5 +1,5 @@
 /**
- * Goal: the projector as a loop is woken by the log and by deadlines, survives its Redis, and ends when told.
+ * Goal: the projector loop is woken by the log and by deadlines, survives Redis outages, and ends when asked to.
  * Method: real loops on a real Redis; records appended as a recorder would.
  */
 import { Redis } from "ioredis";
@@ -45,7 +45,7 @@ async function append(seq: number, ttl: number, ...short: string[]): Promise<voi
 }
 const hasStepped = async () => (await redis.hget(keys().totals, "ran")) !== null;
 
-it("folds what is there, what comes, and reaps when the lease runs out, without polling", async () => {
+it("folds existing and new records, and reaps when the lease expires, without polling", async () => {
   await append(1, LEASE_MS, "+alice");
   await using projector = createProjector({ redis: server.url, prefix });
   const stop = new AbortController();
@@ -65,7 +65,7 @@ it("folds what is there, what comes, and reaps when the lease runs out, without 
   await running;
 });
 
-it("waits for a Redis that is away and goes on when it is back", async () => {
+it("waits while Redis is unreachable and continues when it is back", async () => {
   const proxy = await startProxy(server);
   const lines: string[] = [];
   const say = (line: string) => lines.push(line);
@@ -89,7 +89,7 @@ it("waits for a Redis that is away and goes on when it is back", async () => {
   await proxy.close();
 });
 
-it("ends with SHARDS_MISMATCH, since waiting would not mend it", async () => {
+it("ends with SHARDS_MISMATCH, which waiting would not fix", async () => {
   await append(1, 60_000);
   const one = createProjector({ redis: server.url, prefix });
   await one.sweep();
@@ -112,7 +112,7 @@ it("close() leaves no connection behind, running or not", async () => {
   );
 });
 
-it("steps again when its connection was made again: Redis may be back with what it had forgotten", async () => {
+it("steps again after a reconnect: Redis may have come back with older data", async () => {
   // An hour ago: the lease ran out long before the loop begins, and its state is kept from before that was noticed.
   const ago = Date.now() - 3_600_000;
   const record = encodeRecord({
@@ -143,7 +143,7 @@ it("steps again when its connection was made again: Redis may be back with what 
   await running;
 });
 
-it("INV-6: a loop that slept while Redis was away reaps nobody the moment it is back", async () => {
+it("INV-6: a loop does not reap at once when Redis is back after an outage", async () => {
   const proxy = await startProxy(server);
   await using projector = createProjector({ redis: proxy.url, prefix, hold: 60_000 });
   const running = projector.run();
@@ -167,7 +167,7 @@ it("INV-6: a loop that slept while Redis was away reaps nobody the moment it is 
   await proxy.close();
 });
 
-it("unknown options are refused wherever there are options, by the nearest name", async () => {
+it("unknown options are refused in every method, with the nearest name", async () => {
   const slip = (options: object) => options;
   expect(() => createProjector({ redis: server.url, ...slip({ budgt: 300 }) })).toThrow(
     "unknown option budgt of createProjector: did you mean budget?",
@@ -184,7 +184,31 @@ it("unknown options are refused wherever there are options, by the nearest name"
   await expect(projector.sweep({ budget: { requests: 0 } })).rejects.toThrow(/budget\.requests/);
 });
 
-it("a projector has no methods that are the recorder's", async () => {
+it("a projector does not expose the recorder's methods", async () => {
   await using projector = createProjector({ redis: server.url, prefix });
   expect(Object.keys(projector).sort()).toEqual(["close", "run", "shards", "step", "sweep", "verify"]);
+});
+
+it("an onStep that throws is logged, and the loop continues", async () => {
+  const lines: string[] = [];
+  const log = (line: string) => lines.push(line);
+  await using projector = createProjector({
+    redis: server.url,
+    prefix,
+    logger: { info: log, warn: log, error: log },
+  });
+  const stop = new AbortController();
+  const running = projector.run({
+    signal: stop.signal,
+    onStep() {
+      throw new TypeError("of the application");
+    },
+  });
+  await append(1, 60_000, "+alice");
+  await untilEqual(() => redis.hgetall(keys().users), { alice: "1" });
+  await append(2, 60_000, "+bob", "-alice");
+  await untilEqual(() => redis.hgetall(keys().users), { bob: "1" });
+  stop.abort();
+  await running;
+  expect(new Set(lines)).toEqual(new Set(["shard 0: onStep threw TypeError"]));
 });

@@ -1,7 +1,7 @@
 /**
- * Goal: a sweep with nothing to do costs a look of two commands, and no look ever hides work: INV-5 holds whatever clock
- * the sweeper has, whoever died before it, and whatever it cannot read.
- * Method: the real script over a port that notes what is sent; the clock of Redis and that of the sweeper are the test's.
+ * Goal: an idle sweep costs a look of two commands, and a look never hides work: INV-5 holds for any clock of the sweeper, after
+ * any earlier sweep that was killed, and for values it cannot read.
+ * Method: the real script over a port that records what is sent; the test controls Redis's clock and the sweeper's.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
@@ -55,7 +55,7 @@ async function alice(ttl: number): Promise<void> {
   await shard.drain();
 }
 
-it("costs a look while nobody has a lease, whatever the clocks say", async () => {
+it("costs a look while there is no lease, whatever the clocks say", async () => {
   await shard.drain();
   for (ahead of [0, HOUR_MS, -HOUR_MS]) {
     expect(await sweeper().sweep()).toMatchObject({ idle: true, due: null, calls: 0, requests: 1 });
@@ -75,7 +75,7 @@ it("costs a look while no deadline has come, and then reaps", async () => {
   expect(await own.sweep()).toMatchObject({ idle: true, due: null, calls: 1, reaped: 1, changes: 1 });
 });
 
-it("trusts the clock of a machine it knows nothing of yet up to a minute", async () => {
+it("trusts the clock of an unknown machine up to a minute", async () => {
   await alice(120_000);
   shard.now += 59_999;
   expect(await sweeper().sweep()).toMatchObject({ calls: 0, due: shard.now + 60_001 });
@@ -98,7 +98,7 @@ it.each([-HOUR_MS, -100_000, -30_000, 30_000, HOUR_MS])(
   },
 );
 
-it("INV-5: a clock of Redis that goes back prolongs a lease by no more than nobody ran, as in a loop that sleeps", async () => {
+it("INV-5: when Redis's clock goes back, a lease gets longer by at most the time without a projector", async () => {
   await alice(90_000);
   shard.now += 20_000 - HOUR_MS;
   ahead += HOUR_MS;
@@ -110,7 +110,7 @@ it("INV-5: a clock of Redis that goes back prolongs a lease by no more than nobo
   }
 });
 
-it("takes over what a sweep that was killed half-way through a reaping left behind", async () => {
+it("finishes the reaping of a sweep that was killed half-way", async () => {
   const users = Array.from({ length: 1_000 }, (_, i) => `+u${i}`);
   for (let seq = 1; seq <= 10; seq++) {
     const own = users.slice((seq - 1) * 100, seq * 100);
@@ -124,13 +124,13 @@ it("takes over what a sweep that was killed half-way through a reaping left behi
   expect(await shard.users()).toEqual({});
 });
 
-it("calls the script when there is a record, and where nobody has projected yet", async () => {
+it("calls the script when there is a record, and on a prefix that was never projected", async () => {
   expect(await sweeper().sweep()).toMatchObject({ calls: 1 });
   await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
   expect(await sweeper().sweep()).toMatchObject({ calls: 1, records: 1 });
 });
 
-it("leaves to the script what it cannot read, and another number of shards", async () => {
+it("leaves unreadable values and another number of shards to the script", async () => {
   await shard.drain();
   await shard.redis.hset(shard.keys.totals, "shards", "4");
   await expect(sweeper().sweep()).rejects.toMatchObject({ code: "SHARDS_MISMATCH" });
@@ -140,7 +140,7 @@ it("leaves to the script what it cannot read, and another number of shards", asy
   await expect(sweeper().sweep()).rejects.toMatchObject({ code: "REDIS_TYPE" });
 });
 
-it("makes a step of its only request", async () => {
+it("uses its only request for a step", async () => {
   await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
   await sweeper().sweep({ budget: { requests: 1 } });
   expect(await shard.users()).toEqual({ alice: 1 });

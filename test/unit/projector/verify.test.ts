@@ -1,7 +1,7 @@
 /**
- * Goal: verify() finds every difference between `users`, the totals and the per-process counts, mends it when asked, and
- * finds none in a healthy system that goes on meanwhile.
- * Method: a real projection harmed by hand in every way it can be, then checked against the invariants.
+ * Goal: verify() finds every difference between `users`, the totals and the per-process counts, repairs it on request, and finds
+ * none in a healthy system that is running meanwhile.
+ * Method: a real projection damaged by hand in every possible way, then checked against the invariants.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
@@ -75,7 +75,7 @@ it.each([
     () => shard.redis.zrem(shard.keys.leaving, "dave"),
     { name: "dave", found: 0, expected: 0 },
   ],
-] as const)("finds and mends %s, and tells who comes and goes by it", async (_, harm, difference) => {
+] as const)("finds and repairs %s, and reports the resulting changes", async (_, harm, difference) => {
   await harm();
   const found = await shard.projector.verify();
   expect(found.examples).toContainEqual({ ...difference, of: "user", shard: 0 });
@@ -95,7 +95,7 @@ it.each([
   );
 });
 
-it("finds and mends the totals", async () => {
+it("finds and repairs the totals", async () => {
   await shard.redis.hset(shard.keys.totals, "users", 99, "sockets", -3, "connections", 1000);
   const { examples } = await shard.projector.verify({ repair: true });
   expect(examples).toEqual([
@@ -106,7 +106,7 @@ it("finds and mends the totals", async () => {
   expect(await shard.projector.verify()).toMatchObject({ differences: 0 });
 });
 
-it("tells a repaired user's transition with the cause `repair`", async () => {
+it("reports a repaired user's change with the cause `repair`", async () => {
   await shard.redis.hset(shard.keys.users, "bob", 0);
   await shard.redis.hdel(shard.keys.processUsers("p"), "bob");
   await shard.redis.hset(shard.keys.process("p"), "sockets", 2);
@@ -114,7 +114,7 @@ it("tells a repaired user's transition with the cause `repair`", async () => {
   expect((await shard.told()).at(-1)).toBe("-bob repair");
 });
 
-it("is exact, in bounded steps, while everything goes on, and ends when told", async () => {
+it("is exact and bounded while the system runs, and ends when the signal fires", async () => {
   for (let p = 0; p < 20; p++) {
     const users = Array.from({ length: 100 }, (_, i) => `+u${(p * 37 + i) % 900}`);
     await shard.record({ process: `m${p}`, seq: 1, operations: operations(...users), sockets: 100 });

@@ -1,7 +1,7 @@
 /**
- * Goal: a schema and the interface whose JSON it describes cannot drift apart; and the reader does without the schemas.
- * Method: schemas that differ from an interface in one thing each, which the compiler must refuse (`npm run check:types`
- * fails where an error is expected and none comes); a bundle of the reader, searched for what it loads.
+ * Goal: a schema and the interface whose JSON it describes cannot drift apart; and the reader does not need the schemas.
+ * Method: schemas that each differ from an interface in one point, which the compiler must refuse (`npm run check:types` fails if
+ * an expected error is missing); a bundle of the reader, searched for what it loads.
  */
 import { build } from "esbuild";
 import * as v from "valibot";
@@ -26,13 +26,13 @@ const fields = {
 };
 const { note, id, ...rest } = fields;
 
-it("a schema that is the interface's JSON compiles, and is returned as it is", () => {
+it("a schema equal to the interface's JSON compiles, and is returned unchanged", () => {
   const schema = v.strictObject(fields);
   expect(schemaOf<Seen>()(schema)).toBe(schema);
   expectTypeOf<v.InferOutput<typeof schema>["at"]>().toEqualTypeOf<Json<Seen>["at"]>();
 });
 
-it("a schema that differs in one thing does not compile", () => {
+it("a schema that differs in one point does not compile", () => {
   const tie = schemaOf<Seen>();
   const refused = [
     // @ts-expect-error A key is missing.
@@ -65,7 +65,7 @@ it("a schema that differs in one thing does not compile", () => {
   expect(refused).toHaveLength(13);
 });
 
-it("Json makes text of dates and keeps what is optional", () => {
+it("Json turns dates into text and keeps optional fields", () => {
   expectTypeOf<Json<Seen>>().toEqualTypeOf<{
     readonly id: string;
     readonly at: string | null;

@@ -1,6 +1,6 @@
 /**
- * Goal: an error says whose fault it is: another version, a reply that no Redis gives, or a bug of ours.
- * Method: states and values written by hand into a real Redis; a clock that throws, in place of a bug.
+ * Goal: the code of an error tells its origin: another version, an invalid reply, or a bug in Rollcall.
+ * Method: states and values written by hand into a real Redis; a clock that throws stands for a bug.
  */
 import { expect, it } from "vitest";
 import { keysOf } from "../../../src/core/keys.ts";
@@ -12,7 +12,7 @@ import { appOver, newPrefix, populate, problemIn, useRedis } from "../http/suppo
 
 const test = useRedis();
 
-it("a process in a state that this version does not know is of another version, 500 over HTTP", async () => {
+it("an unknown state of a process is VERSION_MISMATCH, 500 over HTTP", async () => {
   const prefix = newPrefix();
   await populate(test.redis, { prefix, process: "web-1", users: ["alice"] });
   await test.redis.hset(keysOf(prefix, 0, 1).process("web-1"), "state", "paused");
@@ -22,10 +22,10 @@ it("a process in a state that this version does not know is of another version, 
   const api = appOver(test.redis, { prefix });
   const problem = await problemIn(await api.request("/v1/processes"));
   expect(problem).toMatchObject({ status: 500, code: "VERSION_MISMATCH" });
-  expect(api.logged.join()).toContain("VERSION_MISMATCH: a process is in a state that this version");
+  expect(api.logged.join()).toContain("VERSION_MISMATCH: a process has a state that this version");
 });
 
-it("a count that is no number is refused, naming what was asked and not what came, 500 over HTTP", async () => {
+it("a count that is not a number is REPLY_INVALID, naming the command and not the value, 500 over HTTP", async () => {
   const prefix = newPrefix();
   await populate(test.redis, { prefix, users: ["alice"] });
   await test.redis.hset(keysOf(prefix, 0, 1).users, "alice", "many");
@@ -45,7 +45,7 @@ it("a count that is no number is refused, naming what was asked and not what cam
   expect(problem).toMatchObject({ status: 500, code: "REPLY_INVALID" });
 });
 
-it("a bug is INTERNAL, with its cause, in every method, and never looks like a Redis that is away", async () => {
+it("a bug is INTERNAL with its cause in every method, never REDIS_UNAVAILABLE", async () => {
   const prefix = newPrefix();
   await populate(test.redis, { prefix, users: ["alice"] });
   const bug = new TypeError("a bug");

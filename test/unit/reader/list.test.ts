@@ -1,6 +1,6 @@
 /**
- * Goal: usersList() is everybody once, within a bound that its error explains.
- * Method: users in a real Redis, in one shard and in four; a scan that brings a page twice.
+ * Goal: usersList() returns every user once, up to a limit that its error explains.
+ * Method: users in a real Redis, with one shard and with four; a scan that returns a page twice.
  */
 import { describe, expect, it } from "vitest";
 import { type Reader, readerOver } from "../../../src/reader/reader.ts";
@@ -18,14 +18,14 @@ async function readerOf(users: readonly string[], shards: number): Promise<Reade
 describe.each([1, 4])("over %i shard(s)", (shards) => {
   const ids = Array.from({ length: 2_500 }, (_, i) => `user-${i}`);
 
-  it("lists everybody once, over several pages", async () => {
+  it("lists every user once, over several pages", async () => {
     const reader = await readerOf(ids, shards);
     const users = await reader.usersList();
     expect(users.map(({ id }) => id).sort()).toEqual([...ids].sort());
     expect(users[0]).toMatchObject({ online: true, sockets: 1 });
   });
 
-  it("lists exactly `max` users, and says what to do about one more", async () => {
+  it("lists up to `max` users, and says what to do with more", async () => {
     const reader = await readerOf(ids, shards);
     expect(await reader.usersList({ max: 2_500 })).toHaveLength(2_500);
     await expect(reader.usersList({ max: 2_499 })).rejects.toMatchObject({
@@ -34,12 +34,12 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     });
   });
 
-  it("lists nobody when nobody is there", async () => {
+  it("returns an empty list when no user is present", async () => {
     expect(await (await readerOf([], shards)).usersList()).toEqual([]);
   });
 });
 
-it("a user whom two pages have is listed once", async () => {
+it("a user on two pages is listed once", async () => {
   const prefix = newPrefix();
   const ids = Array.from({ length: 2_500 }, (_, i) => `user-${i}`);
   await populate(test.redis, { prefix, users: ids });

@@ -1,7 +1,7 @@
 /**
- * Goal: a reader can write nothing (INV-8).
- * Method: every method of a reader on a port that notes what it sends; Redis's own table says what is a read. That its
- * token cannot write either is shown where the bridge is tested, and that a read-only token suffices in conformance.
+ * Goal: a reader cannot write (INV-8).
+ * Method: every method of a reader on a port that records what it sends; Redis's own table says which commands are reads. The
+ * bridge's tests show that the read-only token cannot write, and test/unit/redis/ports.test.ts that it is enough for a reader.
  */
 import { Redis } from "ioredis";
 import { expect, it } from "vitest";
@@ -10,7 +10,7 @@ import { readerOver } from "../../../src/reader/reader.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
 
-it("INV-8: a reader sends nothing but commands of Redis's category @read, none of them dangerous", async () => {
+it("INV-8: a reader sends only commands of Redis's category @read, and none of @dangerous", async () => {
   await using server = await startRedis();
   const shard = new TestShard(server.url);
   await shard.record({ process: "p", seq: 1, operations: operations("+alice", "+bob"), sockets: 2 });

@@ -1,7 +1,7 @@
 /**
- * Goal: with `linger` operations gather, one fold serves many records and many processes, and each operation is visible
- * within it all the same.
- * Method: recorders on a real Redis and on a clock of the test's own, so that nothing depends on how fast the machine is.
+ * Goal: with `linger`, operations gather and one fold serves many records and processes, and each operation is still visible
+ * within `linger`.
+ * Method: recorders on a real Redis with the test's clock, so that nothing depends on the speed of the machine.
  */
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
@@ -130,7 +130,7 @@ async function start(options: RecorderOptions = {}): Promise<Recorder> {
 const keys = () => keysOf(prefix, 0, 1);
 const users = () => redis.hgetall(keys().users);
 
-it("an operation alone is appended, folded, and visible within linger", async () => {
+it("a single operation is appended, folded and visible within linger", async () => {
   const recorder = await start();
   recorder.connect("alice");
   await pass(LINGER_MS / 4);
@@ -143,7 +143,7 @@ it("an operation alone is appended, folded, and visible within linger", async ()
   expect(sent.length).toBe(3);
 });
 
-it("at any moment every operation older than linger is visible, and a second costs a few records and folds", async () => {
+it("every operation older than linger is always visible, and a second costs a few records and folds", async () => {
   const recorder = await start();
   for (let i = 0; i < 50; i++) {
     recorder.connect(`u${i}`);
@@ -156,7 +156,7 @@ it("at any moment every operation older than linger is visible, and a second cos
   expect(count("EVALSHA")).toBeLessThanOrEqual(8);
 });
 
-it("who comes and goes while operations gather leaves nothing to append", async () => {
+it("a connect and a disconnect while operations gather cancel out", async () => {
   const recorder = await start();
   recorder.connect("alice");
   await pass(LINGER_MS / 4);
@@ -174,7 +174,7 @@ it("a full record does not wait to be appended", async () => {
   expect(Object.keys(await users()).length).toBe(100);
 });
 
-it("one fold serves two processes: the other takes a look and is done", async () => {
+it("one fold serves two processes: the other only takes a look", async () => {
   const first = await start();
   const second = await start();
   first.connect("alice");
@@ -186,7 +186,7 @@ it("one fold serves two processes: the other takes a look and is done", async ()
   expect(sent.filter((name) => name === "EVALSHA").length).toBe(1);
 });
 
-it("a goodbye does not linger", async () => {
+it("a goodbye is appended at once", async () => {
   const recorder = await start();
   recorder.connect("alice");
   const closed = recorder.close(1_000);
@@ -205,7 +205,7 @@ it("without linger, full records that follow each other share a fold", async () 
   expect(sent.filter((name) => name === "EVALSHA").length).toBeLessThanOrEqual(2);
 });
 
-it("linger is checked against the heartbeat", () => {
+it("linger must be at most the heartbeat", () => {
   expect(() => resolveRecorderOptions({ ttl: 3_000, linger: 1_001 })).toThrow(
     "linger (1001 ms) must be at most heartbeat (1000 ms)",
   );

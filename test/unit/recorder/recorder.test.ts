@@ -1,6 +1,6 @@
 /**
- * Goal: whatever Redis or the way to it does, the counts become what is open, by themselves (INV-3, INV-6, INV-9).
- * Method: recorders without sockets, on a Redis and behind a proxy that the test breaks; the projection is read directly.
+ * Goal: whatever Redis or the network does, the counts converge to the open sockets by themselves (INV-3, INV-6, INV-9).
+ * Method: recorders without sockets, with a Redis and a proxy that the test breaks; the projection is read directly.
  */
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -50,17 +50,19 @@ afterEach(async () => {
 interface TestRecorder {
   recorder: Recorder;
   errors: string[];
+  codes: string[];
   lines: string[];
 }
 
 /** `timeout`: of the connection, ms. Short only where replies are lost for good: a busy machine is late as well. */
 async function start(
-  options: RecorderOptions & { url?: string; timeout?: number } = {},
+  options: RecorderOptions & { url?: string; timeout?: number; connections?: () => number } = {},
 ): Promise<TestRecorder> {
   const errors: string[] = [];
+  const codes: string[] = [];
   const lines: string[] = [];
   const say = (line: string) => lines.push(line);
-  const { url = server.url, timeout = 5_000, ...rest } = options;
+  const { url = server.url, timeout = 5_000, connections = () => 0, ...rest } = options;
   const connection = connect(url, { timeout, name: "test" });
   const recorder = new Recorder({
     connection,
@@ -71,12 +73,15 @@ async function start(
       logger: { info: say, warn: say, error: say },
       ...rest,
     }),
-    connections: () => 0,
-    onError: (error) => errors.push(error.message),
+    connections,
+    onError: (error) => {
+      errors.push(error.message);
+      codes.push(error.code);
+    },
   });
   opened.push({ recorder, connection });
   await recorder.ready();
-  return { recorder, errors, lines };
+  return { recorder, errors, codes, lines };
 }
 
 const keys = () => keysOf(prefix, 0, 1);
@@ -88,7 +93,7 @@ const told = async () =>
     fields.flatMap((name, i) => (i % 2 === 0 && name !== "cause" ? [`${name} ${fields[i + 1]}`] : [])),
   );
 
-it("connect to visible in users takes one round trip on an idle system", async () => {
+it("a connect is visible in users after one round trip on an idle system", async () => {
   const { recorder } = await start({ url: proxy.url, ...SILENT });
   await untilEqual(async () => redis.exists(keys().totals), 1);
   // Nothing more comes back from the server: what is visible then took one request.
@@ -100,7 +105,22 @@ it("connect to visible in users takes one round trip on an idle system", async (
   proxy.cut();
 });
 
-it("INV-2: a record of which nobody knows whether it arrived is sent again as it was", async () => {
+it("an error thrown by our own code is INTERNAL, not REDIS_UNAVAILABLE, and the recorder continues", async () => {
+  let broken = false;
+  const { recorder, codes } = await start({
+    connections() {
+      if (broken) throw new TypeError("a bug");
+      return 0;
+    },
+  });
+  broken = true;
+  recorder.connect("alice");
+  await untilEqual(() => Promise.resolve(codes), ["INTERNAL"]);
+  broken = false;
+  await untilEqual(users, { alice: "1" });
+});
+
+it("INV-2: a record whose fate is unknown is sent again unchanged", async () => {
   // No heartbeat may be on its way when replies begin to get lost: the record would wait for its reply, and once that is
   // given up, for a connection whose every reply is lost.
   const { recorder } = await start({ url: proxy.url, project: false, timeout: 500, ...SILENT });
@@ -117,7 +137,7 @@ it("INV-2: a record of which nobody knows whether it arrived is sent again as it
   expect(again).toEqual(first);
 });
 
-it("INV-6: an idle process keeps its lease for as long as it lives", async () => {
+it("INV-6: an idle process keeps its lease as long as it lives", async () => {
   const { recorder } = await start();
   recorder.connect("alice");
   await untilEqual(users, { alice: "1" });
@@ -130,7 +150,7 @@ it("INV-6: an idle process keeps its lease for as long as it lives", async () =>
   expect(await redis.hget(keys().totals, "reaped")).toBe("0");
 });
 
-describe("INV-3: the counts become what is open", () => {
+describe("INV-3: the counts converge to the open sockets", () => {
   async function heals(
     harm: () => Promise<unknown>,
     options: { project?: boolean } = {},
@@ -204,7 +224,7 @@ describe("INV-3: the counts become what is open", () => {
   });
 });
 
-describe("a way to Redis that breaks", () => {
+describe("with a broken network", () => {
   it("INV-2, INV-3: lost replies and cut connections lose nothing and count nothing twice", async () => {
     const { recorder } = await start({ url: proxy.url });
     const expected: Record<string, string> = {};
@@ -229,7 +249,7 @@ describe("a way to Redis that breaks", () => {
     expect(await redis.hget(keys().totals, "fenced")).toBe("0");
   });
 
-  it("INV-9: while Redis is away memory is bounded by the open sockets, and there is one error, not one per retry", async () => {
+  it("INV-9: while Redis is unreachable memory is bounded by the open sockets, and there is one error, not one per retry", async () => {
     const { recorder, errors, lines } = await start({ url: proxy.url });
     for (let i = 0; i < 100; i++) recorder.connect(`stays${i}`);
     await until("counted", async () => (await redis.hlen(keys().users)) === 100);
@@ -259,14 +279,14 @@ describe("a way to Redis that breaks", () => {
   });
 });
 
-it("a sweep elsewhere folds what processes append that project nothing themselves", async () => {
+it("a sweep folds the records of processes that do not project", async () => {
   const { recorder } = await start({ project: false });
   recorder.connect("alice");
   await until("appended", async () => (await redis.xlen(keys().records)) >= 2);
   expect(await users()).toEqual({});
 });
 
-it("a disconnect that no connect preceded is told as INTERNAL, throws nothing, and what is open is sent anew", async () => {
+it("a disconnect without a connect before it is INTERNAL and does not throw, and the open sockets are sent again", async () => {
   const { recorder, errors } = await start();
   recorder.connect("alice");
   const [before] = recorder.processes;

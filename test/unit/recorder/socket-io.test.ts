@@ -1,5 +1,5 @@
 /**
- * Goal: what is counted is what is connected: every way a socket of Socket.IO comes, changes and goes.
+ * Goal: the counts equal the connected sockets, for every way a Socket.IO socket connects, changes and disconnects.
  * Method: real servers and real clients; presence is asked until it says what is expected.
  */
 import { execFileSync } from "node:child_process";
@@ -36,8 +36,8 @@ async function node(
   return started;
 }
 
-describe("sockets that come and go", () => {
-  it("count users once and sockets each, anonymous ones too", async () => {
+describe("sockets", () => {
+  it("are counted, anonymous ones too, and their users are counted once", async () => {
     const a = await node();
     const clients = [
       await connect(a.url, "alice"),
@@ -64,7 +64,7 @@ describe("sockets that come and go", () => {
     await untilEqual(() => a.heard, ["+alice connect", "-alice leave"]);
   });
 
-  it("whose transport drops are a disconnect; a goodbye from either side is a leave", async () => {
+  it("disconnect when the transport drops, and leave after a goodbye from either side", async () => {
     const a = await node();
     const [drops, leaves, kicked] = [
       await connect(a.url, "drops"),
@@ -84,7 +84,7 @@ describe("sockets that come and go", () => {
     kicked.disconnect();
   });
 
-  it("keep their user present through a dropped transport for as long as the grace, not after a goodbye", async () => {
+  it("keep their user present for the grace after a dropped transport, not after a goodbye", async () => {
     const a = await node({ grace: 60_000 });
     const first = await connect(a.url, "alice");
     await untilEqual(() => a.heard, ["+alice connect"]);
@@ -98,8 +98,8 @@ describe("sockets that come and go", () => {
   });
 });
 
-describe("a user that is found asynchronously", () => {
-  it("is counted once it is known; a socket gone meanwhile never is", async () => {
+describe("an async user function", () => {
+  it("lets its socket be counted once it resolves; a socket that has left by then is never counted", async () => {
     const pending = new Map<string, (user: string) => void>();
     const a = await node({
       user: (socket) =>
@@ -118,7 +118,7 @@ describe("a user that is found asynchronously", () => {
     expect(await counts(a.presence)).toMatchObject({ users: 0, sockets: 0 });
   });
 
-  it("that cannot be found leaves an anonymous socket and an error", async () => {
+  it("that fails leaves an anonymous socket and an error", async () => {
     const a = await node({
       user: (socket) => {
         const { user } = socket.handshake.auth as { user: string };
@@ -161,7 +161,7 @@ describe("identify", () => {
     expect(await counts(a.presence)).toMatchObject({ users: 0, sockets: 0 });
   });
 
-  it("wins over a user function that is still pending", async () => {
+  it("overrides a user function that is still pending", async () => {
     let answer: (user: string) => void = () => {};
     const a = await node({ user: () => new Promise((resolve) => (answer = resolve)) });
     const client = await connect(a.url);
@@ -173,7 +173,7 @@ describe("identify", () => {
     await untilEqual(() => a.heard, ["+alice connect", "-alice leave"]);
   });
 
-  it("refuses bad ids and sockets that are not counted", async () => {
+  it("refuses invalid ids and sockets that are not counted", async () => {
     const a = await node();
     a.io.of("/other");
     const client = await connect(`${a.url}/other`, "alice");
@@ -185,7 +185,7 @@ describe("identify", () => {
 });
 
 describe("namespaces", () => {
-  it("only the main one is counted by default, and nothing opens one that the application did not", async () => {
+  it("only the main one is counted by default, and Rollcall opens none", async () => {
     const a = await node();
     a.io.of("/orders");
     const manager = new Manager(a.url, { transports: ["websocket"], reconnection: false });
@@ -197,7 +197,7 @@ describe("namespaces", () => {
     orders.disconnect();
   });
 
-  it("several over one connection count as several sockets of one connection", async () => {
+  it("several over one connection are several sockets of one connection", async () => {
     const a = await node({ namespaces: ["/", "/orders"] });
     expect([...a.io._nsps.keys()]).toEqual(["/"]);
     a.io.of("/orders");
@@ -233,7 +233,7 @@ describe("namespaces", () => {
   });
 });
 
-it("connection state recovery: the same socket id comes back and is counted once", async () => {
+it("a socket id restored by connection state recovery is counted once", async () => {
   const a = await node({ grace: 60_000 }, { connectionStateRecovery: { maxDisconnectionDuration: 60_000 } });
   const recovered: boolean[] = [];
   a.io.on("connection", (socket) => {
@@ -279,7 +279,7 @@ describe("close", () => {
     await redis.quit();
   });
 
-  it("leaves nothing that keeps the process alive, even when Redis is away; and one error was told, not one a retry", () => {
+  it("leaves nothing that keeps the process alive, even without Redis, and one error is emitted, not one per retry", () => {
     const script = `
       import { createServer } from "node:http";
       import { createServer as createTcpServer } from "node:net";
@@ -324,7 +324,7 @@ describe("close", () => {
     expect(said).toMatchObject({ timers: said.left.length, left: said.left.map(() => 100) });
   });
 
-  it("appends what is still to be told", async () => {
+  it("appends what is left", async () => {
     const a = await node();
     const b = await node();
     const clients = await Promise.all(Array.from({ length: 150 }, (_, i) => connect(a.url, `u${i}`)));
@@ -349,7 +349,7 @@ describe("close", () => {
   );
 });
 
-describe("what an application hands in", () => {
+describe("the arguments of createPresence", () => {
   it.each([
     ["an ioredis client with RESP2", () => new Redis(server.url, { protocol: 2, keyPrefix: "app:" }), 1],
     ["an ioredis client with RESP3", () => new Redis(server.url, { protocol: 3, keyPrefix: "app:" }), 4],
@@ -358,7 +358,7 @@ describe("what an application hands in", () => {
       () => new Redis(server.url, { protocol: 3, replyMapping: "resp3" }),
       1,
     ],
-  ] as const)("may be %s, whose own use goes on", async (_, make, shards) => {
+  ] as const)("may be %s, which the application can still use", async (_, make, shards) => {
     const redis = make();
     const a = await node({ redis, shards });
     const client = await connect(a.url, "alice");
@@ -372,7 +372,7 @@ describe("what an application hands in", () => {
     await redis.quit();
   });
 
-  it("may be a Cluster, each shard in a slot of its own", async () => {
+  it("may be a Cluster, with each shard in its own slot", async () => {
     const own = await startRedis({
       args: ["--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"],
     });
@@ -394,7 +394,7 @@ describe("what an application hands in", () => {
     await own.stop();
   });
 
-  it("is refused with a reason when it cannot work", async () => {
+  it("are refused with a reason when they are invalid", async () => {
     const { io } = await startServer();
     const options = { redis: server.url, user: userOfAuth };
     const refuse = (bad: object, message: RegExp) => {
@@ -409,7 +409,7 @@ describe("what an application hands in", () => {
     refuse({ hearbeat: 900 }, /unknown option hearbeat of createPresence: did you mean heartbeat\?/);
     refuse({ logger: { warn() {} } }, /logger must have the functions info, warn and error/);
     for (const [other, message] of [
-      [io.of("/"), /must be a Socket.IO server.*a namespace: pass the server/],
+      [io.of("/"), /must be a Socket.IO server.*a namespace: pass its server/],
       [{}, /must be a Socket.IO server/],
       [undefined, /must be a Socket.IO server/],
       [options, /must be a Socket.IO server/],
@@ -419,7 +419,7 @@ describe("what an application hands in", () => {
     await io.close();
   });
 
-  it("a prefix in use with another number of shards is told through `ready` and `error`", async () => {
+  it("a prefix in use with another number of shards is reported through `ready` and `error`", async () => {
     await node();
     const { io } = await startServer();
     const presence = createPresence(io, { redis: server.url, prefix, shards: 4, user: userOfAuth });
@@ -440,7 +440,7 @@ describe("what an application hands in", () => {
     client.disconnect();
   });
 
-  it("a function in `namespaces` that throws is told, and its namespace is not counted", async () => {
+  it("a function in `namespaces` that throws is reported, and its namespace is not counted", async () => {
     const a = await node({
       namespaces: [
         (name) => {

@@ -1,6 +1,6 @@
 /**
- * Goal: a decoded reply is what its type says; any other is refused with what was asked and what kind of thing came.
- * Method: replies of RESP2 and RESP3, and one wrong of each kind.
+ * Goal: a decoded reply has its declared type; any other is refused, naming the command and the kind of value.
+ * Method: replies of RESP2 and RESP3, and an invalid one of each kind.
  */
 import { expect, it } from "vitest";
 import type { PresenceError } from "../../../src/core/errors.ts";
@@ -14,7 +14,7 @@ const refused = (message: string | RegExp) =>
     message: expect.stringMatching(message) as string,
   }) as PresenceError;
 
-it("whole numbers come as numbers and in decimal", () => {
+it("a whole number may be a number or decimal text", () => {
   expect([0, "0", "-1", 12, "1732643337000"].map((reply) => decode.integer(reply, "X"))).toEqual([
     0, 0, -1, 12, 1_732_643_337_000,
   ]);
@@ -32,27 +32,27 @@ it.each([
   [[]],
   [Number.NaN],
   [2 ** 53],
-])("%j is no whole number", (reply) => {
+])("%j is not a whole number", (reply) => {
   expect(() => decode.integer(reply, "XLEN of records")).toThrow(
     refused(/^XLEN of records: expected a whole number, got (text|nothing|a list of 0|a number);/),
   );
 });
 
-it("null is no text and no number, where it may be there", () => {
+it("null is accepted only where it is allowed", () => {
   expect(decode.textOrNull(null, "X")).toBeNull();
   expect(decode.integerOrNull(null, "X")).toBeNull();
   expect(decode.timeOrNull(null, "X")).toBeNull();
   expect(() => decode.text(null, "X")).toThrow(refused("expected text, got nothing"));
 });
 
-it("a time is one that a Date can hold", () => {
+it("a time must fit into a Date", () => {
   expect(new Date(decode.timeOrNull("8640000000000000", "X")!).toISOString()).toBe(
     "+275760-09-13T00:00:00.000Z",
   );
   expect(() => decode.timeOrNull("8640000000000001", "X")).toThrow(refused("expected a time in ms"));
 });
 
-it("scores come flat in RESP2 and with their members in RESP3", () => {
+it("scores are in a flat list in RESP2 and in pairs in RESP3", () => {
   const expected = [
     ["p", 2000],
     ["q", 0],
@@ -62,14 +62,14 @@ it("scores come flat in RESP2 and with their members in RESP3", () => {
   expect(() => decode.scored(["p", "2000", "q"], "X")).toThrow(refused("names with values, got a list of 3"));
 });
 
-it("fields are as many as were asked for", () => {
+it("the number of fields must be the number requested", () => {
   expect(decode.fieldsOf(["1", null], "X", 2)).toEqual(["1", null]);
   expect(() => decode.fieldsOf(["1"], "HMGET of users", 2)).toThrow(
     refused("HMGET of users: expected a list of 2, got a list of 1"),
   );
 });
 
-it("entries have an id of a stream and text", () => {
+it("entries have a stream id and text fields", () => {
   expect(decode.entriesOf([["5-0", ["online", "alice"]]], "X")).toEqual([
     { id: "5-0", fields: ["online", "alice"] },
   ]);
@@ -78,7 +78,7 @@ it("entries have an id of a stream and text", () => {
   expect(() => decode.entriesOf([["5-0", null]], "X")).toThrow(refused("expected a list, got nothing"));
 });
 
-it("streams come as pairs or as a flat map; none when nothing came", () => {
+it("streams are pairs or a flat map; null is an empty list", () => {
   const entries = [["5-0", ["a", "b"]]];
   const expected = [["s", [{ id: "5-0", fields: ["a", "b"] }]]];
   expect(streamsOf([["s", entries]])).toEqual(expected);
@@ -87,7 +87,7 @@ it("streams come as pairs or as a flat map; none when nothing came", () => {
   expect(() => streamsOf("OK")).toThrow(refused("XREAD: expected a list, got text"));
 });
 
-it("no value is quoted: one may be a user's id", () => {
+it("no value is quoted, because it may be a user id", () => {
   const secret = "alice@example.com";
   for (const wrong of [
     () => decode.integer(secret, "X"),

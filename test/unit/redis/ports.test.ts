@@ -1,6 +1,6 @@
 /**
- * Goal: projector and reader do the same over every client, with one shard and with four.
- * Method: one suite, run on each; records are appended as a recorder would, by user id over the shards.
+ * Goal: projector and reader behave the same over every client, with one shard and with four.
+ * Method: one suite, run for each; records are appended as by a recorder, to the shard of each user.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { keysOf } from "../../../src/core/keys.ts";
@@ -52,7 +52,13 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     }
   }
 
-  it("an empty prefix: nothing, and stale because nobody ever projected", async () => {
+  it("an error thrown by our own code is passed on: only the client's errors become REDIS_UNAVAILABLE", async () => {
+    const bug = [undefined] as never;
+    await expect(client.write.pipeline(bug)).rejects.toBeInstanceOf(TypeError);
+    await expect(client.read.read(bug)).rejects.toBeInstanceOf(TypeError);
+  });
+
+  it("an empty prefix has no users, and is stale because no projector has run", async () => {
     expect(await reader.counts()).toMatchObject({
       users: 0, sockets: 0, connections: 0,
       asOf: { projectedAt: null, stale: true, lag: { records: 0, ms: 0 }, cursor: Array(shards).fill("0-0").join("_") },
@@ -62,7 +68,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     expect(await reader.user("alice")).toMatchObject({ id: "alice", online: false, sockets: 0 });
   });
 
-  it("counts, and says how old the answer is", async () => {
+  it("counts() returns the counts and how old they are", async () => {
     await append(operations("+alice", "+alice", "+bob", "+", "+"));
     const before = await reader.counts();
     expect(before).toMatchObject({ users: 0, sockets: 0, asOf: { lag: { records: shards } } });
@@ -78,7 +84,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     expect(asOf.record.split("_").length).toBe(shards);
   });
 
-  it("is stale when the projector is overdue by more than staleAfter, and says how old the log's head is", async () => {
+  it("an answer is stale when the projector is overdue by more than staleAfter, and has the age of the oldest record", async () => {
     await append(operations("+alice"), 60_000);
     await projector.sweep();
     await append(operations("+bob"), 60_000);
@@ -94,7 +100,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     expect((await asOf(66_000)).lag.ms).toBeGreaterThan(65_000);
   });
 
-  it("one user and many, in the order asked, hostile ids included", async () => {
+  it("user() and lookup() find every id, hostile ones included, in the order requested", async () => {
     const ids = [
       "123",
       "true",
@@ -124,7 +130,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     expect(all.map(({ id }) => id).sort()).toEqual([...ids].sort());
   });
 
-  it("refuses what cannot be asked", async () => {
+  it("invalid ids, limits and cursors are refused", async () => {
     await expect(reader.user("")).rejects.toMatchObject({ code: "USER_INVALID" });
     await expect(reader.lookup(Array(1001).fill("a") as string[])).rejects.toMatchObject({
       code: "OPTIONS_INVALID",
@@ -133,7 +139,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     await expect(reader.page({ limit: 0 })).rejects.toMatchObject({ code: "OPTIONS_INVALID" });
   });
 
-  it("pages hold every user who stays, while others come and go", async () => {
+  it("pages hold every user who stays while others connect and leave", async () => {
     const stay = Array.from({ length: 3000 }, (_, i) => `stay-${i}`);
     await append(stay.map((user) => ({ op: "connect", user })));
     await projector.sweep();
@@ -158,7 +164,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     for (const id of stay) expect(seen.has(id)).toBe(true);
   });
 
-  it("lists processes with their shards added up", async () => {
+  it("processes() sums each process over its shards", async () => {
     await append(operations(...Array.from({ length: 40 }, (_, i) => `+u${i}`)));
     await projector.sweep();
     const { processes } = await reader.processes();
@@ -206,7 +212,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     );
   });
 
-  it("a key of another type is named, to reader and projector", async () => {
+  it("a key of another type is named by reader and projector", async () => {
     await append(operations("+alice"));
     await projector.sweep();
     const { users } = keysOf(prefix, 0, shards);
@@ -221,7 +227,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     });
   });
 
-  it("INV-11: from a snapshot's cursor the changes go on without a gap, each of them once", async () => {
+  it("INV-11: changes continue from a snapshot's cursor without a gap, each once", async () => {
     await append(operations("+alice", "+bob"));
     await projector.sweep();
     const { asOf } = await reader.lookup(["alice", "bob", "carol"]);
@@ -246,7 +252,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     expect(after).toBe((await reader.counts()).asOf.cursor);
   });
 
-  it("INV-11: from the beginning, and across a gap", async () => {
+  it("INV-11: changes can be read from the beginning, and a gap is reported", async () => {
     const start = (await reader.counts()).asOf.cursor;
     const ids = Array.from({ length: 300 }, (_, i) => `u${i}`);
     // Entries of one change each.
@@ -281,7 +287,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     expect(next).toBe((await reader.counts()).asOf.cursor);
   });
 
-  it("totals: what was done, and the lease that runs out first", async () => {
+  it("totals() returns the projector's counters and the lease that expires first", async () => {
     expect(await reader.totals()).toMatchObject({ records: 0, reaped: 0, processes: 0, oldestLease: null });
     await append(operations("+alice"), 30_000);
     await client.redis.call("XADD", keysOf(prefix, 0, shards).records, "*", "garbage", "in");

@@ -1,7 +1,7 @@
 /**
- * Goal: the architecture is what docs/architecture.md says: which folder may import which, and what of the outside.
- * Method: the imports of every module against the table of the page. What a runtime has is held by the compiler: src/core has a
- * tsconfig without any, tsconfig.edge.json one without Node.
+ * Goal: imports follow docs/architecture.md: which folder may import which other folder and which package.
+ * Method: the imports of every module are compared with the table of that page. The compiler checks the runtimes: src/core has a
+ * tsconfig without any, and tsconfig.edge.json is one without Node.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,16 +12,16 @@ const root = join(import.meta.dirname, "../../..");
 const rules = rulesOf(readFileSync(join(root, "docs/architecture.md"), "utf8"));
 const src = modulesIn(root, "src").flatMap(({ file, text }) => importsOf(file, text));
 
-it("every folder of src imports what docs/architecture.md allows it, and nothing else", () => {
+it("every folder of src imports only what docs/architecture.md allows", () => {
   expect(src.length).toBeGreaterThan(200);
   expect(trespasses(src, rules)).toEqual([]);
 });
 
-it("docs/architecture.md allows nothing that no folder needs", () => {
+it("docs/architecture.md allows only imports that exist", () => {
   expect(unused(src, rules)).toEqual([]);
 });
 
-it("what is shipped imports nothing of tests, rig, model, bench and examples", () => {
+it("shipped code imports nothing from tests, rig, model, bench and examples", () => {
   const shipped = ["src", "functions", "packages/upstash-bridge/src", "packages/local-redis/src"];
   const imports = shipped
     .flatMap((folder) => modulesIn(root, folder))
@@ -31,7 +31,7 @@ it("what is shipped imports nothing of tests, rig, model, bench and examples", (
   );
 });
 
-it("bench, examples, rig and model import nothing of tests", () => {
+it("bench, examples, rig and model import nothing from tests", () => {
   const imports = ["bench", "examples", "rig", "model"]
     .flatMap((folder) => modulesIn(root, folder))
     .flatMap(({ file, text }) => importsOf(file, text));
@@ -56,7 +56,7 @@ describe("a wall stops", () => {
     expect(stopped(file, text)).toHaveLength(1);
   });
 
-  it("and lets pass what the table names", () => {
+  it("and allows what the table names", () => {
     expect(stopped("src/client/client.ts", 'import type { Reader } from "../reader/reader.ts";')).toEqual([]);
     expect(stopped("src/index.ts", 'export { createPresence } from "./presence/presence.ts";')).toEqual([]);
   });

@@ -41,7 +41,7 @@ export class ShardRecorder {
   /** Since when operations gather, ms of the runtime. */
   #gathersSince = 0;
   /** When to compare what is counted with what is open; one shard does it for all. */
-  #compareAt: number;
+  #compareAt: Moment;
 
   constructor(
     shard: number,
@@ -57,7 +57,8 @@ export class ShardRecorder {
     this.#context = context;
     this.#runtime = runtime;
     this.#newId = newId;
-    this.#compareAt = runtime.now() + options.heartbeat;
+    const compares = shard === 0 && context.compare !== undefined;
+    this.#compareAt = compares ? runtime.now() + options.heartbeat : "never";
     this.#sleeper = new Sleeper(runtime);
     this.#projecting = new ShardProjecting({
       shard, keys, context, runtime, projector, signal,
@@ -123,7 +124,7 @@ export class ShardRecorder {
       if (record === undefined && !hasCome(sendAt, now) && !this.#closing) {
         const projectAt = this.#projecting.next;
         if (hasCome(projectAt, now)) await this.#projecting.project();
-        else await this.#sleeper.sleep(waitUntil(earlier(sendAt, projectAt), now));
+        else await this.#sleeper.sleep(waitUntil(earlier(earlier(sendAt, projectAt), this.#compareAt), now));
         continue;
       }
       record ??= this.journal.take({
@@ -151,7 +152,7 @@ export class ShardRecorder {
   /** Once per heartbeat, and before its record is made. */
   #compare(now: number): void {
     const { compare, options } = this.#context;
-    if (this.#shard !== 0 || this.#closing || !hasCome(this.#compareAt, now)) return;
+    if (this.#closing || !hasCome(this.#compareAt, now)) return;
     this.#compareAt = now + options.heartbeat;
     compare?.();
   }

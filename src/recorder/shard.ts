@@ -39,7 +39,7 @@ export class ShardRecorder {
   /** Until when operations gather, ms of the runtime: a part of `linger`, or the next beat. */
   #leaveAt = 0;
   /** When to compare what is counted with what is open; one shard does it for all. */
-  #compareAt: number;
+  #compareAt: Moment;
 
   constructor(
     shard: number,
@@ -55,7 +55,8 @@ export class ShardRecorder {
     this.#context = context;
     this.#runtime = runtime;
     this.#newId = newId;
-    this.#compareAt = runtime.now() + options.heartbeat;
+    const compares = shard === 0 && context.compare !== undefined;
+    this.#compareAt = compares ? runtime.now() + options.heartbeat : "never";
     this.#sleeper = new Sleeper(runtime);
     this.#projecting = new ShardProjecting({
       shard, keys, context, runtime, projector, signal,
@@ -124,7 +125,7 @@ export class ShardRecorder {
       if (record === undefined && !hasCome(sendAt, now) && !this.#closing) {
         const projectAt = this.#projecting.next;
         if (hasCome(projectAt, now)) await this.#projecting.project();
-        else await this.#sleeper.sleep(waitUntil(earlier(sendAt, projectAt), now));
+        else await this.#sleeper.sleep(waitUntil(earlier(earlier(sendAt, projectAt), this.#compareAt), now));
         continue;
       }
       try {
@@ -152,7 +153,7 @@ export class ShardRecorder {
   /** Once per heartbeat, and before its record is made. */
   #compare(now: number): void {
     const { compare, options } = this.#context;
-    if (this.#shard !== 0 || this.#closing || !hasCome(this.#compareAt, now)) return;
+    if (this.#closing || !hasCome(this.#compareAt, now)) return;
     this.#compareAt = now + options.heartbeat;
     compare?.();
   }

@@ -63,11 +63,11 @@ class Projection {
       seq: 0,
     };
     this.#processes.set(record.process, known);
-    expect(record.seq).toBe(++known.seq);
+    if (record.seq !== ++known.seq) throw new Error(`seq ${record.seq}, not ${known.seq}`);
     for (const name of LISTS) for (const user of record[name] ?? []) this.step(known.users, name, user);
     known.anonymous = record.anonymous ?? known.anonymous;
     const sum = [...known.users.values()].reduce((a, b) => a + b, 0);
-    expect(record.sockets).toBe(sum + known.anonymous);
+    if (record.sockets !== sum + known.anonymous) throw new Error("check digit");
     for (const id of record.replaces ?? []) this.#processes.delete(id);
   }
 

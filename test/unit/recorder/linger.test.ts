@@ -109,7 +109,10 @@ async function pass(ms: number): Promise<void> {
   }
 }
 
-async function start(options: RecorderOptions = {}): Promise<Recorder> {
+async function start({
+  compare,
+  ...options
+}: RecorderOptions & { compare?: () => void } = {}): Promise<Recorder> {
   const connection = connect(server.url, { timeout: 5_000, name: "test" });
   await connection.ready();
   const { port } = connection;
@@ -117,6 +120,7 @@ async function start(options: RecorderOptions = {}): Promise<Recorder> {
     connection: { ...connection, port: { ...port, ...watched(port) } },
     options: resolveRecorderOptions({ prefix, ttl: 3_600_000, linger: LINGER_MS, ...options }),
     connections: () => 0,
+    compare,
     onError: (error) => expect.unreachable(error.message),
     runtime: clock,
   });
@@ -228,7 +232,19 @@ it("without linger, full records that follow each other share a fold", async () 
   expect(sent.filter((name) => name === "EVALSHA").length).toBeLessThanOrEqual(2);
 });
 
-it("linger must be at most the heartbeat", () => {
+it("what is counted is compared with what is open once a heartbeat, by one shard for all, whatever is sent meanwhile", async () => {
+  let compared = 0;
+  const recorder = await start({ linger: 0, heartbeat: 500, shards: 2, compare: () => compared++ });
+  await pass(2_000);
+  expect(compared).toBe(4);
+  for (let i = 0; i < 20; i++) {
+    recorder.connect(`u${i}`);
+    await pass(100);
+  }
+  expect(compared).toBe(8);
+});
+
+it("linger is checked against the heartbeat", () => {
   expect(() => resolveRecorderOptions({ ttl: 3_000, linger: 1_001 })).toThrow(
     "linger (1001 ms) must be at most heartbeat (1000 ms)",
   );

@@ -97,7 +97,8 @@ function parse(fields: readonly string[]): ParsedRecord {
     const value = fields[i + 1]!;
     const place = ORDER.indexOf(name);
     if (place === -1) {
-      if (utf8Length(name) > ID_BYTES_MAX) refuse("a name is too long");
+      if (utf8Length(name) > ID_BYTES_MAX || utf8Length(value) > LIST_BYTES_MAX)
+        refuse("a name or value is too long");
       continue;
     }
     if (place <= last) refuse(`${name} is not in its place`);

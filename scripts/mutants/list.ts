@@ -10,16 +10,17 @@ export interface Edit {
 
 export interface Mutant {
   readonly name: string;
-  readonly breaks: `INV-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11}`;
+  readonly breaks: `INV-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 11 | 12}`;
   readonly edits: readonly Edit[];
   readonly tests: readonly string[];
 }
 
 const FOLD = "test/unit/lua/fold.test.ts";
 const REAP = "test/unit/lua/reap.test.ts";
-const TURNS = "test/unit/lua/turns.test.ts";
+const LEVEL = "test/unit/lua/level.test.ts";
+const BATCHING = "test/unit/lua/batching.test.ts";
+const REGRESSIONS = "test/hostile/regressions.test.ts";
 const MODEL = "test/model/model.test.ts";
-const TYPES = "test/hostile/types.test.ts";
 const JOURNAL = "test/unit/core/journal.test.ts";
 const CONFORMANCE = "test/unit/redis/ports.test.ts";
 const CHANGES = "test/unit/http/changes.test.ts";
@@ -37,157 +38,153 @@ function mutant(
   return { name, breaks, tests, edits: edits.map(([file, find, replace]) => ({ file, find, replace })) };
 }
 
-const lua = (part: string) => `src/lua/parts/${part}.lua`;
+const lua = (part: string) => `src/lua/project/${part}.lua`;
 
 export const MUTANTS: readonly Mutant[] = [
+  mutant(
+    "seq-unchecked-quick",
+    "INV-2",
+    [FOLD, MODEL],
+    [lua("quick"), "if f[4] ~= format('%.0f', seq) then why = 'seq' break end", ""],
+  ),
   mutant(
     "seq-unchecked",
     "INV-2",
     [FOLD, MODEL],
-    [
-      lua("fold"),
-      `elseif seq <= process.seq then
-    did.skipped = did.skipped + 1
-    return
-  elseif process.state == 'live' and seq ~= process.seq + 1 then`,
-      "elseif false then",
-    ],
+    [lua("fold"), "elseif record.seq <= p.seq then", "elseif false then"],
+    [lua("fold"), "record.seq ~= p.seq + 1 and", "false and"],
   ),
   mutant(
-    "group-not-moved",
-    "INV-2",
-    [FOLD, MODEL],
-    [lua("fold"), "  forget(last_id)\n", "  call('XGROUP', 'SETID', RECORDS, GROUP, '0')\n"],
-  ),
-  mutant(
-    "folded-twice",
+    "group-not-moved-back",
     "INV-2",
     [FOLD, MODEL],
     [
-      lua("fold"),
-      "    local reason = apply(record, number)\n",
-      "    local reason = apply(record, number) or apply(record, number)\n",
+      lua("quick"),
+      "  if taken < last_entry and not BY_RANGE then call('XGROUP', 'SETID', RECORDS, 'projector', folded) end\n",
+      "",
     ],
+    [lua("head"), "if not BY_RANGE and call('XLEN', RECORDS) > 0 then why = 'place' end", ""],
   ),
   mutant(
-    "changes-after-the-point-of-no-return",
+    "a-moved-group-is-believed",
     "INV-2",
-    [FOLD, TYPES],
-    [lua("fold"), "  write_plan_ahead(plan)\n  rewind = nil\n", "  rewind = nil\n  write_plan_ahead(plan)\n"],
+    [LEVEL],
+    [lua("head"), "if not BY_RANGE and call('XLEN', RECORDS) > 0 then why = 'place' end", ""],
   ),
   mutant(
-    "counts-before-changes",
-    "INV-4",
-    [FOLD, TYPES],
-    [
-      lua("fold"),
-      "  save_leases()\n  set_aside()\n  write_plan_ahead(plan)\n",
-      "  save_leases()\n  set_aside()\n  write_plan(plan)\n  write_plan_ahead(plan)\n",
-    ],
-  ),
-  mutant(
-    "not-put-back",
+    "the-head-of-the-log-is-not-looked-at",
     "INV-2",
-    [FOLD, TYPES],
-    [lua("commands"), "if rewind then call('XGROUP', 'SETID', RECORDS, GROUP, rewind) elseif", "if"],
+    [LEVEL, MODEL],
+    [lua("fold"), "if head[1] and head[1][1] ~= entries[1][1] then", "if false then"],
+    [lua("open"), "  if not entries then to_head() end\n", ""],
+  ),
+  mutant(
+    "folded-and-not-taken-off",
+    "INV-2",
+    [FOLD],
+    [lua("quick"), "  call('XTRIM', RECORDS, 'MINID', ms .. '-' .. format('%.0f', seq + 1))\n", ""],
   ),
   mutant(
     "tombstone-missing",
     "INV-2",
     [FOLD, MODEL],
-    [lua("reap"), "call('PEXPIRE', process.key, TOMBSTONE_MS)", "call('DEL', process.key)"],
+    [lua("fold"), "or p and p.state == 'ended' then", "then"],
   ),
   mutant(
-    "gap-not-fenced",
-    "INV-3",
-    [FOLD, MODEL],
-    [lua("fold"), "elseif process.state == 'live' and seq ~= process.seq + 1 then", "elseif false then"],
+    "no-tombstone-for-the-unheard",
+    "INV-2",
+    [LEVEL, MODEL],
+    [lua("fold"), "elseif other == false and id ~= p.id then preclude(id) end", "end"],
   ),
+  mutant(
+    "leases-are-written-last",
+    "INV-1",
+    [REGRESSIONS],
+    [lua("quick"), "  call('ZADD', PROCESSES, 'GT', unpack(leases))\n", ""],
+    [
+      lua("quick"),
+      "  folded = entries[taken][1]\n",
+      "  call('ZADD', PROCESSES, 'GT', unpack(leases))\n  folded = entries[taken][1]\n",
+    ],
+  ),
+  mutant("gap-not-fenced", "INV-3", [FOLD, MODEL], [lua("fold"), "record.seq ~= p.seq + 1 and", "false and"]),
   mutant(
     "no-check-digit",
     "INV-3",
     [FOLD, MODEL],
-    [lua("careful"), "if anonymous < 0 or sockets ~= record.sockets then", "if anonymous < 0 then"],
+    [lua("fold"), "if not reason and open ~= record.sockets then", "if false then"],
+  ),
+  mutant(
+    "no-check-digit-quick",
+    "INV-3",
+    [FOLD, MODEL],
+    [lua("quick"), "if p.sockets + sum ~= declared then why = 'check digit' break end", ""],
   ),
   mutant(
     "negative-counts",
     "INV-1",
     [FOLD, MODEL],
-    [lua("careful"), "      if (before[place] or 0) + net[place] < 0 then\n", "      if false then\n"],
+    [lua("steps"), "elseif not v or v == '0' then return false", "elseif not v or v == '0' then return true"],
   ),
   mutant(
-    "a-count-below-zero-goes-unnoticed",
+    "negative-counts-quick",
     "INV-1",
     [FOLD, MODEL],
-    [lua("fold"), "  if ordinary and not falls_short() then\n", "  if ordinary then\n"],
-  ),
-  mutant(
-    "sums-are-believed-whatever-the-check-digit",
-    "INV-3",
-    [FOLD, MODEL],
-    [lua("parse"), "sockets ~= sockets_now or ", ""],
-  ),
-  mutant(
-    "sums-are-believed-after-a-gap",
-    "INV-3",
-    [FOLD, MODEL],
-    [lua("parse"), "seq ~= process.seq_read + 1 or ", ""],
-  ),
-  mutant(
-    "sums-are-kept-when-starting-over",
-    "INV-2",
-    [FOLD, MODEL],
     [
-      lua("careful"),
-      "  for at = 1, positions do net[at] = 0 end\n",
-      "  for at = 1, positions do net[at] = net[at] or 1 end\n",
+      lua("quick"),
+      "elseif not v or v == '0' then why = 'negative' break",
+      "elseif not v or v == '0' then v = false",
     ],
+  ),
+  mutant(
+    "half-of-a-record-is-kept",
+    "INV-1",
+    [FOLD, MODEL],
+    [lua("fold"), "      is[one[1]], cause_of[one[1]], keep_of[one[1]] = one[2], one[3], one[4]\n", ""],
   ),
   mutant(
     "guests-taken-for-owners",
     "INV-1",
     [FOLD, MODEL],
-    [lua("parse"), "    if owner_of(at) == process then return at end\n", "    do return at end\n"],
+    [lua("apply"), "    if s == slot then\n", "    if s == slot or not found then\n"],
   ),
   mutant(
     "zero-counts-kept",
     "INV-1",
     [FOLD, MODEL],
-    [lua("counts"), "    variadic('HDEL', share.key, share.gone, share.goes)\n", ""],
+    [lua("quick"), "  if gone then call('HDEL', USERS, unpack(gone, 1, goes)) end\n", ""],
   ),
+  mutant("told-again-in-the-next-phase", "INV-4", [REAP, MODEL], [lua("expire"), "  start_steps()\n", ""]),
   mutant(
-    "told-twice",
+    "each-connect-is-told",
     "INV-4",
-    [FOLD, REAP, MODEL],
-    [lua("change"), "  entry, values, last_cause = {}, 0, nil\n", "  last_cause = nil\n"],
+    [FOLD, MODEL],
+    [lua("quick"), "            if not was then\n", "            if true then\n"],
   ),
   mutant(
     "grace-not-cancelled",
     "INV-4",
     [REAP, MODEL],
-    [lua("change"), "  variadic('ZREM', LEAVING, plan.back, plan.backs)\n", ""],
+    [lua("quick"), "        elseif was == '0' then\n", "        elseif false then\n"],
   ),
   mutant(
     "grace-puts-out-who-is-back",
     "INV-1",
     [REAP, MODEL],
-    [lua("expire"), "    if held[i] == '0' then", "    if held[i] then"],
+    [lua("expire"), "    if is[ids[i]] == '0' then", "    if true then"],
   ),
   mutant(
     "ids-not-clamped-to-the-clock",
     "INV-5",
     [REAP, MODEL],
-    [lua("read"), "parse(fields, at < now and at or now)", "parse(fields, at)"],
+    [lua("fold"), "    if at > now then at = now end\n", ""],
+    [lua("quick"), "    if at > now then at = now end\n", ""],
   ),
   mutant(
     "grace-for-the-reaped",
     "INV-5",
     [REAP, MODEL],
-    [
-      lua("reap"),
-      "local keep = process.cause ~= 'reap' and process.grace > 0",
-      "local keep = process.grace > 0",
-    ],
+    [lua("steps"), "local keep = p.cause ~= 'reap' and p.grace > 0", "local keep = p.grace > 0"],
   ),
   mutant(
     "leases-never-run-out",
@@ -199,43 +196,122 @@ export const MUTANTS: readonly Mutant[] = [
     "a-clock-that-goes-back-is-not-followed",
     "INV-5",
     [REAP, MODEL],
-    ["src/lua/project.lua", "\nfollow_clock()\n", "\n"],
+    [lua("careful"), "  follow_clock()\n", ""],
+  ),
+  mutant(
+    "the-fenced-renew-their-lease",
+    "INV-5",
+    [REAP],
+    [
+      lua("fold"),
+      "  if p.state == 'live' then\n    p.lease",
+      "  do\n    if p.state == 'fenced' then p.state = 'live' end\n    p.lease",
+    ],
   ),
   mutant(
     "reaper-before-the-log-is-drained",
     "INV-6",
     [MODEL],
-    ["src/lua/project.lua", "if drained then\n", "if true then\n"],
+    [lua("careful"), "  if drained then\n", "  if true then\n"],
   ),
   mutant(
     "leases-move-back",
     "INV-6",
     [REAP, MODEL],
-    [lua("process"), "pcall('ZADD', PROCESSES, 'GT', unpack(", "pcall('ZADD', PROCESSES, unpack("],
+    [
+      lua("quick"),
+      "call('ZADD', PROCESSES, 'GT', unpack(leases))",
+      "call('ZADD', PROCESSES, unpack(leases))",
+    ],
+    [lua("states"), "call('ZADD', PROCESSES, 'GT', p.lease", "call('ZADD', PROCESSES, p.lease"],
   ),
   mutant(
     "a-hold-holds-nothing",
     "INV-6",
     [REAP, MODEL],
-    [lua("reap"), "    if deadline > 0 and not MAY_REAP then", "    if false then"],
+    [lua("reap"), "    elseif p.state ~= 'ended' and not MAY_REAP then", "    elseif false then"],
+  ),
+  mutant(
+    "quick-although-a-lease-ran-out",
+    "INV-5",
+    [REAP, MODEL],
+    [lua("head"), "if not why and due >= 0 and due <= now and", "if not why and false and"],
+  ),
+  mutant(
+    "a-pass-in-one-slice",
+    "INV-7",
+    [REAP],
+    [lua("reap"), "elseif limit > SLICE_MAX then limit = SLICE_MAX end\n", "else limit = 1000000 end\n"],
   ),
   mutant(
     "reaper-without-a-budget",
     "INV-7",
-    [REAP],
-    [lua("reap"), "give_back(process, floor((BUDGET - work) / 2) + 1)", "give_back(process, 1000000)"],
+    [REAP, MODEL],
+    [lua("reap"), "    if work >= budget / 2 then return true end\n", ""],
   ),
   mutant(
     "fold-without-a-budget",
     "INV-7",
     [FOLD, MODEL],
-    [lua("read"), "  until work >= BUDGET / 2\n", "  until false\n"],
+    [lua("fold"), "    if work >= budget then taken = e break end\n", ""],
   ),
   mutant(
-    "slices-of-the-whole-budget",
+    "quick-without-a-budget",
     "INV-7",
     [FOLD, MODEL],
-    [lua("read"), "floor((BUDGET - work) / (OPERATIONS_MAX + 1))", "floor(BUDGET / (OPERATIONS_MAX + 1))"],
+    [lua("quick"), "    if n + e >= budget then taken = e break end\n", ""],
+  ),
+  mutant(
+    "processes-without-a-bound",
+    "INV-7",
+    [LEVEL],
+    [lua("fold"), "    if registered >= PROCESSES_MAX then return 'too many processes' end\n", ""],
+  ),
+  mutant(
+    "a-heavy-log-is-read-at-once",
+    "INV-7",
+    [LEVEL],
+    [lua("head"), "  count = math.max(1, math.min(count, floor(READ_BYTES * length / weight)))\n", ""],
+  ),
+  mutant(
+    "what-is-missing-goes-unnoticed",
+    "INV-1",
+    [LEVEL],
+    [lua("open"), "    elseif present ~= users then rebuild(", "    elseif false then rebuild("],
+  ),
+  mutant(
+    "changes-outlive-a-rebuild",
+    "INV-4",
+    [LEVEL],
+    [lua("open"), "  call('XTRIM', CHANGES, 'MAXLEN', 0)\n", ""],
+  ),
+  mutant(
+    "the-ended-decide-late",
+    "INV-12",
+    [BATCHING, MODEL],
+    [lua("fold"), "  if next(dead) then\n", "  if false then\n"],
+  ),
+  mutant(
+    "the-ended-are-quickly-forgotten",
+    "INV-12",
+    [BATCHING, MODEL],
+    [lua("head"), "elseif t[19] == '1' then why = 'unfinished'", "elseif false then why = 'unfinished'"],
+  ),
+  mutant(
+    "only-the-last-step-counts-for-grace",
+    "INV-12",
+    [BATCHING, MODEL],
+    [lua("quick"), "          if stay and stay[id] then\n", "          if stay and stay[id] and was then\n"],
+  ),
+  mutant(
+    "the-longest-grace-wins",
+    "INV-12",
+    [BATCHING, MODEL],
+    [
+      lua("steps"),
+      "tonumber(p.at) > tonumber(last.at) or p.at == last.at and keep > keep_of[id]",
+      "keep > keep_of[id]",
+    ],
   ),
   mutant(
     "reader-that-writes",
@@ -262,38 +338,6 @@ export const MUTANTS: readonly Mutant[] = [
       "complete && this.#restating ? this.#replaces : []",
       "this.#restating ? this.#replaces : []",
     ],
-  ),
-  mutant(
-    "any-token-will-do",
-    "INV-10",
-    [TURNS],
-    [lua("read"), "if TOKEN ~= decimal[token] then return false end", "if TOKEN == '' then return false end"],
-  ),
-  mutant(
-    "any-place-in-the-log-will-do",
-    "INV-10",
-    [TURNS],
-    [lua("read"), "if not head[1] or head[1][1] ~= ids[1] then return false end\n", ""],
-    [lua("read"), "  if #pending ~= count then return false end\n", ""],
-  ),
-  mutant(
-    "a-gap-will-do",
-    "INV-10",
-    [TURNS],
-    [lua("read"), "  if #pending ~= count then return false end\n", ""],
-    [lua("read"), "    if pending[i][1] ~= ids[i] then return false end\n", ""],
-  ),
-  mutant(
-    "turns-overlap",
-    "INV-10",
-    [TURNS],
-    [lua("turn"), "    if turn_ends > now and turn_ends <= now + TURN_MS then return false end\n", ""],
-  ),
-  mutant(
-    "a-call-that-ended-early-leaves-nothing-due",
-    "INV-5",
-    [SWEEP],
-    [lua("totals"), "decimal[idle and (due or -1) or now]", "decimal[due or -1]"],
   ),
   mutant(
     "a-look-believes-any-clock",

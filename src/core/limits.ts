@@ -26,6 +26,10 @@ export const FIELDS_MAX = 64;
 /** Most processes of one shard: many times what a cluster has, and what a stranger may register. */
 export const PROCESSES_MAX = 10_000;
 
+/** Bytes that one call reads at once, about: when the log is heavier, a call reads fewer entries. */
+export const READ_BYTES = 1_000_000;
+/** An entry of more than this is no record, whatever it says: no record has more than 32 names of LIST_BYTES_MAX. */
+export const ENTRY_BYTES_MAX = 2_000_000;
 /** Most records that one call reads. */
 export const RECORDS_MAX = 200;
 /** Most users that one slice of a reaping pass looks at, and most processes of one pass. */

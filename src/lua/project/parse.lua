@@ -68,7 +68,7 @@ local function parse(fields)
         if #value > ID_BYTES_MAX or not valid(value) then return nil, name .. ' is too long or not UTF-8' end
         record[name] = value
       end
-    elseif #name > ID_BYTES_MAX then return nil, 'a name is too long' end
+    elseif #name > ID_BYTES_MAX or #value > LIST_BYTES_MAX then return nil, 'a name or value is too long' end
   end
   if not record.sockets then return nil, 'sockets is missing' end
   return record

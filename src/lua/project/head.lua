@@ -31,6 +31,8 @@
   The careful path looks at the types of all keys first. When `changes` is given another type, the quick path may fail after it
   wrote `leaving`; the next level check then finds that the parts do not agree and rebuilds.
 ]]
+-- gives: ABOUT BY_RANGE CALLER CHANGES ENDED LEAVING MAY_REAP PROCESSES RECORDS REJECTED STATES TOTALS USERS apply budget byte call change changes connections count decode due encode entries fenced find floor folded folded_ever format given_back graced held left match more now operations pcall ran reaped rebuilt records rejected size skipped sockets sub t tonumber try type unpack users valid weight why
+-- reads: nothing
 local call, try, tonumber, type, unpack, floor = redis.call, redis.pcall, tonumber, type, unpack, math.floor
 local match, find, byte, sub, format = string.match, string.find, string.byte, string.sub, string.format
 local encode, decode, pcall = cjson.encode, cjson.decode, pcall

@@ -72,19 +72,19 @@ class Cluster {
     one.disconnect("gone", "disconnect");
     await this.append(one);
     await shard.drain();
-    expect(await shard.users()).toEqual({ alice: 1, bob: 3, carol: 1, gone: 0 });
+    await shard.check();
   }
 }
 
 describe("A4: after anything of the projection is gone", () => {
   const KEYS = ["records", "users", "totals", "processes", "states", "about", "leaving", "changes", "rejected", "ended", "clock"] as const; // prettier-ignore
   /** What no count depends on: there is nothing to rebuild. */
-  const APART: readonly KeyName[] = ["records", "about", "changes", "rejected", "clock"];
+  const APART = new Set<KeyName>(["records", "about", "changes", "rejected", "clock"]);
   const breaks: [string, () => Promise<unknown>, boolean][] = [
     ...KEYS.map((name): [string, () => Promise<unknown>, boolean] => [
       `the key ${name}`,
       () => shard.redis.del(shard.keys[name]),
-      !APART.includes(name),
+      !APART.has(name),
     ]),
     ["one user", () => shard.redis.hdel(shard.keys.users, "carol"), true],
     ["one state", () => shard.redis.hdel(shard.keys.states, `node-${names}`), true],

@@ -327,7 +327,7 @@ export const MUTANTS: readonly Mutant[] = [
     "journal-keeps-what-cancels-out",
     "INV-9",
     [JOURNAL],
-    ["src/core/journal.ts", "    if (known.delta === 0) this.#pending.delete(user);\n", ""],
+    ["src/core/journal.ts", "      this.#pending.delete(user);\n      return;\n", "      return;\n"],
   ),
   mutant(
     "replaces-before-all-is-stated",

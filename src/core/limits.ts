@@ -63,6 +63,14 @@ export const TURN_MS = 100;
 export const MEASURE_MS = 100;
 export const RATE_HIGH = 150;
 export const RATE_LOW = 90;
+/** Under load records leave together at multiples of this on the clock of Redis, ms: the latency it adds, at most. */
+export const PACE_MS = 20;
+/** More than half a turn, and the holder could not renew it in time. */
+export const PACE_MS_MAX = 40;
+/** How long after a beat the holder of the turn folds, ms: the records of the others are there by then. */
+export const FOLD_AFTER_BEAT_MS = 3;
+/** After so long a process checks that its last record was folded by somebody, ms. */
+export const CHECK_FOLDED_MS = 1_000;
 
 // What everybody who opens a prefix agrees on.
 

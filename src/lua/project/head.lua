@@ -23,6 +23,7 @@
   ARGV[6]  read      'group', or 'range' for an engine that lets no script call XREADGROUP
   ARGV[7]  check     '': the level checks are made once a second; '1': in this call; '2': and it is checked first that this
                      user may run every command that a call may need, so that nothing is left half written
+  ARGV[8]  'last' gives the turn back: the caller closes
 
   Returns a flat array; its slots are listed once, in src/projector/call.ts.
 

@@ -21,7 +21,7 @@ if CALLER ~= '' then
     k = k + 6
   end
   if holder == '' or holder == CALLER then
-    if rate >= RATE_HIGH or holder == CALLER and rate >= RATE_LOW then
+    if ARGV[8] ~= 'last' and (rate >= RATE_HIGH or holder == CALLER and rate >= RATE_LOW) then
       holder, turn_left = CALLER, TURN_MS
       f[k + 1], f[k + 2], f[k + 3], f[k + 4] = 'turn', CALLER, 'ends', now + TURN_MS
     elseif holder == CALLER then
@@ -30,10 +30,18 @@ if CALLER ~= '' then
     end
   end
 end
-if extra or records + rejected > 0 or f[1] then
+if extra then
   call('HSET', TOTALS, 'shards', ARGV[1], 'protocol', PROTOCOL, 'users', users, 'sockets', sockets, 'connections', connections,
     'folded', folded, 'change', change, 'records', folded_ever + records, 'ran', now, 'due', due, 'size', size,
     'graced', graced, unpack(f))
+elseif records > 0 or k > 0 then
+  -- The quick path writes what has changed.
+  if connections ~= tonumber(t[5]) then f[k + 1], f[k + 2] = 'connections', connections k = k + 2 end
+  if due ~= tonumber(t[10]) then f[k + 1], f[k + 2] = 'due', due k = k + 2 end
+  if size ~= tonumber(t[11]) then f[k + 1], f[k + 2] = 'size', size k = k + 2 end
+  if graced ~= tonumber(t[18]) then f[k + 1], f[k + 2] = 'graced', graced k = k + 2 end
+  call('HSET', TOTALS, 'users', users, 'sockets', sockets, 'folded', folded, 'change', change, 'records', folded_ever + records,
+    'ran', now, unpack(f, 1, k))
 end
 return { PROTOCOL, now, due, more, folded, records, operations, skipped, fenced, rejected, reaped, given_back, changes, held,
   left, rebuilt, holder, turn_left }

@@ -1,0 +1,134 @@
+/**
+ * Goal: under load one process folds for all, the others append at the beat, and nobody is left waiting (design: eight rules).
+ * Method: the pure schedule, with times and replies chosen.
+ */
+import { describe, expect, it } from "vitest";
+import { CHECK_FOLDED_MS, FOLD_AFTER_BEAT_MS, TURN_MS } from "../../../src/core/limits.ts";
+import { Pace } from "../../../src/core/pace.ts";
+
+const ME = "web-1";
+const answered = (holder: string, foldedId = "0-0") => ({ holder, foldedId });
+
+/** One whose clock is that of Redis, less `behind`. */
+function paceAt(behind: number, every = 20): Pace {
+  const pace = new Pace(every);
+  pace.clock(behind - 0.5, 0, 0);
+  return pace;
+}
+
+describe("while nobody holds the turn", () => {
+  it("each record leaves at once, and its fold with it", () => {
+    const pace = new Pace(20);
+    expect(pace.state).toBe("alone");
+    expect(pace.untilAppend(1_234)).toBe(0);
+    expect(pace.along).toBe("fold");
+    expect(pace.foldAt).toBeUndefined();
+  });
+});
+
+describe("while another process holds the turn", () => {
+  it("records leave at multiples of the pace on the clock of Redis, whatever our clock says", () => {
+    for (const behind of [0, 7, -7, 1_790_000_000_013]) {
+      const pace = paceAt(behind);
+      pace.answered(answered("other"), ME, 1_001);
+      expect(pace.along).toBe("turn");
+      for (const now of [0, 3, 19, 100.5]) {
+        const wait = pace.untilAppend(now);
+        expect(wait).toBeGreaterThan(0);
+        expect(wait).toBeLessThanOrEqual(20);
+        expect(Math.abs(Math.round((now + behind + wait) / 20) * 20 - (now + behind + wait))).toBeLessThan(
+          0.001,
+        );
+      }
+    }
+  });
+
+  it("a record that was appended during the turn is left to its holder, and checked after a second", () => {
+    const pace = paceAt(0);
+    pace.answered(answered("other"), ME, 1_001);
+    expect(pace.appended("1000-0", 1_000, { ends: 1_050, folded: "990-0" })).toBe(false);
+    expect(pace.foldAt).toBe(1_000 + CHECK_FOLDED_MS);
+    expect(pace.isFolded("999-0")).toBe(false);
+    expect(pace.isFolded("1000-0")).toBe(true);
+    expect(pace.foldAt).toBeUndefined();
+  });
+
+  it.each([
+    ["ended", 1_000],
+    ["lasts longer than a turn can, since the clock went back", 1_001 + TURN_MS],
+    ["was given back", 0],
+  ])("a turn that %s is nobody's: we fold at once, and for ourselves from then on", (_, ends) => {
+    const pace = paceAt(0);
+    pace.answered(answered("other"), ME, 1_001);
+    expect(pace.appended("1000-0", 1_000, { ends, folded: "990-0" })).toBe(true);
+    expect(pace.state).toBe("alone");
+  });
+});
+
+describe("while we hold the turn", () => {
+  it("records leave at the beat alone, and are folded a little later with those of the others", () => {
+    const pace = paceAt(0);
+    pace.answered(answered(ME), ME, 1_001);
+    expect(pace.state).toBe("holds");
+    expect(pace.along).toBe("nothing");
+    expect(pace.foldAt).toBe(1_003);
+    pace.answered(answered(ME), ME, 1_004);
+    expect(pace.foldAt).toBe(1_020 + FOLD_AFTER_BEAT_MS);
+  });
+
+  it("until an answer says that somebody else does, or nobody", () => {
+    const pace = paceAt(0);
+    pace.answered(answered(ME), ME, 1_001);
+    pace.answered(answered("other"), ME, 1_001);
+    expect(pace.state).toBe("follows");
+    pace.answered(answered(""), ME, 1_001);
+    expect(pace.state).toBe("alone");
+  });
+});
+
+it("pace 0 never waits and never holds", () => {
+  const pace = new Pace(0);
+  pace.answered(answered(ME), ME, 1_001);
+  expect(pace.state).toBe("alone");
+  expect(pace.untilAppend(7)).toBe(0);
+});
+
+it("what was lost is lost: after a reset each folds for itself", () => {
+  const pace = paceAt(0);
+  pace.answered(answered(ME), ME, 1_001);
+  pace.reset();
+  expect(pace.state).toBe("alone");
+  expect(pace.foldAt).toBeUndefined();
+});
+
+describe("the clock of Redis", () => {
+  /** How far off the next beat is from a multiple of 20 on the clock of Redis. */
+  function errorAt(pace: Pace, now: number, ahead: number): number {
+    const beat = now + ahead + pace.untilAppend(now);
+    return Math.abs(beat - Math.round(beat / 20) * 20);
+  }
+
+  it("is known within half a trip and half a ms, by the shortest trip of late", () => {
+    const pace = new Pace(20);
+    pace.answered(answered("other"), ME, 1_001);
+    // The reply of a slow trip, then of a quick one, then slow ones again.
+    for (const [sent, trip] of [
+      [0, 40],
+      [100, 2],
+      [200, 30],
+      [300, 50],
+    ] as const) {
+      const there = Math.floor(sent + trip / 2 + 5_000);
+      pace.clock(there, sent, sent + trip);
+    }
+    expect(errorAt(pace, 400, 5_000)).toBeLessThanOrEqual(1.5);
+  });
+
+  it("is followed when it jumps, after some replies", () => {
+    const pace = new Pace(20);
+    pace.answered(answered("other"), ME, 1_001);
+    pace.clock(5_001, 0, 2);
+    for (let sent = 100; sent < 5_000; sent += 20) pace.clock(sent + 9_001, sent, sent + 3);
+    expect(errorAt(pace, 5_000, 9_000)).toBeLessThanOrEqual(2);
+  });
+});

@@ -404,7 +404,7 @@ class ProjectorCall {
     const state = this.#state;
     const dead = new Map(state.pass.map(({ slot, id }) => [slot, id]));
     const found = state.users.size;
-    for (const user of [...state.users.keys()]) this.#takeOffUser(user, dead);
+    for (const user of state.users.keys()) this.#takeOffUser(user, dead);
     this.#work += found + 1;
     this.#tell();
     for (const { id } of state.pass) this.#bury(id);
@@ -474,7 +474,7 @@ function sortedByDeadline(leaving: ReadonlyMap<string, number>): [string, number
 
 /** Redis orders members of equal score by their bytes, which is the order of their code points. */
 function utf8Before(a: string, b: string): boolean {
-  const [x, y] = [[...a], [...b]];
+  const [x, y] = [Array.from(a), Array.from(b)];
   for (let i = 0; i < Math.min(x.length, y.length); i++) {
     const [p, q] = [x[i]!.codePointAt(0)!, y[i]!.codePointAt(0)!];
     if (p !== q) return p < q;

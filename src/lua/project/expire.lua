@@ -1,4 +1,6 @@
 -- expire: let out the users whose grace is over, a bounded number a call.
+-- gives: expire follow_clock_in_grace
+-- reads: LEAVING MAY_REAP back budget call cause_of due_at floor format graced held is longest look_up now start_steps work write_steps
 
 -- Graces that no process could have given, since the clock has gone back, come down to the longest that any gave.
 local function follow_clock_in_grace()

@@ -1,4 +1,6 @@
 -- fold: the records of the log, in its order, one by one.
+-- gives: CAUSE carry_out fold fold_record read register registered
+-- reads: ABOUT BY_RANGE PROCESSES RECORDS budget call cause_of connections count dead encode entries fence find finish floor folded forget_the_dead format is keep_of known longest look_up match now operations parse preclude process_of records save_states set_aside size skipped slots sockets start_steps take_off take_step tell_about to_head touch try weight work write_steps
 
 local registered -- how many processes there are, once that is asked for
 

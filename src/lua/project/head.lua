@@ -32,6 +32,8 @@
   The careful path looks at the types of all keys first. When `changes` is given another type, the quick path may fail after it
   wrote `leaving`; the next level check then finds that the parts do not agree and rebuilds.
 ]]
+-- gives: ABOUT BY_RANGE CALLER CHANGES ENDED LEAVING MAY_REAP PROCESSES RECORDS REJECTED STATES TOTALS USERS apply budget byte call change changes connections count decode due encode entries fenced find floor folded folded_ever format given_back graced held left match more now operations pcall ran reaped rebuilt records rejected size skipped sockets sub t tonumber try type unpack users valid weight why
+-- reads: nothing
 local call, try, tonumber, type, unpack, floor = redis.call, redis.pcall, tonumber, type, unpack, math.floor
 local match, find, byte, sub, format = string.match, string.find, string.byte, string.sub, string.format
 local encode, decode, pcall = cjson.encode, cjson.decode, pcall
@@ -75,7 +77,7 @@ elseif ARGV[7] ~= '' or now - tonumber(t[12] or 0) >= CHECK_MS then why = 'check
 local count = floor(budget / size)
 if count < 1 then count = 1 elseif count > RECORDS_MAX then count = RECORDS_MAX end
 -- How heavy the log is, by its first nodes; some engines do not tell, and some users may not ask.
-local weight = try('MEMORY', 'USAGE', RECORDS, 'SAMPLES', 8)
+local weight = try('MEMORY', 'USAGE', RECORDS)
 if type(weight) ~= 'number' then weight = 0 end
 if weight > READ_BYTES then
   local length = call('XLEN', RECORDS)

@@ -1,4 +1,6 @@
 -- parse: is this entry a record? Reads and writes no key.
+-- gives: RANK list_of parse set_aside whole
+-- reads: REJECTED byte call decode find format rejected sub valid
 
 local RANK = { hello = 1, pid = 2, version = 3, protocol = 4, grace = 5, connect = 6, disconnect = 7, leave = 8, close = 9,
   anonymous = 10, sockets = 11, connections = 12, bye = 13, replaces = 14 }

@@ -1,6 +1,8 @@
 --[[ quick: folds what was read if every record of it is ordinary: of a live process, the next one, adding up, ending nobody.
   Step by step, so that the outcome never depends on how many records a call folds (INV-12). Otherwise says why in `why`, having
   written nothing. Nothing here is a function, but for what several tabs need: a call pays for each closure it makes. ]]
+-- gives: nothing
+-- reads: BY_RANGE CHANGES LEAVING PROCESSES RECORDS STATES USERS apply budget byte call change changes connections count decode due encode entries find floor folded format graced match more now operations records size sockets users valid why
 if entries and not why then repeat
   local last_entry, ids, n = #entries, {}, 0
   -- The processes, all in one command.

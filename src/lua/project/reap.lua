@@ -1,5 +1,7 @@
 -- reap: take the sockets of ended processes out of `users`, a slice of a scan a call, all that had ended at its start in one
 -- pass. HSCAN misses nobody who is there from its start to its end, and whoever names an ended process is.
+-- gives: gather reap slice
+-- reads: MAY_REAP PROCESSES USERS budget bury call dead decode due_at encode finish floor forget_the_dead held is match now order pass process_of reaped save_states scan start_steps take_off was work write_steps
 
 -- Ends those whose lease ran out, buries those nobody is on. Returns those a pass has to be made for, JSON or '', and whether
 -- there may be more of either.

@@ -1,4 +1,6 @@
 -- steps: what happens to users in a phase: read before, applied one by one, written together.
+-- gives: cause_of causes in_chunks is keep_of look_up order start_steps take_off take_step was write_steps
+-- reads: CHANGES LEAVING USERS apply call change changes dead encode format given_back graced match sockets touch users
 
 local was, is, cause_of, keep_of, order  -- by user: before, now, what took the last socket, until when grace keeps them; who
 

@@ -1,4 +1,6 @@
 -- tail: the turn (pace), the totals and the reply, of both paths.
+-- gives: extra f holder k rate turn_left
+-- reads: CALLER RECORDS TOTALS call careful change changes connections due fenced floor folded folded_ever given_back graced held left more now operations reaped rebuilt records rejected size skipped sockets t users why
 
 local extra
 if why then extra = careful() end

@@ -223,3 +223,24 @@ it(`INV-12: and so it does when graces and leases have run out since (FUZZ_SEED=
   await agree(GRACE - 500);
   await agree(4 * TTL);
 }, 120_000);
+
+it("INV-12: a goodbye counts at once, however much of an ended process is still to be given back", async () => {
+  const shard = new TestShard(server.url, { budget: 100 });
+  const about = { host: "h", pid: 1, version: "0", grace: GRACE };
+  const users = Array.from({ length: 900 }, (_, i) => `user-${i}`);
+  await shard.record({ process: "q", seq: 1, sockets: 0 });
+  await shard.record({ process: "p", seq: 1, about, connect: users, sockets: 900 });
+  await shard.drain();
+  await shard.record({ process: "p", seq: 2, bye: true, sockets: 900 });
+  expect(await shard.step()).toMatchObject({ more: true });
+  const some = users.slice(-100);
+  await shard.record({ process: "q", seq: 2, connect: some, leave: some, sockets: 0 });
+  for (let seq = 3; seq <= 150; seq++) await shard.record({ process: "q", seq, sockets: 0 });
+  await shard.step();
+  await shard.check();
+  await shard.drain();
+  expect(Object.keys(await shard.users()).sort()).toEqual(users.slice(0, -100).sort());
+  expect(new Set(Object.values(await shard.users()))).toEqual(new Set([0]));
+  await shard.check();
+  await shard.close();
+});

@@ -135,8 +135,20 @@ describe("a record in sequence", () => {
 
   it("skips names of later versions", async () => {
     await shard.append(
-      ...["process", "p", "seq", "1", "ttl", "10000", "connect", '["alice"]', "sockets", "1"],
-      ...["join", '{"/,room":["alice"]}', "data", "{}"],
+      "process",
+      "p",
+      "seq",
+      "1",
+      "ttl",
+      "10000",
+      "connect",
+      '["alice"]',
+      "sockets",
+      "1",
+      "join",
+      '{"/,room":["alice"]}',
+      "data",
+      "{}",
     );
     await shard.step();
     expect(await shard.users()).toEqual({ alice: 1 });
@@ -495,12 +507,23 @@ describe("the quick path and the careful one agree", () => {
     "%s: a departure before its connect fences, although the sum is right",
     async (_, step) => {
       await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+      await shard.record({ process: "q", seq: 1, sockets: 0 });
       await shard.step();
       await shard.append(
-        ...["process", "p", "seq", "2", "ttl", "10000", "connect", '["carol"]', "disconnect", '["bob"]'],
-        ...["sockets", "1"],
+        "process",
+        "p",
+        "seq",
+        "2",
+        "ttl",
+        "10000",
+        "connect",
+        '["carol"]',
+        "disconnect",
+        '["bob"]',
+        "sockets",
+        "1",
       );
-      await shard.record({ process: "q", seq: 1, operations: operations("+dora"), sockets: 1 });
+      await shard.record({ process: "q", seq: 2, operations: operations("+dora"), sockets: 1 });
       expect(await step()).toMatchObject({ fenced: 1 });
       expect(await shard.users()).toEqual({ alice: 1, dora: 1 });
       expect((await shard.process("p")).about["reason"]).toMatch(/negative/);

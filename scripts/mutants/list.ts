@@ -406,7 +406,17 @@ export const MUTANTS: readonly Mutant[] = [
     "only-a-lost-connection-makes-doubt",
     "INV-13",
     [FOLLOW],
-    ["src/follow/tail.ts", "        unproved.set(i, at[i]);\n", ""],
+    ["src/follow/tail.ts", "        if (!unproved.has(i)) unproved.set(i, at[i]);\n", ""],
+  ),
+  mutant(
+    "only-the-last-place-proves-itself",
+    "INV-13",
+    [FOLLOW],
+    [
+      "src/follow/tail.ts",
+      "        if (!unproved.has(i)) unproved.set(i, at[i]);\n",
+      "        unproved.set(i, at[i]);\n",
+    ],
   ),
   mutant(
     "who-is-missing-is-told-at-once",

@@ -406,17 +406,19 @@ export const MUTANTS: readonly Mutant[] = [
     "only-a-lost-connection-makes-doubt",
     "INV-13",
     [FOLLOW],
-    ["src/follow/tail.ts", "        if (!unproved.has(i)) unproved.set(i, at[i]);\n", ""],
+    ["src/follow/tail.ts", "        doubt(i);\n", ""],
+  ),
+  mutant(
+    "the-start-speaks-for-what-came-later",
+    "INV-13",
+    [FOLLOW],
+    ["src/follow/tail.ts", "(unproved.get(i) ?? STREAM_START) === STREAM_START", "!unproved.has(i)"],
   ),
   mutant(
     "only-the-last-place-proves-itself",
     "INV-13",
     [FOLLOW],
-    [
-      "src/follow/tail.ts",
-      "        if (!unproved.has(i)) unproved.set(i, at[i]);\n",
-      "        unproved.set(i, at[i]);\n",
-    ],
+    ["src/follow/tail.ts", "        doubt(i);\n", "        unproved.set(i, at[i]);\n"],
   ),
   mutant(
     "who-is-missing-is-told-at-once",

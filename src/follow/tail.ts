@@ -83,8 +83,10 @@ export function tail({
     const unproved = new Map<number, string>();
     /** When they have to, on the runtime's clock. */
     let due = 0;
-    const doubtAll = () => {
-      for (const i of group) if (at[i] !== undefined && !unproved.has(i)) unproved.set(i, at[i]);
+    /** The oldest place speaks for those that came after it: a stream loses its beginning first. The start speaks for none. */
+    const doubt = (i: number) => {
+      const place = at[i];
+      if (place !== undefined && (unproved.get(i) ?? STREAM_START) === STREAM_START) unproved.set(i, place);
     };
     const keys = group.map((i) => streams[i]!);
     let failures = 0;
@@ -145,7 +147,7 @@ export function tail({
       works();
       if (reply === null) {
         if (level === undefined) await stepBack(port, group);
-        doubtAll();
+        group.forEach(doubt);
         await prove();
         return;
       }
@@ -154,8 +156,7 @@ export function tail({
         const i = group[keys.indexOf(key)]!;
         if (at[i] === undefined) continue;
         if (unproved.size === 0) due = runtime.now() + PROVING_MS;
-        // The oldest place speaks for those that came after it: a stream loses its beginning first.
-        if (!unproved.has(i)) unproved.set(i, at[i]);
+        doubt(i);
         at[i] = entries.at(-1)?.id ?? at[i];
         const said = await onEntries(i, entries);
         if (said === "restart") at[i] = undefined;
@@ -169,7 +170,7 @@ export function tail({
     while (!signal.aborted) {
       try {
         if (failures > 0) {
-          doubtAll();
+          group.forEach(doubt);
           await prove(true);
         }
         await start();

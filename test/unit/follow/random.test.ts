@@ -13,8 +13,8 @@ import { Clock, NAMES, PREFIX, Source, TTL } from "./source.ts";
 const RUNS = Number(process.env["FOLLOW_RUNS"] ?? 150);
 const SEEDS =
   process.env["FOLLOW_SEED"] === undefined
-    ? // The last one: a flush between the first change ever and the next question.
-      [...Array.from({ length: RUNS }, (_, i) => `follow-${i}`), "follow-524"]
+    ? // Rare ones: a flush right after the first change ever; one whose first registration brings nothing known.
+      [...Array.from({ length: RUNS }, (_, i) => `follow-${i}`), "follow-524", "follow-2494"]
     : [process.env["FOLLOW_SEED"]];
 const STEPS = 60;
 const PROCESSES = 3;

@@ -458,14 +458,4 @@ export const MUTANTS: readonly Mutant[] = [
     [FOLLOW],
     ["src/core/mirror.ts", "if (!known && !this.#silent) this.#emit", "if (false) this.#emit"],
   ),
-  mutant(
-    "the-cursor-is-taken-after-the-pages",
-    "INV-13",
-    [FOLLOW],
-    [
-      "src/follow/mirror.ts",
-      "    own.started = true;\n    own.reason = undefined;\n",
-      "    const late = await endOf(port, keys[shard]!.changes);\n    own.started = true;\n    own.reason = undefined;\n    if (late) return late;\n",
-    ],
-  ),
 ];

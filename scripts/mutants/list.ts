@@ -544,7 +544,19 @@ export const MUTANTS: readonly Mutant[] = [
     "only-a-lost-connection-makes-doubt",
     "INV-13",
     [FOLLOW],
-    ["src/follow/tail.ts", "        unproved.set(i, at[i]);\n", ""],
+    ["src/follow/tail.ts", "        doubt(i);\n", ""],
+  ),
+  mutant(
+    "the-start-speaks-for-what-came-later",
+    "INV-13",
+    [FOLLOW],
+    ["src/follow/tail.ts", "(unproved.get(i) ?? STREAM_START) === STREAM_START", "!unproved.has(i)"],
+  ),
+  mutant(
+    "only-the-last-place-proves-itself",
+    "INV-13",
+    [FOLLOW],
+    ["src/follow/tail.ts", "        doubt(i);\n", "        unproved.set(i, at[i]);\n"],
   ),
   mutant(
     "who-is-missing-is-told-at-once",
@@ -583,15 +595,5 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-13",
     [FOLLOW],
     ["src/core/mirror.ts", "if (!known && !this.#silent) this.#emit", "if (false) this.#emit"],
-  ),
-  mutant(
-    "the-cursor-is-taken-after-the-pages",
-    "INV-13",
-    [FOLLOW],
-    [
-      "src/follow/mirror.ts",
-      "    own.started = true;\n    own.reason = undefined;\n",
-      "    const late = await endOf(port, keys[shard]!.changes);\n    own.started = true;\n    own.reason = undefined;\n    if (late) return late;\n",
-    ],
   ),
 ];

@@ -198,12 +198,12 @@ export const BLOCK_MS = 5_000;
 export const TAIL_ENTRIES = 100;
 /** From a delivery to the next XREAD, ms: under load it brings what has gathered, and Redis wakes each reader less often. */
 export const COALESCE_MS = 10;
-/** How long an XREAD blocks that goes along with the question whether something is missing, ms. */
+/** How long after a delivery it is asked whether anything was missing, ms. */
 export const PROVING_MS = 200;
 
 // The mirror of a process with listeners.
 
-/** Users it holds before it is dropped, about 60 bytes each beside the id; a Map of JavaScript holds 16.7 million at most. */
+/** Users it holds before it is dropped, about 20 bytes each beside the id; a Map of JavaScript holds 16.7 million at most. */
 export const MIRROR_USERS = 1_000_000;
 export const MIRROR_USERS_MAX = 16_000_000;
 /** How often it is compared with how many users there are, ms. */

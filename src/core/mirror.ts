@@ -77,8 +77,8 @@ export class MirrorState {
     this.#phase = "settling";
   }
 
-  /** The next change of the stream. */
-  apply(change: Change): void {
+  /** The next change of the stream. Returns whether it is one: each user's alternate, unless some are missing. */
+  apply(change: Change): boolean {
     const { user } = change;
     const known = this.#told.has(user);
     if (change.type === "online") {
@@ -92,6 +92,7 @@ export class MirrorState {
       this.#told.set(user, MISSING);
       this.#held.set(user, change);
     }
+    return known === (change.type === "offline");
   }
 
   /**

@@ -249,19 +249,26 @@ export function follow(options: FollowOptions): Following {
     return wait;
   }
 
-  /** Applies entries, with a pause after each that held many changes. Returns false when one says that all was made again. */
-  async function deliver(shard: number, entries: readonly StreamEntry[]): Promise<boolean> {
+  /**
+   * Applies entries, with a pause after each that held many changes. Starts again when one says that all was made again; an
+   * online of who is online, or an offline of who is not, makes doubt whether something is missing.
+   */
+  async function deliver(
+    shard: number,
+    entries: readonly StreamEntry[],
+  ): Promise<void | "restart" | "doubt"> {
+    let news = true;
     const own = all[shard]!;
     let told = 0;
     for (const { id, fields } of entries) {
       if (fields[0] === REBUILT) {
         own.reason = "rebuilt";
-        return false;
+        return "restart";
       }
       for (const change of decodeChanges(id, fields)) {
-        if (signal.aborted) return true;
+        if (signal.aborted) return;
         if (dropped) onChange(change);
-        else own.state.apply(change);
+        else news = own.state.apply(change) && news;
         told++;
       }
       bound();
@@ -269,7 +276,7 @@ export function follow(options: FollowOptions): Following {
       told = 0;
       await pause(0, signal, runtime);
     }
-    return true;
+    if (!news) return "doubt";
   }
 
   /** What happened while nothing could be read may have made everybody register again: the time to settle begins anew. */

@@ -3,8 +3,8 @@
  *
  * A lost connection is made again with jittered back-off, and reading goes on after the last entry delivered. Where a
  * `level` is given, each place that was read from has to prove itself, since XREAD passes over what is missing: the entry
- * there must still exist after what follows it was read. After a loss and after a silence that is asked first; under load it
- * goes along with the next XREAD, so it costs no round trip, and a gap shows one delivery late.
+ * there must still exist after what follows it was read. That is asked after a loss, after a silence, when what came looks
+ * wrong, and under load a few times a second: asking each time would cost Redis half as much again as the reading.
  */
 import { backoff } from "../core/backoff.ts";
 import type { PresenceError } from "../core/errors.ts";
@@ -34,8 +34,12 @@ export interface Level {
 export interface TailOptions {
   readonly redis: RedisInput;
   readonly streams: readonly string[];
-  /** Given the place of the stream in `streams`. Must not throw. Reading goes on when it is done; `false` starts the stream again. */
-  readonly onEntries: (stream: number, entries: readonly StreamEntry[]) => unknown;
+  /** Given the place of the stream in `streams`. Must not throw. Reading goes on when it is done; `restart` starts the
+   * stream again, `doubt` has its place proved before the next read. */
+  readonly onEntries: (
+    stream: number,
+    entries: readonly StreamEntry[],
+  ) => void | Promise<void | "restart" | "doubt">;
   /** Told once when reading begins to fail and once when it works again; on a Cluster for each stream by itself. */
   readonly onState?: ((error: PresenceError | null, streams: readonly number[]) => void) | undefined;
   /** Without it reading starts with what comes from now on, and nothing is said about gaps. */
@@ -77,8 +81,12 @@ export function tail({
     const lost = new Set<number>();
     /** Stream → the place it was read from, which is still to prove itself. */
     const unproved = new Map<number, string>();
-    const doubtAll = () => {
-      for (const i of group) if (at[i] !== undefined && !unproved.has(i)) unproved.set(i, at[i]);
+    /** When they have to, on the runtime's clock. */
+    let due = 0;
+    /** The oldest place speaks for those that came after it: a stream loses its beginning first. The start speaks for none. */
+    const doubt = (i: number) => {
+      const place = at[i];
+      if (place !== undefined && (unproved.get(i) ?? STREAM_START) === STREAM_START) unproved.set(i, place);
     };
     const keys = group.map((i) => streams[i]!);
     let failures = 0;
@@ -126,23 +134,20 @@ export function tail({
     }
 
     async function read(block: number): Promise<void> {
+      if (unproved.size > 0) {
+        if (runtime.now() >= due) await prove();
+        if (group.some((i) => at[i] === undefined)) return;
+        if (unproved.size > 0) block = Math.max(1, Math.min(block, due - runtime.now()));
+      }
       const asked = group.map((i) => at[i]!);
-      // A gap that shows has to wait for the end of this XREAD, so it is a short one.
-      if (unproved.size > 0) block = Math.min(block, PROVING_MS);
-      // Sent first: what comes after an XREAD that blocks waits for it.
-      const proving = prove();
-      const reading = port.call([
+      const reply = await port.call([
         "XREAD", "COUNT", String(TAIL_ENTRIES), "BLOCK", String(Math.ceil(block)), "STREAMS", ...keys, ...asked,
       ]); // prettier-ignore
-      // Listened to below; until then it must not count as unhandled.
-      reading.catch(() => {});
-      await proving;
-      const reply = await reading;
       if (signal.aborted) return;
       works();
       if (reply === null) {
         if (level === undefined) await stepBack(port, group);
-        doubtAll();
+        group.forEach(doubt);
         await prove();
         return;
       }
@@ -150,9 +155,12 @@ export function tail({
       for (const [key, entries] of streamsOf(reply)) {
         const i = group[keys.indexOf(key)]!;
         if (at[i] === undefined) continue;
-        unproved.set(i, at[i]);
+        if (unproved.size === 0) due = runtime.now() + PROVING_MS;
+        doubt(i);
         at[i] = entries.at(-1)?.id ?? at[i];
-        if ((await onEntries(i, entries)) === false) at[i] = undefined;
+        const said = await onEntries(i, entries);
+        if (said === "restart") at[i] = undefined;
+        if (said === "doubt") due = 0;
         if (signal.aborted) return;
         full ||= entries.length >= TAIL_ENTRIES;
       }
@@ -162,7 +170,7 @@ export function tail({
     while (!signal.aborted) {
       try {
         if (failures > 0) {
-          doubtAll();
+          group.forEach(doubt);
           await prove(true);
         }
         await start();

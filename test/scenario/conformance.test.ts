@@ -105,6 +105,13 @@ it("docs/conformance.md lists every check", async () => {
   expect(listed).toEqual(CHECKS.map(({ name }) => name));
 });
 
+it("our own recorder passes every check", async () => {
+  const { code, output } = await kit(["conformance", "--", process.execPath, "rig/kit-recorder.ts"]);
+  expect(output).not.toContain("not ok");
+  expect(output).not.toContain("skip");
+  expect(code).toBe(0);
+});
+
 describe.skipIf(!hasPython)("the recorder in Python", () => {
   it("is small", async () => {
     expect((await readFile(recorder, "utf8")).trimEnd().split("\n").length).toBeLessThanOrEqual(300);

@@ -13,6 +13,10 @@ interface Line {
 
 const STDERR_KEPT = 2_000;
 
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
 export class RecorderProcess {
   readonly #child: ChildProcess;
   readonly #input: Writable;
@@ -38,7 +42,9 @@ export class RecorderProcess {
   }
 
   send(line: object): void {
-    this.#input.write(`${JSON.stringify(line)}\n`);
+    // Some readers of lines end one at these too.
+    const text = JSON.stringify(line).replaceAll(/[\u0085\u2028\u2029]/g, escaped);
+    this.#input.write(`${text}\n`);
   }
 
   /** Resolves with the first line that fits. Rejects when the recorder ends, tells an error, or takes longer than `ms`. */

@@ -108,7 +108,7 @@ function npxProblem([tool = "", ...args]: readonly string[]): string | undefined
 
 /** Commands of the packages in this repository, which may not have been built. */
 function ownCommands(): string[] {
-  return globSync("packages/*/package.json", { cwd: ROOT }).flatMap((file) => {
+  return globSync(["package.json", "packages/*/package.json"], { cwd: ROOT }).flatMap((file) => {
     const { bin = {} } = JSON.parse(readFileSync(join(ROOT, file), "utf8")) as {
       bin?: Record<string, string>;
     };

@@ -1,0 +1,61 @@
+/** Our own recorder behind the lines of the conformance kit (docs/conformance.md). */
+import { createInterface } from "node:readline";
+import { Redis } from "ioredis";
+import { keysOf } from "../src/core/keys.ts";
+import { resolveRecorderOptions } from "../src/recorder/options.ts";
+import { Recorder } from "../src/recorder/recorder.ts";
+import { connect } from "../src/redis/connect.ts";
+import { until } from "./until.ts";
+
+interface Line {
+  readonly open?: { redis: string; prefix: string; ttl: number; heartbeat: number; grace: number; shards: number };
+  readonly connect?: string | null;
+  readonly socket?: number;
+  readonly disconnect?: number;
+  readonly how?: "disconnect" | "leave";
+  readonly sync?: number;
+  readonly close?: boolean;
+} // prettier-ignore
+
+const CLOSE_MS = 10_000;
+const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+
+const sockets = new Map<number, string>();
+let recorder: Recorder;
+/** Says when all of it is in the log: then it is folded as far as the journals have got. */
+let isAppended: () => Promise<boolean>;
+
+function open({ redis, ...settings }: NonNullable<Line["open"]>): void {
+  const connection = connect(redis, { timeout: settings.ttl, name: "kit" });
+  const own = new Redis(redis, { retryStrategy: () => 50, maxRetriesPerRequest: null });
+  own.on("error", () => {});
+  const options = resolveRecorderOptions(settings);
+  recorder = new Recorder({ connection, options, connections: () => 0, onError: () => {} });
+  isAppended = async () => {
+    const { journals } = recorder;
+    const states = journals.map(({ process }, shard) =>
+      own.hget(keysOf(options.prefix, shard, options.shards).states, process),
+    );
+    const seqs = (await Promise.all(states)).map((state) => Number(state?.split(" ")[1] ?? 0));
+    return journals.every(({ dirty, seq }, shard) => !dirty && seq > 0 && seqs[shard]! >= seq);
+  };
+  say({ ready: { projects: true } });
+}
+
+for await (const text of createInterface({ input: process.stdin })) {
+  const line = JSON.parse(text) as Line;
+  if (line.open) open(line.open);
+  else if (line.connect !== undefined) {
+    sockets.set(line.socket!, line.connect ?? "");
+    recorder!.connect(line.connect ?? "");
+  } else if (line.disconnect !== undefined) {
+    recorder!.disconnect(sockets.get(line.disconnect)!, line.how!);
+    sockets.delete(line.disconnect);
+  } else if (line.sync !== undefined) {
+    await until("all is appended", isAppended!);
+    say({ synced: line.sync });
+  } else if (line.close) {
+    if (await recorder!.close(CLOSE_MS)) say({ closed: true });
+    process.exit();
+  }
+}

@@ -1,7 +1,7 @@
 --[[ careful: the rules of docs/protocol.md one after the other, for what the quick path does not take, and all that is not
   folding: level checks, clocks that went back, registering, fencing, reaping, grace. Rare, so it is one function, made when
   it is called. Each phase reads first and writes last. ]]
--- gives: back busy careful drained due_at longest lowest more_fields pass put scan slots totals work
+-- gives: back busy careful drained due_at longest lowest more_fields pass put remembered scan slots totals work
 -- reads: LEAVING PROCESSES TOTALS apply call connections due expire fenced fold follow_clock format more now open reap reaped rebuilt rejected sockets t users valid
 local function careful()
   if not apply then apply = APPLY end

@@ -1,6 +1,6 @@
 -- open: whose keys are these, may this call go on, and do the parts agree?
 -- gives: TYPES check_permissions follow_clock open rebuild to_head
--- reads: ABOUT BY_RANGE CHANGES ENDED LEAVING PROCESSES RECORDS STATES TOTALS USERS back call change connections entries format graced longest now pass put ran rebuilt scan sockets t try users
+-- reads: ABOUT BY_RANGE CHANGES ENDED LEAVING PROCESSES RECORDS STATES TOTALS USERS back call change connections entries format graced longest now pass put ran rebuilt remembered scan sockets t try users
 
 local TYPES = { 'stream', 'hash', 'hash', 'zset', 'hash', 'hash', 'zset', 'stream', 'stream', 'zset', 'string' }
 

@@ -1,6 +1,6 @@
 -- states: the registrations this call meets, each read once and written once.
 -- gives: bury dead fence finish forget_the_dead known preclude process_of save_states tell_about touch touched
--- reads: ABOUT ENDED PROCESSES STATES call connections decode encode fenced format match now sockets
+-- reads: ABOUT ENDED PROCESSES STATES call connections decode encode fenced format match now remembered sockets
 
 local known, touched = {}, {}   -- process id -> its table, or false: unknown; those to be written
 local dead = {}                 -- slot -> the ended process whose users are still named

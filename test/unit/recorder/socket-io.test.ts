@@ -409,6 +409,8 @@ describe("close", () => {
       const presence = createPresence(io, { redis: redis.url, ttl: 60_000, heartbeat: 200, user: () => null, logger: { info() {}, warn() {}, error() {} } });
       const told = [];
       presence.on("error", ({ code }) => told.push(code));
+      // Somebody listens, so there is a tail.
+      presence.on("online", () => {});
       await presence.ready;
       await redis.stop();
       // Where Redis was, every attempt to connect is turned away and counted: some before both have told that it is away,
@@ -425,7 +427,10 @@ describe("close", () => {
       const timers = process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
       const left = [...pending].flatMap(([timer, ms]) => (timer.hasRef() ? [ms] : []));
       process.on("exit", () => console.log(JSON.stringify({ told, timers, left })));`;
-    const out = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+    const out = execFileSync(process.execPath, ["--input-type=module", "-e", script], {
+      encoding: "utf8",
+      timeout: 50_000,
+    });
     const said = JSON.parse(out.trim().split("\n").at(-1)!) as Record<"told" | "left", unknown[]>;
     // One from the recorder, one from the tail.
     expect(said.told).toEqual(["REDIS_UNAVAILABLE", "REDIS_UNAVAILABLE"]);

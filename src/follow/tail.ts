@@ -14,6 +14,7 @@ import { connect, isStandalone, type Connection, type RedisInput } from "../redi
 import { entriesOf, integer } from "../redis/decode.ts";
 import { type StreamEntry, streamsOf } from "../redis/entries.ts";
 import { redisError } from "../redis/errors.ts";
+import { orInternal } from "../core/errors.ts";
 import { ReplyError } from "../redis/port.ts";
 import { pause } from "../time/pause.ts";
 import { processRuntime, type Runtime } from "../time/runtime.ts";
@@ -188,7 +189,7 @@ export function tail({
         if (!signal.aborted) await read(block);
       } catch (error) {
         if (signal.aborted) return;
-        if (failures === 0) onState(redisError(error), group);
+        if (failures === 0) onState(orInternal(error), group);
         failures++;
         await pause(
           backoff(failures, () => runtime.random()),

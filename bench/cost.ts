@@ -92,7 +92,7 @@ for (const [of, rate, count, linger, unit, most] of [
   const name = `many-${of}-${linger}`;
   const cost = await sessionsCost({ redis, meter, nodes: of, linger, prefix: name }, sessions);
   const each = cost / (unit === "pair" ? count : 2 * count);
-  const what = `a ${unit}, ${of} nodes, ${rate} a second on each`;
+  const what = `${unit === "pair" ? "a pair" : "an operation"}, ${of} nodes, ${rate} a second on each`;
   row(what, linger, each.toFixed(1), most);
   verdicts.push([`${what}, linger ${linger}: at most ${most} (${each.toFixed(1)})`, each <= most]);
 }

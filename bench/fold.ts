@@ -207,7 +207,8 @@ function sumOf(...names: readonly string[]): number[] {
   return Array.from({ length: rounds }, (_, i) => names.reduce((sum, name) => sum + cpu.get(name)![i]!, 0));
 }
 
-const ratio = (a: readonly number[], b: readonly number[]) => median(a.map((one, i) => one / b[i]!)).toFixed(2);
+const ratio = (a: readonly number[], b: readonly number[]) =>
+  median(a.map((one, i) => one / b[i]!)).toFixed(2);
 console.log(
   `${server.engine}; ${users} present on ${processes} processes, ${count} operations a round, ${second} of them second tabs; medians of ${rounds}`,
 );

@@ -58,8 +58,7 @@ console.log(`${server.engine}; ${users} users on ${processes} processes; bytes o
 for (const [kind, name] of kinds) {
   await populate(redis, keys, new Recorders(processes), users, name);
   const parts: [string, number][] = [];
-  for (const part of ["changes", "records", "users"] as const)
-    parts.push([part, await without(keys[part])]);
+  for (const part of ["changes", "records", "users"] as const) parts.push([part, await without(keys[part])]);
   const before = await used();
   await redis.flushall();
   parts.push(["all others", (before - (await used())) / users]);

@@ -2,7 +2,7 @@
  * Redis CPU and commands an operation at a steady load, and the time from a connect to its event on another node, against
  * Socket.IO's recipe at the same load in the same run.
  *
- *   node bench/steady.ts [--nodes 50] [--rate 20] [--seconds 8] [--rounds 3] [--present 10000] [--pace 20]
+ *   node bench/steady.ts [--nodes 50] [--rate 20] [--seconds 5] [--rounds 3] [--present 10000] [--pace 20]
  *                        [--listeners 0] [--low 20] [--kinds ours,recipe]
  *
  * `nodes` processes with a connection each make `rate` operations a second each: users who come and go, every one of them a
@@ -17,7 +17,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
-import { startRedis } from "../packages/local-redis/src/index.ts";
+import { type RedisServer, startRedis } from "../packages/local-redis/src/index.ts";
 import { keysOf } from "../src/core/keys.ts";
 import { MIRROR_USERS, TTL_MS } from "../src/core/limits.ts";
 import { SILENT } from "../src/core/options.ts";
@@ -32,7 +32,7 @@ const { values } = parseArgs({
   options: {
     nodes: { type: "string", default: "50" },
     rate: { type: "string", default: "20" },
-    seconds: { type: "string", default: "8" },
+    seconds: { type: "string", default: "5" },
     rounds: { type: "string", default: "3" },
     present: { type: "string", default: "10000" },
     pace: { type: "string", default: "20" },
@@ -48,15 +48,17 @@ const [nodes, rate, seconds, rounds, present, pace, listeners, low] = [
 /** Called by each listener for each user who came. */
 type Heard = (listener: number, user: string) => void;
 
-/** One side, with all its nodes. */
+/** One side, with all its nodes and a Redis of its own, so that the heartbeats of one are not counted for another. */
 interface Side {
   readonly name: string;
+  readonly server: RedisServer;
   /** A socket of a user comes or goes on a node. */
   readonly op: (node: number, user: string, comes: boolean) => void;
   readonly close: () => Promise<void>;
 }
 
-async function recipe(url: string, heard: Heard): Promise<Side> {
+async function recipe(server: RedisServer, heard: Heard): Promise<Side> {
+  const { url } = server;
   const clients = Array.from({ length: nodes }, () => new Redis(url));
   const subscribers = Array.from({ length: listeners }, () => new Redis(url));
   const sha = (await clients[0]!.script("LOAD", DOWN)) as string;
@@ -74,6 +76,7 @@ async function recipe(url: string, heard: Heard): Promise<Side> {
   }
   return {
     name: "recipe",
+    server,
     op(node, user, comes) {
       const transaction = clients[node]!.multi();
       if (comes) transaction.hincrby("recipe:users", user, 1).hincrby(`recipe:${node}`, user, 1);
@@ -85,7 +88,8 @@ async function recipe(url: string, heard: Heard): Promise<Side> {
   };
 }
 
-async function ours(url: string, heard: Heard): Promise<Side> {
+async function ours(server: RedisServer, heard: Heard): Promise<Side> {
+  const { url } = server;
   const prefix = "steady";
   const options = resolveRecorderOptions({ prefix, pace });
   const all = Array.from({ length: nodes }, () => {
@@ -119,6 +123,7 @@ async function ours(url: string, heard: Heard): Promise<Side> {
   await Promise.all(followings.flatMap(({ ready, mirror }) => [ready, mirror.ready]));
   return {
     name: "ours",
+    server,
     op(node, user, comes) {
       if (comes) all[node]!.recorder.connect(user);
       else all[node]!.recorder.disconnect(user, "leave");
@@ -142,11 +147,13 @@ function heard(listener: number, user: string): void {
 }
 
 let users = 0;
+/** Who comes stays for longer, ms: of one who comes and goes within a call nobody would be told. */
+const STAY_MS = 300;
 
 /** `each` operations a second on each node, at random moments, for so long. Resolves with how many there were. */
 async function load(side: Side, seed: string, each: number): Promise<number> {
   const chance = new Random(seed);
-  const open: string[][] = Array.from({ length: nodes }, () => []);
+  const open: { user: string; since: number }[][] = Array.from({ length: nodes }, () => []);
   let made = 0;
   const began = performance.now();
   let until = began;
@@ -157,11 +164,11 @@ async function load(side: Side, seed: string, each: number): Promise<number> {
         if (chance.next() >= each / 1_000) continue;
         made++;
         const here = open[node]!;
-        const leaves = here.length > 0 && chance.next() < 0.5;
-        if (leaves) side.op(node, here.shift()!, false);
+        const leaves = here.length > 0 && now - here[0]!.since > STAY_MS && chance.next() < 0.5;
+        if (leaves) side.op(node, here.shift()!.user, false);
         else {
           const user = `${side.name}-${users++}`;
-          here.push(user);
+          here.push({ user, since: now });
           if (listeners > 0)
             awaited.set(user, { since: performance.now(), listener: (node + 1) % listeners });
           side.op(node, user, true);
@@ -171,9 +178,9 @@ async function load(side: Side, seed: string, each: number): Promise<number> {
     await delay(1);
   }
   // For the next round: nobody is left.
-  await delay(200);
-  for (const [node, here] of open.entries()) for (const user of here) side.op(node, user, false);
-  await delay(200);
+  await delay(STAY_MS);
+  for (const [node, here] of open.entries()) for (const { user } of here) side.op(node, user, false);
+  await delay(STAY_MS);
   return made + open.flat().length;
 }
 
@@ -183,13 +190,20 @@ interface Figure {
   readonly latencies: readonly number[];
 }
 
-await using server = await startRedis();
-const redis = new Redis(server.url);
-const makers: Readonly<Record<string, (url: string, heard: Heard) => Promise<Side>>> = { ours, recipe };
+const makers: Readonly<Record<string, (server: RedisServer, heard: Heard) => Promise<Side>>> = {
+  ours,
+  recipe,
+};
 const sides: Side[] = [];
-for (const kind of values.kinds.split(",")) sides.push(await makers[kind]!(server.url, heard));
+const clients = new Map<string, Redis>();
+for (const kind of values.kinds.split(",")) {
+  const side = await makers[kind]!(await startRedis(), heard);
+  clients.set(side.name, new Redis(side.server.url));
+  sides.push(side);
+}
 
 async function measure(side: Side, seed: string, each: number): Promise<Figure> {
+  const redis = clients.get(side.name)!;
   latencies = [];
   const before = await cpuOf(redis);
   const callsBefore = await callsOf(redis);
@@ -219,7 +233,9 @@ function tell(figures: ReadonlyMap<string, readonly Figure[]>): void {
   for (const [name, all] of figures) {
     const { commands } = all.at(-1)!;
     const sum = commands.reduce((total, [, n]) => total + n, 0);
-    const each = commands.toSorted(([, a], [, b]) => b - a).map(([command, n]) => `${command} ${n.toFixed(2)}`);
+    const each = commands
+      .toSorted(([, a], [, b]) => b - a)
+      .map(([command, n]) => `${command} ${n.toFixed(2)}`);
     console.log(`  ${name}: ${median(all.map(({ cpu }) => cpu)).toFixed(1)} µs of Redis CPU an operation`);
     console.log(`    ${sum.toFixed(1)} commands: ${each.join(", ")}`);
     const times = all.flatMap((one) => one.latencies);
@@ -235,12 +251,15 @@ function tell(figures: ReadonlyMap<string, readonly Figure[]>): void {
 }
 
 console.log(
-  `${server.engine}; ${nodes} nodes × ${rate} a second, ${present} present, pace ${pace}, ${listeners} listeners; medians of ${rounds}`,
+  `${sides[0]!.server.engine}; ${nodes} nodes × ${rate} a second, ${present} present, pace ${pace}, ${listeners} listeners; medians of ${rounds}`,
 );
 tell(await run(rate));
 if (listeners > 0) {
   console.log(`${low} operations a second in all`);
   tell(await run(low / nodes));
 }
-for (const side of sides) await side.close();
-await redis.quit();
+for (const side of sides) {
+  await side.close();
+  await clients.get(side.name)!.quit();
+  await side.server.stop();
+}

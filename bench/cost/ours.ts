@@ -123,7 +123,8 @@ export async function sessionsCost(options: OursOptions, sessions: readonly Sess
   });
   const { users, records } = await left(options);
   // Heartbeats may wait in the log for who folds next.
-  if (users !== 0 || records > 8 * recorders.length) throw new Error(`${users} users and ${records} records are left`);
+  if (users !== 0 || records > 8 * recorders.length)
+    throw new Error(`${users} users and ${records} records are left`);
   await stopped(world, recorders);
   return cost;
 }

@@ -4,10 +4,11 @@
  *
  *   node bench/sockets.ts [--nodes 3] [--sockets 900] [--rate 300] [--rounds 4]
  *
- * Of each kind `nodes` servers run, each a process of its own, over a Redis of their own; socket.io-client over WebSocket runs here. A round of a kind opens
- * `sockets` connections of as many users, `rate` a second in all at even intervals (0: as fast as 50 at a time go), then closes them at the same
- * rate. Kinds are taken in turn, the other way round every second time. A connect costs what was used until all are open, divided
- * by the sockets; the heap is measured after a collection, with all of them open and before. Medians of rounds.
+ * Of each kind `nodes` servers run, each a process of its own, over a Redis of their own; socket.io-client over WebSocket runs here. A
+ * round of a kind opens `sockets` connections of as many users, `rate` a second in all at even intervals (0: as fast as 50 at a time
+ * go), then closes them at the same rate. Kinds are taken in turn, the other way round every second time. A connect costs what was
+ * used until all are open and half a second more, divided by the sockets. The heap is that of the second half of the sockets, after
+ * a collection; it takes some thousands to be exact, and `--rate 0 --sockets 6000` for it. Medians of rounds.
  */
 import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
@@ -136,22 +137,32 @@ async function round(kind: Kind): Promise<Figure> {
   const cluster = clusters.get(kind)!;
   const sockets: Socket[] = [];
   const places = Array.from({ length: count }, (_, i) => cluster.nodes[i % nodes]!.url);
-  // Twice: the collection itself uses CPU, which the second look leaves out.
-  await look(cluster);
-  const before = await look(cluster);
-  await paced(places, async (url) => void sockets.push(await open(url, `user-${users++}`)));
-  await delay(REST_MS);
-  const opened = await look(cluster);
+  const connect = async (url: string) => void sockets.push(await open(url, `user-${users++}`));
+  const halves = [places.slice(0, count >> 1), places.slice(count >> 1)];
+  const used = { redis: 0, node: 0, commands: 0 };
+  let heap = 0;
+  for (const half of halves) {
+    // Twice: the collection itself uses CPU, which the second look leaves out.
+    await look(cluster);
+    const before = await look(cluster);
+    await paced(half, connect);
+    await delay(REST_MS);
+    const opened = await look(cluster);
+    used.redis += opened.redis - before.redis;
+    used.node += opened.cpu - before.cpu;
+    used.commands += opened.commands - before.commands;
+    // Of the second half: what the first one takes once and for all is not a socket's.
+    heap = (opened.heap - before.heap) / half.length;
+  }
   const between = await look(cluster);
   await paced(sockets, async (socket) => void socket.disconnect());
   await delay(REST_MS);
   const closed = await look(cluster);
-  const each = (to: number, from: number) => (to - from) / count;
   return {
-    redis: [each(opened.redis, before.redis), each(closed.redis, between.redis)],
-    node: [each(opened.cpu, before.cpu), each(closed.cpu, between.cpu)],
-    commands: each(opened.commands, before.commands),
-    heap: each(between.heap, before.heap),
+    redis: [used.redis / count, (closed.redis - between.redis) / count],
+    node: [used.node / count, (closed.cpu - between.cpu) / count],
+    commands: used.commands / count,
+    heap,
   };
 }
 

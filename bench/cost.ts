@@ -2,7 +2,10 @@
  * The cost of presence under per-command billing, compared with Socket.IO's recipe for counting users doing the same work.
  *
  *   npm run cost
- *   node bench/cost.ts --nodes 4
+ *   node bench/cost.ts [--nodes 1] [--real 30]
+ *
+ * `nodes` is of the first table. `real`: for so many seconds, ten Socket.IO servers with createPresence idle beside the real clock,
+ * with and without listeners, against what the virtual clock says; 0 leaves it out.
  *
  * bench/cost/meter.ts says what is counted. Sessions run on a virtual clock over a real Redis; the table shows how many, and the
  * figures are scaled to a million. They include the heartbeats and folds of that time, on both sides. Prints whether each target
@@ -19,6 +22,7 @@ import { ioredisPort } from "../src/redis/ioredis.ts";
 import { meterOver } from "./cost/meter.ts";
 import { minuteOf } from "./cost/minute.ts";
 import { idleCost, sessionsCost } from "./cost/ours.ts";
+import { idlePresences } from "./cost/presences.ts";
 import { recipeCost, recipeIdleCost, recipeSweepCost } from "./cost/recipe.ts";
 import { sessionsOf } from "./cost/sessions.ts";
 
@@ -35,7 +39,9 @@ const MEASURED: readonly (readonly [rate: number, sessions: number])[] = [
 ];
 const LINGER_MS = 1_000;
 
-const { values } = parseArgs({ options: { nodes: { type: "string", default: "1" } } });
+const { values } = parseArgs({
+  options: { nodes: { type: "string", default: "1" }, real: { type: "string", default: "30" } },
+});
 const nodes = Number(values.nodes);
 
 await using server = await startRedis();
@@ -72,6 +78,48 @@ for (const [rate, count] of MEASURED) {
 }
 
 console.log();
+row("many nodes", "linger", "commands", "bar");
+row("---", "---", "---", "---");
+/** `rate` pairs a second on each node, so many in all. The recipe's pair is 8 commands, its operation 4, wherever it is. */
+for (const [of, rate, count, linger, unit, most] of [
+  [10, 10, 10_000, 0, "pair", 16],
+  [10, 10, 10_000, LINGER_MS, "pair", 2.5],
+  [50, 20, 15_000, 0, "operation", 3],
+] as const) {
+  const all = of * rate;
+  // Of operations, those who come and those who go follow each other: the rate is of both.
+  const sessions = unit === "pair" ? sessionsOf(count, all) : sessionsOf(count, all, (1_000 * count) / all);
+  const name = `many-${of}-${linger}`;
+  const cost = await sessionsCost({ redis, meter, nodes: of, linger, prefix: name }, sessions);
+  const each = cost / (unit === "pair" ? count : 2 * count);
+  const what = `${unit === "pair" ? "a pair" : "an operation"}, ${of} nodes, ${rate} a second on each`;
+  row(what, linger, each.toFixed(1), most);
+  verdicts.push([`${what}, linger ${linger}: at most ${most} (${each.toFixed(1)})`, each <= most]);
+}
+for (const [of, most] of [
+  [10, 2_600],
+  [1, 5_800],
+] as const) {
+  const cost = await idleCost({ redis, meter, nodes: of, linger: 0, prefix: `idle-${of}` }, HOUR_MS);
+  const what = `an idle node an hour, of ${of}`;
+  row(what, 0, whole(cost / of), most);
+  verdicts.push([`${what}: at most ${whole(most)} (${whole(cost / of)})`, cost / of <= most]);
+}
+const real = Number(values.real);
+if (real > 0) {
+  const cases = [
+    [10, false],
+    [10, true],
+    [1, false],
+  ] as const;
+  const costs = await Promise.all(cases.map(([of, heard]) => idlePresences(of, heard, real)));
+  for (const [i, [of, heard]] of cases.entries()) {
+    const what = `createPresence, idle an hour, of ${of}${heard ? ", listeners on each" : ""} (${real} s measured)`;
+    row(what, 0, whole((costs[i]! * HOUR_MS) / (1_000 * real * of)), "");
+  }
+}
+
+console.log();
 row("what", "commands", "the recipe");
 row("---", "---", "---");
 const idle = await idleCost({ redis, meter, nodes, linger: 0, prefix: "idle" }, HOUR_MS);
@@ -81,7 +129,7 @@ const prefix = "bill";
 const projector = projectorOver(port, { prefix });
 const reader = readerOver(port, { prefix });
 // A process with a lease of an hour, and no work until it ends.
-const record = encodeRecord({ process: "p", seq: 1, ttl: HOUR_MS, operations: [], sockets: 0 });
+const record = encodeRecord({ process: "p", seq: 1, ttl: HOUR_MS, sockets: 0 });
 await redis.call("XADD", keysOf(prefix, 0, 1).records, "*", ...record);
 await projector.sweep();
 await reader.counts();

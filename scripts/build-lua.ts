@@ -32,7 +32,7 @@ for (const [name, value] of Object.entries(limits)) {
 function assemble(file: string): string {
   const text = readFileSync(join(folder, file), "utf8");
   return text.replaceAll(/^ *-- include (\S+)$/gm, (_, part: string) =>
-    assemble(join(file, "..", part.includes("/") ? part : `${part}`)).trimEnd(),
+    assemble(join(file, "..", part)).trimEnd(),
   );
 }
 

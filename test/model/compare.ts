@@ -52,10 +52,12 @@ export function expectedSnapshot(state: Projection): Snapshot {
     ended: table(state.ended),
     totals: table(Object.entries(totals).map(([name, value]) => [name, String(value)])),
     processes: table(
-      [...state.processes].map(([id, { at: _, cause, ...process }]) => [
-        id,
-        { ...process, ...(cause !== undefined && { cause }), about: state.about.get(id) ?? {} },
-      ]),
+      [...state.processes].map(([id, process]) => {
+        const { state: is, seq, sockets, anonymous, connections, slot, grace, cause } = process;
+        const about = state.about.get(id) ?? {};
+        const counts = { state: is, seq, sockets, anonymous, connections, slot, grace };
+        return [id, { ...counts, ...(cause !== undefined && { cause }), about }];
+      }),
     ),
   };
 }
@@ -94,7 +96,7 @@ export async function readSnapshot(redis: Redis, keys: ShardKeys): Promise<Snaps
 }
 
 /** What both say of a call. `due` is compared apart: the quick path keeps an earlier deadline than there is. */
-export function resultOf({ due: _, ...result }: StepResult | ModelResult): Omit<ModelResult, "due"> {
+export function resultOf(result: StepResult | ModelResult): Omit<ModelResult, "due"> {
   const {
     more,
     foldedId,

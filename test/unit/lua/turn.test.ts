@@ -69,7 +69,7 @@ it("a holder that is gone loses it with the turn, and the next caller gets it", 
   expect(await caller("a").projector.step()).toMatchObject({ holder: "b" });
 });
 
-it("it is kept down to the low water, and given back below", async () => {
+it("the turn is kept down to the low water, and given back below", async () => {
   const a = caller("a");
   await load(a, 2 * RATE_HIGH);
   expect(await load(a, (RATE_HIGH + RATE_LOW) / 2)).toMatchObject({ holder: "a" });

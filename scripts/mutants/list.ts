@@ -33,6 +33,7 @@ const SOCKET_IO = "test/unit/recorder/socket-io.test.ts";
 const SWEEP = "test/unit/projector/sweep.test.ts";
 const FOLLOW = "test/unit/follow/random.test.ts";
 const VERIFY = "test/unit/projector/verify.test.ts";
+const SIMULATION = "test/simulation/simulation.test.ts";
 const SCHEDULE = "test/unit/core/schedule.test.ts";
 
 function mutant(
@@ -172,6 +173,18 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-4",
     [REAP, MODEL],
     [lua("quick"), "        elseif was == '0' then\n", "        elseif false then\n"],
+  ),
+  mutant(
+    "nobody-checks-that-the-holder-folds",
+    "INV-5",
+    [SIMULATION],
+    ["src/core/pace.ts", "this.#open = { id, checkAt: now + CHECK_FOLDED_MS };", "this.#open = undefined;"],
+  ),
+  mutant(
+    "a-turn-that-is-over-is-believed",
+    "INV-5",
+    [SIMULATION],
+    ["src/core/pace.ts", "if (left > 0 && left <= TURN_MS) return false;", "if (left < 1e9) return false;"],
   ),
   mutant(
     "grace-that-is-over-waits-for-a-call",

@@ -1,8 +1,9 @@
 /**
  * Everybody who takes part in one history, and what the events of its plan do to them.
  */
-import type { Fault, FaultCounts } from "./faults.ts";
+import { type Fault, type FaultCounts, Violation } from "./faults.ts";
 import type { ReadMode } from "../../src/projector/options.ts";
+import { LISTS, type RecordEntry } from "../../src/core/record.ts";
 import { Host } from "./host.ts";
 import { Link } from "./link.ts";
 import { Node } from "./node.ts";
@@ -60,6 +61,7 @@ export class Cluster {
         sweepEvery(plan.sweepEvery, { ...member, random, prefix, budget: 200, read: this.#read() }),
       );
     }
+    server.onFolded = (record, ms) => this.#folded(record, ms);
     server.onAppend = () => {
       for (const { host, link, loop } of this.#loops) {
         // A tail that was cut off reads what it missed when it is back; that is when the partition is healed.
@@ -122,6 +124,10 @@ export class Cluster {
         return this.#do(event, this.#someone(pick), (node) => node.identify(more));
       case "storm":
         return this.#do(event, this.#someone(pick), (node) => node.storm(110 + Math.floor(more * 150)));
+      case "rush":
+        this.#world.note(`rush for ${event.ms} ms`);
+        this.#count(kind);
+        return this.#rush(this.#world.now + event.ms, new Random(`${this.#plan.seed}/rush/${event.at}`));
       case "stop":
       case "crash":
         return this.#do(event, this.#someone(pick), (node) => {
@@ -162,6 +168,29 @@ export class Cluster {
     this.#world.note(`${node.host.name}: ${kind}${kind === "crash" ? `, ${ms} ms` : ""}`);
     this.#count(kind);
     act(node);
+  }
+
+  /** Users of everybody come and go until then, each now and then as fast as a connection lets its process append. */
+  #rush(until: number, random: Random): void {
+    for (const node of this.nodes.filter(({ open }) => open)) {
+      if (random.chance(0.5)) node.connect(random.next());
+      else node.disconnect(random.next(), random.chance(0.5) ? "leave" : "disconnect");
+    }
+    if (this.#world.now < until && !this.#strikes.over)
+      this.#world.after(random.int(2, 14), () => this.#rush(until, random));
+  }
+
+  /** A record was folded, `ms` after it was appended. A heartbeat without news may wait for a deadline. */
+  #folded(record: RecordEntry, ms: number): void {
+    const { waitMax = Infinity } = this.#plan;
+    const { process } = record;
+    if (record.connections === undefined && LISTS.every((name) => record[name] === undefined)) return;
+    const node = this.nodes.find(({ host }) => process.startsWith(`${host.name}.`));
+    if (ms > waitMax && node?.host.alive === true)
+      throw new Violation(
+        "pace",
+        `a record of ${process} was folded after ${ms} ms, ${waitMax} is the longest`,
+      );
   }
 
   #suffer({ kind, ms }: Planned, { host, link }: Member): void {

@@ -21,6 +21,8 @@ export interface Outcome {
   readonly trace: readonly string[];
   readonly events: number;
   readonly calls: number;
+  /** Calls after which somebody had the turn. */
+  readonly turns: number;
   readonly injected: FaultCounts;
 }
 
@@ -65,7 +67,16 @@ export async function runHistory(plan: Plan, port: PipelinePort, prefix: string)
     await server.close();
   }
   const { now, trace, events } = world;
-  return { plan, violation, at: now, trace, events, calls: server.calls, injected: cluster.injected };
+  return {
+    plan,
+    violation,
+    at: now,
+    trace,
+    events,
+    calls: server.calls,
+    turns: server.turns,
+    injected: cluster.injected,
+  };
 }
 
 /**

@@ -26,6 +26,8 @@ interface Entry {
   /** null: not a record. */
   readonly record: RecordEntry | null;
   readonly at: number;
+  /** When it was appended, ms of the world. */
+  readonly made: number;
 }
 
 export class Oracle {

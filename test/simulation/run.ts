@@ -48,6 +48,7 @@ export interface Summary {
   readonly histories: number;
   readonly events: number;
   readonly calls: number;
+  readonly turns: number;
   readonly injected: FaultCounts;
   /** The first that did not hold. */
   readonly failed: Outcome | undefined;
@@ -66,7 +67,7 @@ export interface RunOptions {
 
 export async function simulate(simulator: Simulator, options: RunOptions): Promise<Summary> {
   const { seed, histories, faults, within = Infinity, onProgress = () => {} } = options;
-  const sum = { histories: 0, events: 0, calls: 0, injected: new Map<Fault, number>() };
+  const sum = { histories: 0, events: 0, calls: 0, turns: 0, injected: new Map<Fault, number>() };
   let failed: Outcome | undefined;
   let next = 0;
   const until = performance.now() + within;
@@ -76,6 +77,7 @@ export async function simulate(simulator: Simulator, options: RunOptions): Promi
       sum.histories++;
       sum.events += outcome.events;
       sum.calls += outcome.calls;
+      sum.turns += outcome.turns;
       for (const [fault, n] of outcome.injected) sum.injected.set(fault, (sum.injected.get(fault) ?? 0) + n);
       if (outcome.violation !== undefined) failed ??= outcome;
       onProgress({ ...sum, failed });

@@ -55,6 +55,10 @@ export class Server {
   refusal: Refusal | undefined;
   /** Projector calls checked. */
   calls = 0;
+  /** Of those, after how many somebody had the turn. */
+  turns = 0;
+  /** Told how long after it was appended a record was folded, ms. */
+  onFolded: (record: RecordEntry, ms: number) => void = () => {};
   /** Told after every append, as a blocked XREAD is. */
   onAppend: () => void = () => {};
   #offset = EPOCH_MS;
@@ -153,7 +157,11 @@ export class Server {
       // Calls that found nothing to do would push what matters out of the trace.
       if (!same || called.records > 0)
         this.#world.note(`  ${told(called)}, tells ${state.changes.length} changes`);
+      if (called.holder !== "") this.turns++;
+      const log = [...oracle.log];
       checkCall(this.#madeAnew(called, clock), state, oracle, { elapsed: this.#elapsed, clock }, same);
+      for (const { record, made } of log.slice(0, log.length - oracle.log.length))
+        if (record !== null) this.onFolded(record, this.#world.now - made);
       return reply!;
     };
     return { commands: [timed, readCommand(this.keys, after)], finish };
@@ -171,7 +179,7 @@ export class Server {
   /** XADD with the id Redis would give it. */
   #append(fields: readonly string[], record: RecordEntry | null): Task {
     const id = this.#ids.next(this.clock);
-    this.oracle.log.push({ id, record, at: this.#elapsed });
+    this.oracle.log.push({ id, record, at: this.#elapsed, made: this.#world.now });
     this.onAppend();
     return { commands: [["XADD", this.keys.records, id, ...fields]], finish: ([reply]) => reply! };
   }

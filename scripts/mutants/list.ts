@@ -175,6 +175,18 @@ export const MUTANTS: readonly Mutant[] = [
     [lua("quick"), "        elseif was == '0' then\n", "        elseif false then\n"],
   ),
   mutant(
+    "beside-a-newer-projector-ours-goes-on",
+    "INV-2",
+    [SIMULATION],
+    [lua("open"), "if t[2] and tonumber(t[2]) >", "if false and tonumber(t[2]) >"],
+  ),
+  mutant(
+    "records-of-the-next-version-are-taken",
+    "INV-2",
+    [SIMULATION],
+    [lua("parse"), "if name == 'protocol' and record.protocol >", "if false and record.protocol >"],
+  ),
+  mutant(
     "nobody-checks-that-the-holder-folds",
     "INV-5",
     [SIMULATION],

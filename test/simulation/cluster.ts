@@ -7,6 +7,7 @@ import { LISTS, type RecordEntry } from "../../src/core/record.ts";
 import { Host } from "./host.ts";
 import { Link } from "./link.ts";
 import { Node } from "./node.ts";
+import { NEXT, OURS } from "./next-version.ts";
 import type { Plan, Planned } from "./plan.ts";
 import { Loop, sweepEvery } from "./projectors.ts";
 import { at, Random } from "../../rig/random.ts";
@@ -37,6 +38,8 @@ export class Cluster {
   readonly #faults: Set<Fault>;
   readonly #members: Member[] = [];
   readonly #loops: (Member & { readonly loop: Loop })[] = [];
+  /** Of who starts. */
+  #protocol = OURS;
   #started = 0;
   #projectors = 0;
   readonly #strikes: RedisStrikes;
@@ -78,6 +81,7 @@ export class Cluster {
       random: this.#random.fork(name),
       faults: this.#faults,
       injected: this.injected,
+      protocol: this.#protocol,
       timeout: Math.min(SILENCE_MS, this.#plan.ttl),
     });
     const member = { host, link };
@@ -128,6 +132,10 @@ export class Cluster {
         this.#world.note(`rush for ${event.ms} ms`);
         this.#count(kind);
         return this.#rush(this.#world.now + event.ms, new Random(`${this.#plan.seed}/rush/${event.at}`));
+      case "upgrade":
+        this.#world.note("upgrade");
+        this.#count(kind);
+        return this.#upgrade(event);
       case "stop":
       case "crash":
         return this.#do(event, this.#someone(pick), (node) => {
@@ -168,6 +176,16 @@ export class Cluster {
     this.#world.note(`${node.host.name}: ${kind}${kind === "crash" ? `, ${ms} ms` : ""}`);
     this.#count(kind);
     act(node);
+  }
+
+  #upgrade({ more, ms }: Planned): void {
+    if (this.#strikes.over || this.#protocol === NEXT) return;
+    this.#protocol = NEXT;
+    // Until a projector of its version folds, its first record is set aside.
+    this.#startNode(more < 0.5);
+    this.#world.after(ms, () => {
+      if (!this.#strikes.over) this.#startLoop(450);
+    });
   }
 
   /** Users of everybody come and go until then, each now and then as fast as a connection lets its process append. */
@@ -226,6 +244,8 @@ export class Cluster {
     }
     // The last who projected may be dead, and no invariant holds without one.
     const projects = this.#loops.length > 0 || this.#plan.sweepEvery > 0;
-    if (!projects && !this.nodes.some((node) => node.open && node.recorder.projects)) this.#startLoop(2000);
+    if (this.#protocol === NEXT) this.#startLoop(2000);
+    else if (!projects && !this.nodes.some((node) => node.open && node.recorder.projects))
+      this.#startLoop(2000);
   }
 }

@@ -23,6 +23,9 @@ export interface Outcome {
   readonly calls: number;
   /** Calls after which somebody had the turn. */
   readonly turns: number;
+  /** As Server.refused and Server.setAside. */
+  readonly refused: number;
+  readonly setAside: number;
   readonly injected: FaultCounts;
 }
 
@@ -67,14 +70,17 @@ export async function runHistory(plan: Plan, port: PipelinePort, prefix: string)
     await server.close();
   }
   const { now, trace, events } = world;
+  const { calls, turns, refused, setAside } = server;
   return {
     plan,
     violation,
     at: now,
     trace,
     events,
-    calls: server.calls,
-    turns: server.turns,
+    calls,
+    turns,
+    refused,
+    setAside,
     injected: cluster.injected,
   };
 }

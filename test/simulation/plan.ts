@@ -46,11 +46,11 @@ const READS: readonly (readonly ReadMode[])[] = [["group"], ["range"], ["group",
 /** Faults that happen at a moment; the others are drawn request for request. */
 const TIMED: readonly (RedisFault | ProcessFault)[] = [
   "partition", "crash", "stall", "clock-back", "clock-forward", "failover", "wipe", "evict", "scripts", "refuse", "trim",
-  "garbage", "storm", "rush",
+  "garbage", "storm", "rush", "upgrade",
 ]; // prettier-ignore
 
 /** How often they are as likely as the others. */
-const RARE: ReadonlySet<Fault> = new Set(["storm", "rush"]);
+const RARE: ReadonlySet<Fault> = new Set(["storm", "rush", "upgrade"]);
 const RUSH_NODES = 6;
 const RUSH_MS_MAX = 900;
 

@@ -10,6 +10,7 @@ import type { Script } from "../../src/redis/scripts.ts";
 import type { Fault, FaultCounts } from "./faults.ts";
 import { type Outcome, runHistory } from "./history.ts";
 import { SCRIPTS } from "./inspect.ts";
+import { nextProject } from "./next-version.ts";
 import { type Plan, planOf } from "./plan.ts";
 
 /** How many histories are under way at once: enough to keep two cores busy. */
@@ -25,7 +26,7 @@ export async function startSimulator(script: Script = project): Promise<Simulato
   const server = await startRedis();
   const connection = connect(server.url, { timeout: TIMEOUT_MS, name: "rollcall-simulation" });
   const { port } = connection;
-  for (const { text } of [script, ...SCRIPTS]) await port.call(["SCRIPT", "LOAD", text]);
+  for (const { text } of [script, nextProject, ...SCRIPTS]) await port.call(["SCRIPT", "LOAD", text]);
   const replaced = (command: Command): Command => {
     if (command[0] === "EVAL") return ["EVAL", script.text, ...command.slice(2)];
     return command[1] === project.sha1 ? ["EVALSHA", script.sha1, ...command.slice(2)] : command;

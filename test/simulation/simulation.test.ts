@@ -49,7 +49,7 @@ const TRIPS_MS = 100;
 it("in a rush somebody folds for all, and nobody waits for longer than two turns and a check, whoever is killed", async () => {
   await using simulator = await startSimulator();
   let turns = 0;
-  for (let seed = 1; seed <= 12; seed++) {
+  for (let seed = 1; seed <= 8; seed++) {
     const plan = planOf(seed, new Set());
     const rush = { kind: "rush" as const, pick: 0, more: 0, ms: 900 };
     const strike = (kind: "crash" | "clock-back" | "clock-forward", at: number, pick: number) => ({
@@ -81,6 +81,23 @@ it("in a rush somebody folds for all, and nobody waits for longer than two turns
     turns += outcome.turns;
   }
   expect(turns).toBeGreaterThan(100);
+});
+
+it("beside the next version ours stops folding, and who was set aside registers again", async () => {
+  await using simulator = await startSimulator();
+  for (let seed = 1; seed <= 6; seed++) {
+    const plan = planOf(seed, new Set());
+    const upgrade = { kind: "upgrade" as const, at: 1_000, pick: 0, more: 0.9, ms: 3_000 };
+    const outcome = await simulator.run({
+      ...plan,
+      nodes: [true, false, true],
+      linger: 0,
+      events: [upgrade, ...plan.events.filter(({ kind }) => kind !== "stop")],
+    });
+    expect(outcome.violation && report(outcome)).toBe(undefined);
+    expect(outcome.setAside).toBeGreaterThan(0);
+    expect(outcome.refused).toBeGreaterThan(0);
+  }
 });
 
 /** Pieces of the script, and what stands in their place. */

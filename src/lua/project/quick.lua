@@ -206,6 +206,8 @@ if entries and not why then repeat
       written[w + 2] = format('live %.0f %.0f %.0f %.0f %s %.0f', p.seq, p.sockets, p.anonymous, p.connections, p.slot, p.grace)
     end
   end
+  -- A grace that was over before its record was folded ends in the same call.
+  if enter and due <= now and taken == last_entry and last_entry < count then why = 'due' break end
   -- Everything is checked. From here on: writes only, and first to the keys that nothing was read of: one of another type fails
   -- before anything is counted, or so that the next level check sees it.
   call('ZADD', PROCESSES, 'GT', unpack(leases))

@@ -64,6 +64,9 @@ const FAIL_FAST = {
   lazyConnect: false,
 };
 
+/** A Cluster asks a node at random whether it is ready, which may be the one that is down: then it begins anew. */
+const CLUSTER_ATTEMPTS = 3;
+
 /**
  * Opens a connection without waiting for it; commands wait.
  * Throws PresenceError OPTIONS_INVALID for anything but a redis:// or rediss:// URL, an ioredis client or Cluster.
@@ -96,7 +99,8 @@ export function connect(input: RedisInput, { timeout, name, logger }: ConnectOpt
       clusterRetryStrategy: retry,
       lazyConnect: false,
       enableOfflineQueue: false,
-      redisOptions: ofNodes,
+      // A node that connects at once is still connecting when the Cluster is ready, and refuses commands meanwhile.
+      redisOptions: { ...ofNodes, lazyConnect: true },
     }),
     logger,
   );
@@ -104,6 +108,11 @@ export function connect(input: RedisInput, { timeout, name, logger }: ConnectOpt
 
 function open(client: IoRedis, logger: Logger | undefined): Connection {
   let asked = logger;
+  /** How often the current attempt has failed, and how often it may. */
+  let failures = 0;
+  const patience = isStandalone(client) ? 1 : CLUSTER_ATTEMPTS;
+  /** A Cluster that is ready has connections to some of its nodes: those to its masters, which take commands once they are made. */
+  let masters: Promise<unknown> | undefined;
   let closed = false;
   /** The current connection attempt, shared by all who wait for it; undefined: nobody waits. */
   let attempt: PromiseWithResolvers<void> | undefined;
@@ -114,7 +123,11 @@ function open(client: IoRedis, logger: Logger | undefined): Connection {
   }
   let lost = false;
   client.on("ready", () => {
-    settle();
+    failures = 0;
+    const made = (masters = connectMasters(client));
+    if (made === undefined) settle();
+    // Unless it was lost meanwhile.
+    else void made.then(() => (masters === made ? settle() : undefined));
     if (asked !== undefined) void warnOfEviction(client, asked);
     asked = undefined;
     if (!lost) return;
@@ -125,7 +138,9 @@ function open(client: IoRedis, logger: Logger | undefined): Connection {
   client.on("close", () => {
     stopTimer(client);
     lost = true;
-    settle("Redis is unreachable");
+    masters = undefined;
+    failures++;
+    if (failures >= patience) settle("Redis is unreachable");
   });
   client.on("end", () => settle("Redis is unreachable"));
   // Nodes of a Cluster.
@@ -136,7 +151,10 @@ function open(client: IoRedis, logger: Logger | undefined): Connection {
   /** Resolves when the connection is usable; rejects when the current attempt fails. */
   async function ready(): Promise<void> {
     if (closed) throw new PresenceError("REDIS_UNAVAILABLE", "this connection has been closed");
-    if (client.status === "ready") return;
+    if (client.status === "ready") {
+      if (masters !== undefined) await masters;
+      return;
+    }
     attempt ??= Promise.withResolvers();
     await attempt.promise;
   }
@@ -162,6 +180,12 @@ function open(client: IoRedis, logger: Logger | undefined): Connection {
     },
   };
   return connection;
+}
+
+/** The connections to the masters of a Cluster that ioredis has not made yet; undefined: none. Never rejects. */
+function connectMasters(client: IoRedis): Promise<unknown> | undefined {
+  const waiting = client.nodes?.("master").filter(({ status }) => status === "wait") ?? [];
+  return waiting.length === 0 ? undefined : Promise.allSettled(waiting.map((node) => node.connect()));
 }
 
 /**

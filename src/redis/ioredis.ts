@@ -27,7 +27,8 @@ export interface IoRedis {
   on(event: "ready" | "close" | "end" | "error", listener: () => void): unknown;
   on(event: "-node", listener: (node: object) => void): unknown;
   /** Only a Cluster has it: its connections. */
-  nodes?(role: "all" | "master"): readonly Pick<IoRedis, "call">[];
+  nodes?(role: "all" | "master"): readonly Pick<IoRedis, "call" | "connect" | "status">[];
+  connect(): Promise<void>;
   disconnect(): void;
 }
 

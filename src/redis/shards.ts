@@ -7,9 +7,18 @@ type Ask = (command: readonly ["HMGET", string, string]) => Promise<Reply | Repl
 /**
  * Throws SHARDS_MISMATCH when the prefix is in use with another number of shards. Shard 0 has the same keys whatever the number,
  * and its totals say it; the other shards of another number are other keys, where nothing would be found.
+ * Throws REDIS_TYPE, with the name of the key, when those totals are none.
  */
 export async function checkShards(ask: Ask, prefix: string, shards: number): Promise<void> {
-  const reply = await ask(["HMGET", keysOf(prefix, 0, shards).totals, "shards"]);
+  const { totals } = keysOf(prefix, 0, shards);
+  const reply = await ask(["HMGET", totals, "shards"]).catch((error: unknown) => {
+    if (!(error instanceof PresenceError) || error.code !== "REDIS_TYPE") throw error;
+    throw new PresenceError(
+      "REDIS_TYPE",
+      `${totals} holds a value that Rollcall did not write: rename or delete it`,
+      { cause: error },
+    );
+  });
   const found = Array.isArray(reply) ? reply[0] : null;
   if (found !== null && found !== undefined && found !== String(shards))
     throw shardsMismatch(String(found), shards);

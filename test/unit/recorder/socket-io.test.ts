@@ -62,7 +62,8 @@ describe("sockets", () => {
     const a = await node({}, bare);
     await untilEqual(() => counts(a.presence), { users: 1, sockets: 1, connections: 1 });
     client.disconnect();
-    await untilEqual(() => a.heard, ["+alice connect", "-alice leave"]);
+    // That she came may have been before this server listened.
+    await untilEqual(() => a.heard.at(-1), "-alice leave");
   });
 
   it("disconnect when the transport drops, and leave after a goodbye from either side", async () => {

@@ -1,0 +1,190 @@
+/**
+ * Goal: on a Redis Cluster everything is as on one Redis: ready at once, exact, nobody told offline who stayed, whatever happens
+ * to its masters.
+ * Method: three masters and three replicas; two servers and real clients; a slot is moved and a master killed while clients come
+ * and go. The truth is asked of the clients.
+ */
+import { Cluster } from "ioredis";
+import type { Socket as ClientSocket } from "socket.io-client";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { connect, startNode, type TestNode } from "../../rig/node.ts";
+import { type ClusterNode, moveSlot, type RedisCluster, startRedisCluster } from "../../rig/redis-cluster.ts";
+import { until, untilEqual } from "../../rig/until.ts";
+import { keysOf } from "../../src/core/keys.ts";
+import { slotOf } from "../../src/core/slot.ts";
+import { createReader } from "../../src/index.ts";
+
+const SHARDS = 3;
+/** None may run out within a test. */
+const TTL_MS = 60_000;
+
+let cluster: RedisCluster;
+let client: Cluster;
+let prefix: string;
+let prefixes = 0;
+const nodes: TestNode[] = [];
+const clients = new Map<string, ClientSocket>();
+
+beforeAll(async () => {
+  cluster = await startRedisCluster();
+  client = new Cluster(cluster.nodes);
+  client.on("error", () => {});
+});
+afterAll(async () => {
+  client.disconnect();
+  await cluster.stop();
+});
+beforeEach(() => {
+  prefix = `cluster${prefixes++}`;
+});
+afterEach(async () => {
+  for (const one of clients.values()) one.disconnect();
+  clients.clear();
+  await Promise.all(nodes.splice(0).map((node) => node.close()));
+});
+
+async function start(): Promise<TestNode> {
+  const node = await startNode({ redis: client, prefix, shards: SHARDS, ttl: TTL_MS, heartbeat: 500 });
+  nodes.push(node);
+  return node;
+}
+
+const names = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `u${from + i}`);
+
+async function come(users: readonly string[]): Promise<void> {
+  for (const [i, user] of users.entries())
+    clients.set(user, await connect(nodes[i % nodes.length]!.url, user));
+}
+
+function go(users: readonly string[]): void {
+  for (const user of users) {
+    clients.get(user)!.disconnect();
+    clients.delete(user);
+  }
+}
+
+const present = () => [...clients.keys()].sort();
+
+/** Who is online by what a server was told. */
+function heardBy(node: TestNode): string[] {
+  const online = new Set<string>();
+  for (const line of node.heard) {
+    const user = line.slice(1).split(" ")[0]!;
+    if (line.startsWith("+")) online.add(user);
+    else online.delete(user);
+  }
+  return [...online].sort();
+}
+
+/** What each server answers and was told is what the clients say. A question may fail while the Cluster changes. */
+async function agrees(): Promise<void> {
+  for (const node of nodes) {
+    await untilEqual(async () => {
+      const counts = await node.presence.counts().catch(() => null);
+      return { sockets: counts?.sockets, users: counts?.users, heard: heardBy(node) };
+    }, { sockets: clients.size, users: clients.size, heard: present() }); // prettier-ignore
+    expect((await node.presence.usersList()).users.map(({ id }) => id).toSorted()).toEqual(present());
+  }
+}
+
+/** None of these was ever told offline, by any server. */
+function stayed(users: readonly string[]): void {
+  const gone = nodes.flatMap((node) => node.heard.filter((line) => line.startsWith("-")));
+  expect(gone.filter((line) => users.includes(line.slice(1).split(" ")[0]!))).toEqual([]);
+}
+
+it("is ready without an error, ten times, and answers a reader's first question", async () => {
+  for (let i = 0; i < 10; i++) {
+    const node = await start();
+    expect(node.errors).toEqual([]);
+    const reader = createReader({ redis: client, prefix, shards: SHARDS });
+    expect((await reader.counts()).users).toBe(0);
+    reader.close();
+  }
+  await Promise.all(nodes.map((node) => node.close()));
+  expect(nodes.flatMap(({ errors }) => errors)).toEqual([]);
+});
+
+it("warns once of masters that evict keys", async () => {
+  const settings = (limit: string, policy: string) =>
+    Promise.all(
+      cluster.masters.slice(1).map(async ({ redis }) => {
+        await redis.config("SET", "maxmemory", limit);
+        await redis.config("SET", "maxmemory-policy", policy);
+      }),
+    );
+  await settings("100mb", "allkeys-lfu");
+  const warnings: string[] = [];
+  const logger = { info() {}, warn: (line: string) => warnings.push(line), error() {} };
+  const node = await startNode({ redis: client, prefix, shards: SHARDS, logger });
+  nodes.push(node);
+  await until("it is told", () => warnings.length > 0);
+  await settings("0", "noeviction");
+  await node.close();
+  expect(warnings).toEqual([expect.stringContaining("allkeys-lfu")]);
+});
+
+it("each master has one of three shards, the counts are exact, and every server is told", async () => {
+  await start();
+  await start();
+  await come(names(0, 30));
+  await agrees();
+  for (const { redis } of cluster.masters) expect(await redis.keys(`{${prefix}*}:totals`)).toHaveLength(1);
+  go(names(0, 15));
+  await agrees();
+  stayed(present());
+});
+
+/** The master that has the keys of a shard. */
+async function masterOf(shard: number): Promise<ClusterNode> {
+  const { totals } = keysOf(prefix, shard, SHARDS);
+  const found = await Promise.all(cluster.masters.map(({ redis }) => redis.keys(totals)));
+  return cluster.masters[found.findIndex((keys) => keys.length === 1)]!;
+}
+
+it("a slot that is moved while clients come and go costs nothing", async () => {
+  await start();
+  await start();
+  await come(names(0, 20));
+  await agrees();
+  const from = await masterOf(1);
+  const to = cluster.masters.find((node) => node !== from)!;
+  const slot = slotOf(keysOf(prefix, 1, SHARDS).tag.slice(1, -1));
+  let next = 20;
+  await moveSlot(cluster, { slot, from, to }, async () => {
+    const users = names(next, (next += 10));
+    await come(users);
+    go(users.slice(0, 5));
+  });
+  expect(next).toBeGreaterThan(30);
+  expect(await masterOf(1)).toBe(to);
+  await agrees();
+  go(names(0, 10));
+  await agrees();
+  stayed(present());
+});
+
+it("a master that is killed is replaced by its replica, and all is exact again", async () => {
+  await start();
+  await start();
+  await come(names(0, 30));
+  await agrees();
+  const victim = await masterOf(2);
+  process.kill(victim.server.pid, "SIGKILL");
+  go(names(0, 10));
+  await come(names(30, 50));
+  const { redis } = cluster.replicas[cluster.masters.indexOf(victim)]!;
+  await until("the replica is a master", async () =>
+    String(await redis.call("INFO", "replication")).includes("role:master"),
+  );
+  await agrees();
+  go(names(30, 40));
+  await agrees();
+  stayed(present());
+  // The dead one is still among the nodes that a client is told to begin with.
+  for (let i = 0; i < 5; i++) {
+    const { errors, presence } = await start();
+    expect(errors).toEqual([]);
+    expect((await presence.counts()).users).toBe(clients.size);
+  }
+});

@@ -105,8 +105,12 @@ export const BUDGET_MIN = 100;
 export const BUDGET_MAX = 2_000;
 /** How long a process that lost Redis folds without reaping, ms: others lost it too, and renew their leases first. */
 export const HOLD_MS = 3_000;
-/** Several recorders wake for the same deadline: the first that does spares the others, so they spread out over this, ms. */
-export const SPREAD_MS = 100;
+/**
+ * Several recorders wake for the same deadline: the first that does, or that has a heartbeat to send then, spares the others. They
+ * spread out over this part of a heartbeat, and not over more than this, ms.
+ */
+export const SPREAD_PART = 0.12;
+export const SPREAD_MS = 400;
 /** A deadline can be told a moment early by another clock: a loop looks again after this long, ms, not at once. */
 export const SOONEST_MS = 5;
 /** Most calls of the script that a sweep sends in one request. */

@@ -54,6 +54,8 @@ export const FENCED_LEASES = 3;
 export const CHECK_MS = 1_000;
 /** The same while calls are further apart than that; in between only the number of users is: a comparison of all takes 20 commands. */
 export const CHECK_IDLE_MS = 300_000;
+/** More records a second are not idle: the heartbeats of some fifteen processes. */
+export const RATE_BUSY = 5;
 /** How far ahead the key `clock` expires, ms: a day. */
 export const CLOCK_MS = 86_400_000;
 /** Ids of the log may be ahead of the clock by this much, ms; more, and the log is made again. */

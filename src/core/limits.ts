@@ -54,6 +54,8 @@ export const FENCED_LEASES = 3;
 export const CHECK_MS = 1_000;
 /** The same while calls are further apart than that; in between only the number of users is: a comparison of all takes 20 commands. */
 export const CHECK_IDLE_MS = 300_000;
+/** More records a second are not idle: the heartbeats of some fifteen processes. */
+export const RATE_BUSY = 5;
 /** How far ahead the key `clock` expires, ms: a day. */
 export const CLOCK_MS = 86_400_000;
 /** Ids of the log may be ahead of the clock by this much, ms; more, and the log is made again. */
@@ -105,8 +107,12 @@ export const BUDGET_MIN = 100;
 export const BUDGET_MAX = 2_000;
 /** How long a process that lost Redis folds without reaping, ms: others lost it too, and renew their leases first. */
 export const HOLD_MS = 3_000;
-/** Several recorders wake for the same deadline: the first that does spares the others, so they spread out over this, ms. */
-export const SPREAD_MS = 100;
+/**
+ * Several recorders wake for the same deadline: the first that does, or that has a heartbeat to send then, spares the others. They
+ * spread out over this part of a heartbeat, and not over more than this, ms.
+ */
+export const SPREAD_PART = 0.12;
+export const SPREAD_MS = 400;
 /** A deadline can be told a moment early by another clock: a loop looks again after this long, ms, not at once. */
 export const SOONEST_MS = 5;
 /** Most calls of the script that a sweep sends in one request. */

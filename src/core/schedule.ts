@@ -7,6 +7,9 @@
  */
 import { TIMER_MS_MAX } from "./limits.ts";
 
+/** Of the deadlines that nobody else seems to serve: one in eight is looked at first, so that one of two who serve finds out. */
+const ALONG = 7 / 8;
+
 /** A time in ms, or one of two that no clock shows. */
 export type Moment = "now" | "never" | number;
 
@@ -34,6 +37,8 @@ export interface Answer {
   readonly due: number | null;
   /** Deadlines that have come and were let be, because reaping was held. */
   readonly held: number;
+  /** Somebody else called since we last did. */
+  readonly shared?: boolean;
 }
 
 /** What a look at the totals of a shard says instead. */
@@ -56,6 +61,7 @@ export interface ScheduleOptions {
 export class Schedule {
   readonly #options: ScheduleOptions;
   #next: Moment = "now";
+  #along: Moment = "never";
   /** The clock of Redis minus ours, ms; undefined before the first answer. */
   #ahead: number | undefined;
   /** When Redis was last found to be lost, or came back; undefined: never. */
@@ -68,6 +74,13 @@ export class Schedule {
   /** When to call next, if nothing happens before. */
   get next(): Moment {
     return this.#next;
+  }
+
+  /**
+   * From when on a call for the deadline may go along with what is sent anyway, without a look: nobody else seems to serve any.
+   */
+  get along(): Moment {
+    return this.#along;
   }
 
   /** Whether a look may serve instead of a call: the call is for a deadline, and the clock of Redis is known. */
@@ -94,6 +107,7 @@ export class Schedule {
   failed(now: number, again: number): void {
     this.lost(now);
     this.#next = again;
+    this.#along = "never";
   }
 
   /** May a call made now reap? */
@@ -102,9 +116,11 @@ export class Schedule {
   }
 
   /** A call was answered, just now. */
-  answered({ now: theirs, due, held }: Answer, now: number, random: number): void {
+  answered({ now: theirs, due, held, shared = false }: Answer, now: number, random: number): void {
     this.#ahead = theirs - now;
     this.#await(due, held > 0 ? this.#holdLeft(now) : 0, now, random);
+    if (due !== null && !shared && random < ALONG)
+      this.#along = Number(this.#next) - random * this.#options.spread;
   }
 
   /**
@@ -128,6 +144,7 @@ export class Schedule {
 
   #await(due: number | null, least: number, now: number, random: number): void {
     const { soonest, spread } = this.#options;
+    this.#along = "never";
     if (due === null) this.#next = "never";
     else this.#next = now + Math.max(due - this.#ahead! - now, least, soonest) + random * spread;
   }

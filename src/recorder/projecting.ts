@@ -6,7 +6,7 @@
 import { backoff } from "../core/backoff.ts";
 import { orInternal } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
-import { HOLD_MS, SPREAD_MS, UNFOLDED_MAX } from "../core/limits.ts";
+import { HOLD_MS, SPREAD_MS, SPREAD_PART, UNFOLDED_MAX } from "../core/limits.ts";
 import { Pace } from "../core/pace.ts";
 import { earlier, hasCome, type Moment, Schedule } from "../core/schedule.ts";
 import { isBefore } from "../core/stream-id.ts";
@@ -20,6 +20,9 @@ const FOLD_LEAST = 0.4;
 const FOLD_MOST = 0.5;
 /** A call that failed is made again after a pause as long as after so many failures, about 1.5 s. */
 const ATTEMPT = 10;
+
+/** Of a heartbeat: how much later one is sent so that a call for a deadline goes along. */
+const LATER_PART = 0.05;
 
 interface Step {
   readonly reap: boolean;
@@ -42,7 +45,7 @@ export interface ShardProjectingOptions {
   readonly projector: RecordersProjector | undefined;
   /** Ends a series of steps. */
   readonly signal: AbortSignal;
-  /** The projection was forgotten, since its parts did not agree, and our registration with it. */
+  /** The projection was forgotten, or made again since its parts did not agree, and our registration with it. */
   readonly onRebuilt: () => void;
 }
 
@@ -50,16 +53,21 @@ export class ShardProjecting {
   /** Who folds for whom under load, and when records leave. */
   readonly pace: Pace;
   readonly #own: ShardProjectingOptions;
-  readonly #schedule = new Schedule({ hold: HOLD_MS, soonest: 1, spread: SPREAD_MS });
+  readonly #schedule: Schedule;
   /** Records appended and not known to be folded. */
   #unfolded = 0;
+  /** The last of ours that says something; a heartbeat may wait for the next deadline. */
   #lastId = "0-0";
+  /** What a look found of the totals: they never count back, unless Redis has less than it had. */
+  #counted: readonly [records: number, rebuilt: number] | undefined;
   #failing = false;
   /** When the last call was made, ms of the runtime. */
   #sentAt = 0;
 
   constructor(options: ShardProjectingOptions) {
     this.#own = options;
+    const spread = Math.min(SPREAD_MS, options.context.options.heartbeat * SPREAD_PART);
+    this.#schedule = new Schedule({ hold: HOLD_MS, soonest: 1, spread });
     const paced = options.projector !== undefined && options.projector.caller !== "";
     this.pace = new Pace(paced ? options.context.options.pace : 0);
   }
@@ -68,6 +76,18 @@ export class ShardProjecting {
   get next(): Moment {
     if (this.#own.projector === undefined) return "never";
     return earlier(this.#schedule.next, this.pace.foldAt ?? "never");
+  }
+
+  /** Whether this process calls the projector. */
+  get isOurs(): boolean {
+    return this.#own.projector !== undefined;
+  }
+
+  /** When to send a heartbeat that would come at `at`: a moment later if it can take a call along then. */
+  withDeadline(at: number): number {
+    const { along } = this.#schedule;
+    const latest = at + this.#own.context.options.heartbeat * LATER_PART;
+    return typeof along === "number" && along > at && along <= latest ? along : at;
   }
 
   /** Is a fold to follow each record with news? Not while full ones follow each other: one serves many. */
@@ -90,15 +110,16 @@ export class ShardProjecting {
   callWith(wanted: boolean, last = false): { readonly command: ScriptCall; readonly step: Step } | undefined {
     const { projector, shard, runtime } = this.#own;
     const now = runtime.now();
-    if (projector === undefined || (!wanted && !hasCome(this.#schedule.next, now))) return undefined;
+    const { next, along } = this.#schedule;
+    if (projector === undefined || (!wanted && !hasCome(earlier(next, along), now))) return undefined;
     const step = { ...this.#step(now), last };
     this.#sentAt = now;
     return { command: projector.command(shard, step), step };
   }
 
-  /** A record was appended as the entry `id`. */
-  appended(id: string): void {
-    this.#lastId = id;
+  /** A record was appended as the entry `id`; `news`: somebody waits for it to be folded. */
+  appended(id: string, news: boolean): void {
+    if (news) this.#lastId = id;
     this.#unfolded++;
   }
 
@@ -119,12 +140,15 @@ export class ShardProjecting {
     this.#schedule.callBy(runtime.now() + linger * part);
   }
 
-  /** What the reply to a call that was sent along says. Rejects with SHARDS_MISMATCH. */
-  async settle(reply: Reply | ReplyError, step: Step): Promise<void> {
+  /** What the reply to a call that was sent along says; undefined: it failed, and is made again. Rejects with SHARDS_MISMATCH. */
+  async settle(reply: Reply | ReplyError, step: Step): Promise<StepResult | undefined> {
     try {
-      await this.#finish(await this.#own.projector!.settle(this.#own.shard, reply, step), step);
+      const result = await this.#own.projector!.settle(this.#own.shard, reply, step);
+      await this.#finish(result, step);
+      return result;
     } catch (error) {
       this.#failed(error);
+      return undefined;
     }
   }
 
@@ -153,19 +177,27 @@ export class ShardProjecting {
 
   async #isServed(): Promise<boolean> {
     const { context, keys, runtime } = this.#own;
-    const reply = await context.connection.port.call(["HMGET", keys.totals, "due", "ran", "folded"]);
-    const [due, ran, folded] = reply as [string | null, string | null, string | null];
+    const reply = await context.connection.port.call([
+      "HMGET", keys.totals, "due", "ran", "folded", "records", "rebuilt",
+    ]); // prettier-ignore
+    const [due = null, ran = null, folded, records, rebuilt] = reply as (string | null)[];
+    this.#compare(Number(records), Number(rebuilt));
     const sight = {
       due: due === null || due === "-1" ? null : Number(due),
       ran: ran === null ? null : Number(ran),
     };
-    const isFolded =
-      this.pace.isFolded(folded ?? "0-0") &&
-      (this.#unfolded === 0 || !isBefore(folded ?? "0-0", this.#lastId));
+    const isFolded = this.pace.isFolded(folded ?? "0-0") && !isBefore(folded ?? "0-0", this.#lastId);
     const served = this.#schedule.seen(sight, runtime.now(), runtime.random());
     if (!isFolded || !served) return false;
     this.#unfolded = 0;
     return true;
+  }
+
+  /** Forgotten or made again since we looked: then so are we, most likely. */
+  #compare(records: number, rebuilt: number): void {
+    const [before, rebuiltBefore] = this.#counted ?? [records, rebuilt];
+    this.#counted = [records, rebuilt];
+    if (records < before || rebuilt !== rebuiltBefore) this.#own.onRebuilt();
   }
 
   /** Steps on until the work is done. */
@@ -181,11 +213,13 @@ export class ShardProjecting {
     if (rebuilt) this.#own.onRebuilt();
     this.#failing = false;
     this.#schedule.lost(this.#own.context.connection.reconnectedAt);
+    // What we appended and this call did not fold, another one has.
+    const shared = first.records < this.#unfolded;
     this.#unfolded = 0;
     const now = runtime.now();
     this.pace.clock(result.now, this.#sentAt, now);
     this.pace.answered(result, projector!.caller, now);
-    this.#schedule.answered(result, now, runtime.random());
+    this.#schedule.answered({ ...result, shared }, now, runtime.random());
   }
 
   #failed(error: unknown): void {

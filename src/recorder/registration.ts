@@ -39,12 +39,30 @@ export function registrationCommands(keys: ShardKeys, process: string): readonly
   ];
 }
 
+/** The state, the seq and the rest of a state; empty where there is none. */
+function stateOf(reply: Reply | ReplyError): string[] {
+  return Array.isArray(reply) ? ((reply as (string | null)[])[0]?.split(" ") ?? []) : [];
+}
+
 /**
  * Which of the records of a process tells whether it was lost: an entry that the log is folded beyond. The last one seldom is in
  * the moment it is appended, so an earlier one is kept until that is so.
  */
 export class Watch {
   #kept: Appended | undefined;
+
+  /**
+   * What the state alone says: `believed` when it has reached the record that is watched, `over` when it says so. Undefined: only
+   * a look at the totals too can tell.
+   */
+  glance(states: Reply | ReplyError, last: Appended): Registration | undefined {
+    const [state = null, seq = 0] = stateOf(states);
+    if (state === "fenced" || state === "ended") return { is: "over", state };
+    const kept = this.#kept;
+    if (state !== "live" || kept?.process !== last.process || Number(seq) < kept.seq) return undefined;
+    this.#kept = last;
+    return { is: "believed", seq: Number(seq) };
+  }
 
   /** What the replies say, after `last` was appended. */
   see([totals, states]: readonly (Reply | ReplyError)[], last: Appended): Look {
@@ -53,7 +71,7 @@ export class Watch {
     if (!Array.isArray(totals) || !Array.isArray(states))
       return { registration: { is: "unread" }, shards: null };
     const [folded = null, shards = null] = totals as (string | null)[];
-    const [state = null, seq = 0] = (states as (string | null)[])[0]?.split(" ") ?? [];
+    const [state = null, seq = 0] = stateOf(states);
     const isFolded = ({ id }: Appended) => folded !== null && !isBefore(folded, id);
     const lost = [this.#kept, last].some((record) => isFolded(record) && Number(seq) < record.seq);
     if (isFolded(this.#kept)) this.#kept = last;

@@ -12,6 +12,7 @@ import { checkShards, shardsMismatch } from "../redis/shards.ts";
 import type { Runtime } from "../time/runtime.ts";
 import type { RecorderContext } from "./context.ts";
 import type { ShardProjecting } from "./projecting.ts";
+import type { StepResult } from "../projector/projector.ts";
 import { type Registration, registrationCommands, Watch } from "./registration.ts";
 
 export interface RecordSenderOptions {
@@ -26,6 +27,10 @@ export class RecordSender {
   #heartbeatAt: Moment = "now";
   #lookAt: Moment;
   #isOpen = false;
+  /** The last look left something open: the next one reads the totals too. */
+  #inDoubt = true;
+  /** Nobody knew us, and that has made us call and look again. */
+  #asked = false;
   readonly #watch = new Watch();
 
   constructor(options: RecordSenderOptions) {
@@ -41,12 +46,13 @@ export class RecordSender {
   /** Redis may have less than it had: renew the lease, and look at our registration. */
   renew(): void {
     this.#heartbeatAt = "now";
-    this.#lookAt = "now";
+    this.failed();
   }
 
   /** A record could not be sent: the next one that can takes a look along. */
   failed(): void {
     this.#lookAt = "now";
+    this.#inDoubt = true;
   }
 
   /**
@@ -70,28 +76,61 @@ export class RecordSender {
     const folds = news && along === "fold" && !(mayWait && linger > 0);
     const call = mayWait && isFollowed ? undefined : projecting.callWith(folds, record.bye === true);
     const readsTurn = news && along === "turn" && call === undefined;
-    const looks = record.seq > 1 && record.bye !== true && hasCome(this.#lookAt, now);
+    // A heartbeat that takes a call along leaves the look to the next one: something is asked more often so.
+    const canWait = call !== undefined && !news && this.#lookAt !== "now";
+    const looks = record.seq > 1 && record.bye !== true && !canWait && hasCome(this.#lookAt, now);
 
     const commands: Command[] = [
       ["XADD", keys.records, "MAXLEN", "~", String(RECORDS_KEPT), "*", ...encodeRecord(record)],
     ];
     if (call !== undefined) commands.push(call.command);
     if (readsTurn) commands.push(["HMGET", keys.totals, "ends", "folded"]);
-    if (looks) commands.push(...registrationCommands(keys, record.process));
+    // Where others project, nothing else tells what becomes of the totals.
+    const isFull = this.#inDoubt || !projecting.isOurs;
+    if (looks) commands.push(...registrationCommands(keys, record.process).slice(isFull ? 0 : 1));
     const replies = await connection.port.pipeline(commands);
     const id = replies[0]!;
     if (id instanceof ReplyError) throw redisError(id);
     this.#heartbeatAt = runtime.now() + heartbeat;
-    projecting.appended(String(id));
-    if (call !== undefined) await projecting.settle(replies[1]!, call.step);
+    projecting.appended(String(id), news);
+    let forgot = false;
+    if (call !== undefined)
+      forgot = this.#forgot(String(id), await projecting.settle(replies[1]!, call.step));
     else if (readsTurn) projecting.turnSeen(String(id), replies[1]!, now);
     else if (news && along === "fold") projecting.within(linger);
+    if (typeof this.#heartbeatAt === "number") this.#heartbeatAt = projecting.withDeadline(this.#heartbeatAt);
+    if (forgot && !looks) this.renew();
     if (!looks) return undefined;
-    this.#lookAt = now + heartbeat;
-    const { process, seq } = record;
-    const look = this.#watch.see(replies.slice(-2), { process, seq, id: String(id) });
+    const last = { process: record.process, seq: record.seq, id: String(id) };
+    if (!isFull) return this.#glanced(this.#watch.glance(replies.at(-1)!, last));
+    const look = this.#watch.see(replies.slice(-2), last);
     this.#checkShards(look.shards);
-    return look.registration;
+    return this.#looked(look.registration);
+  }
+
+  /** A call that went along and found nothing but what it does not know: it has forgotten us. */
+  #forgot(id: string, result: StepResult | undefined): boolean {
+    return result?.foldedId === id && result.records > 0 && result.skipped === result.records;
+  }
+
+  #glanced(registration: Registration | undefined): Registration | undefined {
+    if (registration !== undefined) return this.#looked(registration);
+    this.renew();
+    return undefined;
+  }
+
+  #looked(registration: Registration): Registration {
+    const { context, projecting, runtime } = this.#own;
+    const { heartbeat, ttl } = context.options;
+    this.#inDoubt = registration.is !== "believed";
+    // Whoever calls has its deadlines look at the totals in between.
+    const often = this.#inDoubt || !projecting.isOurs;
+    this.#lookAt = runtime.now() + (often ? heartbeat : Math.min(3 * heartbeat, ttl)) - heartbeat / 2;
+    const isUnknown = registration.is === "unknown";
+    // And can have it known at once.
+    if (isUnknown && projecting.isOurs && !this.#asked) this.renew();
+    this.#asked = isUnknown;
+    return registration;
   }
 
   /** Throws SHARDS_MISMATCH, before anything is written. */

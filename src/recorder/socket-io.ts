@@ -40,13 +40,6 @@ export interface Attachment {
 /** Anonymous sockets are counted under the empty id. */
 const ANONYMOUS = "";
 
-interface Tracked {
-  /** The user counted for this socket; null while the application has not said who it is. */
-  user: string | null;
-  gone: boolean;
-  readonly onDisconnect: (reason: string) => void;
-}
-
 /** The reasons of Socket.IO with which one side said goodbye; every other one is a dropped transport. */
 const GOODBYES = new Set(["client namespace disconnect", "server namespace disconnect"]);
 
@@ -73,65 +66,64 @@ function matches(matcher: NamespaceMatcher, name: string): boolean {
 
 export function attach({ io, user, namespaces, connect, disconnect, onError }: AttachOptions): Attachment {
   // By object, not by id: connection state recovery brings an id back, possibly on another node.
-  const tracked = new Map<Socket, Tracked>();
+  // The user counted for a socket; null while the application has not said who it is. Nothing more is kept of a socket, and all
+  // share their listener: a server has very many.
+  const tracked = new Map<Socket, string | null>();
   const attached = new Set<Namespace>();
   /** Not to be asked about at each heartbeat: the functions in `namespaces` are the application's. */
   const refused = new WeakSet<Namespace>();
   let detached = false;
 
   /** Socket.IO calls our handlers beside the application's: what one of ours throws would end theirs, or the process. */
-  function guarded<Args extends unknown[]>(handler: (...args: Args) => void): (...args: Args) => void {
-    return (...args) => {
+  function guarded<This, Args extends unknown[]>(handler: (this: This, ...args: Args) => void) {
+    return function (this: This, ...args: Args): void {
       try {
-        handler(...args);
+        handler.apply(this, args);
       } catch (error) {
         onError(orInternal(error));
       }
     };
   }
 
+  const onDisconnect = guarded(function (this: Socket, reason: string): void {
+    went(this, GOODBYES.has(reason) ? "leave" : "disconnect");
+  });
+
   const onSocket = guarded((socket: Socket): void => {
     if (tracked.has(socket)) return;
-    const entry: Tracked = {
-      user: null,
-      gone: false,
-      onDisconnect: guarded((reason: string) => {
-        went(socket, entry, GOODBYES.has(reason) ? "leave" : "disconnect");
-      }),
-    };
-    tracked.set(socket, entry);
+    tracked.set(socket, null);
     // Before anything is awaited: a socket that leaves meanwhile would be counted for ever.
-    socket.once("disconnect", entry.onDisconnect);
+    socket.on("disconnect", onDisconnect);
     if (!socket.connected) {
-      socket.off("disconnect", entry.onDisconnect);
+      socket.off("disconnect", onDisconnect);
       tracked.delete(socket);
       return;
     }
-    resolveUser(socket, entry);
+    resolveUser(socket);
   });
 
-  function went(socket: Socket, entry: Tracked, departure: Departure): void {
-    entry.gone = true;
+  function went(socket: Socket, departure: Departure): void {
+    const counted = tracked.get(socket) ?? null;
     tracked.delete(socket);
-    if (entry.user !== null) disconnect(entry.user, departure);
+    if (counted !== null) disconnect(counted, departure);
   }
 
-  function resolveUser(socket: Socket, entry: Tracked): void {
+  function resolveUser(socket: Socket): void {
     let answer: string | null | Promise<string | null>;
     try {
       answer = user(socket);
     } catch (error) {
-      settle(socket, entry, failed(error));
+      settle(socket, failed(error));
       return;
     }
     // Without a promise the socket is counted in this very turn.
     if (typeof answer !== "object" || answer === null) {
-      settle(socket, entry, answer);
+      settle(socket, answer);
       return;
     }
     Promise.resolve(answer).then(
-      (id) => settle(socket, entry, id),
-      (error: unknown) => settle(socket, entry, failed(error)),
+      (id) => settle(socket, id),
+      (error: unknown) => settle(socket, failed(error)),
     );
   }
 
@@ -146,8 +138,9 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
     return null;
   }
 
-  const settle = guarded((socket: Socket, entry: Tracked, id: string | null): void => {
-    if (entry.gone || entry.user !== null || !isOpen(socket)) return;
+  const settle = guarded((socket: Socket, id: string | null): void => {
+    // Gone, or identified meanwhile.
+    if (tracked.get(socket) !== null || !isOpen(socket)) return;
     let valid = ANONYMOUS;
     if (id !== null) {
       try {
@@ -156,7 +149,7 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
         onError(orInternal(error));
       }
     }
-    entry.user = valid;
+    tracked.set(socket, valid);
     connect(valid);
   });
 
@@ -185,10 +178,10 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
 
   const compare = guarded((): void => {
     if (detached) return;
-    for (const [socket, entry] of tracked) {
+    for (const socket of tracked.keys()) {
       if (isOpen(socket)) continue;
-      socket.off("disconnect", entry.onDisconnect);
-      went(socket, entry, "disconnect");
+      socket.off("disconnect", onDisconnect);
+      went(socket, "disconnect");
     }
     for (const namespace of existingNamespaces(io)) attachTo(namespace);
     const existing: unknown = io._nsps;
@@ -206,17 +199,16 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
   return {
     identify(socket, id) {
       const valid = id === null ? ANONYMOUS : checkUser(id);
-      const entry = tracked.get(socket);
-      if (entry === undefined) {
+      const before = tracked.get(socket);
+      if (before === undefined) {
         if (!socket.connected) return;
         throw new PresenceError(
           "OPTIONS_INVALID",
           `identify: the namespace ${socket.nsp.name} of this socket is not among \`namespaces\``,
         );
       }
-      if (entry.user === valid) return;
-      const before = entry.user;
-      entry.user = valid;
+      if (before === valid) return;
+      tracked.set(socket, valid);
       if (before !== null) disconnect(before, "leave");
       connect(valid);
     },
@@ -225,10 +217,7 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
       detached = true;
       io.off("new_namespace", attachTo);
       for (const namespace of attached) namespace.off("connection", onSocket);
-      for (const [socket, entry] of tracked) {
-        entry.gone = true;
-        socket.off("disconnect", entry.onDisconnect);
-      }
+      for (const socket of tracked.keys()) socket.off("disconnect", onDisconnect);
       tracked.clear();
     },
   };

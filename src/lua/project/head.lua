@@ -74,7 +74,8 @@ elseif t[19] == '1' then why = 'unfinished'
 elseif ARGV[7] ~= '' then why = 'check'
 elseif now - tonumber(t[12] or 0) >= CHECK_MS then
   -- While nothing happens, calls are seconds apart: one number then, and all of them now and then.
-  if now - ran < CHECK_MS or now - tonumber(t[12] or 0) >= CHECK_IDLE_MS or try('HLEN', USERS) ~= users then why = 'check' end
+  local busy = now - ran < CHECK_MS and (CALLER == '' or tonumber(t[17] or 0) >= RATE_BUSY)
+  if busy or now - tonumber(t[12] or 0) >= CHECK_IDLE_MS or try('HLEN', USERS) ~= users then why = 'check' end
 end
 
 -- How many records are likely to fill the budget, by what the last call met.

@@ -90,6 +90,37 @@ describe("the next call", () => {
   });
 });
 
+describe("a call that goes along with what is sent anyway", () => {
+  it("may come from the deadline on, before what is spread out, while nobody else calls", () => {
+    const s = schedule({ spread: 100 });
+    s.answered(answer(100, 400), 100, 0.5);
+    expect(s.along).toBe(400);
+    s.answered({ ...answer(400, 700), shared: true }, 400, 0.5);
+    expect(s.along).toBe("never");
+    expect(s.next).toBe(750);
+  });
+
+  it("may not where a look found the deadline served, nor after a failure, nor one time in eight", () => {
+    const s = schedule({ spread: 100 });
+    s.answered(answer(100, 400), 100, 0.5);
+    expect(s.seen({ due: 900 + AHEAD, ran: 399 + AHEAD }, 450, 0.5)).toBe(true);
+    expect(s.along).toBe("never");
+    s.answered(answer(950, 1_400), 950, 0.9);
+    expect(s.along).toBe("never");
+    s.answered(answer(1_500, 1_900), 1_500, 0.1);
+    expect(s.along).toBe(1_900);
+    s.failed(1_900, 2_400);
+    expect(s.along).toBe("never");
+  });
+
+  it("waits for the end of a hold", () => {
+    const s = schedule();
+    s.lost(1_000);
+    s.answered(answer(1_200, 1_100, 1), 1_200, 0);
+    expect(s.along).toBe(1_000 + HOLD);
+  });
+});
+
 describe("a hold", () => {
   it("INV-6: starts at a loss and lasts its full time; the latest loss counts", () => {
     const s = schedule();

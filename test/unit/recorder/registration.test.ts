@@ -99,3 +99,32 @@ it("a reply that is none leaves everything open", () => {
   const seen = new Watch().see([new ReplyError("ERR"), [null]], { process: "p1", seq: 2, id: "5-0" });
   expect(seen).toEqual({ registration: { is: "unread" }, shards: null });
 });
+
+describe("a glance at the state alone", () => {
+  const glance = (watch: Watch, state: string | null, seq: number, process = "p1") =>
+    watch.glance([state], { process, seq, id: `${seq}-0` });
+  const watching = () => {
+    const watch = new Watch();
+    see(watch, { folded: "5-0", state: live(5), seq: 5, id: "5-0" });
+    return watch;
+  };
+
+  it("believes a state that has reached the record of the look before", () => {
+    const watch = watching();
+    expect(glance(watch, live(5), 8)).toEqual({ is: "believed", seq: 5 });
+    // That one is watched now.
+    expect(glance(watch, live(7), 9)).toBeUndefined();
+    expect(glance(watch, live(8), 9)).toEqual({ is: "believed", seq: 8 });
+  });
+
+  it.each(["fenced", "ended"])("is over when it is %s", (state) => {
+    expect(glance(watching(), `${state} 5 0 0 0 1 0`, 8)).toEqual({ is: "over", state });
+  });
+
+  it("tells nothing of a state that is gone, nor of another incarnation, nor before a look", () => {
+    expect(glance(watching(), null, 8)).toBeUndefined();
+    expect(glance(watching(), live(8), 8, "p2")).toBeUndefined();
+    expect(glance(new Watch(), live(8), 8)).toBeUndefined();
+    expect(watching().glance(new ReplyError("ERR"), { process: "p1", seq: 8, id: "8-0" })).toBeUndefined();
+  });
+});

@@ -175,6 +175,12 @@ export const MUTANTS: readonly Mutant[] = [
     [lua("quick"), "        elseif was == '0' then\n", "        elseif false then\n"],
   ),
   mutant(
+    "nobody-misses-what-is-told-of-processes",
+    "INV-13",
+    [LEVEL],
+    [lua("open"), "elseif described < registered then", "elseif false then"],
+  ),
+  mutant(
     "beside-a-newer-projector-ours-goes-on",
     "INV-2",
     [SIMULATION],

@@ -33,7 +33,7 @@ export const EPOCH_MS = 100_000_000;
 
 /** Of each key: does everything add up without it? */
 const KEPT: Readonly<Record<KeyName, boolean>> = {
-  records: true, users: false, totals: false, processes: false, states: false, about: true, leaving: false, changes: true,
+  records: true, users: false, totals: false, processes: false, states: false, about: false, leaving: false, changes: true,
   rejected: true, ended: false, clock: true,
 }; // prettier-ignore
 

@@ -53,11 +53,12 @@ local function open()
   end
   if not t[1] or ARGV[7] ~= '' or now < ran or now - tonumber(t[12] or 0) >= CHECK_MS then
     local present, registered, known = call('HLEN', USERS), call('ZCARD', PROCESSES), call('HLEN', STATES)
-    local in_grace, tombs = call('ZCARD', LEAVING), call('ZCARD', ENDED)
+    local in_grace, tombs, described = call('ZCARD', LEAVING), call('ZCARD', ENDED), call('HLEN', ABOUT)
     if not t[1] and (present + registered + known + in_grace > 0) then rebuild('totals are gone')
     elseif present ~= users then rebuild('users: ' .. present .. ' there, ' .. format('%.0f', users) .. ' counted')
     elseif known ~= remembered then rebuild('states: ' .. known .. ' there, ' .. format('%.0f', remembered) .. ' known')
     elseif registered + tombs ~= known then rebuild('processes: ' .. registered + tombs .. ' there, ' .. known .. ' known')
+    elseif described < registered then rebuild('about: ' .. described .. ' there, ' .. registered .. ' processes')
     elseif in_grace ~= graced then rebuild('grace: ' .. in_grace .. ' there, ' .. format('%.0f', graced) .. ' counted') end
     if ARGV[4] == '' and call('PTTL', KEYS[11]) < CLOCK_MS / 2 then
       local at = format('%.0f', now + CLOCK_MS)

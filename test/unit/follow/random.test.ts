@@ -13,8 +13,9 @@ import { Clock, NAMES, PREFIX, Source, TTL } from "./source.ts";
 const RUNS = Number(process.env["FOLLOW_RUNS"] ?? 150);
 const SEEDS =
   process.env["FOLLOW_SEED"] === undefined
-    ? // Rare ones: a flush right after the first change ever; one whose first registration brings nothing known.
-      [...Array.from({ length: RUNS }, (_, i) => `follow-${i}`), "follow-524", "follow-2494"]
+    ? // Rare ones: a flush right after the first change ever; a connection that is lost while departures wait; a first
+      // registration that brings nobody who was known.
+      [...Array.from({ length: RUNS }, (_, i) => `follow-${i}`), "follow-524", "follow-1041", "follow-2494"]
     : [process.env["FOLLOW_SEED"]];
 const STEPS = 60;
 const PROCESSES = 3;

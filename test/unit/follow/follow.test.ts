@@ -203,7 +203,7 @@ it("a difference that nothing announced is found by comparing, and told and logg
     return looks++ > 3 && told.length > 0;
   });
   expect(told).toEqual(["+ghost resync"]);
-  expect(logged.filter((line) => line.includes("although none was missing"))).toHaveLength(1);
+  expect(logged.filter((line) => line.includes("although no change was missing"))).toHaveLength(1);
 });
 
 describe("mirrorMax", () => {

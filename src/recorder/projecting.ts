@@ -1,7 +1,7 @@
 /**
- * How a recorder calls the projector for its shard: with its records where there is something to fold, by itself when a
- * deadline comes. A record that was appended stays appended whatever the projector answers: its failures are told and
- * retried here, and never hold up the appending.
+ * How a recorder calls the projector for its shard: together with its records when there is something to fold, and on its own
+ * when a deadline passes. An appended record stays appended whatever the projector replies: the projector's failures are
+ * reported and retried here, and never delay appending.
  */
 import { backoff } from "../core/backoff.ts";
 import { orInternal } from "../core/errors.ts";
@@ -15,20 +15,20 @@ import type { Reply, ReplyError, ScriptCall } from "../redis/port.ts";
 import type { Runtime } from "../time/runtime.ts";
 import type { RecorderContext } from "./context.ts";
 
-/** Of `linger`: how long until the fold of what was appended, at least and at most. */
+/** As a part of `linger`: the shortest and longest time until appended records are folded. */
 const FOLD_LEAST = 0.4;
 const FOLD_MOST = 0.5;
-/** A call that failed is made again after a pause as long as after so many failures, about 1.5 s. */
+/** A failed call is retried after the back-off of this many failures, about 1.5 s. */
 const ATTEMPT = 10;
 
 interface Step {
   readonly reap: boolean;
   readonly check: false;
-  /** We close, and give the turn back. */
+  /** We are closing, and give the turn back. */
   readonly last?: boolean;
 }
 
-/** The projector of a recorder, and the name under which it takes turns; "": it takes none. */
+/** The projector of a recorder, and its caller name for turns; "": it takes none. */
 export interface RecordersProjector extends PipelinedProjector {
   readonly caller: string;
 }
@@ -38,16 +38,16 @@ export interface ShardProjectingOptions {
   readonly keys: ShardKeys;
   readonly context: RecorderContext;
   readonly runtime: Runtime;
-  /** Undefined: others project. */
+  /** Undefined: this process does not project. */
   readonly projector: RecordersProjector | undefined;
   /** Ends a series of steps. */
   readonly signal: AbortSignal;
-  /** The projection was forgotten, since its parts did not agree, and our registration with it. */
+  /** The projection was rebuilt, because its parts did not agree; our registration is gone. */
   readonly onRebuilt: () => void;
 }
 
 export class ShardProjecting {
-  /** Who folds for whom under load, and when records leave. */
+  /** Which process folds under load, and when records are sent. */
   readonly pace: Pace;
   readonly #own: ShardProjectingOptions;
   readonly #schedule = new Schedule({ hold: HOLD_MS, soonest: 1, spread: SPREAD_MS });
@@ -64,18 +64,18 @@ export class ShardProjecting {
     this.pace = new Pace(paced ? options.context.options.pace : 0);
   }
 
-  /** When to call project(), if nothing happens before. */
+  /** When to call project(), unless something happens before. */
   get next(): Moment {
     if (this.#own.projector === undefined) return "never";
     return earlier(this.#schedule.next, this.pace.foldAt ?? "never");
   }
 
-  /** Is a fold to follow each record with news? Not while full ones follow each other: one serves many. */
+  /** Whether to fold after each record with operations. Not while full records follow each other: one fold serves many. */
   get mayWait(): boolean {
     return this.#unfolded < UNFOLDED_MAX;
   }
 
-  /** Redis was lost: others lost it too. */
+  /** Redis was lost, probably for others too. */
   lost(now: number): void {
     this.pace.reset();
     this.#schedule.lost(now);
@@ -86,7 +86,7 @@ export class ShardProjecting {
     this.#schedule.callNow();
   }
 
-  /** The call to send along with a record; undefined: nothing is to be folded now. */
+  /** The call to send along with a record; undefined: do not fold now. */
   callWith(wanted: boolean, last = false): { readonly command: ScriptCall; readonly step: Step } | undefined {
     const { projector, shard, runtime } = this.#own;
     const now = runtime.now();
@@ -102,7 +102,7 @@ export class ShardProjecting {
     this.#unfolded++;
   }
 
-  /** What the totals said after a record of ours, in its round trip: who holds the turn still does, or we fold at once. */
+  /** Takes the totals read with a record of ours: if the turn is no longer held, we fold at once. */
   turnSeen(id: string, reply: Reply | ReplyError, sentAt: number): void {
     const now = this.#own.runtime.now();
     this.pace.clock(Number(id.split("-", 1)[0]), sentAt, now);
@@ -112,14 +112,14 @@ export class ShardProjecting {
       this.#schedule.callNow();
   }
 
-  /** Folds what was just appended before long: once for all that gathers meanwhile, and for other processes that do the same. */
+  /** Folds appended records soon: once for all that gather meanwhile, other processes' included. */
   within(linger: number): void {
     const { runtime } = this.#own;
     const part = FOLD_LEAST + runtime.random() * (FOLD_MOST - FOLD_LEAST);
     this.#schedule.callBy(runtime.now() + linger * part);
   }
 
-  /** What the reply to a call that was sent along says. Rejects with SHARDS_MISMATCH. */
+  /** Takes the reply to a call that was sent along. Rejects with SHARDS_MISMATCH. */
   async settle(reply: Reply | ReplyError, step: Step): Promise<void> {
     try {
       await this.#finish(await this.#own.projector!.settle(this.#own.shard, reply, step), step);
@@ -129,7 +129,7 @@ export class ShardProjecting {
   }
 
   /**
-   * A deadline has come. Another process may have served it already: one cheap look before the call. Rejects with
+   * A deadline has passed. Another process may have served it already, so take a cheap look before calling. Rejects with
    * SHARDS_MISMATCH.
    */
   async project(): Promise<void> {
@@ -168,7 +168,7 @@ export class ShardProjecting {
     return true;
   }
 
-  /** Steps on until the work is done. */
+  /** Calls the projector until no work is left. */
   async #finish(first: StepResult, step: Step): Promise<void> {
     const { projector, shard, runtime, signal } = this.#own;
     let result = first;

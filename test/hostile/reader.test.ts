@@ -150,7 +150,7 @@ it(
   },
 );
 
-it("sound replies are understood", async () => {
+it("valid replies are accepted", async () => {
   const reader = readerOver({ read: async (commands) => commands.map(sound) }, {}, { now: () => 1_000 });
   expect(await reader.counts()).toMatchObject({ users: 2, sockets: 3, connections: 1 });
   expect((await reader.page()).users).toMatchObject([

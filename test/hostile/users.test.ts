@@ -109,13 +109,13 @@ async function travels(path: Path, ids: readonly string[]): Promise<void> {
 }
 
 describe.each([1, 4])("with %i shard(s)", (shards) => {
-  it("hostile ids go the whole way and back as they are", async () => {
+  it("hostile ids arrive unchanged in every answer", async () => {
     const path = await start(shards);
     await travels(path, [...new Set(NASTY)]);
     await path.close();
   });
 
-  it(`random ids go the whole way and back as they are (${REPEAT})`, { timeout: TIMEOUT_MS }, async () => {
+  it(`random ids arrive unchanged in every answer (${REPEAT})`, { timeout: TIMEOUT_MS }, async () => {
     const path = await start(shards);
     const id = fc
       .oneof(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme" }), fc.string({ maxLength: 85 }))
@@ -130,7 +130,7 @@ describe.each([1, 4])("with %i shard(s)", (shards) => {
   });
 });
 
-it("what cannot be an id is refused with USER_INVALID and a reason without the id", () => {
+it("an invalid id is refused with USER_INVALID and a reason without the id", () => {
   const secret = "\ud800-secret";
   const bad: unknown[] = ["", "\ud800", "a\udc00", "\ude00\ud83d", secret, "x".repeat(257), "é".repeat(129)];
   bad.push(
@@ -162,7 +162,7 @@ it("what cannot be an id is refused with USER_INVALID and a reason without the i
   }
 });
 
-it("a reader refuses the same ids, so that nobody asks for one that cannot be", async () => {
+it("a reader refuses the same ids", async () => {
   const path = await start(1);
   for (const id of ["", "\ud800", "x".repeat(257)]) {
     await expect(path.reader.user(id)).rejects.toMatchObject({ code: "USER_INVALID" });

@@ -149,7 +149,7 @@ describe.each([{ shards: 1 }, { shards: 4 }])("three nodes, $shards shard(s)", (
     for (const node of nodes) await untilEqual(() => sorted(node.heard), sorted([...came, ...went]));
   });
 
-  it("INV-5: a node killed with SIGKILL is reaped when its lease has run out, and the others receive the changes", async () => {
+  it("INV-5: a node killed with SIGKILL is reaped when its lease has expired, and the others receive the changes", async () => {
     const nodes = await startThree({ ttl: TTL_MS, shards });
     await populate(nodes, 9, 1);
     await agrees();
@@ -186,7 +186,7 @@ describe.each([{ shards: 1 }, { shards: 4 }])("three nodes, $shards shard(s)", (
     }
   });
 
-  it("INV-6: a node stopped beyond its lease is reaped, and registers afresh by itself when it goes on", async () => {
+  it("INV-6: a node stopped beyond its lease is reaped, and registers again by itself when it continues", async () => {
     const nodes = await startThree({ ttl: TTL_MS, shards });
     await populate(nodes, 9, 1);
     await agrees();

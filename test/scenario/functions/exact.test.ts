@@ -138,7 +138,7 @@ describe.each(["group", "range"] as const)(`read by %s (seed ${seed})`, (read: R
 
   const unlessUnavailable = (error: unknown) => expect(error).toMatchObject({ code: "REDIS_UNAVAILABLE" });
 
-  it("INV-2: a sweep is exact when answers get lost and the client asks again", async () => {
+  it("INV-2: a sweep is exact when replies are lost and the client retries", async () => {
     let lost = 0;
     tap.loses = () => {
       if (!random.chance(0.3)) return undefined;

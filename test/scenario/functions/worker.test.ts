@@ -140,7 +140,7 @@ describe.each([1, 4])("fetch, over %i shard(s)", (shards) => {
   });
 });
 
-describe("fetch, while Redis hesitates", () => {
+describe("fetch, while Redis is slow", () => {
   it("a caller that goes away does not spoil later answers", async () => {
     const prefix = newPrefix();
     await populate(redis, { prefix, users: ["alice"] });
@@ -157,7 +157,7 @@ describe("fetch, while Redis hesitates", () => {
     expect(worker.logged).toEqual([]);
   });
 
-  it("a request that was answered before Redis did spoils no later one: workerd cancels what it had under way", async () => {
+  it("a request that was answered before Redis replied does not spoil later ones: workerd cancels its reads", async () => {
     const prefix = newPrefix();
     await populate(redis, { prefix, users: ["alice"] });
     await using worker = await startWorker(reading(prefix), {
@@ -182,7 +182,7 @@ describe("fetch, while Redis hesitates", () => {
   });
 });
 
-describe("fetch, set up wrongly", () => {
+describe("fetch, misconfigured", () => {
   it.each([
     ["UPSTASH_REDIS_REST_URL", ""],
     ["UPSTASH_REDIS_REST_READONLY_TOKEN", ""],
@@ -326,7 +326,7 @@ describe("scheduled", () => {
     expect(tap.sent).toEqual([]);
   });
 
-  it("of two Workers, the one that serves holds nothing that can write, and the one that projects answers nobody", async () => {
+  it("of two Workers, the one that serves has no write credentials, and the one that projects serves no requests", async () => {
     const prefix = newPrefix();
     await append(redis, { prefix, users: ["alice"] });
     await using sweep = await startWorker(

@@ -120,7 +120,7 @@ async function history(seed: string): Promise<void> {
 
 const totals = { told: 0 };
 
-it("what was told adds up to who is present, and who stayed is not told", async () => {
+it("emitted changes add up to who is present, and none is emitted for users who stayed", async () => {
   for (const seed of SEEDS) await history(seed);
   expect(totals.told).toBeGreaterThan(SEEDS.length);
 });

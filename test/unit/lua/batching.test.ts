@@ -215,16 +215,16 @@ async function agree(later: number): Promise<void> {
   );
 }
 
-it(`INV-12: the same log comes to the same, however it is grouped into calls (FUZZ_SEED=${SEED})`, async () => {
+it(`INV-12: the same log gives the same result, however it is grouped into calls (FUZZ_SEED=${SEED})`, async () => {
   await agree(0);
 }, 120_000);
 
-it(`INV-12: and so it does when graces and leases have run out since (FUZZ_SEED=${SEED})`, async () => {
+it(`INV-12: so it does when graces and leases have expired since (FUZZ_SEED=${SEED})`, async () => {
   await agree(GRACE - 500);
   await agree(4 * TTL);
 }, 120_000);
 
-it("INV-12: a goodbye counts at once, however much of an ended process is still to be given back", async () => {
+it("INV-12: a goodbye counts at once, however many users of an ended process are still to be removed", async () => {
   const shard = new TestShard(server.url, { budget: 100 });
   const about = { host: "h", pid: 1, version: "0", grace: GRACE };
   const users = Array.from({ length: 900 }, (_, i) => `user-${i}`);

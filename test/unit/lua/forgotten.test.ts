@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-it("who replaces a process whose tombstone is due leaves a new one, met before in the same call or not", async () => {
+it("replacing a process whose tombstone is due leaves a new tombstone, whether or not the call met it before", async () => {
   const shard = new TestShard(server.url);
   const about = { host: "h", pid: 1, version: "0", grace: 0 };
   for (const process of ["a1", "b1"]) await shard.record({ process, seq: 1, about, sockets: 0, bye: true });

@@ -22,7 +22,7 @@ it("the hash is the one Redis computes", async () => {
   await redis.quit();
 });
 
-it("NOSCRIPT is answered with the text, in the middle of work", async () => {
+it("after NOSCRIPT the text is sent, in the middle of work", async () => {
   const shard = new TestShard(server.url);
   await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
   await shard.step();

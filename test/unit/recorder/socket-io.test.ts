@@ -260,10 +260,10 @@ it("a socket id restored by connection state recovery is counted once", async ()
   await untilEqual(() => a.heard, ["+alice connect", "-alice leave"]);
 });
 
-describe("A3: what is counted is compared with what Socket.IO has", () => {
+describe("A3: the sockets counted are compared with those of Socket.IO", () => {
   const sockets = async (a: TestNode) => (await counts(a.presence)).sockets;
 
-  it("a socket whose listeners were all taken off is gone within a heartbeat", async () => {
+  it("a socket whose listeners were all removed is not counted after a heartbeat", async () => {
     const a = await node({ grace: 60_000 });
     const clients = [await connect(a.url, "alice"), await connect(a.url, "bob"), await connect(a.url)];
     await untilEqual(() => sockets(a), 3);
@@ -275,7 +275,7 @@ describe("A3: what is counted is compared with what Socket.IO has", () => {
     expect(a.errors).toEqual([]);
   });
 
-  it("one of whose listeners throws before ours does too", async () => {
+  it("nor is one with a listener that throws before ours", async () => {
     const a = await node();
     const client = await connect(a.url, "alice");
     await untilEqual(() => sockets(a), 1);
@@ -288,7 +288,7 @@ describe("A3: what is counted is compared with what Socket.IO has", () => {
     client.disconnect();
   });
 
-  it("one that is still being asked for its user never counts", async () => {
+  it("one whose user is still unknown is never counted", async () => {
     const answers: ((user: string) => void)[] = [];
     const a = await node({ user: () => new Promise((resolve) => answers.push(resolve)) });
     const client = await connect(a.url);
@@ -327,7 +327,7 @@ describe("A3: what is counted is compared with what Socket.IO has", () => {
     for (const client of clients) client.disconnect();
   });
 
-  it("an empty child of a dynamic namespace that Socket.IO takes away is counted again when it is back", async () => {
+  it("an empty child of a dynamic namespace that Socket.IO removed is counted again when it is back", async () => {
     const a = await node({ namespaces: /^\/room/ }, { cleanupEmptyChildNamespaces: true });
     a.io.of(/^\/room-\d+$/);
     for (let i = 0; i < 2; i++) {
@@ -341,7 +341,7 @@ describe("A3: what is counted is compared with what Socket.IO has", () => {
 });
 
 describe("A6: two presences on one server", () => {
-  it("with one prefix are refused, for each socket would count twice; one that is closed does not matter", async () => {
+  it("with one prefix are refused, since each socket would count twice; a closed one does not matter", async () => {
     const a = await node();
     const options = { redis: server.url, prefix, user: userOfAuth };
     expect(() => createPresence(a.io, options)).toThrow(
@@ -438,7 +438,7 @@ describe("close", () => {
     expect(said).toMatchObject({ timers: said.left.length, left: said.left.map(() => 100) });
   });
 
-  it("appends what is left", async () => {
+  it("appends the pending operations", async () => {
     const a = await node();
     const b = await node();
     const clients = await Promise.all(Array.from({ length: 150 }, (_, i) => connect(a.url, `u${i}`)));

@@ -1,6 +1,6 @@
 /**
- * Goal: presence agrees with real clients whatever happens to the processes, to Redis and to the way there (INV-3,
- * INV-5, INV-6), and the parts of the driver that judge this judge it rightly.
+ * Goal: presence agrees with real clients whatever happens to the processes, to Redis and to the network (INV-3,
+ * INV-5, INV-6), and the parts of the driver that judge this are right.
  * Method: the judging parts as pure functions; with CHAOS=1, a short run on real processes. `npm run chaos` runs longer.
  */
 import { describe, expect, it } from "vitest";

@@ -1,6 +1,6 @@
 /**
- * One run of chaos: opens a world, injects one fault after another while users come and go, and writes down what
- * presence said meanwhile. The seed repeats the faults, their order and what they hit; the moments are the machine's.
+ * One run of chaos: opens a world, injects one fault after another while users come and go, and logs what presence
+ * reported meanwhile. The seed repeats the faults, their order and their targets, but not the exact times.
  */
 import { until } from "../../rig/pace.ts";
 import { Random } from "../../rig/random.ts";

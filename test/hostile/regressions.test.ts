@@ -1,6 +1,6 @@
 /**
- * Goal: bugs that hostile input once showed stay mended.
- * Method: the smallest history that showed each.
+ * Goal: bugs found by hostile input stay fixed.
+ * Method: the smallest history that shows each.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";

@@ -1,6 +1,6 @@
 /**
  * Goal: a user id is text and nothing else, from the socket to the reader's answer, whatever it holds.
- * Method: ids with every character there is trouble with, and random ones, through a recorder, the projector, the changes
+ * Method: ids with every problematic character, and random ones, through a recorder, the projector, the changes
  * and a reader over ioredis, with one shard and with four; invalid ids are refused at the API.
  */
 import fc from "fast-check";

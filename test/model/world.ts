@@ -1,6 +1,6 @@
 /**
  * A shard on a real Redis and the reference model side by side. Both get the same log and the same calls; after every
- * call everything the projection holds, everything told and everything returned has to be equal.
+ * call the projections, the changes and the replies must be equal.
  */
 import { deepStrictEqual } from "node:assert/strict";
 import { emptyProjection, type LogEntry, type Outcome, project, type Projection } from "../../model/fold.ts";

@@ -1,6 +1,6 @@
 /**
- * Goal: three nodes, each a process of its own, agree with the clients about who is there, whatever happens to a node.
- * Method: real processes that are killed, stopped and drained by signals; real clients; the truth is asked of the clients.
+ * Goal: three nodes, each its own process, agree with the clients about who is present, whatever happens to a node.
+ * Method: real processes that are killed, stopped and drained by signals; real clients, which report the truth.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,8 +15,8 @@ import { connect } from "../../rig/node.ts";
 import { until, untilEqual } from "../../rig/until.ts";
 
 /**
- * The lease where one has to run out: longer than a busy machine may hold up a node that lives, or that one is reaped as
- * well. Heartbeats come every third of it.
+ * The lease where one has to expire: longer than a busy machine may delay a live node, which would otherwise be reaped too.
+ * Heartbeats are sent every third of it.
  */
 const TTL_MS = 6_000;
 /** Where none may run out within the test: what is gone there has said goodbye. */

@@ -1,5 +1,5 @@
 /**
- * Goal: the conformance kit passes a recorder that follows docs/protocol.md, and fails one that breaks a rule of it.
+ * Goal: the conformance kit passes a recorder that follows docs/protocol.md, and fails one that breaks a rule.
  * Method: the real kit on a real Redis, with the recorder in Python as it is, and with copies in which one line is wrong.
  */
 import { spawn, spawnSync } from "node:child_process";

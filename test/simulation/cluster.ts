@@ -1,5 +1,5 @@
 /**
- * Everybody who takes part in one history, and what the events of its plan do to them.
+ * All participants of one history, and what the events of its plan do to them.
  */
 import type { Fault, FaultCounts } from "./faults.ts";
 import type { ReadMode } from "../../src/projector/options.ts";

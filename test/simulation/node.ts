@@ -1,5 +1,5 @@
 /**
- * One server process with its sockets, which are the truth that counts have to come to in the end (INV-3).
+ * One server process with its sockets, which are the truth that the counts must reach (INV-3).
  */
 import { GONE_MAX } from "../../src/core/journal.ts";
 import { hold, Violation } from "./faults.ts";

@@ -1,6 +1,6 @@
 /**
- * The plan of one history, made of its seed alone: who takes part, what users do, and what goes wrong when. Events say
- * whom they meet as a fraction (`pick`), because who is there then is only known when they happen.
+ * The plan of one history, made from its seed alone: who takes part, what users do, and what fails when. Events choose their
+ * target as a fraction (`pick`), because who is there is only known when they happen.
  */
 import type { ReadMode } from "../../src/projector/options.ts";
 import { FAULTS, type Fault, type ProcessFault, type RedisFault } from "./faults.ts";

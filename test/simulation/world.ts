@@ -1,5 +1,5 @@
 /**
- * Virtual time: a queue of events in order of their time, and in order of their making within one moment. Nothing
+ * Virtual time: a queue of events in order of their time, and of their creation within one moment. Nothing
  * waits; the clock jumps from one event to the next. An event may ask the real Redis something and is awaited, so no
  * two parts of a history ever run at once, and the order of everything follows from the seed.
  */

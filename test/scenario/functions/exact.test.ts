@@ -1,8 +1,8 @@
 /**
- * Goal: over HTTP a sweep is exact whatever becomes of its requests: the client sends one again whose answer it lost, another
- * sweep runs at the same time, the platform kills one between two requests (INV-1 to INV-4), read as a group and by range.
- * Method: processes append at random while such sweeps go on through the bridge; then a sweep in peace, and the counts have
- * to be those of the sockets that are open. A server before the bridge carries requests out and loses their answers.
+ * Goal: over HTTP a sweep is exact whatever happens to its requests: the client retries one whose reply was lost, another
+ * sweep runs at the same time, the platform kills one between two requests (INV-1 to INV-4), in both read modes.
+ * Method: processes append at random while such sweeps run through the bridge; then an undisturbed sweep, after which the counts
+ * must equal the open sockets. A server in front of the bridge carries requests out and drops their replies.
  */
 import { randomInt } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";

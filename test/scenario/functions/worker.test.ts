@@ -1,8 +1,8 @@
 /**
  * Goal: the Worker serves the API with credentials that cannot write and has no others at hand (INV-8), and its cron
- * projects: it folds what has been appended and reaps who is gone.
- * Method: the Worker as wrangler bundles it, in workerd, over REST to a real Redis; a tap before the bridge notes every
- * command with the credentials it came with.
+ * projects: it folds appended records and reaps dead processes.
+ * Method: the Worker as wrangler bundles it, in workerd, over REST to a real Redis; a tap in front of the bridge logs every
+ * command with its credentials.
  */
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";

@@ -1,6 +1,6 @@
 /**
- * Goal: the commands that docs/protocol.md names for each role are enough for it, and are not more than it needs to be told.
- * Method: users of a real Redis with exactly those commands; the projector's folds all vectors with them.
+ * Goal: the commands that docs/protocol.md lists for each role are sufficient, and a missing one is reported.
+ * Method: users of a real Redis with exactly those commands; the projector's user folds all vectors.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * Goal: what a journal puts into records is what happened, whatever the order and the pauses (INV-9 for its memory), within the
- * bounds of docs/protocol.md.
+ * Goal: the records of a journal say what happened, whatever the order and the pauses (INV-9 for its memory), within the
+ * limits of docs/protocol.md.
  * Method: plain cases, then random histories whose records are replayed on a user's presence and grace as a projector has
  * them, and compared with the operations taken one by one.
  */

@@ -1,5 +1,5 @@
 /**
- * Goal: under load one process folds for all, the others append at the beat, and nobody is left waiting (design: eight rules).
+ * Goal: under load one process folds for all, the others append at the beat, and no record is left unfolded (eight rules).
  * Method: the pure schedule, with times and replies chosen.
  */
 import { describe, expect, it } from "vitest";

@@ -1,5 +1,5 @@
 /**
- * Goal: what a listener was told adds up to `users`, whatever was lost on the way (INV-13).
+ * Goal: emitted changes add up to `users`, whatever was lost on the way (INV-13).
  * Method: a follower on a real Redis; records go through the real script, and the test breaks the connection or the keys.
  */
 import { describe, expect, it } from "vitest";

@@ -1,8 +1,8 @@
 /**
- * Goal: what a listener was told adds up to `users`, whatever was lost on the way (INV-13), and nobody who stayed is told.
+ * Goal: emitted changes add up to `users`, whatever was lost on the way (INV-13), and none is emitted for users who stayed.
  * Method: random histories of changes, lost deliveries, trims, flushes, failovers and rebuilds against a source in memory under a
- * virtual clock; at each step what was told must alternate, and once all is quiet its sum must be who is present.
- * FOLLOW_SEED repeats one history, FOLLOW_RUNS says how many.
+ * virtual clock; at each step the emitted changes must alternate, and at rest their sum must be who is present.
+ * FOLLOW_SEED repeats one history, FOLLOW_RUNS sets how many.
  */
 import { expect, it } from "vitest";
 import { Random } from "../../../rig/random.ts";

@@ -1,6 +1,6 @@
 /**
- * A shard that exists in memory only, under a clock of the test's own: `users` and `changes` as the script keeps them, processes
- * that register again after a loss, and every fault at once. A follower reads it through the port of a connection.
+ * A shard in memory, with the test's own clock: `users` and `changes` as the script keeps them, processes that register again
+ * after a loss, and all faults. A follower reads it through the port of a connection.
  */
 import type { Random } from "../../../rig/random.ts";
 import { PresenceError } from "../../../src/core/errors.ts";

@@ -185,7 +185,7 @@ export class WriterProcess {
     await redis.call("XADD", keysOf(prefix, shard, shards).records, "*", ...fields);
   }
 
-  /** Registers afresh with all it has, and folds. */
+  /** Registers again with its full state, and folds. */
   async register(): Promise<void> {
     const before = `${this.#name}.${this.#incarnation++}`;
     this.#seq = this.#seq.map(() => 0);

@@ -1,9 +1,9 @@
 /**
- * Goal: nothing depends on how the records of a log are grouped into calls (INV-12): not who is present, not who is in grace
- * and until when, not what is counted, not what is told, but for transitions that cancel each other within a call.
+ * Goal: nothing depends on how the records of a log are grouped into calls (INV-12): not who is present, who is in grace and
+ * until when, what is counted or which changes are reported, except transitions that cancel each other within a call.
  * Method: random logs of several processes, with and without grace, with gaps, repetitions, wrong check digits, garbage,
- * goodbyes, closing servers and replacements, are folded on fresh prefixes: a record a call, all at once, and in random groups,
- * by the quick path and by the careful one, in both read modes; the end of all must be the same. A failure prints its seed;
+ * goodbyes, closing servers and replacements, are folded on new prefixes: one record per call, all at once, and in random groups,
+ * by the quick path and the careful path, in both read modes; all must end in the same state. A failure prints its seed;
  * repeat it with `FUZZ_SEED=<seed> npx vitest run test/unit/lua/batching.test.ts`.
  */
 import fc from "fast-check";

@@ -1,5 +1,5 @@
 /**
- * Goal: each rule of folding (docs/protocol.md, "Folding") holds, one test a rule.
+ * Goal: each rule of folding (docs/protocol.md, "Folding") holds, one test per rule.
  * Method: records with chosen ids and a chosen clock against the real script; the invariants are checked at every end.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";

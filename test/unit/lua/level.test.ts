@@ -1,8 +1,8 @@
 /**
- * Goal: what is deleted, evicted, half written or forged shows at the next level check or does no harm
+ * Goal: deleted, evicted, half written or forged data is found at the next level check or does no harm
  * (docs/protocol.md, "Level checks" and "Folding").
- * Method: a small cluster with somebody in grace and a tombstone; one thing is broken by hand; the next calls, and recorders
- * that keep rule 3, have to come to the same as before.
+ * Method: a small cluster with a user in grace and a tombstone; one thing is broken by hand; the next calls, and recorders
+ * that follow rule 3, must restore the state from before.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -49,7 +49,7 @@ class Cluster {
     while (journal.dirty);
   }
 
-  /** A heartbeat of everybody; whoever finds itself unknown, fenced or ended registers afresh. */
+  /** A heartbeat of every process; one that finds itself unknown, fenced or ended registers again. */
   async beat(): Promise<void> {
     for (const journal of this.journals) {
       const state = await shard.redis.hget(shard.keys.states, journal.process);

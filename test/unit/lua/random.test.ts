@@ -1,7 +1,7 @@
 /**
- * Goal: the invariants hold after every call, whatever the log holds and however it is cut into calls (INV-1, INV-2, INV-4).
+ * Goal: the invariants hold after every call, whatever the log holds and however it is split into calls (INV-1, INV-2, INV-4).
  * Method: random logs of several processes with lost, repeated and reordered records, goodbyes, grace, replacements,
- * garbage and a clock that goes on; two projectors with different budgets and ways to read the log take turns, and some calls
+ * garbage and a clock that advances; two projectors with different budgets and ways to read the log take turns, and some calls
  * compare all parts (the careful path); everything is checked after every step, and nothing is ever rebuilt. A failure prints its seed; repeat it with `FUZZ_SEED=<seed> npx vitest run test/unit/lua/random.test.ts`.
  */
 import fc from "fast-check";

@@ -1,5 +1,5 @@
 /**
- * Goal: who is gone and when: leases, goodbyes, replacement, grace (docs/protocol.md, "Reaping" and "Grace").
+ * Goal: users go offline when they should: leases, goodbyes, replacement, grace (docs/protocol.md, "Reaping" and "Grace").
  * Method: records with chosen ids and a chosen clock against the real script; the invariants are checked at every end.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -408,7 +408,7 @@ describe("a clock that jumps", () => {
     });
     await shard.drain();
     shard.now = start + 3_600_000;
-    // Everybody seems dead; the one that lives registers afresh, with ids an hour ahead.
+    // Every process seems dead; the live one registers again, with ids an hour ahead.
     await shard.drain();
     await shard.record({
       process: "p2",

@@ -1,4 +1,4 @@
-/** Goal: the scripts in the package are those of the .lua files, and a server that forgot them gets them again. */
+/** Goal: the scripts in the package are those of the .lua files, and a server that lost them gets them again. */
 import { execFileSync } from "node:child_process";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, it } from "vitest";

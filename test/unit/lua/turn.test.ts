@@ -1,6 +1,6 @@
 /**
- * Goal: the script gives the turn to one caller at a time, while enough records come, and nothing that is counted depends on it.
- * Method: callers with names of their own on one shard, with a chosen clock; the rate is made by records with chosen times.
+ * Goal: the script gives the turn to one caller at a time, while the rate of records is high, and no count depends on it.
+ * Method: callers with different names on one shard, with a chosen clock; records with chosen times make the rate.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";

@@ -1,6 +1,6 @@
 /**
- * Goal: a presence follows the cluster's changes for as long as somebody listens, and a listener that fails harms nobody.
- * Method: real Socket.IO servers on a real Redis; its list of clients says who follows.
+ * Goal: a presence follows the cluster's changes while it has listeners, and a listener that fails does not affect others.
+ * Method: real Socket.IO servers on a real Redis; its list of clients shows who follows.
  */
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";

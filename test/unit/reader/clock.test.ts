@@ -1,6 +1,6 @@
 /**
- * Goal: a machine whose clock is wrong gives the answers of one whose clock is right: a reader goes by the clock of Redis.
- * Method: real projections; readers whose clocks are half a minute off, both ways, beside one whose clock is not, on every client.
+ * Goal: a machine with a wrong clock gives the same answers as any other: a reader uses Redis's clock.
+ * Method: real projections; readers whose clocks are half a minute fast or slow, and one whose clock is right, on every client.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Client, clients } from "../../../rig/clients.ts";

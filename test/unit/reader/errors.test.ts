@@ -1,5 +1,5 @@
 /**
- * Goal: the code of an error tells its origin: another version, an invalid reply, or a bug in Rollcall.
+ * Goal: the code of an error shows its origin: another version, an invalid reply, or a bug in Rollcall.
  * Method: states and values written by hand into a real Redis; a clock that throws stands for a bug.
  */
 import { expect, it } from "vitest";

@@ -1,7 +1,7 @@
 /**
- * Goal: no answer calls a user present whose every process's lease has run out, or whose grace is over, although no projector
- * has come to say so (INV-15); and nobody is left out whose process is alive.
- * Method: the real script and a reader, both under the test's clock; the projector stops at a moment of the test's choosing.
+ * Goal: answers leave out users whose processes' leases have all expired, or whose grace is over, even if no projector has
+ * run since (INV-15); and users of a live process are not left out.
+ * Method: the real script and a reader, both on the test's clock; the test decides when the projector stops.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type RedisServer, startRedis } from "../../../packages/local-redis/src/index.ts";

@@ -1,6 +1,6 @@
 /**
- * Goal: one listing has one cursor, taken before its first page, and what changes() tells from there makes it exact, whatever
- * came and went while the pages were read (INV-17). And processes are listed whatever their number.
+ * Goal: one listing has one cursor, taken before its first page, and changes() from there makes it exact, whoever came and
+ * went while the pages were read (INV-17). All processes are listed, whatever their number.
  * Method: users of the first page leave and others come while later pages are read, over one shard and over four.
  */
 import { describe, expect, it } from "vitest";

@@ -1,6 +1,6 @@
 /**
- * Goal: a look at our own registration finds out whatever happened to it, and never calls a process lost that is not (INV-6).
- * Method: replies as Redis gives them, from which `Watch` has to tell; no Redis.
+ * Goal: the check of a registration finds whatever happened to it, and never treats a process as lost that is not (INV-6).
+ * Method: replies as Redis gives them, passed to `Watch`; no Redis.
  */
 import { describe, expect, it } from "vitest";
 import { keysOf } from "../../../src/core/keys.ts";

@@ -1,6 +1,6 @@
 /**
  * Goal: the counts equal the connected sockets, for every way a Socket.IO socket connects, changes and disconnects.
- * Method: real servers and real clients; presence is asked until it says what is expected.
+ * Method: real servers and real clients; presence is polled until it has the expected state.
  */
 import { execFileSync } from "node:child_process";
 import { Cluster, Redis } from "ioredis";

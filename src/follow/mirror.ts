@@ -179,7 +179,7 @@ export function follow(options: FollowOptions): Following {
     return place;
   }
 
-  /** Emits who is missing. Returns false when the entry at `place` is gone, so that nobody is certain to be missing. */
+  /** Emits who is missing. Returns false when the entry at `place` is gone, so that no user is certain to be missing. */
   async function settle(shard: number, port: TailPort, place?: string): Promise<boolean> {
     const { state } = all[shard]!;
     const { users, changes, totals } = keys[shard]!;

@@ -28,7 +28,7 @@ export class Recorder {
     const newId = context.newId ?? (() => `${name}.${randomBytes(6).toString("hex")}`);
     // One id for all shards, until one of them has to register again on its own.
     const first = newId();
-    // Without a caller name it takes no turn, and is not told about turns.
+    // Without a caller name it takes no turn and learns of none.
     const caller = options.pace > 0 && options.linger === 0 ? first : "";
     const { prefix, shards, read } = options;
     const projector = options.project

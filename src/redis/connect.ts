@@ -99,7 +99,7 @@ export function connect(input: RedisInput, { timeout, name }: ConnectOptions): C
 
 function open(client: IoRedis): Connection {
   let closed = false;
-  /** The current connection attempt, shared by all who wait for it; undefined: nobody waits. */
+  /** The current connection attempt, shared by all callers that wait for it; undefined: none waits. */
   let attempt: PromiseWithResolvers<void> | undefined;
   function settle(problem?: string): void {
     if (problem === undefined) attempt?.resolve();

@@ -127,7 +127,7 @@ export class Crowd {
     }
   }
 
-  /** Everybody says goodbye. */
+  /** All users say goodbye. */
   leave(): void {
     for (const tab of this.#tabs) tab.close();
   }

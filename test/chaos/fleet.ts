@@ -35,7 +35,7 @@ export interface FleetOptions {
   readonly directory: string;
   readonly onChange: (node: Member, change: Told) => void;
   readonly onNote: (text: string) => void;
-  /** A process ended though nobody told it to. */
+  /** A process ended although it was not stopped. */
   readonly onFailure: (error: Error) => void;
 }
 

@@ -24,7 +24,7 @@ presence.on("error", ({ code, message }) => note(`${code} ${message}`));
 for (const type of ["online", "offline"] as const) presence.on(type, (_, change) => tellChange(change));
 
 process.once("SIGTERM", () => {
-  // Goodbye first: the sockets that io.close() then closes have been given back already.
+  // Close presence first: the sockets that io.close() then closes are already removed.
   void presence
     .close({ timeout: CLOSE_TIMEOUT_MS })
     .then(() => io.close())

@@ -112,7 +112,7 @@ export async function runChaos(options: ChaosOptions): Promise<Outcome> {
     onEvent(`${name} …`, true);
     await faultNamed(name).run(scene);
     onEvent(`${name}: ${notes.join(", ")}`, false);
-    // Still of this fault: what is told late.
+    // Late reports still belong to this fault.
     await pause(CALM_MS, signal);
     judge!.judge(Date.now());
     stage = stageOf(CALM);
@@ -144,7 +144,7 @@ export async function runChaos(options: ChaosOptions): Promise<Outcome> {
     crowd.leave();
     await healed(PROMPT_BOUND_MS);
   } catch (error) {
-    // The reason is among the problems already, unless somebody outside had enough.
+    // The reason is among the problems already, unless the run was stopped from outside.
     if (!failed.signal.aborted) throw error;
   } finally {
     churning.abort();

@@ -42,7 +42,7 @@ const NASTY = [
 interface Path {
   recorder: Recorder;
   reader: Reader;
-  /** `+id` and `-id` as the changes told. */
+  /** `+id` and `-id`, from the changes. */
   told: string[];
   close(): Promise<void>;
 }

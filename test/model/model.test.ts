@@ -74,7 +74,7 @@ it.each(READS)(
         for (const one of events) await world.do(one);
         await world.drain();
         await shard.check();
-        // Nobody renews a lease: everything is given back, and what is left is tombstones (INV-5).
+        // No lease is renewed: all users are removed, and only tombstones are left (INV-5).
         shard.now += LATER_MS;
         await world.drain(200);
         shard.now += LATER_MS;

@@ -115,7 +115,7 @@ export class World {
     while (await this.call(true, budget));
   }
 
-  /** Many records of one source at once, and perhaps an end of it or of somebody's time. */
+  /** Many records of one source at once, perhaps with its end or a clock jump. */
   async crowd({ who, from, count, op, after }: CrowdEvent): Promise<void> {
     const source = this.#sources[who]!;
     const operations: Operation[] = [];

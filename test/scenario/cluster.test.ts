@@ -139,7 +139,7 @@ describe.each([{ shards: 1 }, { shards: 4 }])("three nodes, $shards shard(s)", (
     const came = Array.from({ length: 12 }, (_, i) => `+u${i} connect`);
     for (const node of nodes) await untilEqual(() => sorted(node.heard), sorted(came));
 
-    // Two of three tabs of everybody: nobody goes.
+    // Two of each user's three tabs close: no user goes offline.
     const all = [...clients];
     for (const [i, client] of all.entries()) if (i % 3 !== 0) client.disconnect();
     await agrees();
@@ -226,7 +226,7 @@ it("two projectors and a sweep fold everything exactly once while the nodes proj
   await agrees();
   stop.abort();
   await Promise.all([...running, sweeping]);
-  // Nothing is open and nobody projects: what Redis has of changes now is all there will be.
+  // No socket is open and no projector runs: there will be no more changes.
   const told = (await changes(shards)).map(
     ({ type, user, cause }) => `${type === "online" ? "+" : "-"}${user} ${cause}`,
   );

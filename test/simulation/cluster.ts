@@ -186,7 +186,7 @@ export class Cluster {
       this.injected.set(kind as Fault, (this.injected.get(kind as Fault) ?? 0) + 1);
   }
 
-  /** Faults end: from here on everybody who lives can do as the protocol says. */
+  /** Faults end: from here on every live process can follow the protocol. */
   calm(): void {
     this.#world.note("faults end");
     this.#faults.clear();

@@ -80,7 +80,7 @@ export class Link implements ReadPort, PipelinePort {
         if (this.#waiting.has(fail)) this.lose();
       });
       const answer = (replies: Replies) => {
-        // The reply to a connection that has been given up meanwhile reaches nobody.
+        // The reply to a connection that was closed meanwhile is lost.
         if (!this.#waiting.has(fail)) return;
         settled();
         this.#options.host.resume(() => resolve(replies));

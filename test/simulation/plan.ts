@@ -53,7 +53,7 @@ export function planOf(seed: number, allowed: ReadonlySet<Fault>): Plan {
   const ttl = cast.pick([3_000, 6_000, 10_000]);
   const nodes = Array.from({ length: cast.int(2, 4) }, () => cast.chance(0.6));
   const loops = Array.from({ length: cast.pick([0, 0, 1, 1, 2]) }, () => cast.pick([200, 450, 2000]));
-  // Somebody has to project.
+  // At least one process has to project.
   if (loops.length === 0 && !nodes.includes(true)) loops.push(200);
   const end = ttl * cast.int(2, 5);
   const faults = new Set(

@@ -55,7 +55,7 @@ export class Server {
   refusal: Refusal | undefined;
   /** Projector calls checked. */
   calls = 0;
-  /** Told after every append, as a blocked XREAD is. */
+  /** Called after every append, as a blocked XREAD is woken. */
   onAppend: () => void = () => {};
   #offset = EPOCH_MS;
   #forward = 0;

@@ -1,4 +1,4 @@
-/** The checks, in the order in which somebody who writes a recorder gets them to pass. docs/conformance.md lists them. */
+/** The checks, in the order in which the author of a recorder gets them to pass. docs/conformance.md lists them. */
 import { setTimeout as delay } from "node:timers/promises";
 import { Skip } from "./run.ts";
 import type { Trial } from "./trial.ts";

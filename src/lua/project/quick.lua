@@ -1,4 +1,4 @@
---[[ quick: folds what was read if every record of it is ordinary: of a live process, the next one, adding up, ending nobody.
+--[[ quick: folds what was read if every record of it is ordinary: of a live process, the next in sequence, adding up, ending no process.
   Step by step, so that the outcome never depends on how many records a call folds (INV-12). Otherwise says why in `why`, having
   written nothing. Nothing here is a function, but for what several tabs need: a call pays for each closure it makes. ]]
 -- gives: nothing

@@ -80,7 +80,7 @@ class Crowd {
         await shard.record({ process, seq: ++own.seq, ttl, operations, sockets: own.sockets.length });
         this.records++;
       }
-      // It crashes: from here on its lease runs out.
+      // It crashes: from here on its lease is not renewed.
       if (random.chance(0.15)) own.until = shard.now + 4 * ROUND_MS;
     }
   }

@@ -105,7 +105,7 @@ it("a failover to an older state: lost users are emitted again, and users who st
   // What a recorder does that finds its seq not reached.
   await process.register();
   proxy.refuse = false;
-  // Ben was told to have left, and has; dan, who was lost and is back, never left.
+  // Ben was reported offline, and is; dan, who was lost and is back, never left.
   await process.do("+eve");
   await until("eve is told", () => told.includes("+eve connect") || told.includes("+eve resync"));
   expect(told.filter((one) => !one.includes("eve"))).toEqual(["+dan connect", "-ben leave"]);
@@ -197,7 +197,7 @@ it("a difference without a gap is found by the level check, and emitted and logg
   let looks = 0;
   await until("the difference is told", async () => {
     time.now += 5_000;
-    // Ends the XREAD that blocks, with an entry of nobody; `change` is that entry.
+    // Ends the blocked XREAD with an entry without users; `change` is that entry.
     const id = (await test.redis.xadd(keysOf(prefix, 0, 1).changes, "*", "later", "[]"))!;
     await test.redis.hset(totals, "change", id);
     return looks++ > 3 && told.length > 0;

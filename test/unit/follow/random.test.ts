@@ -42,7 +42,7 @@ async function history(seed: string): Promise<void> {
     shards: 1,
     ttl: TTL,
     max: 1_000,
-    // Comparing sizes is for what nobody thought of: each of these gaps has to show by itself.
+    // The level check is for unforeseen gaps: each of these must be found without it.
     logger: { info() {}, warn: (message) => fail(`warned: ${message}`), error() {} },
     onChange({ user, type, cause }) {
       told++;

@@ -111,7 +111,7 @@ export class Writer {
     return new WriterProcess(this, `p${++this.#processes}`, ttl);
   }
 
-  /** Without reaping: leases are short here, and nobody renews them. */
+  /** Without reaping: leases are short here and not renewed. */
   async fold(): Promise<void> {
     const projector = projectorOver(ioredisPort(this.redis), { prefix: this.prefix, shards: this.shards });
     for (let shard = 0; shard < this.shards; shard++)

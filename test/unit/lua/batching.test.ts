@@ -16,7 +16,7 @@ import { TestShard } from "../../../rig/shard.ts";
 const SEED = Number(globalThis.process.env["FUZZ_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const RUNS = Number(globalThis.process.env["FUZZ_RUNS"] ?? 120);
 const BEGIN = 1_000_000;
-/** Longer than a history, so that nothing runs out in it. */
+/** Longer than a history, so that no lease expires in it. */
 const GRACE = 10_000;
 const TTL = 20_000;
 
@@ -81,7 +81,7 @@ function logOf(events: readonly Event[], graces: readonly number[]): Entry[] {
         break;
       case "abrupt":
         at++;
-        // A goodbye with sockets open, which no recorder of ours says: whoever is left is searched for.
+        // A goodbye with open sockets, which our recorders never send: the remaining users are searched for.
         add(encodeRecord({ ...journals[e.process]!.take(), bye: true }));
         journals[e.process] = fresh(e.process);
         break;
@@ -112,7 +112,7 @@ type Told = readonly [user: string, type: "online" | "offline"];
 
 interface Outcome {
   readonly state: unknown;
-  /** What was told, by the number of records folded until then. */
+  /** The changes reported, by the number of records folded until then. */
   readonly told: ReadonlyMap<number, readonly Told[]>;
 }
 
@@ -174,7 +174,7 @@ function net(told: readonly Told[]): Record<string, string> {
   );
 }
 
-/** Each group has told what its records told one by one, merged. */
+/** Each group has reported what its records report one by one, merged. */
 function expectMerged(fine: Outcome, coarse: Outcome): void {
   let from = 0;
   for (const [until, told] of coarse.told) {

@@ -21,7 +21,7 @@ afterEach(async () => {
   await shard.close();
 });
 
-/** Any key of a shard can be written by somebody else. */
+/** Any key of a shard can be written by something else. */
 const KEYS = [
   "records",
   "users",
@@ -452,7 +452,7 @@ describe("INV-7: a call does at most its budget plus one record", () => {
 });
 
 describe("the quick path and the careful path agree", () => {
-  /** A check makes the call go carefully; so does a record that nobody can read. */
+  /** A level check makes the call take the careful path; so does an unreadable record. */
   const WAYS = {
     quick: () => shard.step(),
     checked: () => shard.step({ check: true }),

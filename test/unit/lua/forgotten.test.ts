@@ -22,7 +22,7 @@ it("replacing a process whose tombstone is due leaves a new tombstone, whether o
   await shard.drain();
   for (const id of ["a1", "b1"])
     expect(await shard.process(id)).toMatchObject({ state: "ended", cause: "replace" });
-  // Their first records, late copies, bring nobody back.
+  // Late copies of their first records bring no user back.
   for (const process of ["a1", "b1"]) await shard.record({ process, seq: 1, about, sockets: 0 });
   await shard.drain();
   expect((await shard.process("a1")).state).toBe("ended");

@@ -101,7 +101,7 @@ describe("A4: after part of the projection is gone", () => {
     expect(result.rebuilt).toBe(rebuilds);
     if (name !== "the key changes") await shard.check();
     if (rebuilds) expect(await shard.users()).toEqual({});
-    // Whoever reads on from an old place sees that something is lost.
+    // A reader that continues from an old position sees that changes are lost.
     const kept = await shard.redis.xrange(shard.keys.changes, cursor, cursor);
     expect(kept.length).toBe(rebuilds || name === "the key changes" ? 0 : 1);
     await cluster.beat();

@@ -110,7 +110,7 @@ it("INV-1, INV-2, INV-4 hold after every call of random histories, and nothing i
               e satisfies never;
           }
         }
-        // Everybody states what is open, and it is what is counted.
+        // Every process states its open sockets, and they are what is counted.
         for (const journal of journals) {
           journal.restate(`p${++ids}`);
           while (journal.dirty) await shard.append(...encodeRecord(journal.take({ connections: 1 })));

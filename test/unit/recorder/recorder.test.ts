@@ -200,7 +200,7 @@ describe("INV-3: the counts become equal to the open sockets", () => {
     await heals(() => redis.del(keys().records));
   });
 
-  // What no call compares nobody sees: where little happens, the next one comes with the end of a lease.
+  // Only a call finds it: where little happens, the next one comes at the end of a lease.
   const soon = { ttl: 2_000 };
 
   it("after the state of a process was deleted", async () => {

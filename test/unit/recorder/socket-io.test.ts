@@ -31,7 +31,7 @@ afterEach(async () => {
 async function node(
   ...[options, io]: [Partial<Parameters<typeof startNode>[0]>?, Parameters<typeof startNode>[1]?]
 ): Promise<TestNode> {
-  // A short heartbeat: a connection that closes after its socket left is told with the next one.
+  // A short heartbeat: a connection that closes after its socket is reported with the next one.
   const started = await startNode({ redis: server.url, prefix, heartbeat: 200, ...options }, io);
   open.push(started);
   return started;
@@ -270,7 +270,7 @@ describe("A3: the sockets counted are compared with those of Socket.IO", () => {
     for (const socket of a.io.of("/").sockets.values()) socket.removeAllListeners("disconnect");
     for (const client of clients) client.disconnect();
     await untilEqual(() => sockets(a), 0);
-    // Nobody knows how they went: grace applies.
+    // How they went is unknown: grace applies.
     expect((await counts(a.presence)).users).toBe(2);
     expect(a.errors).toEqual([]);
   });
@@ -409,7 +409,7 @@ describe("close", () => {
       const presence = createPresence(io, { redis: redis.url, ttl: 60_000, heartbeat: 200, user: () => null, logger: { info() {}, warn() {}, error() {} } });
       const told = [];
       presence.on("error", ({ code }) => told.push(code));
-      // Somebody listens, so there is a tail.
+      // There is a listener, so there is a tail.
       presence.on("online", () => {});
       await presence.ready;
       await redis.stop();

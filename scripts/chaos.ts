@@ -11,10 +11,11 @@ import { FAULTS, faultNamed } from "../test/chaos/faults.ts";
 import { tableOf } from "../test/chaos/ledger.ts";
 import { runChaos } from "../test/chaos/run.ts";
 
-const HELP = `Usage: npm run chaos [-- --minutes N] [--seed S] [--users N] [--faults N] [--only NAME]...
+const HELP = `Usage: npm run chaos [-- --minutes N] [--seed S] [--shards N] [--users N] [--faults N] [--only NAME]...
 
   --minutes N   no fault begins later than this; default 2
   --seed S      repeats the faults, their order and their targets; default random
+  --shards N    number of shards, 1 to 16; default: the seed decides
   --users N     number of users, 4 to 500; default 60
   --faults N    at most so many faults
   --only NAME   only this fault; can be given several times. One of:
@@ -31,6 +32,7 @@ interface Options {
   readonly minutes: number;
   readonly seed: string;
   readonly users: number;
+  readonly shards: number | undefined;
   readonly faults: number | undefined;
   readonly only: readonly string[] | undefined;
 }
@@ -51,8 +53,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const stop = new AbortController();
   listenForSignals(stop);
-  const { seed, minutes, users, faults, only } = options;
-  const again = ["npm run chaos --", `--seed ${seed} --minutes ${minutes} --users ${users}`, ...(faults === undefined ? [] : [`--faults ${faults}`]), ...(only ?? []).map((name) => `--only ${JSON.stringify(name)}`)].join(" "); // prettier-ignore
+  const { seed, minutes, users, shards, faults, only } = options;
+  const again = ["npm run chaos --", `--seed ${seed} --minutes ${minutes} --users ${users}`, ...(shards === undefined ? [] : [`--shards ${shards}`]), ...(faults === undefined ? [] : [`--faults ${faults}`]), ...(only ?? []).map((name) => `--only ${JSON.stringify(name)}`)].join(" "); // prettier-ignore
   console.log(`chaos, seed ${seed}`);
   const began = performance.now();
   const events: string[] = [];
@@ -66,7 +68,7 @@ async function main(args: readonly string[]): Promise<number> {
     ["", "The last events:", ...events, "", ...problems.map((problem) => `FAILED: ${problem}`), `Again: ${again}`].join("\n"); // prettier-ignore
   try {
     const duration = minutes * 60_000;
-    const { rows, problems, about } = await runChaos({ seed, duration, users, faults, only, signal: stop.signal, onEvent }); // prettier-ignore
+    const { rows, problems, about } = await runChaos({ seed, duration, users, shards, faults, only, signal: stop.signal, onEvent }); // prettier-ignore
     if (problems.length > 0) console.log(failure(problems));
     console.log(`\n${tableOf(rows)}\n\n${about}, seed ${seed}: ${problems.length === 0 ? "all is well" : `${problems.length} failure(s)`}`); // prettier-ignore
     return problems.length === 0 ? 0 : 1;
@@ -85,6 +87,7 @@ function readArguments(args: readonly string[]): Options | "help" {
       minutes: { type: "string", default: "2" },
       seed: { type: "string", default: randomBytes(4).toString("hex") },
       users: { type: "string", default: "60" },
+      shards: { type: "string" },
       faults: { type: "string" },
       only: { type: "string", multiple: true },
       help: { type: "boolean" },
@@ -97,6 +100,7 @@ function readArguments(args: readonly string[]): Options | "help" {
     minutes: number("--minutes", values.minutes, 0.1, 24 * 60),
     seed: values.seed,
     users: number("--users", values.users, 4, 500),
+    shards: values.shards === undefined ? undefined : number("--shards", values.shards, 1, 16),
     faults: values.faults === undefined ? undefined : number("--faults", values.faults, 1, 100_000),
     only: values.only,
   };

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Checkout, type TestRun } from "./mutants/copy.ts";
+import { Checkout, TIMEOUT_MS, type TestRun } from "./mutants/copy.ts";
 import { type Mutant, MUTANTS } from "./mutants/list.ts";
 
 const { values } = parseArgs({ options: { only: { type: "string" }, list: { type: "boolean" } } });
@@ -41,7 +41,8 @@ async function main(): Promise<boolean> {
     process.exit(130);
   });
   try {
-    const sound = await checkout.test([...new Set(chosen.flatMap(({ tests }) => tests))]);
+    const files = [...new Set(chosen.flatMap(({ tests }) => tests))];
+    const sound = await checkout.test(files, TIMEOUT_MS * files.length);
     if (!sound.passed) {
       console.log(`without any mutant "${sound.failed}" fails: fix that first`);
       return false;

@@ -32,9 +32,9 @@ if (unknown.length > 0 || !(histories >= 1) || !Number.isInteger(seed)) {
 
 const began = performance.now();
 let told = began;
-const line = ({ histories: done, calls }: Summary) => {
+const line = ({ histories: done, calls, turns }: Summary) => {
   const seconds = (performance.now() - began) / 1000;
-  return `${done} histories, ${calls} projector calls checked, ${(done / seconds).toFixed(1)} histories/s`;
+  return `${done} histories, ${calls} projector calls checked (${turns} in a turn), ${(done / seconds).toFixed(1)} histories/s`;
 };
 
 console.log(`seed ${seed}`);

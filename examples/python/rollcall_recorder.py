@@ -2,7 +2,7 @@
 """A recorder for Rollcall in Python 3.11 and its standard library, written from docs/protocol.md.
 
 JSON lines drive it (docs/conformance.md). With ROLLCALL_SCRIPT, the path of dist/project.lua, it calls the projector."""
-import hashlib, json, os, random, secrets, socket, sys, threading, time  # noqa: E401
+import binascii, hashlib, json, os, random, secrets, socket, sys, threading, time  # noqa: E401
 from urllib.parse import unquote, urlsplit
 
 OPERATIONS_MAX, LIST_BYTES_MAX, REPLACES_MAX, GONE_MAX = 1_000, 32_768, 16, 10_000
@@ -63,6 +63,16 @@ def shard_of(user, shards):
     for byte in user.encode():
         code = ((code ^ byte) * 0x01000193) & 0xFFFFFFFF
     return code % shards
+
+
+def tag_of(prefix, index, shards):
+    def stretch(tag):
+        return binascii.crc_hqx(tag.encode(), 0) % 16384 * shards // 16384
+
+    if index == 0:
+        return prefix
+    wanted = (stretch(prefix) + index) % shards
+    return next(tag for k in range(300_000) if stretch(tag := f"{prefix}:{index}.{k}") == wanted)
 
 
 class Journal:
@@ -169,7 +179,7 @@ class Shard(threading.Thread):
 
     def __init__(self, recorder, index):
         super().__init__(daemon=True)
-        tag = recorder.options["prefix"] + (f":{index}" if recorder.options["shards"] > 1 else "")
+        tag = tag_of(recorder.options["prefix"], index, recorder.options["shards"])
         self.recorder, self.keys = recorder, [f"{{{tag}}}:{name}" for name in KEYS]
         self.journal = Journal(recorder.options)
         self.redis = self.in_flight = self.last = self.kept = None

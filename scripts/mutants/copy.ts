@@ -17,8 +17,8 @@ const COPIED = [
   "tsconfig.json",
   "vitest.config.ts",
 ];
-/** The time limit for tests, so that a mutant that hangs is detected too, ms. */
-const TIMEOUT_MS = 120_000;
+/** The time limit for the tests of one mutant, so that a mutant that hangs is detected too, ms. */
+export const TIMEOUT_MS = 120_000;
 
 export interface TestRun {
   readonly passed: boolean;
@@ -66,12 +66,12 @@ export class Checkout {
   }
 
   async #build(): Promise<void> {
-    const { code, output } = await this.#run(["scripts/build-lua.ts"]);
+    const { code, output } = await this.#run(["scripts/build-lua.ts"], TIMEOUT_MS);
     if (code !== 0) throw new Error(`scripts/build-lua.ts failed: ${output}`);
   }
 
-  /** Runs test files until the first failure. */
-  async test(files: readonly string[]): Promise<TestRun> {
+  /** Runs test files until the first failure, `limit` ms at most. */
+  async test(files: readonly string[], limit = TIMEOUT_MS): Promise<TestRun> {
     const report = join(this.folder, "report.json");
     rmSync(report, { force: true });
     const began = performance.now();
@@ -79,18 +79,18 @@ export class Checkout {
     const reporter = ["--reporter=json", `--outputFile=${report}`];
     // One file at a time: with several, --bail can end the run before the failure is in the report.
     const options = ["--bail=1", "--no-file-parallelism"];
-    const { code } = await this.#run([vitest, "run", ...options, ...reporter, ...files]);
+    const { code } = await this.#run([vitest, "run", ...options, ...reporter, ...files], limit);
     const ms = performance.now() - began;
     return { passed: code === 0, failed: code === 0 ? undefined : firstFailure(report), ms };
   }
 
-  async #run(args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  async #run(args: readonly string[], timeout: number): Promise<{ code: number | null; output: string }> {
     const child = spawn(process.execPath, args, {
       cwd: this.folder,
       stdio: ["ignore", "pipe", "pipe"],
       // A failure is enough; do not search for the smallest history.
       env: { ...process.env, MODEL_SHRINK: "0" },
-      timeout: TIMEOUT_MS,
+      timeout,
     });
     this.#running = child;
     let output = "";

@@ -32,6 +32,8 @@ const REGISTRATION = "test/unit/recorder/registration.test.ts";
 const SOCKET_IO = "test/unit/recorder/socket-io.test.ts";
 const SWEEP = "test/unit/projector/sweep.test.ts";
 const FOLLOW = "test/unit/follow/random.test.ts";
+const VERIFY = "test/unit/projector/verify.test.ts";
+const SIMULATION = "test/simulation/simulation.test.ts";
 const SCHEDULE = "test/unit/core/schedule.test.ts";
 
 function mutant(
@@ -171,6 +173,40 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-4",
     [REAP, MODEL],
     [lua("quick"), "        elseif was == '0' then\n", "        elseif false then\n"],
+  ),
+  mutant(
+    "beside-a-newer-projector-ours-goes-on",
+    "INV-2",
+    [SIMULATION],
+    [lua("open"), "if t[2] and tonumber(t[2]) >", "if false and tonumber(t[2]) >"],
+  ),
+  mutant(
+    "records-of-the-next-version-are-taken",
+    "INV-2",
+    [SIMULATION],
+    [lua("parse"), "if name == 'protocol' and record.protocol >", "if false and record.protocol >"],
+  ),
+  mutant(
+    "nobody-checks-that-the-holder-folds",
+    "INV-5",
+    [SIMULATION],
+    ["src/core/pace.ts", "this.#open = { id, checkAt: now + CHECK_FOLDED_MS };", "this.#open = undefined;"],
+  ),
+  mutant(
+    "a-turn-that-is-over-is-believed",
+    "INV-5",
+    [SIMULATION],
+    ["src/core/pace.ts", "if (left > 0 && left <= TURN_MS) return false;", "if (left < 1e9) return false;"],
+  ),
+  mutant(
+    "grace-that-is-over-waits-for-a-call",
+    "INV-5",
+    [REAP],
+    [
+      lua("quick"),
+      "  if enter and due <= now and taken == last_entry",
+      "  if enter and false and taken == last_entry",
+    ],
   ),
   mutant(
     "grace-puts-out-who-is-back",
@@ -321,6 +357,12 @@ export const MUTANTS: readonly Mutant[] = [
       `    ["XLEN", keys.records],\n`,
       `    ["XTRIM", keys.records, "MAXLEN", "1000"] as never,\n`,
     ],
+  ),
+  mutant(
+    "reader-clock-that-is-taken",
+    "INV-8",
+    ["test/unit/reader/reader.test.ts"],
+    ["src/reader/clock.ts", '["GET", this.#key],', '["GETDEL" as "GET", this.#key],'],
   ),
   mutant(
     "journal-keeps-what-cancels-out",
@@ -589,6 +631,30 @@ export const MUTANTS: readonly Mutant[] = [
       "if (!this.#silent) this.#emit(change);",
       "if (this.#held.size > 0) this.#emit(change);",
     ],
+  ),
+  mutant(
+    "verify-passes-slots-of-nobody",
+    "INV-1",
+    [VERIFY],
+    ["src/lua/verify.lua", "if bad or good ~= all then", "if bad then"],
+  ),
+  mutant(
+    "verify-keeps-wrong-totals",
+    "INV-1",
+    [VERIFY],
+    ["src/lua/verify.lua", "if repair then call('HSET', TOTALS, name, expected[name]) end", ""],
+  ),
+  mutant(
+    "verify-fences-nobody",
+    "INV-3",
+    [VERIFY],
+    ["src/projector/verify.ts", 'state !== "ended" && found !==', 'state === "fenced" && found !=='],
+  ),
+  mutant(
+    "verify-compares-what-moves",
+    "INV-6",
+    [VERIFY],
+    ["src/lua/verify.lua", "if mark() ~= cursor then return reply('') end", ""],
   ),
   mutant(
     "who-came-in-a-gap-is-not-told",

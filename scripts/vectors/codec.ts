@@ -1,7 +1,8 @@
-/** codec.json: shards of ids, cursors, entries of `changes`, and how long lists may be. */
+/** codec.json: shards of ids, tags of shards, cursors, entries of `changes`, and how long lists may be. */
 import { parseRecord } from "../../model/parse.ts";
 import { decodeChanges } from "../../src/core/change.ts";
 import { encodeChangesCursor, encodePageCursor } from "../../src/core/cursor.ts";
+import { keysOf } from "../../src/core/keys.ts";
 import { shardOf } from "../../src/core/shard.ts";
 
 const IDS = [
@@ -10,6 +11,13 @@ const IDS = [
   "123e4567-e89b-12d3-a456-426614174000",
 ]; // prettier-ignore
 const SHARDS = [1, 2, 3, 4, 6, 8, 12, 16, 64, 1_024];
+
+const TAGS: [prefix: string, shards: number[]][] = [
+  ["presence", [1, 2, 3, 4, 6, 8, 12, 64]],
+  ["a", [3, 12]],
+  ["présence:東京", [3, 6]],
+  ["x".repeat(128), [5]],
+];
 
 const CHANGES: [string, string[]][] = [
   ["1700000000000-0", ["connect", '["ann","ben"]']],
@@ -38,6 +46,13 @@ const LISTS: { name: string; ids: { unit: string; times: number; count: number }
 export function codecVectors(): object {
   return {
     shards: IDS.map((id) => ({ id, shards: Object.fromEntries(SHARDS.map((n) => [String(n), shardOf(id, n)])) })),
+    tags: TAGS.flatMap(([prefix, counts]) =>
+      counts.map((shards) => ({
+        prefix,
+        shards,
+        tags: Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards).tag),
+      })),
+    ),
     changes: CHANGES.map(([id, fields]) => ({
       id,
       fields,

@@ -52,6 +52,8 @@ export const FORGOTTEN_MAX = 100;
 export const FENCED_LEASES = 3;
 /** How often the parts of the projection are compared with each other (level check), ms. */
 export const CHECK_MS = 1_000;
+/** The same while calls are further apart than that; in between only the number of users is: a comparison of all takes 20 commands. */
+export const CHECK_IDLE_MS = 300_000;
 /** How far in the future the key `clock` expires, ms: a day. */
 export const CLOCK_MS = 86_400_000;
 /** How far ids of the log may be ahead of the clock, ms; beyond it the log is recreated. */

@@ -90,6 +90,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   const connection = connect(redis, {
     timeout: Math.max(SILENCE_MS_MIN, Math.min(SILENCE_MS, Math.floor(options.ttl / 3))),
     name: "rollcall",
+    logger,
   });
   const { port } = connection;
   const reader = readerOver(port, { prefix: options.prefix, shards: options.shards });

@@ -64,7 +64,7 @@ class Bell {
  */
 export function loopProjector(redis: RedisInput, options: ProjectorOptions): LoopProjector {
   const { prefix, shards, hold, logger } = resolveProjectorOptions(options);
-  const connection = connect(redis, { timeout: SILENCE_MS, name: "rollcall-projector" });
+  const connection = connect(redis, { timeout: SILENCE_MS, name: "rollcall-projector", logger });
   const projector = projectorOver(connection.port, options);
   const closing = new AbortController();
   const running = new Set<Promise<void>>();

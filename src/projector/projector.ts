@@ -13,6 +13,7 @@ import { project } from "../lua/generated.ts";
 import { orInternal } from "../core/errors.ts";
 import { whole } from "../core/options.ts";
 import { parseReply, type StepResult } from "./call.ts";
+import { checkProcess, evictFrom } from "./evict.ts";
 import { Look } from "./look.ts";
 import {
   type ProjectorInternals,
@@ -60,6 +61,14 @@ export interface Projector {
    *   const { differences, examples } = await projector.verify();
    */
   verify(options?: VerifyOptions): Promise<VerifyReport>;
+  /**
+   * Ends a process by hand, in every shard: one that was forged, say. Its users get its grace and then go, with the cause `replace`; a
+   * server that is really there registers again by itself. Resolves with whether it was there (live or fenced). An id that is
+   * not known yet cannot register for an hour. Rejects as step() does; calling it again then does no harm.
+   *
+   *   await projector.evict("web-1.7f3a9c04b2d1");
+   */
+  evict(process: string): Promise<boolean>;
 }
 
 /** What a recorder needs in addition: it sends the projector's call together with its record. */
@@ -202,6 +211,14 @@ export function pipelinedProjectorOver(
       const resolved = resolveVerifyOptions(verifyOptions);
       await opened();
       return verifyShards(port, keys, resolved);
+    },
+    async evict(process) {
+      const id = checkProcess(process);
+      await opened();
+      let found = false;
+      for (const [shard, own] of keys.entries())
+        found = (await evictFrom(port, own, id, () => resolvedStep(shard, REAPING))) || found;
+      return found;
     },
   };
   return {

@@ -2,7 +2,7 @@
  * Sends the records of one shard, and keeps when the next heartbeat is due. The same request carries the call of the
  * projector, if there is something to fold, and sometimes a check of this process's registration.
  */
-import { keysOf, type ShardKeys } from "../core/keys.ts";
+import type { ShardKeys } from "../core/keys.ts";
 import { RECORDS_KEPT } from "../core/limits.ts";
 import { encodeRecord, LISTS, type RecordEntry } from "../core/record.ts";
 import { hasCome, type Moment } from "../core/schedule.ts";
@@ -99,10 +99,6 @@ export class RecordSender {
     if (this.#isOpen) return;
     const { connection, options } = this.#own.context;
     await checkShards((command) => connection.port.call(command), options.prefix, options.shards);
-    // Shard 0 exists for any number of shards, and ours may not.
-    const first = keysOf(options.prefix, 0, options.shards);
-    const reply = await connection.port.call(["HMGET", first.totals, "shards"]);
-    this.#checkShards(Array.isArray(reply) ? (reply[0] as string | null) : null);
     this.#isOpen = true;
   }
 

@@ -5,6 +5,8 @@
 import { Redis } from "ioredis";
 import { backoff } from "../core/backoff.ts";
 import { PresenceError } from "../core/errors.ts";
+import type { Logger } from "../core/options.ts";
+import { warnOfEviction } from "./eviction.ts";
 import { type IoRedis, type IoRedisClient, ioredisPort } from "./ioredis.ts";
 import type { PipelinePort, ReadPort } from "./port.ts";
 
@@ -21,6 +23,8 @@ export interface ConnectOptions {
   /** A connection is closed when nothing arrives for this long while an answer is pending, ms. */
   readonly timeout: number;
   readonly name: string;
+  /** Told once if this Redis may evict keys. Without it, that is not asked. */
+  readonly logger?: Logger | undefined;
 }
 
 function isClient(value: unknown): value is IoRedisClient {
@@ -64,7 +68,7 @@ const FAIL_FAST = {
  * Opens a connection without waiting for it; commands wait.
  * Throws PresenceError OPTIONS_INVALID for anything but a redis:// or rediss:// URL, an ioredis client or Cluster.
  */
-export function connect(input: RedisInput, { timeout, name }: ConnectOptions): Connection {
+export function connect(input: RedisInput, { timeout, name, logger }: ConnectOptions): Connection {
   const own = { ...FAIL_FAST, socketTimeout: timeout, connectTimeout: timeout, connectionName: name };
   if (typeof input === "string") {
     if (!/^rediss?:\/\//.test(input)) {
@@ -73,7 +77,7 @@ export function connect(input: RedisInput, { timeout, name }: ConnectOptions): C
         "redis must be a redis:// or rediss:// URL, an ioredis client or Cluster",
       );
     }
-    return open(new Redis(input, { ...own, retryStrategy: retry }));
+    return open(new Redis(input, { ...own, retryStrategy: retry }), logger);
   }
   if (!isClient(input)) {
     throw new PresenceError(
@@ -83,7 +87,7 @@ export function connect(input: RedisInput, { timeout, name }: ConnectOptions): C
   }
   if (isStandalone(input)) {
     const duplicate = input.duplicate.bind(input) as unknown as Duplicate;
-    return open(duplicate({ ...own, retryStrategy: retry }));
+    return open(duplicate({ ...own, retryStrategy: retry }), logger);
   }
   const duplicate = input.duplicate.bind(input) as unknown as DuplicateCluster;
   const { enableOfflineQueue: _, ...ofNodes } = own;
@@ -94,10 +98,12 @@ export function connect(input: RedisInput, { timeout, name }: ConnectOptions): C
       enableOfflineQueue: false,
       redisOptions: ofNodes,
     }),
+    logger,
   );
 }
 
-function open(client: IoRedis): Connection {
+function open(client: IoRedis, logger: Logger | undefined): Connection {
+  let asked = logger;
   let closed = false;
   /** The current connection attempt, shared by all callers that wait for it; undefined: none waits. */
   let attempt: PromiseWithResolvers<void> | undefined;
@@ -109,6 +115,8 @@ function open(client: IoRedis): Connection {
   let lost = false;
   client.on("ready", () => {
     settle();
+    if (asked !== undefined) void warnOfEviction(client, asked);
+    asked = undefined;
     if (!lost) return;
     lost = false;
     connection.reconnectedAt = performance.now();

@@ -27,7 +27,7 @@ export interface IoRedis {
   on(event: "ready" | "close" | "end" | "error", listener: () => void): unknown;
   on(event: "-node", listener: (node: object) => void): unknown;
   /** Only a Cluster has it: its connections. */
-  nodes?(role: "all"): readonly object[];
+  nodes?(role: "all" | "master"): readonly Pick<IoRedis, "call">[];
   disconnect(): void;
 }
 

@@ -5,14 +5,14 @@ import type { Reply, ReplyError } from "./port.ts";
 type Ask = (command: readonly ["HMGET", string, string]) => Promise<Reply | ReplyError | undefined>;
 
 /**
- * Throws SHARDS_MISMATCH when the prefix is in use with another number of shards. One shard and several shards use different
- * keys, so the check in the projector's script (same keys, another number) cannot detect that.
+ * Throws SHARDS_MISMATCH when the prefix is in use with another number of shards. Shard 0 has the same keys whatever the number,
+ * and its totals say it; the other shards of another number are other keys, where nothing would be found.
  */
 export async function checkShards(ask: Ask, prefix: string, shards: number): Promise<void> {
-  const other = keysOf(prefix, 0, shards === 1 ? 2 : 1);
-  const reply = await ask(["HMGET", other.totals, "shards"]);
+  const reply = await ask(["HMGET", keysOf(prefix, 0, shards).totals, "shards"]);
   const found = Array.isArray(reply) ? reply[0] : null;
-  if (found !== null && found !== undefined) throw shardsMismatch(String(found), shards);
+  if (found !== null && found !== undefined && found !== String(shards))
+    throw shardsMismatch(String(found), shards);
 }
 
 /** The error for a prefix that is in use with `found` shards. */

@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { Random } from "../../rig/random.ts";
 import { FAULTS } from "./faults.ts";
 import { History, isFair, type Told } from "./history.ts";
+import { Listeners } from "./listeners.ts";
 import { Ledger, tableOf } from "./ledger.ts";
 import { runChaos } from "./run.ts";
 import { scheduleOf } from "./schedule.ts";
@@ -82,6 +83,45 @@ describe("the schedule", () => {
     expect(two.slice(0, names.length).toSorted()).toEqual(names.toSorted());
     expect(two.slice(names.length).toSorted()).toEqual(names.toSorted());
     expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe("what listeners were told", () => {
+  const told = (user: string, type: Told["type"]): Told => ({
+    user,
+    type,
+    cause: "connect",
+    at: NOW,
+    id: `${NOW}-0`,
+  });
+
+  it("adds up to who is present, or differs by name, or by the size of the mirror", () => {
+    const listeners = new Listeners();
+    listeners.started("a");
+    listeners.size("a", 2);
+    listeners.hear("a", told("alice", "online"));
+    listeners.hear("a", told("bob", "online"));
+    listeners.hear("a", told("bob", "offline"));
+    expect(listeners.difference(["a"], new Set(["alice", "carol"]))).toBe(null);
+    expect(listeners.difference(["a"], new Set(["bob", "carol"]))).toMatch(
+      /^the listeners of a .*: alice online, bob offline$/,
+    );
+    expect(listeners.difference(["a"], new Set(["alice"]))).toMatch(
+      /^the mirror of a has 2 users, 1 are present$/,
+    );
+    expect(listeners.difference([], new Set())).toBe(null);
+  });
+
+  it("alternates for each user of a process, and begins anew with the process", () => {
+    const listeners = new Listeners();
+    listeners.started("a");
+    expect(listeners.hear("a", told("alice", "online"))).toBe(undefined);
+    expect(listeners.hear("a", told("alice", "online"))).toMatch(
+      /^a told its listeners twice that alice is online/,
+    );
+    listeners.started("a");
+    expect(listeners.hear("a", told("alice", "online"))).toBe(undefined);
+    expect(listeners.difference(["a"], new Set(["alice"]))).toMatch(/^the mirror of a is not complete$/);
   });
 });
 

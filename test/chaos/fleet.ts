@@ -4,6 +4,7 @@ import { Child } from "../../rig/child.ts";
 import { orAborted } from "../../rig/pace.ts";
 import { Gate } from "./gate.ts";
 import type { Told } from "./history.ts";
+import { Listeners } from "./listeners.ts";
 import type { NodeMessage, NodeSettings } from "./messages.ts";
 
 const NODE_FILE = fileURLToPath(new URL("./node.ts", import.meta.url));
@@ -34,6 +35,8 @@ export interface FleetOptions {
   /** Removed with the children when the driver stops without a word. */
   readonly directory: string;
   readonly onChange: (node: Member, change: Told) => void;
+  /** A node told its listeners what cannot be so. */
+  readonly onUntrue: (text: string) => void;
   readonly onNote: (text: string) => void;
   /** A process ended although it was not stopped. */
   readonly onFailure: (error: Error) => void;
@@ -42,6 +45,8 @@ export interface FleetOptions {
 export class Fleet {
   readonly nodes: readonly Member[];
   readonly projectors: readonly Member[];
+  /** What those who listen on the nodes were told. */
+  readonly listeners = new Listeners();
   readonly #options: FleetOptions;
 
   private constructor(options: FleetOptions, gates: readonly Gate[]) {
@@ -77,6 +82,7 @@ export class Fleet {
     const { settings, directory, onFailure } = this.#options;
     const isNode = this.nodes.includes(member);
     const { promise: ready, resolve } = Promise.withResolvers<string>();
+    this.listeners.started(member.name);
     const child = await Child.start({
       name: member.name,
       file: isNode ? NODE_FILE : PROJECTOR_FILE,
@@ -109,8 +115,12 @@ export class Fleet {
 
   #heard(member: Member, message: NodeMessage, ready: (url: string) => void): void {
     if (message.type === "ready") ready(message.url);
-    else if (message.type === "change") this.#options.onChange(member, message.change);
-    else this.#options.onNote(`${member.name}: ${message.text}`);
+    else if (message.type === "mirror") this.listeners.size(member.name, message.size);
+    else if (message.type === "change") {
+      const problem = this.listeners.hear(member.name, message.change);
+      if (problem !== undefined) this.#options.onUntrue(problem);
+      this.#options.onChange(member, message.change);
+    } else this.#options.onNote(`${member.name}: ${message.text}`);
   }
 
   /** SIGKILL: no goodbye. Resolves when the process is gone. */

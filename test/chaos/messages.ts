@@ -14,4 +14,6 @@ export interface NodeSettings {
 export type NodeMessage =
   | { readonly type: "ready"; readonly url: string }
   | { readonly type: "change"; readonly change: Told }
+  /** How many users its mirror has, whenever that is another number. */
+  | { readonly type: "mirror"; readonly size: number }
   | { readonly type: "note"; readonly text: string };

@@ -10,6 +10,8 @@ import { type Change, createPresence } from "../../src/index.ts";
 import type { NodeMessage, NodeSettings } from "./messages.ts";
 
 const CLOSE_TIMEOUT_MS = 3_000;
+/** How often it looks at the size of its mirror. */
+const MIRROR_MS = 20;
 
 const settings = JSON.parse(process.env["CHAOS_NODE"]!) as NodeSettings;
 const httpServer = createServer();
@@ -23,7 +25,9 @@ const presence = createPresence(io, {
 presence.on("error", ({ code, message }) => note(`${code} ${message}`));
 for (const type of ["online", "offline"] as const) presence.on(type, (_, change) => tellChange(change));
 
+let closing = false;
 process.once("SIGTERM", () => {
+  closing = true;
   // Close presence first: the sockets that io.close() then closes are already removed.
   void presence
     .close({ timeout: CLOSE_TIMEOUT_MS })
@@ -34,7 +38,15 @@ process.once("SIGTERM", () => {
 httpServer.listen(0, "127.0.0.1");
 await once(httpServer, "listening");
 await presence.ready;
+await presence.mirror.ready;
 tell({ type: "ready", url: `http://127.0.0.1:${(httpServer.address() as AddressInfo).port}` });
+
+let size = -1;
+setInterval(() => {
+  if (closing || presence.mirror.size === size) return;
+  size = presence.mirror.size;
+  tell({ type: "mirror", size });
+}, MIRROR_MS).unref();
 
 function tellChange({ at, ...change }: Change): void {
   tell({ type: "change", change: { ...change, at: at.getTime() } });

@@ -29,6 +29,8 @@ export interface ChaosOptions {
   /** Only these. */
   readonly only?: readonly string[] | undefined;
   readonly users: number;
+  /** Default: the seed decides. */
+  readonly shards?: number | undefined;
   readonly signal: AbortSignal;
   /** One line for each thing that happens; `quiet` ones are only worth reading after a failure. */
   readonly onEvent: (text: string, quiet: boolean) => void;
@@ -57,7 +59,8 @@ export function settingsOf(random: Random): Omit<NodeSettings, "redis"> {
 export async function runChaos(options: ChaosOptions): Promise<Outcome> {
   const { seed, duration, users, onEvent } = options;
   const random = new Random(seed);
-  const settings = settingsOf(random);
+  const drawn = settingsOf(random);
+  const settings = { ...drawn, shards: options.shards ?? drawn.shards };
   const failed = new AbortController();
   const signal = AbortSignal.any([options.signal, failed.signal]);
   const ledger = new Ledger();
@@ -75,6 +78,7 @@ export async function runChaos(options: ChaosOptions): Promise<Outcome> {
     settings,
     signal,
     onChange: (_, change) => judge?.hear(change, stage),
+    onUntrue: fail,
     onNote: (text) => onEvent(text, true),
     onFailure(error) {
       fail(error.message);

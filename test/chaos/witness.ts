@@ -18,7 +18,7 @@ const ANSWER_TIMEOUT_MS = 1_000;
 export interface Sample {
   /** When it was asked, performance.now(). */
   readonly at: number;
-  /** In what they differ; null: in nothing; undefined: there is no saying, the clients changed meanwhile. */
+  /** In what they, or what listeners were told, differ; null: in nothing; undefined: there is no saying, the clients changed meanwhile. */
   readonly problem: string | null | undefined;
   readonly usersOff: number;
   readonly socketsOff: number;
@@ -69,9 +69,13 @@ export async function openWitness(
       const missing = [...truth.users].filter((user) => !present.has(user));
       const socketsOff = Math.abs(counts.sockets - truth.sockets);
       const usersOff = stray.length + missing.length;
+      const told = fleet.listeners.difference(
+        fleet.up.map(({ name }) => name),
+        present,
+      );
       const agrees = usersOff === 0 && socketsOff === 0 && counts.users === truth.users.size;
       const problem = agrees
-        ? null
+        ? told
         : `sockets: ${counts.sockets} counted, ${truth.sockets} open; users: ${counts.users} counted, ${truth.users.size} ` +
           `connected; present and not connected: ${list(stray)}; connected and not present: ${list(missing)}`;
       return {

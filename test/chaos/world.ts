@@ -15,7 +15,7 @@ export interface World extends AsyncDisposable {
   readonly witness: Witness;
 }
 
-export interface WorldOptions extends Pick<FleetOptions, "onChange" | "onNote" | "onFailure"> {
+export interface WorldOptions extends Pick<FleetOptions, "onChange" | "onUntrue" | "onNote" | "onFailure"> {
   readonly users: number;
   readonly settings: Omit<NodeSettings, "redis">;
   readonly signal: AbortSignal;

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "ioredis";
 import type { Socket as ClientSocket } from "socket.io-client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -19,6 +20,10 @@ import { until, untilEqual } from "../../rig/until.ts";
  * Heartbeats are sent every third of it.
  */
 const TTL_MS = 6_000;
+/** Where the only node is killed: it has to last no longer than the test takes to see it. */
+const SHORT_TTL_MS = 3_000;
+/** How far a reader's idea of the clock of Redis may be off, and more than a projector sleeps past a deadline. */
+const INTERVAL_MS = 500;
 /** Where none may run out within the test: what is gone there has said goodbye. */
 const LONG_TTL_MS = 300_000;
 
@@ -203,6 +208,58 @@ describe.each([{ shards: 1 }, { shards: 4 }])("three nodes, $shards shard(s)", (
     await agrees();
   });
 });
+
+it.each([1, 3])(
+  "INV-15: after SIGKILL of the only node nobody is online when its lease is over, although nobody projects, %i shard(s)",
+  async (shards) => {
+    reader = createReader({ redis: server.url, prefix, shards });
+    const node = await startProcess({ ttl: SHORT_TTL_MS, shards });
+    await populate([node], 6, 1);
+    await agrees();
+    const users = Array.from({ length: 6 }, (_, i) => `u${i}`);
+    const ended = once(node.child, "exit");
+    node.child.kill("SIGKILL");
+    await ended;
+    const keys = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
+    const time = async () => {
+      const [s, us] = await redis.time();
+      return Number(s) * 1_000 + Math.floor(Number(us) / 1_000);
+    };
+    // What it has appended and nobody has folded renews a lease too.
+    const deadlines = keys.map(async ({ processes, records }) => {
+      const leases = (await redis.zrange(processes, "0", "-1", "WITHSCORES")).filter((_, i) => i % 2 === 1);
+      const left = (await redis.xrange(records, "-", "+")).map(
+        ([id]) => Number.parseInt(id, 10) + SHORT_TTL_MS,
+      );
+      return Math.max(...leases.map(Number), ...left);
+    });
+    const leases = await Promise.all(deadlines);
+    const first = Math.min(...leases);
+    const last = Math.max(...leases);
+
+    /** How many are online by isOnline() and by lookup(), and between which times of Redis that was asked. */
+    async function ask() {
+      const from = await time();
+      const each = await Promise.all(users.map((user) => reader.isOnline(user)));
+      const { users: found } = await reader.lookup(users);
+      const online = [each.filter(Boolean).length, found.filter((user) => user.online).length];
+      return { from, online, to: await time() };
+    }
+    const answers = [await ask()];
+    while (answers.at(-1)!.from < last + INTERVAL_MS) {
+      await pause(20);
+      answers.push(await ask());
+    }
+    for (const { from, to, online } of answers) {
+      if (to < first - INTERVAL_MS) expect(online).toEqual([6, 6]);
+      if (from >= last + INTERVAL_MS) expect(online).toEqual([0, 0]);
+    }
+    const left = await Promise.all(keys.map((one) => redis.hlen(one.users)));
+    // Nobody has taken them out: it is the reader that knows better.
+    expect(left.reduce((all, n) => all + n, 0)).toBe(6);
+    expect((await reader.counts()).users).toBe(6);
+  },
+);
 
 it("two projectors and a sweep fold everything exactly once while the nodes project nothing", async () => {
   const shards = 4;

@@ -17,6 +17,8 @@ export interface Called {
   readonly fenced: number;
   readonly reaped: number;
   readonly rebuilt: boolean;
+  /** Whose turn it is; "": nobody's. */
+  readonly holder: string;
   readonly mayReap: boolean;
 }
 

@@ -1,11 +1,13 @@
 /**
  * All participants of one history, and what the events of its plan do to them.
  */
-import type { Fault, FaultCounts } from "./faults.ts";
+import { type Fault, type FaultCounts, Violation } from "./faults.ts";
 import type { ReadMode } from "../../src/projector/options.ts";
+import { LISTS, type RecordEntry } from "../../src/core/record.ts";
 import { Host } from "./host.ts";
 import { Link } from "./link.ts";
 import { Node } from "./node.ts";
+import { NEXT, OURS } from "./next-version.ts";
 import type { Plan, Planned } from "./plan.ts";
 import { Loop, sweepEvery } from "./projectors.ts";
 import { at, Random } from "../../rig/random.ts";
@@ -36,6 +38,8 @@ export class Cluster {
   readonly #faults: Set<Fault>;
   readonly #members: Member[] = [];
   readonly #loops: (Member & { readonly loop: Loop })[] = [];
+  /** Of who starts. */
+  #protocol = OURS;
   #started = 0;
   #projectors = 0;
   readonly #strikes: RedisStrikes;
@@ -60,6 +64,7 @@ export class Cluster {
         sweepEvery(plan.sweepEvery, { ...member, random, prefix, budget: 200, read: this.#read() }),
       );
     }
+    server.onFolded = (record, ms) => this.#folded(record, ms);
     server.onAppend = () => {
       for (const { host, link, loop } of this.#loops) {
         // A tail that was cut off reads what it missed when it is back; that is when the partition is healed.
@@ -76,6 +81,7 @@ export class Cluster {
       random: this.#random.fork(name),
       faults: this.#faults,
       injected: this.injected,
+      protocol: this.#protocol,
       timeout: Math.min(SILENCE_MS, this.#plan.ttl),
     });
     const member = { host, link };
@@ -122,6 +128,14 @@ export class Cluster {
         return this.#do(event, this.#someone(pick), (node) => node.identify(more));
       case "storm":
         return this.#do(event, this.#someone(pick), (node) => node.storm(110 + Math.floor(more * 150)));
+      case "rush":
+        this.#world.note(`rush for ${event.ms} ms`);
+        this.#count(kind);
+        return this.#rush(this.#world.now + event.ms, new Random(`${this.#plan.seed}/rush/${event.at}`));
+      case "upgrade":
+        this.#world.note("upgrade");
+        this.#count(kind);
+        return this.#upgrade(event);
       case "stop":
       case "crash":
         return this.#do(event, this.#someone(pick), (node) => {
@@ -164,6 +178,39 @@ export class Cluster {
     act(node);
   }
 
+  #upgrade({ more, ms }: Planned): void {
+    if (this.#strikes.over || this.#protocol === NEXT) return;
+    this.#protocol = NEXT;
+    // Until a projector of its version folds, its first record is set aside.
+    this.#startNode(more < 0.5);
+    this.#world.after(ms, () => {
+      if (!this.#strikes.over) this.#startLoop(450);
+    });
+  }
+
+  /** Users of everybody come and go until then, each now and then as fast as a connection lets its process append. */
+  #rush(until: number, random: Random): void {
+    for (const node of this.nodes.filter(({ open }) => open)) {
+      if (random.chance(0.5)) node.connect(random.next());
+      else node.disconnect(random.next(), random.chance(0.5) ? "leave" : "disconnect");
+    }
+    if (this.#world.now < until && !this.#strikes.over)
+      this.#world.after(random.int(2, 14), () => this.#rush(until, random));
+  }
+
+  /** A record was folded, `ms` after it was appended. A heartbeat without news may wait for a deadline. */
+  #folded(record: RecordEntry, ms: number): void {
+    const { waitMax = Infinity } = this.#plan;
+    const { process } = record;
+    if (record.connections === undefined && LISTS.every((name) => record[name] === undefined)) return;
+    const node = this.nodes.find(({ host }) => process.startsWith(`${host.name}.`));
+    if (ms > waitMax && node?.host.alive === true)
+      throw new Violation(
+        "pace",
+        `a record of ${process} was folded after ${ms} ms, ${waitMax} is the longest`,
+      );
+  }
+
   #suffer({ kind, ms }: Planned, { host, link }: Member): void {
     this.#world.note(`${host.name}: ${kind} for ${ms} ms`);
     this.#count(kind);
@@ -197,6 +244,8 @@ export class Cluster {
     }
     // The last who projected may be dead, and no invariant holds without one.
     const projects = this.#loops.length > 0 || this.#plan.sweepEvery > 0;
-    if (!projects && !this.nodes.some((node) => node.open && node.recorder.projects)) this.#startLoop(2000);
+    if (this.#protocol === NEXT) this.#startLoop(2000);
+    else if (!projects && !this.nodes.some((node) => node.open && node.recorder.projects))
+      this.#startLoop(2000);
   }
 }

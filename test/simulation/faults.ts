@@ -38,6 +38,10 @@ export const FAULTS = [
   "garbage",
   /** A process gets more users at once than fit in one record or one call of a small budget. */
   "storm",
+  /** For a while everybody's users come and go, so fast that somebody folds for the others (pace). */
+  "rush",
+  /** From then on who starts is of the next version: a process at once, which may project, and a projector later. */
+  "upgrade",
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];

@@ -21,6 +21,11 @@ export interface Outcome {
   readonly trace: readonly string[];
   readonly events: number;
   readonly calls: number;
+  /** Calls after which somebody had the turn. */
+  readonly turns: number;
+  /** As Server.refused and Server.setAside. */
+  readonly refused: number;
+  readonly setAside: number;
   readonly injected: FaultCounts;
 }
 
@@ -65,7 +70,19 @@ export async function runHistory(plan: Plan, port: PipelinePort, prefix: string)
     await server.close();
   }
   const { now, trace, events } = world;
-  return { plan, violation, at: now, trace, events, calls: server.calls, injected: cluster.injected };
+  const { calls, turns, refused, setAside } = server;
+  return {
+    plan,
+    violation,
+    at: now,
+    trace,
+    events,
+    calls,
+    turns,
+    refused,
+    setAside,
+    injected: cluster.injected,
+  };
 }
 
 /**

@@ -26,6 +26,8 @@ export interface LinkOptions {
   /** Faults that may strike a request; emptied when the history calms down. */
   readonly faults: ReadonlySet<Fault>;
   readonly injected: FaultCounts;
+  /** Of the process whose connection it is. */
+  readonly protocol: number;
   /** A connection on which nothing arrives for this long is given up, ms. */
   readonly timeout: number;
 }
@@ -90,7 +92,7 @@ export class Link implements ReadPort, PipelinePort {
   }
 
   #send(request: Request, answer: (replies: Replies) => void): void {
-    const { host, server, random, timeout } = this.#options;
+    const { host, server, random, timeout, protocol } = this.#options;
     const { world } = host;
     // Always as many draws, so that the faults of a history can be told apart by leaving some out.
     const draw = () => random.next();
@@ -112,7 +114,7 @@ export class Link implements ReadPort, PipelinePort {
     /** undefined: it did not arrive. */
     const arrive = async (first: number, last: number): Promise<Replies | undefined> => {
       if (this.partitioned) return undefined;
-      return server.run(request.slice(first, last), Math.max(0, refusedFrom - first));
+      return server.run(request.slice(first, last), Math.max(0, refusedFrom - first), protocol);
     };
 
     if (isTwice) {

@@ -4,6 +4,7 @@
  */
 import { FENCED_LEASES } from "../../src/core/limits.ts";
 import { LISTS, type RecordEntry } from "../../src/core/record.ts";
+import { OURS } from "./next-version.ts";
 import { isBefore } from "../../src/core/stream-id.ts";
 
 export interface Registration {
@@ -25,6 +26,10 @@ interface Entry {
   /** null: not a record. */
   readonly record: RecordEntry | null;
   readonly at: number;
+  /** When it was appended, ms of the world. */
+  readonly made: number;
+  /** The protocol of who appended it. */
+  readonly protocol: number;
 }
 
 export class Oracle {
@@ -34,6 +39,8 @@ export class Oracle {
   present = new Set<string>();
   /** Process → until when it is remembered as ended, on the clock of Redis. */
   ended = new Map<string, number>();
+  /** That of the projector that wrote the totals. */
+  protocol = OURS;
   /** A key was lost without which nothing adds up, and no call has noticed yet. */
   doubt = false;
   /** Id of the last change read. */
@@ -46,6 +53,7 @@ export class Oracle {
       copy.processes.set(id, { ...process, users: new Map(process.users) });
     copy.present = new Set(this.present);
     copy.ended = new Map(this.ended);
+    copy.protocol = this.protocol;
     copy.doubt = this.doubt;
     copy.changeId = this.changeId;
     return copy;
@@ -66,10 +74,12 @@ export class Oracle {
   fold(foldedId: string, clock: number): { records: number; rejected: number; fenced: number } {
     const done = { records: 0, rejected: 0, fenced: 0 };
     let taken = 0;
-    for (const { id, record, at } of this.log) {
+    for (const { id, record, at, protocol } of this.log) {
       if (isBefore(foldedId, id)) break;
       taken++;
-      if (record === null) done.rejected++;
+      // Its first record says so: one of a later version than the projector is set aside.
+      const isTooNew = record?.seq === 1 && protocol > this.protocol;
+      if (record === null || isTooNew) done.rejected++;
       else {
         done.records++;
         if (this.#apply(record, at, clock)) done.fenced++;

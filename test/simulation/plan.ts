@@ -34,6 +34,8 @@ export interface Plan {
   readonly reads: readonly ReadMode[];
   readonly faults: ReadonlySet<Fault>;
   readonly events: readonly Planned[];
+  /** How long a record of a process that lives may wait to be folded, ms; undefined: faults decide. */
+  readonly waitMax?: number;
   /** When faults and users' doings end. */
   readonly end: number;
 }
@@ -44,8 +46,13 @@ const READS: readonly (readonly ReadMode[])[] = [["group"], ["range"], ["group",
 /** Faults that happen at a moment; the others are drawn request for request. */
 const TIMED: readonly (RedisFault | ProcessFault)[] = [
   "partition", "crash", "stall", "clock-back", "clock-forward", "failover", "wipe", "evict", "scripts", "refuse", "trim",
-  "garbage", "storm",
+  "garbage", "storm", "rush", "upgrade",
 ]; // prettier-ignore
+
+/** How often they are as likely as the others. */
+const RARE: ReadonlySet<Fault> = new Set(["storm", "rush", "upgrade"]);
+const RUSH_NODES = 6;
+const RUSH_MS_MAX = 900;
 
 export function planOf(seed: number, allowed: ReadonlySet<Fault>): Plan {
   const random = new Random(String(seed));
@@ -57,8 +64,11 @@ export function planOf(seed: number, allowed: ReadonlySet<Fault>): Plan {
   if (loops.length === 0 && !nodes.includes(true)) loops.push(200);
   const end = ttl * cast.int(2, 5);
   const faults = new Set(
-    FAULTS.filter((fault) => cast.chance(fault === "storm" ? 0.1 : 0.4) && allowed.has(fault)),
+    FAULTS.filter((fault) => cast.chance(RARE.has(fault) ? 0.1 : 0.4) && allowed.has(fault)),
   );
+
+  // It takes as many that project to bring as many records as a turn is given for.
+  if (faults.has("rush")) while (nodes.length < RUSH_NODES) nodes.push(true);
 
   const events: Planned[] = [];
   const scatter = (kind: Planned["kind"], count: number, duration: (r: Random) => number) => {
@@ -102,6 +112,7 @@ const TOMBSTONE_MS = 3_600_000;
 
 function lengthOf(fault: Fault, ttl: number, random: Random): number {
   const long = random.chance(0.3);
+  if (fault === "rush") return RUSH_MS_MAX * (0.5 + random.next() / 2);
   if (fault === "clock-back" || fault === "clock-forward")
     return long ? TOMBSTONE_MS * (0.5 + random.next()) : 3 * ttl * random.next() ** 2;
   // Around a lease's length both sides matter: it just holds, it just does not.

@@ -26,6 +26,8 @@ export interface RecorderOptions {
 
 /** Anything but an answer that Redis gave or did not give is a bug of ours, and ends the history. */
 export function mustBeRedis(error: unknown): void {
+  // In an upgrade: ours has to wait for others to fold.
+  if (error instanceof PresenceError && error.code === "VERSION_MISMATCH") return;
   const isOfRedis = error instanceof PresenceError && error.code === "REDIS_UNAVAILABLE";
   const { cause } = error as { cause?: unknown };
   const isExpected = cause === undefined || cause instanceof ReplyError || cause instanceof PresenceError;

@@ -10,6 +10,7 @@ import type { Script } from "../../src/redis/scripts.ts";
 import type { Fault, FaultCounts } from "./faults.ts";
 import { type Outcome, runHistory } from "./history.ts";
 import { SCRIPTS } from "./inspect.ts";
+import { nextProject } from "./next-version.ts";
 import { type Plan, planOf } from "./plan.ts";
 
 /** How many histories are under way at once: enough to keep two cores busy. */
@@ -25,7 +26,7 @@ export async function startSimulator(script: Script = project): Promise<Simulato
   const server = await startRedis();
   const connection = connect(server.url, { timeout: TIMEOUT_MS, name: "rollcall-simulation" });
   const { port } = connection;
-  for (const { text } of [script, ...SCRIPTS]) await port.call(["SCRIPT", "LOAD", text]);
+  for (const { text } of [script, nextProject, ...SCRIPTS]) await port.call(["SCRIPT", "LOAD", text]);
   const replaced = (command: Command): Command => {
     if (command[0] === "EVAL") return ["EVAL", script.text, ...command.slice(2)];
     return command[1] === project.sha1 ? ["EVALSHA", script.sha1, ...command.slice(2)] : command;
@@ -48,6 +49,7 @@ export interface Summary {
   readonly histories: number;
   readonly events: number;
   readonly calls: number;
+  readonly turns: number;
   readonly injected: FaultCounts;
   /** The first that did not hold. */
   readonly failed: Outcome | undefined;
@@ -66,7 +68,7 @@ export interface RunOptions {
 
 export async function simulate(simulator: Simulator, options: RunOptions): Promise<Summary> {
   const { seed, histories, faults, within = Infinity, onProgress = () => {} } = options;
-  const sum = { histories: 0, events: 0, calls: 0, injected: new Map<Fault, number>() };
+  const sum = { histories: 0, events: 0, calls: 0, turns: 0, injected: new Map<Fault, number>() };
   let failed: Outcome | undefined;
   let next = 0;
   const until = performance.now() + within;
@@ -76,6 +78,7 @@ export async function simulate(simulator: Simulator, options: RunOptions): Promi
       sum.histories++;
       sum.events += outcome.events;
       sum.calls += outcome.calls;
+      sum.turns += outcome.turns;
       for (const [fault, n] of outcome.injected) sum.injected.set(fault, (sum.injected.get(fault) ?? 0) + n);
       if (outcome.violation !== undefined) failed ??= outcome;
       onProgress({ ...sum, failed });

@@ -6,12 +6,13 @@
  * goes back. Changes and rejected entries keep the ids of the real clock; nothing here depends on them.
  */
 import { type KeyName, keysOf, type ShardKeys } from "../../src/core/keys.ts";
-import { AHEAD_MS } from "../../src/core/limits.ts";
+import { AHEAD_MS, PROTOCOL } from "../../src/core/limits.ts";
 import type { RecordEntry } from "../../src/core/record.ts";
 import { type Command, type PipelinePort, type Reply, ReplyError } from "../../src/redis/port.ts";
 import { type Called, calledOf, checkCall, told } from "./check.ts";
-import { Violation } from "./faults.ts";
+import { hold, Violation } from "./faults.ts";
 import { copyCommand, readCommand, readState, SCRIPTS, type State } from "./inspect.ts";
+import { NEXT, nextProject, ofNextVersion, OURS } from "./next-version.ts";
 import { Oracle } from "./oracle.ts";
 import { fieldsOf, isCommand, type Part, recordOf, type Refusal, type Request } from "./request.ts";
 import { at } from "../../rig/random.ts";
@@ -55,6 +56,13 @@ export class Server {
   refusal: Refusal | undefined;
   /** Projector calls checked. */
   calls = 0;
+  /** Of those, after how many somebody had the turn. */
+  turns = 0;
+  /** Calls refused since a projector of the next version was here, and first records of that version set aside. */
+  refused = 0;
+  setAside = 0;
+  /** Told how long after it was appended a record was folded, ms. */
+  onFolded: (record: RecordEntry, ms: number) => void = () => {};
   /** Called after every append, as a blocked XREAD is woken. */
   onAppend: () => void = () => {};
   #offset = EPOCH_MS;
@@ -92,20 +100,24 @@ export class Server {
   }
 
   /** Carries out a request. From its part `refusedFrom` on, a refusing server refuses. */
-  async run(request: Request, refusedFrom = 0): Promise<(Reply | ReplyError)[]> {
+  async run(request: Request, refusedFrom = 0, protocol = OURS): Promise<(Reply | ReplyError)[]> {
     const replies: (Reply | ReplyError)[] = [];
     // A call is checked against what the one before it left, so each goes with what comes before the next.
     const calls = request.flatMap((part, i) => (isCall(part) ? [i] : []));
     const ends = [...calls.slice(1), request.length];
     for (const [i, end] of ends.entries()) {
       const first = i === 0 ? 0 : calls[i]!;
-      replies.push(...(await this.#carryOut(request.slice(first, end), Math.max(0, refusedFrom - first))));
+      replies.push(
+        ...(await this.#carryOut(request.slice(first, end), Math.max(0, refusedFrom - first), protocol)),
+      );
     }
     return replies;
   }
 
-  async #carryOut(request: Request, refusedFrom: number): Promise<(Reply | ReplyError)[]> {
-    const tasks = request.map((part, i) => this.#task(part, i >= refusedFrom ? this.refusal : undefined));
+  async #carryOut(request: Request, refusedFrom: number, protocol: number): Promise<(Reply | ReplyError)[]> {
+    const tasks = request.map((part, i) =>
+      this.#task(part, i >= refusedFrom ? this.refusal : undefined, protocol),
+    );
     // One round trip for all of it: half of the simulation's time is spent there.
     const replies = await this.#send(tasks.flatMap((task) => task.commands));
     let first = 0;
@@ -115,7 +127,7 @@ export class Server {
     });
   }
 
-  #task(part: Part, refusal: Refusal | undefined): Task {
+  #task(part: Part, refusal: Refusal | undefined, protocol: number): Task {
     const refuse = (text: string): Task => ({ commands: [], finish: () => new ReplyError(text) });
     if (refusal === "LOADING") return refuse("LOADING Redis is loading the dataset in memory");
     const evaluates = isCall(part);
@@ -124,25 +136,42 @@ export class Server {
     if (refusal === "READONLY" && writes) return refuse("READONLY You can't write here.");
     // Scripts go on without memory: what ours does first needs none.
     if (refusal === "OOM" && appended !== undefined) return refuse("OOM command not allowed");
-    if (appended !== undefined) return this.#append(appended, recordOf(part) ?? null);
+    if (appended !== undefined) return this.#append(appended, recordOf(part) ?? null, protocol);
     if (!isCommand(part)) throw new Error("a part that appends nothing is a command");
     if (part[0] === "EVALSHA" && !this.#knowsScript) return refuse("NOSCRIPT No matching script.");
-    if (isCall(part)) return this.#project(part);
+    if (isCall(part)) return this.#project(part, protocol);
     return { commands: [part], finish: ([reply]) => reply! };
   }
 
   /** The real script with our clock for its placeholder, and everything it must hold checked in the same round trip. */
-  #project(command: Command): Task {
+  #project(command: Command, protocol: number): Task {
     this.#knowsScript = true;
     const { oracle, clock } = this;
     const after = oracle.changeId;
+    const isNext = protocol === NEXT;
+    const script = command[0] === "EVAL" ? nextProject.text : nextProject.sha1;
     const timed: Command = [
       command[0],
-      ...command.slice(1, CLOCK),
+      isNext ? script : command[1]!,
+      ...command.slice(2, CLOCK),
       String(clock),
       ...command.slice(CLOCK + 1),
     ];
-    const finish = ([reply, found]: (Reply | ReplyError)[]): Reply => {
+    const finish = ([answer, found]: (Reply | ReplyError)[]): Reply | ReplyError => {
+      if (answer instanceof ReplyError && answer.message.includes("PRESENCE_VERSION")) {
+        hold("INV-2", "the protocol of the totals", oracle.protocol, NEXT);
+        hold("INV-2", "the protocol of who may not fold", protocol, OURS);
+        this.refused++;
+        return answer;
+      }
+      if (protocol < oracle.protocol)
+        throw new Violation(
+          "INV-2",
+          `a projector of protocol ${protocol} folded after one of ${oracle.protocol}`,
+        );
+      oracle.protocol = protocol;
+      // The processes of the next version are ours in all but the number.
+      const reply = isNext && Array.isArray(answer) ? [PROTOCOL, ...answer.slice(1)] : answer;
       if (reply instanceof ReplyError)
         throw new Violation("INV-7", `a call of the projector failed: ${reply.message.slice(0, 200)}`);
       const called = calledOf(reply!, command[REAP] === "1");
@@ -153,7 +182,14 @@ export class Server {
       // Calls that found nothing to do would push what matters out of the trace.
       if (!same || called.records > 0)
         this.#world.note(`  ${told(called)}, tells ${state.changes.length} changes`);
+      if (called.holder !== "") this.turns++;
+      const log = [...oracle.log];
       checkCall(this.#madeAnew(called, clock), state, oracle, { elapsed: this.#elapsed, clock }, same);
+      for (const { record, made, protocol: theirs } of log.slice(0, log.length - oracle.log.length)) {
+        if (record === null) continue;
+        if (record.seq === 1 && theirs > protocol) this.setAside++;
+        this.onFolded(record, this.#world.now - made);
+      }
       return reply!;
     };
     return { commands: [timed, readCommand(this.keys, after)], finish };
@@ -169,11 +205,21 @@ export class Server {
   }
 
   /** XADD with the id Redis would give it. */
-  #append(fields: readonly string[], record: RecordEntry | null): Task {
+  #append(fields: readonly string[], record: RecordEntry | null, protocol: number): Task {
     const id = this.#ids.next(this.clock);
-    this.oracle.log.push({ id, record, at: this.#elapsed });
+    this.oracle.log.push({ id, record, at: this.#elapsed, made: this.#world.now, protocol });
     this.onAppend();
-    return { commands: [["XADD", this.keys.records, id, ...fields]], finish: ([reply]) => reply! };
+    return {
+      commands: [
+        [
+          "XADD",
+          this.keys.records,
+          id,
+          ...(record !== null && protocol === NEXT ? ofNextVersion(fields) : fields),
+        ],
+      ],
+      finish: ([reply]) => reply!,
+    };
   }
 
   /** The whole projection as it is. */
@@ -220,6 +266,7 @@ export class Server {
     const name = at(Object.keys(KEPT) as KeyName[], pick);
     const [was] = await this.#send([["DEL", this.keys[name]]]);
     this.#last = undefined;
+    if (name === "totals") this.oracle.protocol = OURS;
     if (name === "records") {
       this.oracle.log = [];
       this.#ids = new StreamIds();

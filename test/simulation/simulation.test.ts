@@ -8,6 +8,7 @@
 import { createHash, randomInt } from "node:crypto";
 import { expect, it } from "vitest";
 import { project } from "../../src/lua/generated.ts";
+import { CHECK_FOLDED_MS, TURN_MS } from "../../src/core/limits.ts";
 import { FAULTS } from "./faults.ts";
 import { planOf } from "./plan.ts";
 import { report } from "./report.ts";
@@ -40,6 +41,63 @@ it("a seed repeats its history", async () => {
     traces.push(JSON.stringify({ trace, events, calls }));
   }
   expect(traces[0]).toBe(traces[1]);
+});
+
+/** What one connection takes there and back, twice, and a moment. */
+const TRIPS_MS = 100;
+
+it("in a rush somebody folds for all, and nobody waits for longer than two turns and a check, whoever is killed", async () => {
+  await using simulator = await startSimulator();
+  let turns = 0;
+  for (let seed = 1; seed <= 8; seed++) {
+    const plan = planOf(seed, new Set());
+    const rush = { kind: "rush" as const, pick: 0, more: 0, ms: 900 };
+    const strike = (kind: "crash" | "clock-back" | "clock-forward", at: number, pick: number) => ({
+      kind,
+      at,
+      pick,
+      more: 0.9,
+      ms: 700,
+    });
+    const outcome = await simulator.run({
+      ...plan,
+      nodes: Array.from({ length: 6 }, () => true),
+      loops: [],
+      sweepEvery: 0,
+      linger: 0,
+      waitMax: 2 * TURN_MS + CHECK_FOLDED_MS + TRIPS_MS,
+      events: [
+        { ...rush, at: 100 },
+        strike("crash", 600, seed / 12),
+        strike(seed % 2 === 0 ? "clock-back" : "clock-forward", 750, 0),
+        { ...rush, at: 1_000 },
+        // As the rush ends, so that nobody comes after who would notice: half of those who are left, perhaps the holder too.
+        strike("crash", 1_896, 0.1),
+        strike("crash", 1_897, 0.5),
+        strike("crash", 1_898, 0.9),
+      ],
+    });
+    expect(outcome.violation && report(outcome)).toBe(undefined);
+    turns += outcome.turns;
+  }
+  expect(turns).toBeGreaterThan(100);
+});
+
+it("beside the next version ours stops folding, and who was set aside registers again", async () => {
+  await using simulator = await startSimulator();
+  for (let seed = 1; seed <= 6; seed++) {
+    const plan = planOf(seed, new Set());
+    const upgrade = { kind: "upgrade" as const, at: 1_000, pick: 0, more: 0.9, ms: 3_000 };
+    const outcome = await simulator.run({
+      ...plan,
+      nodes: [true, false, true],
+      linger: 0,
+      events: [upgrade, ...plan.events.filter(({ kind }) => kind !== "stop")],
+    });
+    expect(outcome.violation && report(outcome)).toBe(undefined);
+    expect(outcome.setAside).toBeGreaterThan(0);
+    expect(outcome.refused).toBeGreaterThan(0);
+  }
 });
 
 /** Pieces of the script, and what stands in their place. */

@@ -71,7 +71,11 @@ if t[1] ~= ARGV[1] then why = 'shards'
 elseif t[2] ~= PROTOCOL then why = 'protocol'
 elseif now < ran then why = 'clock'
 elseif t[19] == '1' then why = 'unfinished'
-elseif ARGV[7] ~= '' or now - tonumber(t[12] or 0) >= CHECK_MS then why = 'check' end
+elseif ARGV[7] ~= '' then why = 'check'
+elseif now - tonumber(t[12] or 0) >= CHECK_MS then
+  -- While nothing happens, calls are seconds apart: one number then, and all of them now and then.
+  if now - ran < CHECK_MS or now - tonumber(t[12] or 0) >= CHECK_IDLE_MS or try('HLEN', USERS) ~= users then why = 'check' end
+end
 
 -- How many records are likely to fill the budget, from the records of the last call.
 local count = floor(budget / size)
@@ -103,5 +107,6 @@ if not why then
     if not BY_RANGE and call('XLEN', RECORDS) > 0 then why = 'place' end
   end
   -- While there is more to read, it is too early to reap: the next record may renew a lease.
-  if not why and due >= 0 and due <= now and (not entries or #entries < count) then why = 'due' end
+  -- The quick path sees whether what it folds renews all that is due.
+  if not why and due >= 0 and due <= now and not entries then why = 'due' end
 end

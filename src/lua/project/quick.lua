@@ -89,6 +89,22 @@ if entries and not why then repeat
   end
   if why then break end
 
+  -- A lease that ran out, as far as was known: is it one that these records renew? Of the lowest, one is not of theirs.
+  if due >= 0 and due <= now and last_entry < count then
+    local lowest = call('ZRANGE', PROCESSES, 0, mets, 'WITHSCORES')
+    -- Fewer than there must be: they are gone.
+    if #lowest < 2 * mets then why = 'check' break end
+    due = -1
+    for i = 1, #lowest, 2 do
+      local deadline, p = tonumber(lowest[i + 1]), procs[match(lowest[i], '^%d+:(.*)$')]
+      if p and p.lease > deadline then deadline = p.lease end
+      if due < 0 or deadline < due then due = deadline end
+    end
+    local grace = graced > 0 and call('ZRANGE', LEAVING, 0, 0, 'WITHSCORES')
+    if grace and grace[1] and tonumber(grace[2]) < due then due = tonumber(grace[2]) end
+    if due <= now then why = 'due' break end
+  end
+
   local set, sets, gone, goes, came, comes, told, tells = nil, 0, nil, 0, nil, 0, nil, 0
   local enter, enters, back, backs = nil, 0, nil, 0
   if n > 0 then
@@ -190,6 +206,8 @@ if entries and not why then repeat
       written[w + 2] = format('live %.0f %.0f %.0f %.0f %s %.0f', p.seq, p.sockets, p.anonymous, p.connections, p.slot, p.grace)
     end
   end
+  -- A grace that was over before its record was folded ends in the same call.
+  if enter and due <= now and taken == last_entry and last_entry < count then why = 'due' break end
   -- Everything is checked. Only writes from here on, and first to the keys that were not read: a key of another type then fails
   -- before anything is counted, or in a way that the next level check detects.
   call('ZADD', PROCESSES, 'GT', unpack(leases))

@@ -67,14 +67,18 @@ const rollingRestart: Fault = {
 /** A record out of order under a node's name: the projector fences the node, which has to register again. */
 const fence: Fault = {
   name: "forge a record of a node",
-  async run({ store, settings, random, healed, note }) {
+  async run({ store, settings, random, signal, healed, note }) {
     const keys = keysOf(PREFIX, 0, settings.shards);
     await store.ask(async (redis) => {
+      // `<slot>:<process id>`
       const live = await redis.zrangebyscore(keys.processes, 1, "+inf");
-      const id = random.pick(live);
+      const id = random.pick(live).replace(/^\d+:/, "");
       note(id);
       const record = ["process", id, "seq", FORGED_SEQ, "ttl", TTL_MS, "sockets", 0];
       await redis.xadd(keys.records, "*", ...record);
+      const isBelieved = async () => (await redis.hget(keys.states, id))?.startsWith("live") ?? false;
+      if (!(await until(async () => !(await isBelieved()), { timeout: SETTLE_TIMEOUT_MS, signal })))
+        throw new Error(`${id} is believed although a record of it does not add up`);
     });
     await healed(LEASE_BOUND_MS);
   },

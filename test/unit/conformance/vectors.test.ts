@@ -27,6 +27,7 @@ const recorders = read("recorder.json") as RecorderVector[];
 const codec = read("codec.json") as {
   shards: { id: string; shards: Record<string, number> }[];
   changes: { id: string; fields: string[]; changes: { at: number }[] }[];
+  tags: { prefix: string; shards: number; tags: string[] }[];
   cursors: {
     pages: { shard: number; scan: string; changes: string; text: string }[];
     changes: { ids: string[]; text: string }[];
@@ -177,6 +178,8 @@ it("the records of recorder.json are folded, and add up", () => {
 it("codec.json: shards, changes, cursors, bounds of lists", () => {
   for (const { id, shards } of codec.shards)
     for (const [n, shard] of Object.entries(shards)) expect(shardOf(id, Number(n))).toBe(shard);
+  for (const { prefix, shards, tags } of codec.tags)
+    expect(tags.map((_, shard) => keysOf(prefix, shard, shards).tag)).toEqual(tags);
   for (const { id, fields, changes } of codec.changes)
     expect(decodeChanges(id, fields)).toEqual(
       changes.map((change) => ({ ...change, at: new Date(change.at) })),

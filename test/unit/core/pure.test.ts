@@ -126,7 +126,8 @@ describe("keysOf", () => {
       for (const key of keys.list) expect(key.startsWith(`${keys.tag}:`)).toBe(true);
     }
     expect(keysOf("presence", 0, 1).records).toBe("{presence}:records");
-    expect(keysOf("presence", 2, 4).users).toBe("{presence:2}:users");
+    expect(keysOf("presence", 0, 4).users).toBe("{presence}:users");
+    expect(keysOf("presence", 2, 3).users).toBe("{presence:2.2}:users");
   });
 });
 

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import { Journal } from "../../../src/core/journal.ts";
 import type { KeyName } from "../../../src/core/keys.ts";
-import { PROCESSES_MAX, TOMBSTONE_MS } from "../../../src/core/limits.ts";
+import { CHECK_IDLE_MS, PROCESSES_MAX, TOMBSTONE_MS } from "../../../src/core/limits.ts";
 import { encodeRecord } from "../../../src/core/record.ts";
 import { projectorOver } from "../../../src/projector/projector.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
@@ -123,6 +123,56 @@ describe("A4: after part of the projection is gone", () => {
     expect(await shard.totals()).toMatchObject({ rebuilt: "1", users: "0", sockets: "0", connections: "0" });
     const [entry] = await shard.redis.xrange(shard.keys.changes, "-", "+");
     expect(entry![1]).toEqual(["rebuilt", "users: 0 there, 4 counted"]);
+  });
+});
+
+describe("while nothing happens, with calls seconds apart", () => {
+  /** A heartbeat of everybody, folded by one call `ms` after the one before. */
+  async function beat(cluster: Cluster, ms: number) {
+    shard.now += ms;
+    for (const journal of cluster.journals) await cluster.append(journal);
+    return shard.step();
+  }
+
+  it("a call that renews all that is due compares the number of users, and says what is due next", async () => {
+    const cluster = new Cluster();
+    await cluster.start();
+    // Grace is over by then.
+    await beat(cluster, TTL / 2);
+    const { checked } = await shard.totals();
+    for (let i = 0; i < 4; i++)
+      expect(await beat(cluster, TTL)).toMatchObject({ more: false, due: shard.now + TTL, reaped: 0 });
+    expect((await shard.totals())["checked"]).toBe(checked);
+    await shard.check();
+    await shard.redis.hdel(shard.keys.users, "carol");
+    expect((await beat(cluster, TTL)).rebuilt).toBe(true);
+  });
+
+  it("the leases are found missing by the first call that would renew them", async () => {
+    const cluster = new Cluster();
+    await cluster.start();
+    await beat(cluster, TTL / 2);
+    await shard.redis.del(shard.keys.processes);
+    expect((await beat(cluster, TTL)).rebuilt).toBe(true);
+  });
+
+  it("everything is compared within some minutes", async () => {
+    const cluster = new Cluster();
+    await cluster.start();
+    await beat(cluster, TTL / 2);
+    await shard.redis.del(shard.keys.ended);
+    let rebuilt = false;
+    for (let ms = 0; ms <= CHECK_IDLE_MS && !rebuilt; ms += TTL) ({ rebuilt } = await beat(cluster, TTL));
+    expect(rebuilt).toBe(true);
+  });
+
+  it("INV-5: who is due and did not renew ends in the call that folds the others", async () => {
+    const cluster = new Cluster();
+    await cluster.start();
+    await beat(cluster, TTL / 2);
+    shard.now += TTL;
+    await cluster.append(cluster.journals[0]!);
+    expect(await shard.step()).toMatchObject({ reaped: 1 });
   });
 });
 

@@ -252,6 +252,22 @@ describe("grace", () => {
     expect(await shard.told()).toEqual(["+alice connect", "-alice grace"]);
   });
 
+  it("that was over before its record is folded ends in the call that folds it", async () => {
+    await shard.record({
+      process: "p",
+      seq: 1,
+      about: withGrace(400),
+      operations: operations("+alice", "+bob"),
+      sockets: 2,
+    });
+    await shard.drain();
+    await shard.record({ process: "p", seq: 2, operations: operations("-alice"), sockets: 1 });
+    shard.now += 400;
+    expect(await shard.step()).toMatchObject({ more: false, changes: 1, due: shard.now + 9_600 });
+    expect(await shard.users()).toEqual({ bob: 1 });
+    expect((await shard.told()).slice(2)).toEqual(["-alice grace"]);
+  });
+
   it("does not apply after a goodbye, even if an earlier socket of the user dropped", async () => {
     await shard.record({
       process: "p",

@@ -188,7 +188,15 @@ it("unknown options are refused in every method, with the nearest name", async (
 
 it("a projector does not expose the recorder's methods", async () => {
   await using projector = createProjector({ redis: server.url, prefix });
-  expect(Object.keys(projector).sort()).toEqual(["close", "run", "shards", "step", "sweep", "verify"]);
+  expect(Object.keys(projector).sort()).toEqual([
+    "close",
+    "evict",
+    "run",
+    "shards",
+    "step",
+    "sweep",
+    "verify",
+  ]);
 });
 
 it("an onStep that throws is logged, and the loop continues", async () => {

@@ -358,13 +358,32 @@ describe("where others project", () => {
     expect(recorder.processes).not.toContain(before);
   });
 
+  it("a server that is evicted by hand, but is there, registers again with whom it has", async () => {
+    const { recorder } = await start({ project: false });
+    recorder.connect("alice");
+    const elsewhere = projector();
+    const folds = async () => {
+      await elsewhere.step();
+      return users();
+    };
+    await untilEqual(folds, { alice: "1" });
+    const [before] = recorder.processes;
+    expect(await elsewhere.evict(before!)).toBe(true);
+    expect(await users()).toEqual({});
+    await untilEqual(folds, { alice: "1" });
+    expect(recorder.processes).not.toContain(before);
+  });
+
   it("another number of shards is reported before anything is written", async () => {
-    const one = await start({ shards: 2 });
-    one.recorder.connect("alice");
-    const shards = [keysOf(prefix, 0, 2), keysOf(prefix, 1, 2)] as const;
-    await untilEqual(() => redis.hget(shards[1].totals, "shards"), "2");
-    await expect(start({ shards: 3, project: false })).rejects.toMatchObject({ code: "SHARDS_MISMATCH" });
-    expect(await redis.exists(keysOf(prefix, 2, 3).records)).toBe(0);
+    await start({ shards: 2 });
+    await untilEqual(() => redis.hget(keysOf(prefix, 0, 2).totals, "shards"), "2");
+    const known = new Set([0, 1].flatMap((shard) => keysOf(prefix, shard, 2).list));
+    for (const shards of [1, 3]) {
+      await expect(start({ shards, project: false })).rejects.toMatchObject({ code: "SHARDS_MISMATCH" });
+      const others = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards).records);
+      const fresh = others.filter((key) => !known.has(key));
+      expect(fresh.length === 0 ? 0 : await redis.exists(...fresh)).toBe(0);
+    }
   });
 
   it("another number of shards that appears later is reported with the next heartbeat", async () => {

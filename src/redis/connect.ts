@@ -23,7 +23,7 @@ export interface ConnectOptions {
   /** A connection is closed when nothing arrives for this long while an answer is pending, ms. */
   readonly timeout: number;
   readonly name: string;
-  /** Told once if this Redis may evict keys. Without it, that is not asked. */
+  /** Called once if this Redis may evict keys. Without it, this is not checked. */
   readonly logger?: Logger | undefined;
 }
 

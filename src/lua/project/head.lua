@@ -73,7 +73,7 @@ elseif now < ran then why = 'clock'
 elseif t[19] == '1' then why = 'unfinished'
 elseif ARGV[7] ~= '' then why = 'check'
 elseif now - tonumber(t[12] or 0) >= CHECK_MS then
-  -- While nothing happens, calls are seconds apart: one number then, and all of them now and then.
+  -- On an idle system calls are seconds apart: compare only one number in most of them.
   if now - ran < CHECK_MS or now - tonumber(t[12] or 0) >= CHECK_IDLE_MS or try('HLEN', USERS) ~= users then why = 'check' end
 end
 

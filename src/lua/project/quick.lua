@@ -89,7 +89,7 @@ if entries and not why then repeat
   end
   if why then break end
 
-  -- A lease that ran out, as far as was known: is it one that these records renew? Of the lowest, one is not of theirs.
+  -- A lease that has expired as far as known: do these records renew it? If one of the lowest leases is not theirs, no.
   if due >= 0 and due <= now and last_entry < count then
     local lowest = call('ZRANGE', PROCESSES, 0, mets, 'WITHSCORES')
     -- Fewer than there must be: they are gone.

@@ -1,7 +1,7 @@
 /**
  * The reference model of the projector: what the projection must be after any sequence of calls. docs/protocol.md as code,
- * for tests and for those who write another projector. Pure: no clock, no I/O, and nothing of how src/lua/project does it:
- * it applies one record at a time to whole maps and adds everything up afresh.
+ * for tests and for other implementations. Pure: no clock, no I/O, and independent of how src/lua/project works: it applies
+ * one record at a time to whole maps and recomputes every sum.
  */
 import type { ChangeCause } from "../src/core/change.ts";
 import {
@@ -26,14 +26,14 @@ export interface LogEntry {
 
 export interface Call {
   readonly now: number;
-  /** What is in the log, oldest first. */
+  /** The log, oldest first. */
   readonly log: readonly LogEntry[];
-  /** May leases and graces that ran out end? */
+  /** Whether expired leases and graces may end. */
   readonly reap: boolean;
   readonly budget: number;
 }
 
-/** An entry of `changes`: the users of each cause, in no order. */
+/** An entry of `changes`: the users of each cause, in any order. */
 export type ToldEntry = ReadonlyMap<ChangeCause, readonly string[]>;
 
 export interface SetAside {
@@ -62,7 +62,7 @@ export interface ModelResult {
 export interface Outcome {
   readonly state: Projection;
   readonly result: ModelResult;
-  /** How many entries were taken off the log. */
+  /** How many entries were removed from the log. */
   readonly taken: number;
   readonly told: readonly ToldEntry[];
   readonly setAside: readonly SetAside[];
@@ -75,7 +75,7 @@ export function project(before: Projection, call: Call): Outcome {
 
 const EMPTY: ReadonlyMap<number, number> = new Map();
 
-/** What one phase does to users, told together at its end. */
+/** What one phase does to users; its changes are reported together at its end. */
 class Phase {
   readonly was = new Map<string, boolean>();
   readonly cause = new Map<string, ChangeCause>();
@@ -123,7 +123,7 @@ class ProjectorCall {
     };
   }
 
-  /** When the clock has gone back, so do all leases, and by as much. Graces follow in endGrace, a bounded number a call. */
+  /** When the clock has gone back, all leases move back by the same amount. Graces follow in endGrace, a bounded number per call. */
   #followClock(): void {
     const state = this.#state;
     const back = state.ran - this.#call.now;
@@ -224,10 +224,10 @@ class ProjectorCall {
     return process;
   }
 
-  /** All of the record, or nothing of it. Returns why the process has to be fenced, if it has. */
+  /** Applies the whole record or none of it. Returns why the process has to be fenced, if it has. */
   #apply(record: ParsedRecord, process: Process, at: number): string | undefined {
     const state = this.#state;
-    // Whoever is named by an ended process is so no more, since before this record.
+    // Users of an ended process lost those sockets before this record.
     const dead = new Map<number, string>();
     for (const [id, deadline] of state.leases)
       if (deadline === 0) dead.set(state.processes.get(id)!.slot, id);
@@ -281,7 +281,7 @@ class ProjectorCall {
   #replace(id: string, at: number): void {
     const state = this.#state;
     if (state.processes.has(id)) return this.#end(id, "replace", at);
-    // Its first record may still be on its way.
+    // Its first record may not have arrived yet.
     const { now } = this.#call;
     state.processes.set(id, {
       state: "ended", seq: 0, sockets: 0, anonymous: 0, connections: 0, slot: 0, grace: 0, cause: "replace", at: now,
@@ -338,7 +338,7 @@ class ProjectorCall {
     this.#due = this.#due === null ? deadline : Math.min(this.#due, deadline);
   }
 
-  /** Ends those whose lease ran out, buries those nobody is on. Returns whether there may be more of them. */
+  /** Ends the processes whose lease expired, buries those without users. Returns whether there may be more. */
   #gather(): boolean {
     const state = this.#state;
     const { now, reap } = this.#call;
@@ -374,7 +374,7 @@ class ProjectorCall {
     return all && first.length === PASS_MAX;
   }
 
-  /** Takes ended processes off a user, as of when they ended: the last of them decides. */
+  /** Removes ended processes from a user, as of when they ended: the last one decides. */
   #takeOffUser(user: string, dead: ReadonlyMap<number, string>): void {
     const state = this.#state;
     const slots = state.users.get(user) ?? EMPTY;
@@ -399,7 +399,7 @@ class ProjectorCall {
     } else state.users.delete(user);
   }
 
-  /** A pass in one slice: a small hash comes whole. */
+  /** A pass in one slice: a small hash is returned whole. */
   #takeOff(): void {
     const state = this.#state;
     const dead = new Map(state.pass.map(({ slot, id }) => [slot, id]));
@@ -411,7 +411,7 @@ class ProjectorCall {
     state.pass = [];
   }
 
-  /** Returns whether there is more to take off. */
+  /** Returns whether there is more to remove. */
   #reap(): boolean {
     for (;;) {
       if (this.#state.pass.length === 0) {

@@ -1,4 +1,4 @@
-/** Is an entry of the log a record? docs/protocol.md, "Records". */
+/** Checks whether an entry of the log is a record: docs/protocol.md, "Records". */
 import {
   DIGITS_MAX,
   FIELDS_MAX,
@@ -52,7 +52,7 @@ function listOf(name: string, text: string): string[] {
   try {
     list = text.startsWith("[") ? JSON.parse(text) : undefined;
   } catch {
-    // As if it were no list.
+    // Treated as not a list.
   }
   if (!Array.isArray(list) || list.some((id) => typeof id === "string" && !id.isWellFormed())) {
     return refuse(`${name} is no JSON list`);

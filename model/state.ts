@@ -1,4 +1,4 @@
-/** What the projection of one shard is, as plain maps. The reference model (fold.ts) makes a new one for each call. */
+/** The projection of one shard, as plain maps. The reference model (fold.ts) makes a new one for each call. */
 import type { ChangeCause } from "../src/core/change.ts";
 
 export type ProcessState = "live" | "fenced" | "ended";
@@ -11,12 +11,12 @@ export interface Process {
   readonly connections: number;
   readonly slot: number;
   readonly grace: number;
-  /** Of one that has ended: why, and when. */
+  /** For an ended process: why, and when. */
   readonly cause: ChangeCause | undefined;
   readonly at: number | undefined;
 }
 
-/** A process that a reaping pass takes off the users. */
+/** A process that a reaping pass removes from the users. */
 export interface Dead {
   readonly slot: number;
   readonly id: string;
@@ -29,7 +29,7 @@ export interface Projection {
   leaving: Map<string, number>;
   processes: Map<string, Process>;
   about: Map<string, Readonly<Record<string, string>>>;
-  /** Process → deadline; 0: ended, and not yet given back. */
+  /** Process → deadline; 0: ended, with users still to be removed. */
   leases: Map<string, number>;
   /** Process → until when it is remembered as ended. */
   ended: Map<string, number>;
@@ -39,7 +39,7 @@ export interface Projection {
   clockWentBack: boolean;
   foldedId: string;
   ran: number;
-  /** Work of a record of late: how many the next call reads. */
+  /** Recent work per record, which decides how many the next call reads. */
   size: number;
   pass: readonly Dead[];
 }
@@ -63,7 +63,7 @@ export function emptyProjection(): Projection {
   };
 }
 
-/** A copy whose maps can be changed; what they hold never is. */
+/** A copy whose maps can be changed; their values never are. */
 export function copyOf(state: Projection): Projection {
   return {
     ...state,

@@ -123,7 +123,7 @@ async function withPeers(
       runDoors(folder, redis, path, doors),
     );
     if (runtime.binary.includes("node/")) {
-      await parts.part(`${runtime.name}: require() of every door`, () => requireDoors(folder, path));
+      await parts.part(`${runtime.name}: require() of every entry point`, () => requireDoors(folder, path));
     }
   }
   for (const { version, path } of compilers) {

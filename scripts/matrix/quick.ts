@@ -71,7 +71,7 @@ export async function quick({ root, temporary, redis, parts }: Scene): Promise<s
       ),
     ),
   );
-  await parts.part("require() of every door", () => requireDoors(folder, process.execPath));
+  await parts.part("require() of every entry point", () => requireDoors(folder, process.execPath));
 
   await parts.part("rollcall/client in one file", async () => {
     const { gzipped, minified, packages } = await bundle(folder, "rollcall/client");

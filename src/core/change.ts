@@ -11,17 +11,17 @@ export const CHANGE_CAUSES = [
   "leave",
   /** Offline: the grace is over. */
   "grace",
-  /** Offline: the process said goodbye (without grace). */
+  /** Offline: the process closed, without grace. */
   "bye",
-  /** Offline: the lease of the process ran out. */
+  /** Offline: the lease of the process expired. */
   "reap",
-  /** Offline: the socket was gone when its process registered again. */
+  /** Offline: the socket was no longer open when its process registered again. */
   "replace",
-  /** Offline: an operator's verify() found a socket of nobody. */
+  /** Offline: an operator's verify() removed a socket that belongs to no process. */
   "repair",
   /**
-   * Online or offline: changes were lost, and comparing with `users` found this one. Never in the stream: a process makes it
-   * for its own listeners.
+   * Online or offline: changes were lost, and a comparison with `users` found this one. Never in the stream: each process
+   * makes it for its own listeners.
    */
   "resync",
 ] as const;
@@ -36,21 +36,21 @@ export interface Change {
   readonly user: string;
   readonly type: ChangeType;
   readonly cause: ChangeCause;
-  /** When it was folded, on the clock of Redis. */
+  /** When it was folded, on Redis's clock. */
   readonly at: Date;
   /** Id of the entry of `changes` that holds it; an entry can hold many. */
   readonly id: string;
 }
 
-/** Causes for which a user goes offline, in the order in which one entry of `changes` names them. */
+/** Causes of going offline, in their order within one entry of `changes`. */
 export const OFFLINE_CAUSES = CHANGE_CAUSES.filter((cause) => cause !== "connect" && cause !== "resync");
 
 const OFFLINE: ReadonlySet<string> = new Set(OFFLINE_CAUSES);
 
-/** An entry of `changes` that holds none: the projection was made again, and everybody registers afresh. */
+/** The field name of an entry of `changes` without changes: the projection was rebuilt, and all processes register again. */
 export const REBUILT = "rebuilt";
 
-/** The users of a JSON list; none if it is something else, which only a hand at the stream could have written. */
+/** The users of a JSON list; none if it is anything else, which only a manual edit of the stream can cause. */
 function usersOf(text: string): readonly string[] {
   try {
     const list: unknown = JSON.parse(text);

@@ -1,10 +1,10 @@
 /**
- * Cursors are opaque to whoever holds them. They are plain URL-safe text, so that one can be read in a log.
+ * Cursors are opaque to callers. They are plain URL-safe text, so that they are readable in a log.
  */
 import { PresenceError } from "./errors.ts";
 import { isStreamId } from "./stream-id.ts";
 
-/** A place in `users`: which shard, and the cursor of Redis's HSCAN inside it; and where `changes` stood at the first page. */
+/** A position in `users`: the shard and the HSCAN cursor inside it; and the position in `changes` at the first page. */
 export interface PageCursor {
   readonly shard: number;
   readonly scan: string;
@@ -15,7 +15,7 @@ export function encodePageCursor({ shard, scan, changes }: PageCursor): string {
   return `p${shard}.${scan}.${changes}`;
 }
 
-/** Throws PresenceError CURSOR_INVALID for text that encodePageCursor cannot have made for this many shards. */
+/** Throws PresenceError CURSOR_INVALID for text that encodePageCursor cannot return for this number of shards. */
 export function decodePageCursor(text: string, shards: number): PageCursor {
   const [, shard, scan, changes] = /^p(\d{1,4})\.(\d{1,20})\.([\d_-]+)$/.exec(text) ?? [];
   const ids = changes?.split("_") ?? [];
@@ -24,21 +24,20 @@ export function decodePageCursor(text: string, shards: number): PageCursor {
     BigInt(scan ?? 0) <= 0xffff_ffff_ffff_ffffn &&
     ids.length === shards &&
     ids.every((id) => isStreamId(id));
-  if (!isOurs)
-    throw new PresenceError("CURSOR_INVALID", "this cursor is none of ours; start again without one");
+  if (!isOurs) throw new PresenceError("CURSOR_INVALID", "invalid cursor; start again without one");
   return { shard: Number(shard), scan: scan!, changes: changes! };
 }
 
-/** A place in `changes`: the id of the last entry seen, shard by shard. */
+/** A position in `changes`: the id of the last entry read, per shard. */
 export function encodeChangesCursor(ids: readonly string[]): string {
   return ids.join("_");
 }
 
-/** Throws PresenceError CURSOR_INVALID for text that encodeChangesCursor cannot have made for this many shards. */
+/** Throws PresenceError CURSOR_INVALID for text that encodeChangesCursor cannot return for this number of shards. */
 export function decodeChangesCursor(text: string, shards: number): string[] {
   const ids = text.split("_");
   if (ids.length !== shards || !ids.every((id) => isStreamId(id))) {
-    throw new PresenceError("CURSOR_INVALID", "this cursor is none of ours; take one from a snapshot");
+    throw new PresenceError("CURSOR_INVALID", "invalid cursor; take one from a snapshot");
   }
   return ids;
 }

@@ -8,19 +8,19 @@ export const PRESENCE_ERROR_CODES = [
   "USER_FUNCTION_FAILED",
   /** A cursor that did not come from an answer. */
   "CURSOR_INVALID",
-  /** There is more than the caller allowed for; the message says how to ask for more, or for parts. */
+  /** More results than the caller's limit; the message says how to raise it, or to read in parts. */
   "LIMIT_EXCEEDED",
   /** Redis did not answer, or answered with an error that is not about Rollcall's data. A retry may help. */
   "REDIS_UNAVAILABLE",
   /** One of Rollcall's keys holds another type, written by something else. */
   "REDIS_TYPE",
-  /** The Redis user of this connection may not run a command that is needed; the message names it. */
+  /** The Redis user of this connection may not run a required command; the message names it. */
   "PERMISSION",
-  /** A reply that no Redis gives to what was asked: from a proxy or a service in between, or a value edited by hand. */
+  /** A reply that Redis itself would not give: from a proxy or a service in between, or a value edited by hand. */
   "REPLY_INVALID",
   /** Another process runs a version of Rollcall that this one cannot work with: update all of them. */
   "VERSION_MISMATCH",
-  /** This engine lets no script call XREADGROUP: set `read` to "range" or "auto". */
+  /** This Redis does not let scripts call XREADGROUP: set `read` to "range" or "auto". */
   "READ_REFUSED",
   /** The prefix is in use with another number of shards. */
   "SHARDS_MISMATCH",
@@ -36,8 +36,8 @@ export const PRESENCE_ERROR_CODES = [
 export type PresenceErrorCode = (typeof PRESENCE_ERROR_CODES)[number];
 
 /**
- * The one error class. `message` says what to do; `cause` keeps the original.
- * Neither contains user ids or secrets of ours; the `cause` of a Redis client may, so log it with care.
+ * The one error class. `message` says what to do; `cause` is the original error. The message contains no user ids and no
+ * secrets; the `cause` from a Redis client may, so log it with care.
  *
  *   if (error instanceof PresenceError && error.code === "REDIS_UNAVAILABLE") return showLastKnown();
  */

@@ -1,11 +1,11 @@
 /**
- * The journal of one process in one shard: which sockets are open, what of that is not in a record yet, and the next
- * record. Pure: no clock, no I/O. The recorder sends what it makes.
+ * The journal of one process in one shard: which sockets are open, which changes are not in a record yet, and the next
+ * record. Pure: no clock, no I/O. The recorder sends its records.
  *
- * What is not appended yet is kept as one net count a user, not as a list of operations. So the memory is bounded by the
- * sockets that are open now plus those that were open when the last record was appended, however long Redis is away (INV-9),
- * and by GONE_MAX users more: who came and went since then leaves no socket, but a goodbye ends a grace that another
- * process began, and a dropped transport begins one, so both are named.
+ * Changes that are not appended yet are kept as one net count per user, not as a list of operations. So memory is bounded by
+ * the sockets open now plus those open at the last record, however long Redis is away (INV-9), plus GONE_MAX users who came
+ * and went since then. They leave no socket, but a goodbye ends a grace that another process started and a dropped transport
+ * starts one, so both are recorded.
  */
 import { LIST_BYTES_MAX, OPERATIONS_MAX, REPLACES_MAX } from "./limits.ts";
 import { type About, LISTS, type ListName, type RecordEntry } from "./record.ts";
@@ -14,13 +14,13 @@ import { utf8Length } from "./utf8.ts";
 /** `leave`: one side said goodbye. `disconnect`: the transport dropped, grace applies. */
 export type Departure = Exclude<ListName, "connect" | "close">;
 
-/** Users kept who came and went while nothing could be appended; of more, those longest gone are forgotten. */
+/** Most users kept who came and went while nothing could be appended; beyond it, those gone the longest are dropped. */
 export const GONE_MAX = 10_000;
 
 interface Pending {
-  /** Sockets to add (positive) or to take away. */
+  /** Sockets to add (positive) or remove (negative). */
   delta: number;
-  /** How the last of them went; undefined: none did. */
+  /** How the last of them went; undefined: none went. */
   departure: Departure | undefined;
 }
 
@@ -32,7 +32,7 @@ export interface JournalOptions {
 export interface TakeOptions {
   /** `io.engine.clientsCount`, for shard 0. */
   readonly connections?: number | undefined;
-  /** The server closes: states the departure of every open socket, and says goodbye once that is done. */
+  /** The server closes: the records state the departure of every open socket, and the last one has `bye`. */
   readonly bye?: boolean | undefined;
 }
 
@@ -45,20 +45,20 @@ export class Journal {
   /** Of `#pending`, those with neither a socket nor a delta, longest gone first. */
   readonly #gone = new Set<string>();
   #anonymous = 0;
-  /** As the last record has them. */
+  /** As in the last record. */
   #anonymousRecorded = 0;
   #connectionsRecorded: number | undefined;
   #process: string;
   #seq = 0;
-  /** The check digit without the anonymous sockets: sockets of users after the last record made. */
+  /** The check digit without anonymous sockets: sockets of users after the last record made. */
   #recorded = 0;
-  /** Earlier incarnations not known to have ended, oldest first. */
+  /** Earlier incarnations that may not have ended yet, oldest first. */
   #replaces: string[] = [];
-  /** While a new incarnation states all it has: `replaces` goes into its last record, not before. */
+  /** A new incarnation is still sending its full state: `replaces` goes into the last of those records. */
   #restating = false;
-  /** The record that ended, or is to end, the earlier ones. */
+  /** The record that ended, or will end, the earlier ones. */
   #restatedBy = 0;
-  /** What is left to state of a server that closes. */
+  /** Departures that a closing server has still to state. */
   #closing: Map<string, number> | undefined;
 
   constructor(process: string, { ttl, about }: JournalOptions) {
@@ -76,17 +76,17 @@ export class Journal {
     return this.#seq;
   }
 
-  /** Are there operations that no record holds yet? */
+  /** Whether there are operations that are not in a record yet. */
   get dirty(): boolean {
     return this.#pending.size > 0 || this.#restating || this.#anonymous !== this.#anonymousRecorded;
   }
 
-  /** Is there a full record of them? */
+  /** Whether they fill a record. */
   get full(): boolean {
     return this.#pending.size >= OPERATIONS_MAX;
   }
 
-  /** Not to be kept waiting: a full record, or an incarnation that has not stated all it has. */
+  /** Whether the next record must not wait: it is full, or part of a full state. */
   get urgent(): boolean {
     return this.full || this.#restating || this.#seq === 0;
   }
@@ -119,7 +119,7 @@ export class Journal {
     }
   }
 
-  /** Takes back one `connect` of the same user. Returns false, and does nothing, when there was none. */
+  /** Undoes one `connect` of the same user. Returns false, and does nothing, when there was none. */
   disconnect(user: string, departure: Departure): boolean {
     if (user === "") {
       if (this.#anonymous === 0) return false;
@@ -140,10 +140,10 @@ export class Journal {
     return true;
   }
 
-  /** Nothing to record of a user whose sockets are as they were; unless there is none, and the last one went since. */
+  /** Drops a user whose sockets are as in the last record, unless none is open and the last one went since. */
   #settle(user: string, { delta, departure }: Pending): void {
     if (delta !== 0) return;
-    // A drop without grace after a connect comes to nothing, for the user was absent before and is again.
+    // A dropped transport without grace cancels a connect: the user was absent before and is absent again.
     const matters = departure === "leave" || (departure === "disconnect" && this.#about.grace > 0);
     if (this.#open.has(user) || !matters) {
       this.#pending.delete(user);
@@ -157,7 +157,7 @@ export class Journal {
     this.#pending.delete(longest!);
   }
 
-  /** Makes the next record; one without operations is a heartbeat. What it took is no longer pending. */
+  /** Makes the next record; one without operations is a heartbeat. Its operations are no longer pending. */
   take({ connections, bye = false }: TakeOptions = {}): RecordEntry {
     const lists = new Lists();
     this.#takePending(lists);
@@ -194,7 +194,7 @@ export class Journal {
   #takePending(lists: Lists): void {
     for (const [user, pending] of this.#pending) {
       if (pending.delta === 0) {
-        // Came and went: both are said, in the order of the lists.
+        // Came and went: both are recorded, in the order of the lists.
         if (!lists.fits(user, 2)) return;
         lists.add("connect", user);
         lists.add(pending.departure!, user);
@@ -241,26 +241,26 @@ export class Journal {
     for (const [user, open] of this.#open) this.#pending.set(user, { delta: open, departure: undefined });
   }
 
-  /** The projector believes all up to the record `seq`: if the new incarnation has stated all it has by then, the others have ended. */
+  /** The projector accepts all records up to `seq`: if that includes the full state, the earlier incarnations have ended. */
   confirm(seq: number): void {
     if (!this.#restating && seq >= this.#restatedBy) this.#replaces = [];
   }
 }
 
-/** Text that JSON writes as it is, a byte a character. */
+/** Text that JSON writes unescaped, one byte per character. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 
-/** Bytes of an id in a JSON list, with quotes and comma. */
+/** Bytes of an id in a JSON list, quotes and comma included. */
 function bytesOf(user: string): number {
   return PLAIN.test(user) ? user.length + 3 : utf8Length(JSON.stringify(user)) + 1;
 }
 
-/** The lists of a record in the making, within the bounds of the protocol. */
+/** The lists of the record being made, within the limits of the protocol. */
 class Lists {
   readonly users: { [Name in ListName]?: string[] } = {};
   readonly #bytes: Record<ListName, number> = { connect: 2, disconnect: 2, leave: 2, close: 2 };
   #operations = 0;
-  /** What they add up to. */
+  /** Their net change in sockets. */
   sum = 0;
 
   fits(user: string, operations: number): boolean {

@@ -1,8 +1,8 @@
 import { shardTags } from "./slot.ts";
 
 /**
- * The Redis keys of one shard. Every key of a shard carries one hash tag, so a shard lives in one Redis Cluster slot. None is
- * derived from data, so all are declared to the scripts.
+ * The Redis keys of one shard. All keys of a shard have the same hash tag, so a shard is in one Redis Cluster slot. No key
+ * depends on data, so all are declared to the scripts.
  */
 const NAMES = [
   "records",

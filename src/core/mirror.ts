@@ -1,55 +1,55 @@
 /**
- * The mirror of one shard: the users this process has said are online. What listeners were told adds up to it, so comparing
- * it with `users` says what they are still to be told, whatever was lost on the way (INV-13).
+ * The mirror of one shard: the users this process has emitted as online. The emitted changes add up to it, so comparing it
+ * with `users` shows which changes are still to be emitted, whatever was lost on the way (INV-13).
  *
- * Pure: what is read and when is for src/follow/mirror.ts. The order is
+ * Pure: src/follow/mirror.ts decides what is read and when. The order is
  *
  *   begin  → seen …  → read            who is present now, page by page, after a cursor was taken
  *          → apply …                   the changes after that cursor
- *          → gone or seen …  → settled who is absent, once all had the time to register again
+ *          → gone or seen …  → settled who is absent, once all processes had time to register again
  *
- * and it may begin again at any point. A user who is found is told at once. One who is missing is told in the end: after
- * FLUSHALL everybody is missing until the processes have registered again. For the same reason departures wait meanwhile.
+ * and it may begin again at any point. A user who is found is emitted at once. One who is missing is emitted after settling:
+ * after FLUSHALL everyone is missing until the processes have registered again. For the same reason departures wait.
  */
 import type { Change } from "./change.ts";
 import { LEVEL_CHUNK } from "./limits.ts";
 
-/** What a user has who was told online and has gone, as long as that is not told. */
+/** Marks a user who was emitted as online and is gone, until that is emitted. */
 const MISSING = 0;
 
 type Phase =
-  /** Who is present is being read. */
+  /** The users present are being read. */
   | "reading"
-  /** That has been read; those who were not found may still register again. */
+  /** They have been read; the processes of users who were not found may still register again. */
   | "settling"
-  /** What was told is what is so, up to the changes that are not read yet. */
+  /** What was emitted equals `users`, up to the changes that are not read yet. */
   | "level";
 
 export class MirrorState {
-  /** User told online → the last pass that found the user present, or MISSING. */
+  /** User emitted as online → the last pass that found the user present, or MISSING. */
   readonly #told = new Map<string, number>();
-  /** Departures that wait, for their causes. */
+  /** Departures that are waiting, with their causes. */
   readonly #held = new Map<string, Change>();
   readonly #emit: (change: Change) => void;
   #pass = MISSING;
   #phase: Phase = "reading";
-  /** Until the first reading is complete nothing is told: who is there already is no change. */
+  /** Until the first reading is complete nothing is emitted: users who are already present are not changes. */
   #silent = true;
-  /** By how much `users` differed at the last look, 0 for a difference that is accepted. */
+  /** By how much `users` differed at the last level check; 0 for an accepted difference. */
   #off = 0;
-  /** A difference that a resync left as it was: another one will not help. */
+  /** A difference that remained after a resync: another one would not help. */
   #accepted: number | "next" = 0;
 
   constructor(emit: (change: Change) => void) {
     this.#emit = emit;
   }
 
-  /** Whether the last thing told of the user was online. */
+  /** Whether the user was last emitted as online. */
   has(user: string): boolean {
     return this.#told.has(user);
   }
 
-  /** How many were last told online. */
+  /** How many users were last emitted as online. */
   get size(): number {
     return this.#told.size;
   }
@@ -58,13 +58,13 @@ export class MirrorState {
     return this.#phase;
   }
 
-  /** From here on `seen` says who is present. */
+  /** Begins a reading: `seen` is called for each user present. */
   begin(): void {
     this.#pass++;
     this.#phase = "reading";
   }
 
-  /** The user is in `users`. `at` and `id` are of what is told, if it is told. */
+  /** The user is in `users`. `at` and `id` are for the change, if one is emitted. */
   seen(user: string, at: Date, id: string): void {
     this.#held.delete(user);
     const known = this.#told.has(user);
@@ -77,7 +77,7 @@ export class MirrorState {
     this.#phase = "settling";
   }
 
-  /** The next change of the stream. Returns whether it is one: each user's alternate, unless some are missing. */
+  /** Applies the next change of the stream. Returns false if it changes nothing: a user's changes alternate unless one is missing. */
   apply(change: Change): boolean {
     const { user } = change;
     const known = this.#told.has(user);
@@ -96,8 +96,8 @@ export class MirrorState {
   }
 
   /**
-   * Those who were told online and have not been found, in chunks that can be empty: each took a bounded time to collect.
-   * Whoever iterates may call gone() and seen() of them.
+   * Users emitted as online who were not found, in chunks that can be empty: each takes a bounded time to collect.
+   * The caller may call gone() and seen() for them while iterating.
    */
   *missing(): Generator<string[], void> {
     let chunk: string[] = [];
@@ -112,7 +112,7 @@ export class MirrorState {
     if (chunk.length > 0) yield chunk;
   }
 
-  /** The user is not in `users`, and no process is left that could have wanted to register the user again. */
+  /** The user is not in `users`, and every process that could register the user again has had time to. */
   gone(user: string, at: Date, id: string): void {
     if (!this.#told.delete(user)) return;
     const change = this.#held.get(user) ?? { user, type: "offline", cause: "resync", at, id };
@@ -120,15 +120,15 @@ export class MirrorState {
     if (!this.#silent) this.#emit(change);
   }
 
-  /** Whoever was missing has been told, or was found. */
+  /** All missing users have been emitted or found. */
   settled(): void {
     this.#phase = "level";
     this.#silent = false;
   }
 
   /**
-   * Compares the mirror with how many users there are, at the same place of the stream. Returns whether to begin again: a
-   * difference that two looks have found has not been a change under way.
+   * The level check: compares the mirror's size with the number of users at the same position of the stream. Returns true,
+   * begin again, when two checks find the same difference, which rules out a change in progress.
    */
   look(users: number): boolean {
     if (this.#phase !== "level") return false;
@@ -142,7 +142,7 @@ export class MirrorState {
     return true;
   }
 
-  /** Forgets everybody, and tells nobody. */
+  /** Forgets all users without emitting anything. */
   clear(): void {
     this.#told.clear();
     this.#held.clear();

@@ -1,9 +1,9 @@
 /**
- * The checks of options: what everything that takes options uses, so that all refuse alike. The options themselves stand
- * with the part they are of (`options.ts` of its folder).
+ * The checks of options, shared by everything that takes options, so that all reject in the same way. The options themselves
+ * are in `options.ts` of each folder.
  *
- * Every function here throws PresenceError OPTIONS_INVALID; the message begins with the option's name. Where a message
- * shows the value, it ends with `, got …` (withoutValue() takes that away).
+ * Every function here throws PresenceError OPTIONS_INVALID; the message begins with the option's name. A message that shows
+ * the value ends with `, got …` (withoutValue() removes that).
  */
 import { PresenceError } from "./errors.ts";
 
@@ -64,7 +64,7 @@ export function loggerOr(fallback: Logger, value: Logger | undefined): Logger {
       ? LEVELS.find((level) => typeof value[level] !== "function")
       : "info";
   if (missing !== undefined)
-    invalid(`logger must have the functions info, warn and error; ${missing} is none`);
+    invalid(`logger must have the functions info, warn and error; ${missing} is not a function`);
   const safely = (level: (typeof LEVELS)[number]) => (message: string) => {
     try {
       value[level](message);
@@ -79,7 +79,7 @@ export const SILENT: Logger = { info() {}, warn() {}, error() {} };
 
 /**
  * Throws for an option that does not exist, with the nearest one that does: `unknown option hearbeat of createPresence: did
- * you mean heartbeat?`. Throws as well when `options` is no object. `where` is who takes the options.
+ * you mean heartbeat?`. Also throws when `options` is not an object. `where` names what takes the options.
  *
  *   refuseUnknown(options, { ttl: true, heartbeat: true } satisfies Known<Options>, "createPresence")
  */
@@ -132,7 +132,7 @@ function editDistance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-/** A message of these checks without the value it shows, which may be a secret in the wrong place. */
+/** A message of these checks without the value, which may be a misplaced secret. */
 export function withoutValue(message: string): string {
   const at = message.indexOf(", got ");
   return at === -1 ? message : message.slice(0, at);

@@ -1,10 +1,10 @@
-/** The states of a process in the projection, from the best to the worst: the worst of its shards is that of all. */
+/** The states of a process in the projection, from best to worst: a process has the worst state of its shards. */
 export const PROCESS_STATES = [
   /** Its records are folded. */
   "live",
   /** Its records no longer add up: they are skipped until it registers again. */
   "fenced",
-  /** It said goodbye or its lease ran out, and its users are given back. */
+  /** It closed or its lease expired, and its users are being removed. */
   "ended",
 ] as const;
 

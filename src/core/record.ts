@@ -5,13 +5,13 @@
 import { PROTOCOL } from "./limits.ts";
 
 /**
- * How sockets come and go. `disconnect`: the transport dropped, grace applies. `leave`: one side said goodbye, no grace.
+ * The lists of a record. `disconnect`: the transport dropped, grace applies. `leave`: one side said goodbye, no grace.
  * `close`: the server closes, grace applies.
  */
 export const LISTS = ["connect", "disconnect", "leave", "close"] as const;
 export type ListName = (typeof LISTS)[number];
 
-/** What the first record of a process says about it. */
+/** What the first record of a process reports about it. */
 export interface About {
   readonly host: string;
   readonly pid: number;
@@ -20,7 +20,7 @@ export interface About {
   readonly grace: number;
 }
 
-/** The users of each list: a user named twice is two sockets. */
+/** The users of each list: a user who is listed twice has two sockets. */
 export type Lists = { readonly [Name in ListName]?: readonly string[] };
 
 export interface RecordEntry extends Lists {

@@ -1,9 +1,9 @@
 /**
  * When to call the projector next, for one shard. Pure: no clock, no I/O; time and random numbers are arguments. The
- * recorder, the projector's loop and the simulation all go by it, each with its own clock.
+ * recorder, the projector's loop and the simulation all use it, each with its own clock.
  *
- * All times are ms of the caller's own clock, except those that a result or Redis told: they are of the clock of Redis, and
- * the schedule keeps how far that one is ahead.
+ * All times are ms of the caller's own clock, except those from a result or from Redis, which are on Redis's clock. The
+ * schedule keeps the offset between the two.
  */
 import { TIMER_MS_MAX } from "./limits.ts";
 
@@ -23,38 +23,38 @@ export function hasCome(moment: Moment, now: number): boolean {
   return moment === "now" || (moment !== "never" && moment <= now);
 }
 
-/** How long until then, ms; 0 when it has come. Never more than a timer can wait. */
+/** How long until then, ms; 0 if it has passed. Never more than a timer can wait. */
 export function waitUntil(moment: Moment, now: number): number {
   if (moment === "never") return TIMER_MS_MAX;
   return moment === "now" ? 0 : Math.max(0, Math.min(moment - now, TIMER_MS_MAX));
 }
 
-/** What a call of the projector says about the next one. */
+/** What the reply of the projector says about the next call. */
 export interface Answer {
-  /** The clock of Redis, ms. */
+  /** Redis's clock, ms. */
   readonly now: number;
   /** The earliest deadline on that clock, ms; null: only a record can bring work. */
   readonly due: number | null;
-  /** Deadlines that have come and were let be, because reaping was held. */
+  /** Deadlines that have passed and were left alone, because reaping was held. */
   readonly held: number;
   /** Somebody else called since we last did. */
   readonly shared?: boolean;
 }
 
-/** What a look at the totals of a shard says instead. */
+/** What a look at the totals of a shard says instead of a call. */
 export interface Sight {
   /** As Answer.due; null also when it is not known. */
   readonly due: number | null;
-  /** When a projector last ran, on the clock of Redis, ms; null: never. */
+  /** When a projector last ran, on Redis's clock, ms; null: never. */
   readonly ran: number | null;
 }
 
 export interface ScheduleOptions {
-  /** After a loss of Redis nothing is reaped for so long, ms: others lost it too, and renew their leases first. */
+  /** How long nothing is reaped after Redis was lost, ms: others lost it too and must renew their leases first. */
   readonly hold: number;
-  /** A call for a deadline comes at least so long after the call before it, ms. */
+  /** The shortest time from one call to the next call for a deadline, ms. */
   readonly soonest: number;
-  /** Several callers wake for the same deadline: they spread out over this, ms. */
+  /** Several callers wait for the same deadline: they spread out over this, ms. */
   readonly spread: number;
 }
 
@@ -64,14 +64,14 @@ export class Schedule {
   #along: Moment = "never";
   /** The clock of Redis minus ours, ms; undefined before the first answer. */
   #ahead: number | undefined;
-  /** When Redis was last found to be lost, or came back; undefined: never. */
+  /** When Redis was last lost, or came back; undefined: never. */
   #lostAt: number | undefined;
 
   constructor(options: ScheduleOptions) {
     this.#options = options;
   }
 
-  /** When to call next, if nothing happens before. */
+  /** When to call next, unless something happens before. */
   get next(): Moment {
     return this.#next;
   }
@@ -88,17 +88,17 @@ export class Schedule {
     return this.#next !== "now" && this.#ahead !== undefined;
   }
 
-  /** Something happened of which only a call can tell what it means. */
+  /** Something happened that only a call can evaluate. */
   callNow(): void {
     this.#next = "now";
   }
 
-  /** No later than at this moment. */
+  /** Call no later than at this moment. */
   callBy(at: number): void {
     this.#next = earlier(this.#next, at);
   }
 
-  /** Redis was lost at this moment, or came back then; undefined: it never was. The latest of them counts. */
+  /** Redis was lost, or came back, at this moment; undefined: never. The latest one counts. */
   lost(at: number | undefined): void {
     if (at !== undefined && (this.#lostAt === undefined || at > this.#lostAt)) this.#lostAt = at;
   }
@@ -110,7 +110,7 @@ export class Schedule {
     this.#along = "never";
   }
 
-  /** May a call made now reap? */
+  /** Whether a call made now may reap. */
   mayReap(now: number): boolean {
     return this.#holdLeft(now) === 0;
   }
@@ -124,12 +124,12 @@ export class Schedule {
   }
 
   /**
-   * A look was taken instead of a call. True: the deadline is not yet, another process served the one that was waited for.
-   * False: call, whether there is work or it cannot be told. A call whose budget ended, and whose caller may have died since,
-   * knows of no deadline.
+   * A look was taken instead of a call. True: no deadline has passed, because another process served the one waited for.
+   * False: call, because there is work or it is unknown. After a call that ran out of budget, and whose caller may have died,
+   * no deadline is known.
    */
   seen({ due, ran }: Sight, now: number, random: number): boolean {
-    // The clock of Redis may have jumped since our last call: it is at least where the last call of anybody found it.
+    // Redis's clock may have jumped since our last call: it is at least at the time of the last call by any process.
     const heard = ran === null ? undefined : ran - now;
     if (this.#ahead === undefined || (heard !== undefined && heard > this.#ahead)) this.#ahead = heard;
     if (due === null || this.#ahead === undefined) return false;

@@ -1,6 +1,6 @@
 const STREAM_ID = /^\d{1,15}-\d{1,20}$/;
 
-/** Whether `text` is the id of a stream's entry: `<ms>-<seq>`. */
+/** Whether `text` is a stream entry id: `<ms>-<seq>`. */
 export function isStreamId(text: string): boolean {
   return STREAM_ID.test(text);
 }

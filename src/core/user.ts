@@ -4,7 +4,7 @@ import { utf8Length } from "./utf8.ts";
 
 /**
  * Says why `user` cannot be a user id, or returns null if it can: a non-empty string of at most 256 bytes of
- * well-formed Unicode. Two ids that differ in lone surrogates would be one id in Redis, so neither is taken.
+ * well-formed Unicode. Two ids that differ only in lone surrogates would be the same id in Redis, so both are refused.
  */
 function userProblem(user: unknown): string | null {
   if (typeof user !== "string")

@@ -1,5 +1,5 @@
 /**
- * UTF-8 without a runtime's TextEncoder: this folder knows no runtime.
+ * UTF-8 without TextEncoder: this folder uses no runtime's API.
  * Lone surrogates count as U+FFFD, as in the Encoding standard.
  */
 

@@ -1,2 +1,2 @@
-/** The version of this package, which the first record of a process carries. A test holds it to package.json. */
+/** The version of this package, sent in the first record of a process. A test compares it with package.json. */
 export const VERSION = "0.2.0";

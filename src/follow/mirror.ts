@@ -1,10 +1,10 @@
 /**
- * Follows the changes of a prefix so that what its listener was told always adds up to `users`, whatever was lost: a trimmed
- * stream, FLUSHALL, a failover, a projection made again. src/core/mirror.ts decides what is told; this reads for it.
+ * Follows the changes of a prefix so that the emitted changes always add up to `users`, whatever was lost: a trimmed
+ * stream, FLUSHALL, a failover, a rebuilt projection. src/core/mirror.ts decides what to emit; this file reads for it.
  *
- * A gap makes it take a cursor, page through `users`, tell at once who came, and after a settling time who left: the longest
- * lease there was, within which every live process has registered again. A mirror that would grow above `max` is dropped;
- * then changes are passed on as they come, and a gap is only told as one.
+ * After a gap it takes a cursor, pages through `users` and emits at once who came online. Who went offline is emitted after
+ * a settling time, the longest lease seen, within which every live process has registered again. A mirror that would exceed
+ * `max` is dropped; from then on changes are passed through, and a gap is only reported as a gap.
  */
 import { type Change, decodeChanges, REBUILT } from "../core/change.ts";
 import { PresenceError } from "../core/errors.ts";
@@ -24,22 +24,22 @@ import { endOf, tail, type TailOptions, type TailPort } from "./tail.ts";
 
 /** Why changes may be missing. */
 export type GapReason =
-  /** Those that followed the last one read are gone: the stream was trimmed, flushed, or lost its end in a failover. */
+  /** Entries after the last one read are gone: the stream was trimmed, flushed, or lost its end in a failover. */
   | "lost"
-  /** The projection was made again. */
+  /** The projection was rebuilt. */
   | "rebuilt"
-  /** More users than `mirrorMax` are online: from now on a gap is only told as one. */
+  /** More than `mirrorMax` users are online: from now on lost changes are only reported as a gap. */
   | "full";
 
 export interface Gap {
   readonly reason: GapReason;
 }
 
-/** Who is online as this process has told its listeners, from memory. */
+/** Who is online, from memory: what this process has emitted to its listeners. */
 export interface Mirror {
   /** Resolves when it is complete. Rejects with LIMIT_EXCEEDED when more than `mirrorMax` users are online. */
   readonly ready: Promise<void>;
-  /** Whether the user is online. Before `ready`, of nobody. Throws LIMIT_EXCEEDED once it was dropped, CLOSED after close(). */
+  /** Whether the user is online; false before `ready`. Throws LIMIT_EXCEEDED once the mirror is dropped, CLOSED after close(). */
   has(user: string): boolean;
   /** How many users are online. Throws like has(). */
   readonly size: number;
@@ -51,9 +51,9 @@ export interface FollowOptions extends Pick<
 > {
   readonly prefix: string;
   readonly shards: number;
-  /** The lease of this process: the least time to settle, ms. */
+  /** The lease of this process: the shortest settling time, ms. */
   readonly ttl: number;
-  /** Users the mirror holds at most. */
+  /** Most users the mirror holds. */
   readonly max: number;
   /** Neither may throw. */
   readonly onChange: (change: Change) => void;
@@ -62,24 +62,24 @@ export interface FollowOptions extends Pick<
 }
 
 export interface Following {
-  /** Resolves when every change from then on will be told. */
+  /** Resolves when every change from then on will be emitted. */
   readonly ready: Promise<void>;
   readonly mirror: Mirror;
-  /** Ends it and closes its connections. Idempotent; nothing is told after it was called. */
+  /** Ends it and closes its connections. Idempotent; nothing is emitted after the call. */
   close(): Promise<void>;
 }
 
-/** What the mirror of one shard has beside its state. */
+/** What is kept for one shard besides the mirror's state. */
 interface Shard {
   readonly state: MirrorState;
   started: boolean;
-  /** When it may tell who is missing, on the runtime's clock. */
+  /** When it may emit who is missing, on the runtime's clock. */
   settles: number;
-  /** The longest lease when they were last looked at, ms. */
+  /** The longest lease when leases were last read, ms. */
   ttl: number;
-  /** The slots given when the leases were last looked at: a process that registers takes another. */
+  /** The last slot assigned when leases were last read: a process that registers takes the next. */
   slots: string | null;
-  /** Why it has to start again, where it knows. */
+  /** Why it has to start again, if known. */
   reason: GapReason | "drift" | undefined;
   looks: number;
 }
@@ -102,7 +102,7 @@ export function follow(options: FollowOptions): Following {
   }));
   let dropped = false;
   const complete = Promise.withResolvers<void>();
-  // Only who asked for the mirror has to listen.
+  // Only a caller that uses the mirror has to handle the rejection.
   complete.promise.catch(() => {});
 
   const full = () =>
@@ -112,13 +112,15 @@ export function follow(options: FollowOptions): Following {
     );
   const size = () => all.reduce((sum, { state }) => sum + state.size, 0);
 
-  /** Drops the mirror when it is too large. Returns whether there is none. */
+  /** Drops the mirror when it is too large. Returns whether it is dropped. */
   function bound(): boolean {
     if (dropped || size() <= max) return dropped;
     dropped = true;
     for (const { state } of all) state.clear();
     complete.reject(full());
-    logger.warn(`more than ${max} users are online: without a mirror, lost changes are only told as a gap`);
+    logger.warn(
+      `more than ${max} users are online: without a mirror, lost changes are only reported as a gap`,
+    );
     if (!signal.aborted) onGap({ reason: "full" });
     return true;
   }
@@ -146,7 +148,7 @@ export function follow(options: FollowOptions): Following {
   async function start(shard: number, port: TailPort): Promise<string> {
     const own = all[shard]!;
     const { state } = own;
-    // Not `change` of the totals: an entry that is there can prove itself, also after a hand at the stream or an eviction.
+    // Not `change` of the totals: an existing entry can be checked later, even after a manual edit or an eviction.
     const place = await endOf(port, keys[shard]!.changes);
     const [reply] = await ask(port, [["HMGET", keys[shard]!.totals, "ran", "slots"]]);
     const [ran = null, slots = null] = fieldsOf(reply, ASKED, 2);
@@ -163,7 +165,7 @@ export function follow(options: FollowOptions): Following {
       }
       if (signal.aborted) return place;
       if (!dropped) {
-        // Those there were before may be unknown now, and are who is waited for.
+        // Keep the longest lease so far: a process from before the gap may still have to register again.
         own.ttl = await leases(port, shard, own.ttl);
         own.slots = slots;
         state.read();
@@ -177,13 +179,13 @@ export function follow(options: FollowOptions): Following {
     return place;
   }
 
-  /** Tells who is missing. Returns false when the place is gone, so that nobody is missing for certain. */
+  /** Emits who is missing. Returns false when the entry at `place` is gone, so that no user is certain to be missing. */
   async function settle(shard: number, port: TailPort, place?: string): Promise<boolean> {
     const { state } = all[shard]!;
     const { users, changes, totals } = keys[shard]!;
     for (const chunk of state.missing()) {
       if (signal.aborted || dropped) return true;
-      // Nothing to ask for, and still a pause: collecting them took a while.
+      // An empty chunk: collecting it took a while, so let others run.
       if (chunk.length === 0) {
         await pause(0, signal, runtime);
         continue;
@@ -207,7 +209,7 @@ export function follow(options: FollowOptions): Following {
   }
 
   let warned = false;
-  /** Compares with the totals; what differs twice starts again. Returns whether it does. */
+  /** The level check: compares with the totals. Returns true, start again, when two checks in a row differ. */
   async function compare(shard: number, port: TailPort, place: string): Promise<boolean> {
     const own = all[shard]!;
     const { totals, changes } = keys[shard]!;
@@ -218,11 +220,11 @@ export function follow(options: FollowOptions): Following {
     const [users = null, slots = null] = fieldsOf(reply, ASKED, 2);
     if (slots !== own.slots) own.ttl = await leases(port, shard, options.ttl);
     own.slots = slots;
-    // What has not been read yet may be the difference.
+    // The difference may be in entries that are not read yet.
     if (list(rest, "XRANGE of changes").length > 0) return false;
     if (!own.state.look(integerOrNull(users, ASKED) ?? 0)) return false;
     if (!warned)
-      logger.warn("listeners were not told all changes although none was missing: comparing with users");
+      logger.warn("the mirror differs from the totals although no change was missing: comparing with users");
     warned = true;
     return true;
   }
@@ -250,8 +252,8 @@ export function follow(options: FollowOptions): Following {
   }
 
   /**
-   * Applies entries, with a pause after each that held many changes. Starts again when one says that all was made again; an
-   * online of who is online, or an offline of who is not, makes doubt whether something is missing.
+   * Applies entries, with a pause after each that held many changes. A `rebuilt` entry means start again. An online of a user
+   * who is online, or an offline of one who is not, means that a change may be missing: "doubt".
    */
   async function deliver(
     shard: number,
@@ -279,7 +281,7 @@ export function follow(options: FollowOptions): Following {
     if (!news) return "doubt";
   }
 
-  /** What happened while nothing could be read may have made everybody register again: the time to settle begins anew. */
+  /** While nothing could be read, every process may have had to register again: the settling time starts over. */
   function onState(error: PresenceError | null, streams: readonly number[]): void {
     for (const own of streams.map((shard) => all[shard]!))
       if (own.state.phase === "settling") own.settles = error === null ? runtime.now() + own.ttl : Infinity;
@@ -329,7 +331,7 @@ async function ask(port: TailPort, commands: readonly ReadCommand[]): Promise<re
   });
 }
 
-/** The lease in what a process says about itself; 0 if it says none. */
+/** The lease a process reported in `about`; 0 if none. */
 function ttlOf(about: string): number {
   try {
     const { ttl } = JSON.parse(about) as { ttl?: unknown };

@@ -1,10 +1,10 @@
 /**
  * Follows streams with XREAD BLOCK on its own connection, from one id to the next, without polling.
  *
- * A lost connection is made again with jittered back-off, and reading goes on after the last entry delivered. Where a
- * `level` is given, each place that was read from has to prove itself, since XREAD passes over what is missing: the entry
- * there must still exist after what follows it was read. That is asked after a loss, after a silence, when what came looks
- * wrong, and under load a few times a second: asking each time would cost Redis half as much again as the reading.
+ * A lost connection is retried with jittered back-off, and reading continues after the last entry delivered. XREAD skips
+ * silently over missing entries. So with a `level`, each id that was read from is checked: its entry must still exist after
+ * the following ones were read. This is checked after a lost connection, after a silence, when an entry looks wrong, and
+ * under load a few times a second; checking every time would cost Redis half as much again as the reading.
  */
 import { backoff } from "../core/backoff.ts";
 import type { PresenceError } from "../core/errors.ts";
@@ -21,13 +21,13 @@ import { processRuntime, type Runtime } from "../time/runtime.ts";
 
 export type TailPort = Connection["port"];
 
-/** Keeps what is derived from the streams level with what they are about. Rejects as a port does; then it is asked again. */
+/** Compares what is derived from the streams with the data itself. When it rejects, as a port does, it is called again. */
 export interface Level {
-  /** Where to read a stream from. Asked at first, and again when the last place did not prove itself (`lost`). */
+  /** The id to read a stream from. Called at first, and again when the entry at the last id is gone (`lost`). */
   start(stream: number, port: TailPort, lost: boolean): Promise<string>;
   /**
-   * Called between two reads, with the places that have been read up to; `undefined` for a stream to start again. Returns
-   * how long it can wait for the next call, ms.
+   * Called between two reads, with the ids read up to; set one to `undefined` to start that stream again. Returns how long
+   * the next call can wait, ms.
    */
   look(streams: readonly number[], at: (string | undefined)[], port: TailPort): Promise<number>;
 }
@@ -35,20 +35,22 @@ export interface Level {
 export interface TailOptions {
   readonly redis: RedisInput;
   readonly streams: readonly string[];
-  /** Given the place of the stream in `streams`. Must not throw. Reading goes on when it is done; `restart` starts the
-   * stream again, `doubt` has its place proved before the next read. */
+  /**
+   * Gets the index of the stream in `streams`. Must not throw. Reading continues when it is done; `restart` starts the stream
+   * again, `doubt` has its id checked before the next read.
+   */
   readonly onEntries: (
     stream: number,
     entries: readonly StreamEntry[],
   ) => void | Promise<void | "restart" | "doubt">;
-  /** Told once when reading begins to fail and once when it works again; on a Cluster for each stream by itself. */
+  /** Called once when reading begins to fail and once when it works again; on a Cluster, per stream. */
   readonly onState?: ((error: PresenceError | null, streams: readonly number[]) => void) | undefined;
-  /** Without it reading starts with what comes from now on, and nothing is said about gaps. */
+  /** Without it, reading starts at the end of the stream and gaps are not detected. */
   readonly level?: Level | undefined;
-  /** How long to wait after a delivery, ms; what comes meanwhile is delivered together. */
+  /** How long to wait after a delivery, ms; entries that arrive meanwhile are delivered together. */
   readonly coalesce?: number | undefined;
   readonly runtime?: Runtime | undefined;
-  /** Makes the connections. */
+  /** Opens the connections. */
   readonly open?: typeof connect | undefined;
 }
 
@@ -73,18 +75,18 @@ export function tail({
   const { signal } = closing;
   const connection = () => open(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail" });
   const probe = connection();
-  // On a Cluster one call names keys of one slot only: a reader for each stream.
+  // On a Cluster a command takes keys of one slot only: one reader per stream.
   const groups = isStandalone(probe.client) ? [streams.map((_, i) => i)] : streams.map((_, i) => [i]);
   const connections = groups.map((_, i) => (i === 0 ? probe : connection()));
   const at = streams.map((): string | undefined => undefined);
 
   async function follow(group: readonly number[], { port }: Connection, started: () => void) {
     const lost = new Set<number>();
-    /** Stream → the place it was read from, which is still to prove itself. */
+    /** Stream → the id it was read from, which is still to be checked. */
     const unproved = new Map<number, string>();
-    /** When they have to, on the runtime's clock. */
+    /** When to check them, on the runtime's clock. */
     let due = 0;
-    /** The oldest place speaks for those that came after it: a stream loses its beginning first. The start speaks for none. */
+    /** The oldest id stands for the later ones: a stream loses its beginning first. The start of a stream proves nothing. */
     const doubt = (i: number) => {
       const place = at[i];
       if (place !== undefined && (unproved.get(i) ?? STREAM_START) === STREAM_START) unproved.set(i, place);
@@ -107,7 +109,7 @@ export function tail({
       }
     }
 
-    /** Asks for the entries at the places; a stream whose place is gone will be started again. */
+    /** Reads the entries at these ids; a stream whose entry is gone is started again. */
     async function prove(afterLoss = false): Promise<void> {
       if (level === undefined || unproved.size === 0) return unproved.clear();
       const asked = [...unproved];
@@ -122,8 +124,8 @@ export function tail({
         const reply = replies[k]!;
         if (reply instanceof ReplyError) throw redisError(reply);
         unproved.delete(i);
-        // Before the first change there is no entry; then all of them are new, as long as none can have been trimmed. What
-        // came and was flushed while nobody looked has left no trace.
+        // Before the first change there is no entry to check: nothing is missing as long as none can have been trimmed.
+        // Entries that were added and flushed during a lost connection leave no trace.
         const proved =
           place === STREAM_START
             ? !afterLoss && integer(reply, "XLEN of a stream") < CHANGES_KEPT
@@ -179,7 +181,7 @@ export function tail({
         started();
         let block = BLOCK_MS;
         if (level !== undefined) {
-          // It has proved itself or started again.
+          // It was checked, or started again.
           works();
           const places = group.map((i) => at[i]);
           block = Math.max(1, Math.min(block, await level.look(group, places, port)));

@@ -162,7 +162,7 @@ function redisUnavailable(cause: PresenceError): Problem {
   });
 }
 
-/** The problem for a thrown value: INTERNAL unless it is a Problem, or a PresenceError that callers are told about. */
+/** The problem for a thrown value: INTERNAL unless it is a Problem, or a PresenceError that is shown to callers. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof PresenceError) {

@@ -3,20 +3,20 @@
 
   KEYS     as for project.lua
   ARGV[1]  what
-             'mark'     what must not change while a shard is counted: returns it
-             'users'    a slice of `users`: returns the sockets counted a slot. ARGV[5] the last slot given, and from ARGV[6] on
-                        the ranges of slots up to it that are somebody's, first and last of each; read before the scan
+             'mark'     returns a mark, which must not change while a shard is counted
+             'users'    a slice of `users`: returns the sockets counted per slot. ARGV[5] is the last slot assigned, and from
+                        ARGV[6] on the ranges of slots up to it that are in use, first and last of each; read before the scan
              'leaving'  a slice of `leaving`
              'states'   a slice of `states`: returns its fields
              'fence'    fences a process whose sum differs: ARGV[5] its id, ARGV[6] its line of `states`, ARGV[7] why
              'totals'   ARGV[5..6]: the sums of sockets and connections
-  ARGV[2]  '1': mend what differs
-  ARGV[3]  the cursor of a slice, or the mark that must be the same still
-  ARGV[4]  how many a slice looks at, about
+  ARGV[2]  '1': correct differences
+  ARGV[3]  the cursor of a slice, or the mark that must not have changed
+  ARGV[4]  about how many items a slice checks
 
-  Returns { cursor or mark, looked at, how many differences, how many values follow, values..., differences... }, a
-  difference being kind, name, what was found ('' for nothing readable) and what was expected. A mark that is not the same
-  any more is returned, and nothing is done. What is mended is mended in the same call.
+  Returns { cursor or mark, items checked, number of differences, number of values, values..., differences... }. A difference
+  is kind, name, the value found ('' if unreadable) and the value expected. If the mark has changed, it returns the new one and
+  does nothing. Differences are corrected in the same call.
 ]]
 local call, match, gmatch, format = redis.call, string.match, string.gmatch, string.format
 local USERS, TOTALS, PROCESSES, STATES = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -38,7 +38,7 @@ local function reply(first)
   return out
 end
 
--- Whatever a call of the projector writes changes one of these.
+-- Every write of a projector call changes at least one of these.
 local function mark()
   local t = call('HMGET', TOTALS, 'ran', 'folded', 'change', 'scan', 'pass', 'users', 'graced', 'sockets', 'fenced')
   for i = 1, #t do t[i] = t[i] or '' end
@@ -53,7 +53,7 @@ local function in_chunks(command, key, list)
   end
 end
 
--- What was mended changed how many there are.
+-- A correction may have changed these counts.
 local function count_again()
   call('HSET', TOTALS, 'users', call('HLEN', USERS), 'graced', call('ZCARD', LEAVING))
 end
@@ -61,11 +61,11 @@ end
 if what == 'mark' then return reply(mark()) end
 
 if what == 'users' then
-  -- Slots of processes that are there, ended ones that are being given back included, and of all that came later. Nobody's
-  -- slot becomes somebody's again, so what was read before the scan does to find one; what is taken away is looked up anew.
+  -- Slots in use: of existing processes, ended ones whose users are being removed included, and of all that registered later. A
+  -- slot is never reused, so the list read before the scan is enough to find an unused one; it is checked again before removal.
   local last_slot, somebody, exact = tonumber(ARGV[5]), {}, false
   local last_now = tonumber(call('HGET', TOTALS, 'slots') or 0)
-  -- All was flushed since: nothing is known of these slots.
+  -- Redis was flushed since: nothing is known about these slots.
   if last_now < last_slot then last_slot = 0 end
 
   local function is_somebodys(slot)

@@ -1,27 +1,26 @@
 /**
- * The events of a presence: who listens, and telling them. A listener that throws, or whose promise rejects, stops nothing
- * and nobody else.
+ * The events of a presence and their listeners. A listener that throws, or whose promise rejects, does not stop the others.
  */
 import type { Change } from "../core/change.ts";
 import { PresenceError } from "../core/errors.ts";
 import type { Logger } from "../core/options.ts";
 import type { Gap } from "../follow/mirror.ts";
 
-/** The events of a presence, with what their listeners are given. */
+/** The events of a presence and the arguments of their listeners. */
 export interface PresenceEvents {
-  /** A user became present: the first socket anywhere. Once per change on every node. */
+  /** A user became present: the first socket on any server. Emitted once per change on every server. */
   online: [user: string, change: Change];
-  /** A user became absent, whatever the cause, a crashed process included. Once per change on every node. */
+  /** A user became absent, for any cause including a crashed process. Emitted once per change on every server. */
   offline: [user: string, change: Change];
   /**
-   * Changes may have been lost that will not be told: `online` and `offline` no longer add up to who is online. Only without
-   * a mirror, that is with more than `mirrorMax` users; with it what was lost is told with the cause `resync`.
+   * Changes may be lost for good: `online` and `offline` no longer add up to who is online. Emitted only without a mirror,
+   * that is with more than `mirrorMax` users; with one, lost changes are emitted with the cause `resync`.
    */
   gap: [gap: Gap];
   /**
-   * Something failed that Rollcall goes on trying (REDIS_UNAVAILABLE), an input it could not use (USER_INVALID,
-   * USER_FUNCTION_FAILED), a listener that threw or rejected (LISTENER_FAILED), or a bug in Rollcall (INTERNAL). Once per
-   * state, not per retry. Without a listener it is logged; it never throws.
+   * A failure that Rollcall keeps retrying (REDIS_UNAVAILABLE), an invalid input (USER_INVALID, USER_FUNCTION_FAILED), a
+   * listener that threw or rejected (LISTENER_FAILED), or a bug in Rollcall (INTERNAL). Emitted once per outage, not per
+   * retry. Without a listener it is logged; it never throws.
    */
   error: [error: PresenceError];
 }
@@ -38,7 +37,7 @@ export class Events {
   readonly #logger: Logger;
   readonly #changed: () => void;
 
-  /** `changed` is called after each listener that came or went. */
+  /** `changed` is called whenever a listener was added or removed. */
   constructor(logger: Logger, changed: () => void) {
     this.#logger = logger;
     this.#changed = changed;
@@ -54,7 +53,7 @@ export class Events {
     this.#set(event, [...(this.#listening.get(event) ?? []), { listener, once }]);
   }
 
-  /** Of a listener that was added twice, the later one. */
+  /** If a listener was added twice, removes the later one. */
   remove<E extends keyof PresenceEvents>(event: E, listener: PresenceListener<E>): void {
     const all = this.#listening.get(event) ?? [];
     const place = all.findLastIndex((one) => one.listener === listener);
@@ -71,7 +70,7 @@ export class Events {
     this.#changed();
   }
 
-  /** Calls those who listen now, in the order in which they were added. Never throws. */
+  /** Calls the current listeners in the order in which they were added. Never throws. */
   emit<E extends keyof PresenceEvents>(event: E, ...args: PresenceEvents[E]): void {
     for (const one of this.#listening.get(event) ?? []) {
       if (one.once) {
@@ -92,7 +91,7 @@ export class Events {
     }
   }
 
-  /** Tells `error`, or logs it where nobody listens. Never throws. */
+  /** Emits `error`, or logs it if there is no listener. Never throws. */
   error(failure: PresenceError): void {
     if (this.count("error") > 0) this.emit("error", failure);
     else this.#logger.error(`${failure.code}: ${failure.message}`);

@@ -1,4 +1,4 @@
-/** Follows the changes of the cluster for as long as somebody listens: no listener, no connection, no memory. */
+/** Follows the cluster's changes while there are listeners; without one, no connection and no memory are used. */
 import { PresenceError } from "../core/errors.ts";
 import { UNHEARD_MS } from "../core/limits.ts";
 import { follow, type FollowOptions, type Following, type Mirror } from "../follow/mirror.ts";
@@ -8,19 +8,19 @@ export class Listening {
   readonly #options: FollowOptions;
   readonly #heard: () => boolean;
   #following: Following | undefined;
-  /** Somebody asked for the mirror: it is kept until close(). */
+  /** The mirror was used: it is kept until close(). */
   #kept = false;
   #closed = false;
   #cancel: (() => void) | undefined;
   #ending: Promise<unknown> = Promise.resolve();
 
-  /** `heard` says whether somebody listens now. */
+  /** `heard` says whether there is a listener now. */
   constructor(options: FollowOptions, heard: () => boolean) {
     this.#options = options;
     this.#heard = heard;
   }
 
-  /** To be called whenever a listener came or went. */
+  /** Call it whenever a listener was added or removed. */
   review(): void {
     if (this.#closed) return;
     if (this.#kept || this.#heard()) {
@@ -40,7 +40,7 @@ export class Listening {
     this.#ending = Promise.all([this.#ending, ended]);
   }
 
-  /** Resolves when the listeners there are now hear every change from then on. */
+  /** Resolves when the current listeners receive every change from then on. */
   async ready(): Promise<void> {
     await this.#following?.ready;
   }

@@ -26,8 +26,8 @@ export interface PresenceOptions extends RecorderOptions {
    */
   readonly namespaces?: readonly NamespaceMatcher[] | RegExp | ((name: string) => boolean) | undefined;
   /**
-   * Users this process keeps in memory while it has listeners, so that changes which were lost can still be told. 1 to
-   * 16,000,000, default 1,000,000. With more online it keeps none, and `gap` says when changes were lost.
+   * Most users this process keeps in memory while it has listeners, so that changes lost on the way are still emitted. 1 to
+   * 16,000,000, default 1,000,000. With more users online it keeps none, and `gap` is emitted when changes may be lost.
    */
   readonly mirrorMax?: number | undefined;
 }

@@ -28,21 +28,22 @@ export type { CloseOptions, PresenceEvents, PresenceListener, PresenceOptions };
  */
 export interface Presence extends Omit<Reader, "shards"> {
   /**
-   * Calls `listener` with each event from now on. One that throws or rejects is told as LISTENER_FAILED, and stops nothing.
-   * The first one of `online`, `offline` or `gap` makes this process follow the cluster's changes; `ready` says when it does.
+   * Calls `listener` with each event from now on. If it throws or rejects, `error` is emitted with LISTENER_FAILED and
+   * nothing stops. The first listener of `online`, `offline` or `gap` starts following the cluster's changes; await `ready`
+   * to know that it has started.
    */
   on<E extends keyof PresenceEvents>(event: E, listener: PresenceListener<E>): this;
-  /** The same, for the next one only. */
+  /** The same, for the next event only. */
   once<E extends keyof PresenceEvents>(event: E, listener: PresenceListener<E>): this;
-  /** Takes a listener off that on() or once() was given. A second after the last one, following ends. */
+  /** Removes a listener added with on() or once(). Following ends a second after the last listener is removed. */
   off<E extends keyof PresenceEvents>(event: E, listener: PresenceListener<E>): this;
   /**
-   * Who is online, from memory: has(user) and size, without asking Redis. Asking for it starts it, and it is kept until
-   * close(): an entry a user. `await presence.mirror.ready` first. Throws CLOSED after close().
+   * Who is online, from memory: has(user) and size, without a request to Redis. The first access starts it, and it is kept
+   * until close(), with one entry per user. `await presence.mirror.ready` first. Throws CLOSED after close().
    */
   readonly mirror: Mirror;
   /**
-   * Resolves when this process is registered, and the listeners there are hear of every change from then on.
+   * Resolves when this process is registered, and the listeners added so far receive every change from then on.
    * Rejects with SHARDS_MISMATCH when the prefix is in use with another number of shards.
    */
   readonly ready: Promise<void>;
@@ -62,7 +63,7 @@ export interface Presence extends Omit<Reader, "shards"> {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** The prefixes of the presences that count the sockets of a server now. */
+/** The prefixes under which a server's sockets are counted now. */
 const inUse = new WeakMap<Server, Set<string>>();
 
 /**
@@ -80,7 +81,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   const prefixes = inUse.get(io) ?? new Set<string>();
   if (prefixes.has(prefix)) {
     invalid(
-      `this server has a presence with the prefix ${JSON.stringify(prefix)} already, so each socket would count twice: ` +
+      `this server already has a presence with the prefix ${JSON.stringify(prefix)}, so each socket would count twice: ` +
         "close() that one first, or use another prefix",
     );
   }

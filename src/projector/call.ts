@@ -6,7 +6,7 @@ import { PROTOCOL } from "../core/limits.ts";
 import { integer } from "../redis/decode.ts";
 import type { Reply } from "../redis/port.ts";
 
-/** The slots of the reply, in order: what the script returns, here and in src/lua/project/tail.lua. */
+/** The items of the reply, in the order in which src/lua/project/tail.lua returns them. */
 const SLOTS = [
   "protocol",
   "now",
@@ -30,36 +30,36 @@ const SLOTS = [
 
 type Slot = (typeof SLOTS)[number];
 
-/** What one call did, and when there is next something to do. */
+/** What one call did, and when the next one is needed. */
 export interface StepResult {
-  /** The clock of Redis at that moment, ms. */
+  /** Redis's clock at that moment, ms. */
   readonly now: number;
-  /** The earliest deadline of a lease or of a grace, ms on that clock; null: only a new record can bring work. */
+  /** The earliest deadline of a lease or a grace, ms on that clock; null: only a new record can bring work. */
   readonly due: number | null;
-  /** The budget ended before the work did. */
+  /** The budget ran out before the work was done. */
   readonly more: boolean;
   readonly foldedId: string;
   readonly records: number;
   readonly operations: number;
-  /** Records that had been folded before, or of a process that has ended or is not known. */
+  /** Records that were folded before, or whose process has ended or is unknown. */
   readonly skipped: number;
   /** Processes fenced. */
   readonly fenced: number;
   /** Entries set aside in `rejected`. */
   readonly rejected: number;
-  /** Processes whose lease was found expired. */
+  /** Processes whose lease had expired. */
   readonly reaped: number;
-  /** Users taken off ended processes. */
+  /** Users removed from ended processes. */
   readonly givenBack: number;
   /** Transitions appended to `changes`. */
   readonly changes: number;
   /** Expired leases left alone because reaping was held. */
   readonly held: number;
-  /** Records still in the log when the budget ended first; 0 when it did not. */
+  /** Records left in the log when the budget ran out; otherwise 0. */
   readonly left: number;
-  /** Parts of the projection did not agree, so all of it was forgotten; the processes register afresh. */
+  /** Parts of the projection did not agree, so it was rebuilt: the processes register again. */
   readonly rebuilt: boolean;
-  /** Who folds for all for a while (pace); "": nobody. */
+  /** The caller that holds the turn (pace); "": none. */
   readonly holder: string;
   /** For how long, ms. */
   readonly turnLeft: number;
@@ -70,7 +70,7 @@ export function parseReply(reply: Reply): StepResult {
   if (!Array.isArray(reply) || reply[0] !== PROTOCOL || reply.length !== SLOTS.length) {
     throw new PresenceError(
       "VERSION_MISMATCH",
-      "the projector's script gave an answer of another version: update all processes to the same version of rollcall",
+      "the projector's script replied in another version's format: update all processes to the same version of rollcall",
     );
   }
   const at = (slot: Slot) => (reply as readonly Reply[])[SLOTS.indexOf(slot)];

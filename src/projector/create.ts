@@ -1,4 +1,4 @@
-/** createProjector: a projector over whichever client the application has. */
+/** createProjector: a projector over ioredis or @upstash/redis. */
 import { refuseUnknown } from "../core/options.ts";
 import type { RedisInput } from "../redis/connect.ts";
 import { isUpstash, type UpstashClient, upstashWritePort } from "../redis/upstash.ts";
@@ -6,7 +6,7 @@ import { type LoopProjector, loopProjector } from "./loop.ts";
 import { PROJECTOR_INPUT, type ProjectorOptions } from "./options.ts";
 import { type Projector, projectorOver } from "./projector.ts";
 
-/** What createProjector() takes. */
+/** The options of createProjector(). */
 export interface ProjectorInput<Client extends RedisInput | UpstashClient> extends ProjectorOptions {
   /** A redis:// or rediss:// URL, an ioredis client or Cluster, or a client of @upstash/redis with write credentials. */
   readonly redis: Client;

@@ -12,7 +12,7 @@ import { fieldsOf, text } from "../redis/decode.ts";
 import type { WritePort } from "../redis/port.ts";
 import type { StepResult } from "./call.ts";
 
-/** Calls after which what is left is left to whoever projects. Each does as much as the budget allows. */
+/** Most calls; the rest is left to the next projector. Each does as much as the budget allows. */
 const CALLS_MAX = 1_000;
 
 /** Returns it, or throws PresenceError OPTIONS_INVALID. */

@@ -1,8 +1,8 @@
 /**
  * The projector as a loop: woken by the log and by the next deadline, never by polling.
  *
- * A loop sleeps until a record arrives or a deadline comes. Any number of loops may run, in as many processes: the
- * first that wakes does the work, the others find nothing left.
+ * A loop sleeps until a record arrives or a deadline passes. Any number of loops may run, in any processes: the first that
+ * wakes does the work, and the others find nothing left.
  */
 import { backoff } from "../core/backoff.ts";
 import { orInternal, PresenceError } from "../core/errors.ts";
@@ -23,8 +23,8 @@ import { tail } from "../follow/tail.ts";
 /** A projector that can also run by itself: over ioredis, whose connections can block. */
 export interface LoopProjector extends Projector {
   /**
-   * Projects until the signal fires or close() is called; then resolves. A lost Redis is waited for, for as long as it
-   * takes. Rejects with PresenceError: SHARDS_MISMATCH, since waiting does not help; OPTIONS_INVALID; CLOSED after close().
+   * Projects until the signal fires or close() is called; then resolves. If Redis is lost, it waits for as long as it takes.
+   * Rejects with PresenceError: SHARDS_MISMATCH, since waiting does not help; OPTIONS_INVALID; CLOSED after close().
    */
   run(options?: RunOptions): Promise<void>;
   /** Ends run() between two calls and closes the connections. Idempotent. */
@@ -59,7 +59,7 @@ class Bell {
 }
 
 /**
- * A projector with connections of its own, after a redis:// URL, an ioredis client or Cluster.
+ * A projector with its own connections, from a redis:// URL, an ioredis client or Cluster.
  * Throws PresenceError OPTIONS_INVALID.
  */
 export function loopProjector(redis: RedisInput, options: ProjectorOptions): LoopProjector {
@@ -79,7 +79,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     let failures = 0;
     while (!signal.aborted) {
       try {
-        // Decided once Redis is there: a wait for it would make what was decided before out of date.
+        // Decide once Redis is connected: a decision made before waiting for it could be out of date.
         await connection.ready();
         schedule.lost(connection.reconnectedAt);
         const result = await projector.step(shard, { reap: schedule.mayReap(performance.now()) });
@@ -116,9 +116,9 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     const bells = Array.from({ length: shards }, () => new Bell());
     const ringAll = () => bells.forEach((bell) => bell.ring());
     signal.addEventListener("abort", ringAll);
-    // Redis may be back with leases it had forgotten, and nobody left to append.
+    // Redis may be back with old leases, and no process left that appends.
     connection.onReconnect = ringAll;
-    // From now on: the first step of each loop folds what is there already.
+    // From now on: the first step of each loop folds what is already there.
     const records = tail({
       redis,
       streams: bells.map((_, shard) => keysOf(prefix, shard, shards).records),
@@ -132,7 +132,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
           failed.abort();
         }
       });
-      // Entries between a loop's first step and the tail's start would wake nobody.
+      // Otherwise entries between a loop's first step and the tail's start would wake no loop.
       void records.ready.then(ringAll);
       const results = await Promise.allSettled(loops);
       const failure = results.find((result) => result.status === "rejected");

@@ -1,4 +1,4 @@
-/** What a projector and its methods can be told, and the checks of it. */
+/** The options of a projector and its methods, and their checks. */
 import { KEY_OPTIONS, type KeyOptions, resolveKeyOptions } from "../core/key-options.ts";
 import {
   BUDGET,
@@ -31,23 +31,23 @@ export type ReadMode = (typeof READ_MODES)[number];
 
 export interface ProjectorOptions extends KeyOptions {
   /**
-   * Most units of work of one call of the script, about: an operation, a record, a user looked at or let out is one each. It
-   * bounds how long one call holds Redis (1,000: about 2 ms). 100 to 2,000, default 1,000.
+   * Approximate limit on units of work per call of the script: an operation, a record, or a user checked or removed is one
+   * each. It bounds how long one call blocks Redis (1,000: about 2 ms). 100 to 2,000, default 1,000.
    */
   readonly budget?: number | undefined;
   /**
-   * How long run() folds without reaping after it lost Redis, ms: processes that lost it at the same moment get to renew
-   * their leases first. 0 to 3,600,000, default 3,000. A longer hold makes the users of a process that crashed during an
-   * outage stay present longer. step() and sweep() do not hold.
+   * How long run() folds without reaping after it lost Redis, ms, so that processes which lost it at the same moment can renew
+   * their leases first. 0 to 3,600,000, default 3,000. With a longer hold, users of a process that crashed during an outage
+   * stay present longer. step() and sweep() do not hold.
    */
   readonly hold?: number | undefined;
   /**
-   * How a call reads the log. "group": through the consumer group. "range": from its head with XRANGE, for engines that let no
-   * script call XREADGROUP (Upstash). "auto": the first call finds out. Default "group", which rejects with READ_REFUSED on
-   * such an engine. Both may be used on one prefix at the same time.
+   * How a call reads the log. "group": through the consumer group. "range": from its head with XRANGE, for engines that do not
+   * let scripts call XREADGROUP (Upstash). "auto": the first call finds out. Default "group", which rejects with READ_REFUSED
+   * on such an engine. Both may be used on one prefix at the same time.
    */
   readonly read?: ReadMode | undefined;
-  /** Told when run() begins to fail and when it works again; `console` will do. Default: silent. */
+  /** Receives a line when run() begins to fail and when it works again, for example `console`. Default: silent. */
   readonly logger?: Logger | undefined;
 }
 
@@ -59,18 +59,18 @@ const PROJECTOR_OPTIONS: Known<ProjectorOptions> = {
   logger: true,
 };
 
-/** With `redis`: what createProjector() takes. */
+/** The option names of createProjector(). */
 export const PROJECTOR_INPUT = { redis: true, ...PROJECTOR_OPTIONS } as const;
 
-/** What tests bring, and `repeated` what a function does: not for applications. */
+/** For tests and, `repeated`, for scheduled functions; not for applications. */
 export interface ProjectorInternals {
-  /** How many requests the client has sent again so far: those that a sweep may make are counted with them. */
+  /** How many requests the client has retried so far: they count against a sweep's budget. */
   readonly repeated?: (() => number) | undefined;
   /** The clock of this machine, ms. */
   readonly clock?: (() => number) | undefined;
-  /** The clock to go by instead of that of Redis, ms. */
+  /** The clock to use instead of Redis's, ms. */
   readonly now?: (() => number) | undefined;
-  /** Who calls, for the turn (pace). Default: nobody, who takes none. */
+  /** The caller's name, for the turn (pace). Default: none, and no turn is taken. */
   readonly caller?: string | undefined;
 }
 
@@ -91,9 +91,9 @@ export function resolveProjectorOptions(options: ProjectorOptions) {
 }
 
 export interface StepOptions {
-  /** May expired leases be reaped, and graces end? False for a while after Redis was lost. Default true. */
+  /** Whether expired leases may be reaped and graces may end. False for a while after Redis was lost. Default true. */
   readonly reap?: boolean | undefined;
-  /** Compare the parts of the projection with each other in this call, and not only once a second. Default false. */
+  /** Run the level check in this call, not only once a second. Default false. */
   readonly check?: boolean | undefined;
 }
 
@@ -104,7 +104,7 @@ export function resolveStepOptions(options: StepOptions) {
   return { reap: boolean("reap", options.reap ?? true), check: boolean("check", options.check ?? false) };
 }
 
-/** What a sweep may use up. */
+/** The budget of a sweep. */
 export interface SweepBudget {
   /**
    * Most requests to Redis, over all shards. A request carries up to 512 calls of the script. The last step may take a few
@@ -116,9 +116,9 @@ export interface SweepBudget {
 }
 
 export interface SweepOptions {
-  /** Where it stops. What is left then is told in the summary, and the next sweep takes it up. */
+  /** Where it stops. The summary says what is left, and the next sweep continues. */
   readonly budget?: SweepBudget | undefined;
-  /** Ends it before its next request. It resolves then as when the budget ends. */
+  /** Ends it before its next request. It then resolves as when the budget ran out. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -138,11 +138,11 @@ export function resolveSweepOptions(options: SweepOptions) {
 
 export interface VerifyOptions {
   /**
-   * Whether to correct what differs. A user who thereby comes or goes is told in `changes`, with the cause `repair`.
+   * Whether to correct differences. A user who comes or goes by a correction is in `changes`, with the cause `repair`.
    * Default false: it only reports.
    */
   readonly repair?: boolean | undefined;
-  /** Ends it between two calls; what was found until then is returned, with `complete: false`. */
+  /** Ends it between two calls; returns what was found so far, with `complete: false`. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -159,7 +159,7 @@ export function resolveVerifyOptions(options: VerifyOptions) {
 export interface RunOptions {
   /** Ends it between two calls; run() then resolves. Default: it runs until close(). */
   readonly signal?: AbortSignal | undefined;
-  /** Called after each step that did something, with its result and its shard, for logs and metrics. If it throws, that is logged. */
+  /** Called after each step that did something, with its result and its shard, for logs and metrics. An error it throws is logged. */
   readonly onStep?: ((result: StepResult, shard: number) => void) | undefined;
 }
 

@@ -1,12 +1,12 @@
 /**
  * The projector: the only writer of the projection.
  *
- * One `step()` is one bounded, atomic script call a shard. It keeps nothing in memory that matters, so a caller may die
- * between any two steps, and any number of callers may step at once: whoever calls, the log is folded in order and
- * exactly once. Hence the same function serves a Socket.IO process after it appended, a long-running worker (loop.ts),
- * and a scheduled function with a budget.
+ * One `step()` is one bounded, atomic script call on one shard. It keeps no essential state in memory, so a caller may die
+ * between any two steps, and any number of callers may step concurrently: the log is folded in order and exactly once. So the
+ * same function serves a Socket.IO process after an append, a long-running worker (loop.ts), and a scheduled function with a
+ * budget.
  *
- * Steps are idempotent: one that is carried out twice, because its answer was lost, finds nothing left the second time.
+ * Steps are idempotent: if one runs twice because its reply was lost, the second finds nothing left.
  */
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { project } from "../lua/generated.ts";
@@ -35,28 +35,28 @@ import { verifyShards, type VerifyReport } from "./verify.ts";
 
 export type { StepOptions, StepResult };
 
-/** `last`: the caller closes, and gives the turn back. */
+/** `last`: the caller is closing, and gives the turn back. */
 type ResolvedStepOptions = ReturnType<typeof resolveStepOptions> & { readonly last?: boolean };
 
-/** What keeps the projection up to date; any number may work on one prefix at the same time. */
+/** Keeps the projection up to date; any number may work on one prefix at the same time. */
 export interface Projector {
-  /** How many shards the prefix has. */
+  /** The number of shards of the prefix. */
   readonly shards: number;
   /**
-   * One bounded call on one shard (default 0). Rejects with PresenceError: REDIS_UNAVAILABLE (whether the call was carried out is
-   * then unknown, and does not matter: call again), REDIS_TYPE, PERMISSION, SHARDS_MISMATCH, VERSION_MISMATCH, READ_REFUSED (this
-   * engine requires `read: "range"`), OPTIONS_INVALID.
+   * One bounded call on one shard (default 0). Rejects with PresenceError: REDIS_UNAVAILABLE (the call may have run or not; it
+   * does not matter, call again), REDIS_TYPE, PERMISSION, SHARDS_MISMATCH, VERSION_MISMATCH, READ_REFUSED (this engine requires
+   * `read: "range"`), OPTIONS_INVALID.
    */
   step(shard?: number, options?: StepOptions): Promise<StepResult>;
   /**
-   * Drains, reaps and expires shard by shard, until all are idle or the budget ends: for scheduled functions. Rejects as
+   * Folds, reaps and expires shard by shard, until all are idle or the budget runs out: for scheduled functions. Rejects as
    * step() does.
    *
    *   const { idle, due } = await projector.sweep({ budget: { requests: 45, ms: 20_000 } });
    */
   sweep(options?: SweepOptions): Promise<SweepSummary>;
   /**
-   * Audits the projection, and corrects it if asked, in bounded steps while everything goes on. Rejects as step() does.
+   * Audits the projection, and corrects it if asked, in bounded steps while the system runs. Rejects as step() does.
    *
    *   const { differences, examples } = await projector.verify();
    */
@@ -71,12 +71,12 @@ export interface Projector {
   evict(process: string): Promise<boolean>;
 }
 
-/** What a recorder needs besides: its call of the projector travels with its record. */
+/** What a recorder needs in addition: it sends the projector's call together with its record. */
 export interface PipelinedProjector {
   readonly projector: Projector;
-  /** The same call as step() makes, as a command for a pipeline. */
+  /** The call of step() as a command for a pipeline. */
   command(shard: number, options: ResolvedStepOptions): ScriptCall;
-  /** The result of the command's reply; steps anew if the server did not know the script. */
+  /** The result from the command's reply; calls step() if the server did not know the script. */
   settle(shard: number, reply: Reply | ReplyError, options: ResolvedStepOptions): Promise<StepResult>;
 }
 
@@ -100,7 +100,7 @@ export function pipelinedProjectorOver(
   const { prefix, shards, budget, read } = resolveProjectorOptions(options);
   const { now, caller = "", repeated = () => 0, clock = now ?? Date.now } = internals;
   const keys: ShardKeys[] = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
-  /** Made so far: a sweep has a budget of them. */
+  /** Requests made so far: a sweep has a budget of them. */
   let made = 0;
   const port: WritePort = {
     call: (command) => (made++, own.call(command)),
@@ -108,9 +108,9 @@ export function pipelinedProjectorOver(
   };
   const requests = () => made + repeated();
   const looks = keys.map((shardKeys) => new Look(shardKeys, shards, clock));
-  /** `auto` has found out, or did not have to. Remembered as long as the projector. */
+  /** Whether the way of reading is known: found out by `auto`, or given. Kept as long as the projector. */
   let byRange = read === "range";
-  /** Shards on which every command that a call may need has been tried. */
+  /** Shards on which every command that a call may need was checked. */
   const tried = new Set<number>();
 
   function argumentsOf(shard: number, { reap, check, last = false }: ResolvedStepOptions): string[] {
@@ -131,7 +131,7 @@ export function pipelinedProjectorOver(
     return heard(shard, parseReply(reply));
   }
 
-  /** The outcome, not a promise of it: in a Worker, a promise dies unsettled with the request that began it. */
+  /** The outcome, not a promise of it: in a Worker, a promise never settles if the request that started it has ended. */
   let checked = false;
   async function opened(): Promise<void> {
     if (checked) return;
@@ -139,15 +139,15 @@ export function pipelinedProjectorOver(
     checked = true;
   }
 
-  /** What another call can answer: the engine requires the other way of reading, or a key has another type. */
+  /** Errors that another call can resolve: the engine requires the other way of reading, or a key has another type. */
   async function again(shard: number, stepOptions: ResolvedStepOptions, error: unknown): Promise<StepResult> {
-    // An error of a pipeline's reply is not told apart yet.
+    // An error in a pipeline's reply is not decoded yet.
     const failure = error instanceof ReplyError ? redisError(error) : orInternal(error);
     if (read === "auto" && !byRange && failure.code === "READ_REFUSED") {
       byRange = true;
       return call(shard, stepOptions);
     }
-    // A level check says which key it is.
+    // A level check finds which key it is.
     if (failure.code === "REDIS_TYPE" && !stepOptions.check)
       return call(shard, { ...stepOptions, check: true });
     throw failure;
@@ -181,14 +181,14 @@ export function pipelinedProjectorOver(
   async function steps(shard: number, count: number): Promise<Steps> {
     const before = requests();
     if (count === 1) return { results: [await step(shard)], requests: requests() - before };
-    // One call, many times over; and nothing is awaited reply by reply. A function has little CPU to spend on either.
+    // The same command many times, and no await per reply: a scheduled function has little CPU time for either.
     const one = evalsha(project, keys[shard]!.list, argumentsOf(shard, REAPING));
     const results: StepResult[] = [];
     for (const reply of await port.pipeline(Array<ScriptCall>(count).fill(one))) {
       if (!(reply instanceof ReplyError)) results.push(heard(shard, parseReply(reply)));
       else {
         results.push(await settle(shard, reply, REAPING));
-        // Those after a call that failed did too, and one request for each of them is not what was asked for.
+        // The calls after a failed one failed too; do not retry each of them with a request of its own.
         break;
       }
     }

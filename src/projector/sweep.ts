@@ -1,9 +1,9 @@
 /**
- * A sweep: everything there is to do, in as few requests as a scheduled function may make.
+ * A sweep: all the work there is, in the few requests that a scheduled function may make.
  *
- * A shard with a backlog gets as many steps a request as its log seems to need. Each is a call of its own for Redis, which
- * serves others in between; only the request is shared, and it is requests that cost a function its CPU. A shard with
- * nothing to do costs a look.
+ * A shard with a backlog gets as many steps per request as its log seems to need. For Redis each is a separate call, with
+ * others served in between; only the request is shared, since requests are what costs a function CPU time. A shard with
+ * nothing to do costs one look.
  */
 import { STEPS_MAX, STEPS_MS } from "../core/limits.ts";
 import type { StepResult } from "./call.ts";
@@ -12,11 +12,11 @@ import type { resolveSweepOptions } from "./options.ts";
 
 type SweepLimits = ReturnType<typeof resolveSweepOptions>;
 
-/** What a sweep had to leave to the next. */
+/** What a sweep leaves to the next one. */
 export interface SweepLeft {
-  /** Records in the logs of the shards it was at. */
+  /** Records in the logs of the shards it visited. */
   readonly records: number;
-  /** Shards it was not at. */
+  /** Shards it did not visit. */
   readonly shards: number;
 }
 
@@ -32,10 +32,10 @@ export interface SweepSummary {
   readonly reaped: number;
   readonly givenBack: number;
   readonly changes: number;
-  /** Every shard was left with nothing to do; false: the budget ended, the signal fired, or it was another's turn. */
+  /** Every shard was left with nothing to do; false: the budget ran out, or the signal fired. */
   readonly idle: boolean;
   readonly left: SweepLeft;
-  /** The earliest deadline over all shards, ms on the clock of Redis; null: none, or not known because not idle. */
+  /** The earliest deadline over all shards, ms on Redis's clock; null: none, or unknown because not idle. */
   readonly due: number | null;
   /** How long the sweep took, ms. */
   readonly ms: number;
@@ -45,27 +45,27 @@ const SUMMED = ["records", "operations", "fenced", "rejected", "reaped", "givenB
 
 export interface Steps {
   readonly results: readonly StepResult[];
-  /** Requests it took. */
+  /** Requests it made. */
   readonly requests: number;
 }
 
 export type Looked = Seen & { readonly requests: number };
 
 export interface Sweeper {
-  /** Is there anything to do on a shard? */
+  /** Whether there is anything to do on a shard. */
   readonly look: (shard: number) => Promise<Looked>;
-  /** Carries out up to `count` steps on a shard. */
+  /** Makes up to `count` steps on a shard. */
   readonly steps: (shard: number, count: number) => Promise<Steps>;
   /** The clock of this machine, ms. */
   readonly clock: () => number;
 }
 
-/** How many steps the next request is to carry, after one that took `ms` for these. */
+/** How many steps the next request should carry, after one that took `ms` for these. */
 function next(results: readonly StepResult[], ms: number): number {
   const count = results.length;
   const records = results.reduce((sum, result) => sum + result.records + result.rejected, 0);
   const left = results.at(-1)?.left ?? 0;
-  // One more, since records differ. Where users are given back nobody knows how many steps that takes.
+  // One more, since records differ. How many steps it takes to remove users is unknown.
   const needed = left > 0 && records > 0 ? Math.ceil((left * count) / records) + 1 : 2 * count;
   const fit = Math.floor((STEPS_MS * count) / Math.max(ms, 1));
   return Math.max(1, Math.min(needed, fit, STEPS_MAX));
@@ -93,11 +93,11 @@ export async function sweepShards(
   const isOver = () =>
     sum.requests >= requestsMax || performance.now() - began >= msMax || signal?.aborted === true;
   let idle = true;
-  // From anywhere: a busy shard and a small budget must not starve the ones after it, sweep for sweep.
+  // Start at a random shard: a busy shard and a small budget must not starve the ones after it in every sweep.
   const start = Math.floor(Math.random() * shards);
   for (let i = 0; i < shards; i++) {
     const shard = (start + i) % shards;
-    // Who has one request left makes a step of it: a look would be all they ever do.
+    // With one request left, make a step: otherwise such a sweep would only ever look.
     if (!isOver() && requestsMax - sum.requests > 1) {
       const { requests, ...seen } = await look(shard);
       sum.requests += requests;

@@ -1,10 +1,10 @@
 /**
  * verify: an operator's audit of the projection, in bounded steps while the system runs.
  *
- * What folding keeps in step can only be broken by a hand at the keys, or by an engine that lost writes halfway. Some of it is
- * seen user by user: slots of nobody, values that are none, a grace without a deadline. The rest shows in sums: of a process's
- * sockets in `users` against what `states` says of it, and of all processes against the totals. Sums are compared only when
- * nothing was written while they were made, so on a busy shard of many users there may be no moment for it.
+ * Only a manual edit of the keys, or an engine that lost writes halfway, can make the parts of the projection disagree. Some
+ * of it shows user by user: slots of no process, invalid values, a grace without a deadline. The rest shows in sums: a
+ * process's sockets in `users` against `states`, and all processes against the totals. Sums are compared only if nothing was
+ * written while they were counted, so a busy shard with many users may never allow it.
  */
 import { PresenceError } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
@@ -18,42 +18,42 @@ import type { resolveVerifyOptions } from "./options.ts";
 
 const KINDS = ["user", "grace", "process", "total"] as const;
 
-/** Something that is not as it has to be. */
+/** A difference between the projection and what it should be. */
 export interface Difference {
   /** A user id, a process id, or `users`, `graced`, `sockets`, `connections` for a total. */
   readonly name: string;
   /**
-   * `user`: the sockets that `users` has of it, those of processes that do not exist included. `grace`: whether a deadline is
-   * noted, 1 or 0, for a user who is not in grace, or is. `process`: its sockets in `users`. `total`: a count of the totals.
+   * `user`: the sockets in `users`, those of processes that do not exist included. `grace`: whether there is a deadline, 1 for a
+   * user who is not in grace, 0 for one who is. `process`: its sockets in `users`. `total`: a count of the totals.
    */
   readonly of: (typeof KINDS)[number];
   readonly shard: number;
-  /** null: something that is no count. */
+  /** null: not a count. */
   readonly found: number | null;
   readonly expected: number;
 }
 
 /** What an audit found. */
 export interface VerifyReport {
-  /** Users looked at, over all shards. */
+  /** Users checked, over all shards. */
   readonly checked: number;
   /** How many differences there were. */
   readonly differences: number;
   /** The first of them, at most 1,000. */
   readonly examples: readonly Difference[];
   /**
-   * Whether they were mended: slots of nobody and graces without end were removed, the totals set, and a process whose sum
-   * differs was fenced, so that it registers again with what it has.
+   * Whether they were corrected: slots of no process and graces without a deadline were removed, the totals set, and a process
+   * whose sum differs was fenced, so that it registers again with its full state.
    */
   readonly repaired: boolean;
-  /** Shards whose sums could not be compared, since each time something was written meanwhile. Ask again at a quieter time. */
+  /** Shards whose sums could not be compared, because something was written during every count. Try again at a quieter time. */
   readonly busy: number;
   /** False: the signal fired first. */
   readonly complete: boolean;
 }
 
 interface Part {
-  /** Where a scan goes on, or the mark. */
+  /** The next cursor of a scan, or the mark. */
   readonly at: string;
   readonly looked: number;
   readonly values: string[];
@@ -67,7 +67,7 @@ function parse(reply: Reply): Part {
   if (!Array.isArray(reply) || reply.length < 4) {
     throw new PresenceError(
       "VERSION_MISMATCH",
-      "the script that verifies gave a reply of another version: update all processes to one version",
+      "the script of verify replied in another version's format: update all processes to the same version of rollcall",
     );
   }
   const [at, looked, , count, ...rest] = reply;
@@ -86,7 +86,7 @@ function parse(reply: Reply): Part {
   return { at: text(at, ASKED), looked: integer(looked, ASKED), values: all.slice(0, first), differences };
 }
 
-/** A line of `states`: who it is, and what it says. */
+/** A process id and its line of `states`. */
 interface Registered {
   readonly id: string;
   readonly line: string;
@@ -122,9 +122,9 @@ interface Count {
 
 type Ask = (what: string, cursor?: string, ...more: string[]) => Promise<Part>;
 
-/** The last slot given, and the ranges of those up to it that are of processes that are there. */
+/** The last slot assigned, and the ranges of slots up to it that belong to existing processes. */
 async function slotsOf(port: WritePort, keys: ShardKeys): Promise<string[]> {
-  // In this order: whoever registers in between has a slot after the last.
+  // In this order: a process that registers in between gets a slot after the last.
   const [totals, leases] = await port.pipeline([
     ["HMGET", keys.totals, "slots"],
     ["ZRANGE", keys.processes, "0", "+inf", "BYSCORE", "LIMIT", "0", String(2 * PROCESSES_MAX), "WITHSCORES"],
@@ -175,7 +175,7 @@ async function countShard(
   return { mark, checked, differences, sums, registered: [...registered.values()] };
 }
 
-/** The processes whose sockets in `users` are not as many as they have. */
+/** The processes whose number of sockets in `users` differs from `states`. */
 function unequal({ sums, registered }: Count): (Registered & { readonly found: number })[] {
   return registered
     .map((one) => ({ ...one, found: sums.get(one.slot) ?? 0 }))
@@ -193,13 +193,13 @@ export async function verifyShards(
   let busy = 0;
   const examples: Difference[] = [];
 
-  /** Counts one shard, a few times if it must be. Resolves to whether its sums could be compared. */
+  /** Counts one shard, up to a few times. Resolves to whether its sums could be compared. */
   async function audit(shard: number): Promise<boolean> {
     const ask: Ask = async (what, cursor = "", ...more) => {
       const args = [what, repair ? "1" : "0", cursor, String(VERIFY_SLICE), ...more];
       return parse(await evaluate(port, script, shards[shard]!.list, args));
     };
-    /** By what and who: each is told once, however often it was counted. */
+    /** By kind and name: each is reported once, however often it was counted. */
     const told = new Set<string>();
     const tell = (some: Part["differences"]) => {
       for (const one of some) {
@@ -223,11 +223,11 @@ export async function verifyShards(
       const sockets = sum((one) => one.sockets);
       const connections = sum((one) => one.connections);
       const totals = await ask("totals", count.mark, sockets, connections);
-      // Something was written meanwhile, by us or by others.
+      // Something was written meanwhile, by this process or another.
       if (totals.at === "") continue;
       tell(totals.differences);
       const odd = unequal(count);
-      // A scan can bring somebody twice, so what two counts agree on is believed.
+      // A scan can return a user twice, so only a difference found by two counts is reported.
       const found = JSON.stringify(odd);
       if (odd.length > 0 && found !== before) {
         before = found;

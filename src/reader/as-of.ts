@@ -8,7 +8,7 @@ import type { AsOf } from "./answers/as-of.ts";
 
 /** The age of one shard's part, and its counts. */
 export interface ShardAsOf {
-  /** On the clock of Redis, ms. */
+  /** On Redis's clock, ms. */
   readonly now: number;
   /** When the projector last ran, ms; null: never. */
   readonly ran: number | null;

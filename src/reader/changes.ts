@@ -1,9 +1,9 @@
 /**
  * Reads `changes` from the id of an entry on, shard by shard.
  *
- * The entry at that id is read once more: as long as it is there, so is all that came after it. When it is not, it was
- * trimmed (or Redis lost it, or was flushed) and so may others have been: a gap. A projection that was made anew
- * (`rebuilt`) has emptied the stream, and says so to who reads from its start.
+ * The entry with that id is read again. While it exists, so do all later ones. If it is missing, it was trimmed, or Redis lost
+ * it or was flushed, and later entries may be missing too: a gap. A rebuild of the projection empties the stream and writes a
+ * `rebuilt` entry, which is a gap for a reader that starts at the beginning.
  */
 import { type Change, decodeChanges } from "../core/change.ts";
 import { CHANGES_KEPT } from "../core/limits.ts";
@@ -24,9 +24,9 @@ interface ShardChanges {
 
 /** The start of a stream, and a snapshot's cursor before the first change. */
 const START = "0-0";
-/** The name in an entry that says that what was before it is forgotten. */
+/** The field name of an entry which says that the projection was rebuilt: earlier entries are gone. */
 const REBUILT = "rebuilt";
-/** Entries of the first read; an entry can hold 4,000 changes, most hold one. Each further read takes twice as many. */
+/** Entries of the first read. An entry can hold 4,000 changes; most hold one. Each further read takes twice as many. */
 const COUNT_FIRST = 32;
 const COUNT_MAX = 512;
 const READS_MAX = 8;

@@ -1,19 +1,19 @@
 /**
- * What time it is in Redis. TIME is no command for a reader, so it reads the key `clock` of each shard: a time, at which the
- * key expires. The difference to this machine's clock is kept, so another machine's wrong clock changes no answer.
+ * Redis's clock. A read-only user may not run TIME, so a reader reads each shard's key `clock`, whose value is the time at
+ * which it expires. The offset to this machine's clock is kept, so a wrong clock here changes no answer.
  */
 import { CLOCK_MISSING_MS, CLOCK_READ_MS } from "../core/limits.ts";
 import { integer, integerOrNull } from "../redis/decode.ts";
 import type { ReadCommand, Reply } from "../redis/port.ts";
 
-/** The clock of the Redis of one shard. */
+/** The clock of the Redis that holds one shard. */
 export class RedisClock {
   readonly #key: string;
-  /** This machine's, ms: one that never jumps, and one that tells the time. */
+  /** This machine's clocks, ms: a monotonic one, and the time of day. */
   readonly #steady: () => number;
   readonly #wall: () => number;
   #measuredAt = -Infinity;
-  /** Redis's clock minus the steady one, ms; undefined: no projector has told it. */
+  /** Redis's clock minus the monotonic one, ms; undefined: no projector has run yet. */
   #ahead: number | undefined;
 
   constructor(key: string, now?: () => number) {
@@ -22,12 +22,12 @@ export class RedisClock {
     this.#wall = now ?? Date.now;
   }
 
-  /** ms since 1970, to within half a round trip; before anybody has projected, by this machine's clock. */
+  /** ms since 1970, to within half a round trip; until a projector has run, this machine's clock. */
   now(): number {
     return this.#ahead === undefined ? this.#wall() : Math.round(this.#steady() + this.#ahead);
   }
 
-  /** What to ask Redis along with a question: nothing, unless it was not asked of late. */
+  /** Commands to add to the next request; none if the clock was read recently. */
   commands(): readonly ReadCommand[] {
     const since = this.#steady() - this.#measuredAt;
     if (since >= 0 && since < (this.#ahead === undefined ? CLOCK_MISSING_MS : CLOCK_READ_MS)) return [];
@@ -37,7 +37,7 @@ export class RedisClock {
     ];
   }
 
-  /** Takes the replies to commands(), asked at `sentAt` on this machine's clock. Returns by how much that moved now(), ms. */
+  /** Takes the replies to commands(), sent at `sentAt` (steady()). Returns by how much now() moved, ms. */
   heard([end = null, left]: readonly Reply[], sentAt: number): number {
     const before = this.now();
     const expires = integerOrNull(end, "GET of the clock");
@@ -47,7 +47,7 @@ export class RedisClock {
     return this.now() - before;
   }
 
-  /** This machine's clock, ms, for heard(). */
+  /** This machine's monotonic clock, ms, for heard(). */
   steady(): number {
     return this.#steady();
   }

@@ -11,7 +11,7 @@ import { AS_OF_COUNT, asOfCommands, combineAsOf, readAsOf, type ShardAsOf } from
 import { RedisClock } from "./clock.ts";
 import { Lapsed, lapsedCommand } from "./lapsed.ts";
 
-/** A question that was asked by a clock so far behind that of Redis is asked again, ms. */
+/** A query sent with a clock this far behind Redis's is sent again, ms. */
 const CLOCK_OFF_MS = 50;
 
 /** One shard's replies, and how old they are. */
@@ -20,22 +20,22 @@ export interface ShardAnswer {
   readonly asOf: ShardAsOf;
 }
 
-/** Users as `users` has them: null for somebody who is absent. */
+/** Users with their value in the hash `users`; null: absent. */
 export type Found = readonly (readonly [id: string, slots: string | null])[];
 
-/** What one shard said of users. */
+/** One shard's part of an answer about users. */
 export interface UsersPart<T> {
   readonly users: readonly UserPresence[];
   readonly more: T;
   readonly asOf: ShardAsOf;
 }
 
-/** How the questions of one reader ask Redis. Its methods reject with PresenceError, as the reader's do. */
+/** How the methods of one reader read Redis. Its functions reject with PresenceError, as the reader's methods do. */
 export interface ReaderContext {
   readonly shards: number;
   /** One item per shard. */
   readonly keys: readonly ShardKeys[];
-  /** Resolves when the prefix is known to have our number of shards. Rejects with SHARDS_MISMATCH. */
+  /** Checks that the prefix has this reader's number of shards. Rejects with SHARDS_MISMATCH. */
   readonly open: () => Promise<void>;
   /** Runs `commands` on one shard and reads the age of the answers, in one transaction. */
   readonly ask: (shard: number, commands: readonly ReadCommand[]) => Promise<ShardAnswer>;
@@ -44,8 +44,8 @@ export interface ReaderContext {
     commands: (keys: ShardKeys, shard: number) => readonly ReadCommand[],
   ) => Promise<ShardAnswer[]>;
   /**
-   * Asks one shard for users with one command, and judges whom it finds: see lapsed.ts. `find` takes the reply apart;
-   * `asked` names the command, for messages.
+   * Reads users from one shard with one command, and leaves out those who have lapsed (lapsed.ts). `find` decodes the reply;
+   * `asked` names the command, for error messages.
    */
   readonly askUsers: <T>(
     shard: number,
@@ -53,7 +53,7 @@ export interface ReaderContext {
     asked: string,
     find: (reply: Reply | undefined) => { readonly found: Found; readonly more: T },
   ) => Promise<UsersPart<T>>;
-  /** Asks one shard, by its keys, without the age. */
+  /** Runs commands on one shard, given by its keys, without the age. */
   readonly askPlain: (commands: readonly ReadCommand[]) => Promise<readonly Reply[]>;
   /** The `asOf` of an answer made of these parts, one per shard. */
   readonly combine: (parts: readonly ShardAsOf[]) => AsOf;
@@ -70,7 +70,7 @@ export function contextOf(
 
   const clocks = keys.map(({ clock }) => new RedisClock(clock, now));
   const lapses = keys.map((own) => new Lapsed(own, askPlain));
-  /** When Redis last did not answer. */
+  /** When Redis last failed to answer. */
   let lostAt = -Infinity;
 
   async function read(commands: readonly ReadCommand[]): Promise<(Reply | ReplyError)[]> {
@@ -113,7 +113,7 @@ export function contextOf(
     const replies = await askPlain([...asOfCommands(keys[shard]!), ...asked, ...time]);
     if (time.length > 0) {
       const moved = clock.heard(replies.slice(-time.length), sentAt);
-      // It was asked for the deadlines up to a time that was too early.
+      // The deadlines were read up to a time that was too early.
       if (typeof commands === "function" && moved > CLOCK_OFF_MS) return ask(shard, commands);
     }
     const own = replies.slice(AS_OF_COUNT, AS_OF_COUNT + asked.length);

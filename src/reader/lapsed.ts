@@ -1,14 +1,14 @@
 /**
- * Who is present although the projection has not caught up with the clock (INV-15).
+ * Who is present now, even when the projection is behind the clock (INV-15).
  *
- * `users` names the slots of the processes that a user has sockets on. A slot counts for nothing once the lease of its process
- * has run out, whether or not a projector has come to reap it; and a grace is over at its deadline, whether or not somebody
- * has ended it. So with every answer about users the processes whose deadlines have passed are read as well, in the same
- * transaction: usually none. Only when one of them, or a grace, matters to the answer is more asked.
+ * `users` holds the slots of the processes a user has sockets on. A slot no longer counts once its process's lease has
+ * expired, even if no projector has reaped it; a grace ends at its deadline, even if no projector has ended it. So every
+ * answer about users also reads, in the same transaction, the processes whose deadlines have passed: usually none. More is
+ * read only when one of them, or a grace, affects the answer.
  *
- * A lease that seems to have run out may have been renewed by a record that nobody has folded yet, which is normal where a
- * function projects now and then. So the latest records of the log are looked through before a process is given up; a
- * process that may be in a log too long to look through is not.
+ * A lease that looks expired may have been renewed by a record that is not folded yet, which is normal where a scheduled
+ * function projects. So the latest records of the log are searched before a process is treated as expired. If the log is
+ * too long to search, the process is kept.
  */
 import { HOLD_MS, PROCESSES_MAX, RENEWALS_PAGE, RENEWALS_PAGES, TTL_MS_MAX } from "../core/limits.ts";
 import type { ShardKeys } from "../core/keys.ts";
@@ -17,7 +17,7 @@ import type { ReadCommand, Reply } from "../redis/port.ts";
 import type { UserPresence } from "./answers/users.ts";
 import { readAbout, readState } from "./states.ts";
 
-/** The processes whose deadlines have passed. Bounded by how many processes there can be; usually none. */
+/** The processes whose deadlines have passed: usually none, at most PROCESSES_MAX. */
 export function lapsedCommand(keys: ShardKeys, now: number): ReadCommand {
   return ["ZRANGE", keys.processes, "0", String(now), "BYSCORE", "LIMIT", "0", String(PROCESSES_MAX), "WITHSCORES"]; // prettier-ignore
 }
@@ -27,9 +27,9 @@ const STATES_ASKED = "HMGET of states";
 const LEAVING_ASKED = "ZMSCORE of leaving";
 const RECORDS_ASKED = "XREVRANGE of records";
 
-/** What a transaction said of one shard's users. */
+/** What one transaction read about the users of one shard. */
 export interface FoundUsers {
-  /** `users` as it is: null for somebody who is absent. */
+  /** Values of `users`; null for an absent user. */
   readonly found: readonly (readonly [id: string, slots: string | null])[];
   /** The reply to lapsedCommand(). */
   readonly lapsed: Reply | undefined;
@@ -37,17 +37,17 @@ export interface FoundUsers {
   readonly now: number;
   /** Records in the log. */
   readonly records: number;
-  /** What was asked, for messages. */
+  /** The command, for error messages. */
   readonly asked: string;
 }
 
 type Read = (commands: readonly ReadCommand[]) => Promise<readonly Reply[]>;
 
-/** Judges the users of one shard. Keeps what it found in the log until that runs out. */
+/** Decides who is present in one shard. Caches the renewals it found in the log until they expire. */
 export class Lapsed {
   readonly #keys: ShardKeys;
   readonly #read: Read;
-  /** Process → until when a record that is not folded yet renews its lease, ms. */
+  /** Process → the end of the lease renewed by a record that is not folded yet, ms. */
   readonly #renewed = new Map<string, number>();
 
   constructor(keys: ShardKeys, read: Read) {
@@ -55,17 +55,17 @@ export class Lapsed {
     this.#read = read;
   }
 
-  /** In the order found. `lostAgo`: how long ago Redis did not answer, ms. */
+  /** In the order found. `lostAgo`: time since Redis last failed to answer, ms. */
   async judge({ found, lapsed, now, records, asked }: FoundUsers, lostAgo: number): Promise<UserPresence[]> {
     const users = found.map(([id, value]) => ({ id, slots: value === null ? null : slotsOf(value, asked) }));
     const named = new Set(users.flatMap(({ slots }) => (slots ?? []).map(([slot]) => slot)));
     const processes = new Map<string, string>();
     for (const [member, deadline] of scored(lapsed, LAPSED_ASKED)) {
-      // This machine's clock was ahead, as the answer showed.
+      // The reply showed that this machine's clock was ahead.
       if (deadline > now) continue;
       const at = member.indexOf(":");
       const slot = member.slice(0, at);
-      // Who lost Redis a moment ago was not alone: processes get to renew their leases first, as when a projector holds.
+      // If we lost Redis a moment ago, others did too: let processes renew their leases first, as a projector's hold does.
       if (named.has(slot) && (deadline === 0 || lostAgo >= HOLD_MS))
         processes.set(slot, member.slice(at + 1));
     }
@@ -81,7 +81,7 @@ export class Lapsed {
     });
   }
 
-  /** Which of these slots still count, or keep their users in grace; and whose grace is over. */
+  /** Which of these slots still count or keep their users in grace, and which graces are over. */
   async #ask(
     processes: ReadonlyMap<string, string>,
     inGrace: readonly string[],
@@ -103,7 +103,7 @@ export class Lapsed {
         const state = readState(states![i] ?? null);
         if (state === null) continue;
         if (state.state === "ended") {
-          // Its users have its grace, counted from its end; those of one whose lease ran out have none.
+          // Users of a process that ended have its grace, counted from its end; after an expired lease there is no grace.
           if (state.cause !== "reap" && state.grace > 0 && state.at + state.grace > now)
             kept.set(slot, "grace");
         } else if (state.state === "live" && records > 0)
@@ -112,20 +112,20 @@ export class Lapsed {
     }
     const renewed = await this.#lookForRenewals(doubts, now);
     for (const [slot, id] of processes) if (renewed.has(id)) kept.set(slot, "live");
-    // Without a deadline the grace has ended since, and whoever ended it tells how in `changes`.
+    // No deadline: the grace has ended since, and `changes` has the transition.
     const deadlines = inGrace.length > 0 ? list(replies.at(-1), LEAVING_ASKED, inGrace.length) : [];
     const ended = new Set(inGrace.filter((_, i) => deadlines[i] !== null && Number(deadlines[i]) <= now));
     return { kept, ended };
   }
 
-  /** Those of these processes (id → lease, ms) that a record in the log keeps alive, or may. */
+  /** Those of these processes (id → lease, ms) that a record in the log keeps, or may keep, alive. */
   async #lookForRenewals(doubts: Map<string, number>, now: number): Promise<Set<string>> {
     const renewed = new Set<string>();
     for (const [id, until] of this.#renewed) {
       if (until <= now) this.#renewed.delete(id);
       else if (doubts.delete(id)) renewed.add(id);
     }
-    // Older ones renew nothing any more.
+    // Older records can no longer renew a lease.
     const start = String(Math.max(0, now - Math.max(0, ...doubts.values()) + 1));
     let end = "+";
     for (let pages = 1; doubts.size > 0; pages++) {
@@ -136,7 +136,7 @@ export class Lapsed {
       for (const { id, fields } of entries) {
         const [name, process = "", , , ttlName, text = ""] = fields;
         const ttl = Number(text);
-        // What is no record renews nothing.
+        // An invalid record renews nothing.
         if (name !== "process" || ttlName !== "ttl" || !(ttl >= 1 && ttl <= TTL_MS_MAX)) continue;
         if (!doubts.delete(process)) continue;
         const until = Math.min(Number(id.split("-", 1)[0]), now) + ttl;
@@ -153,7 +153,7 @@ export class Lapsed {
   }
 }
 
-/** null: absent; no slots: in grace. */
+/** null: absent; empty: in grace. */
 function presence(id: string, slots: readonly (readonly [string, number])[] | null): UserPresence {
   return {
     id,

@@ -29,9 +29,9 @@ export const READER_INPUT = { redis: true, ...READER_OPTIONS } as const;
 
 /** For tests, not for applications. */
 export interface ReaderInternals {
-  /** This machine's clock, ms: what Redis's own is compared with, and stands in for where no projector has told it. */
+  /** This machine's clock, ms. Redis's clock is measured against it; it is used instead until a projector has run. */
   readonly now?: (() => number) | undefined;
-  /** What tells how long something lasted, ms. Default: `now`. */
+  /** A monotonic clock for measuring durations, ms. Default: `now`. */
   readonly elapsed?: (() => number) | undefined;
 }
 

@@ -1,8 +1,8 @@
 /**
  * All users present: page by page, one by one, or as a list.
  *
- * A listing has one cursor into `changes`, taken before its first page and carried by the cursors of its pages: who comes or
- * goes while the pages are read is told by the changes after it (INV-17).
+ * A listing has one cursor into `changes`, taken before its first page and carried in its page cursors. The changes after it
+ * contain everyone who came or went while the pages were read (INV-17).
  */
 import { decodePageCursor, encodePageCursor, type PageCursor } from "../core/cursor.ts";
 import { orInternal, PresenceError } from "../core/errors.ts";
@@ -19,7 +19,7 @@ import { withOthers } from "./users.ts";
 const EMPTY_SCANS_MAX = 100;
 const ASKED = "HSCAN of users";
 
-/** HSCAN, shard after shard, and what lapsed.ts asks. */
+/** HSCAN, one shard after another, and the commands of lapsed.ts. */
 export function pagesOver(context: ReaderContext): Pick<Reader, "page" | "users" | "usersList"> {
   const { shards, keys, askUsers, combine } = context;
 
@@ -35,13 +35,13 @@ export function pagesOver(context: ReaderContext): Pick<Reader, "page" | "users"
       });
       const users = part.users.filter(({ online }) => online);
       const isLast = part.more === "0" && shard + 1 === shards;
-      // HSCAN may find nothing in a stretch of a table that has shrunk: an empty page is no page, for a while.
+      // HSCAN may return nothing for a part of a table that has shrunk: skip some empty scans before returning an empty page.
       const isEmpty = users.length === 0 && !isLast && scans < EMPTY_SCANS_MAX;
       if (isEmpty && at !== undefined) {
         at = nextOf({ shard, scan: part.more, changes: at.changes });
         continue;
       }
-      // The others are asked where `changes` stands there before the first of their users is read.
+      // Take the other shards' positions in `changes` before any of their users are read.
       const asOf = combine(await withOthers(context, shard, part.asOf));
       const changes = at?.changes ?? asOf.cursor;
       at = nextOf({ shard, scan: part.more, changes });
@@ -50,7 +50,7 @@ export function pagesOver(context: ReaderContext): Pick<Reader, "page" | "users"
     }
   }
 
-  /** Tells of the first page before its users. */
+  /** Called with the first page, before any of its users are returned. */
   async function* pages(onFirst: (asOf: AsOf) => void): AsyncGenerator<readonly UserPresence[], void> {
     let cursor: string | undefined;
     do {
@@ -100,7 +100,7 @@ export function pagesOver(context: ReaderContext): Pick<Reader, "page" | "users"
   };
 }
 
-/** The stretch after this one: in the next shard, when HSCAN is through with this one. */
+/** Where to scan next: in the next shard once HSCAN has finished this one. */
 function nextOf({ shard, scan, changes }: PageCursor): PageCursor {
   return scan === "0" ? { shard: shard + 1, scan, changes } : { shard, scan, changes };
 }

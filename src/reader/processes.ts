@@ -1,4 +1,4 @@
-/** The Socket.IO processes, from the leases and what is known of each. */
+/** The Socket.IO processes, from their leases, `states` and `about`. */
 import { PROCESSES_MAX, PROCESSES_PAGE } from "../core/limits.ts";
 import { PROCESS_STATES } from "../core/process.ts";
 import { fieldsOf, scored, timeOrNull } from "../redis/decode.ts";
@@ -11,12 +11,12 @@ import type { Reader } from "./types.ts";
 
 const LEASES_ASKED = "ZRANGE of leases";
 
-/** The leases of a shard, all of one moment: heartbeats move them, and pages of them would miss some. */
+/** All leases of a shard in one read: heartbeats change their order, so reading them in pages would miss some. */
 function leasesCommand(keys: ShardKeys): ReadCommand {
   return ["ZRANGE", keys.processes, "0", "+inf", "BYSCORE", "LIMIT", "0", String(PROCESSES_MAX), "WITHSCORES"]; // prettier-ignore
 }
 
-/** The leases of each shard, and then what is known of their processes, in pages. */
+/** Reads the leases of each shard, then the states of their processes, in pages. */
 export function processesOver(context: ReaderContext): Pick<Reader, "processes"> {
   const { keys, askAll, askPlain, combine } = context;
 
@@ -53,14 +53,14 @@ export function processesOver(context: ReaderContext): Pick<Reader, "processes">
   };
 }
 
-/** The id in a member of `processes`, which is `<slot>:<id>`. */
+/** The process id from a member of `processes`, which is `<slot>:<id>`. */
 export function processIn(member: string): string {
   return member.slice(member.indexOf(":") + 1);
 }
 
-/** `deadline` of the lease, ms; 0: it has ended and its users are being given back. */
+/** `deadline` of the lease, ms; 0: the process has ended and its users are being removed. */
 function processOf(id: string, deadline: number, line: string | null, json: string | null): ProcessPresence {
-  // Gone between two requests: a projection that was made anew.
+  // Gone between two requests: the projection was rebuilt.
   const { state = "ended", sockets = 0, connections = 0 } = readState(line) ?? {};
   const { host, pid, version, started, reason } = readAbout(json);
   const date = (ms: number | null) => (ms === null ? null : new Date(ms));
@@ -78,7 +78,7 @@ function processOf(id: string, deadline: number, line: string | null, json: stri
   };
 }
 
-/** A process has a registration in every shard; its parts add up, and the worst state is the state of all. */
+/** A process is registered in every shard: its counts are summed, and it has the worst state of its parts. */
 function mergeProcess(known: ProcessPresence | undefined, part: ProcessPresence): ProcessPresence {
   if (known === undefined) return part;
   const worst = Math.max(...[known, part].map(({ state }) => PROCESS_STATES.indexOf(state)));

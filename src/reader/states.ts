@@ -1,9 +1,9 @@
-/** What the projection has of a process: a line of `states`, and JSON in `about`. */
+/** What the projection holds about a process: a line of `states`, and JSON in `about`. */
 import { PresenceError } from "../core/errors.ts";
 import { PROCESS_STATES, type ProcessState } from "../core/process.ts";
 import { integer, integerOrNull, timeOrNull } from "../redis/decode.ts";
 
-/** A line of `states`, without what only a projector needs. */
+/** A line of `states`, without the fields that only a projector needs. */
 export interface StateLine {
   readonly state: ProcessState;
   readonly sockets: number;
@@ -15,7 +15,7 @@ export interface StateLine {
   readonly at: number;
 }
 
-/** What a process said of itself when it registered; null where it said nothing. */
+/** What a process reported about itself when it registered; null where it reported nothing. */
 export interface About {
   readonly host: string | null;
   readonly pid: number | null;
@@ -30,7 +30,7 @@ export interface About {
 const STATE_ASKED = "HMGET of states";
 const ABOUT_ASKED = "HMGET of about";
 
-/** Throws VERSION_MISMATCH for a state that this version does not know. null: the process is not known any more. */
+/** Throws VERSION_MISMATCH for a state that this version does not know. null: the process is no longer registered. */
 export function readState(line: string | null): StateLine | null {
   if (line === null) return null;
   const [name, , sockets = "", , connections = "", , grace = "", cause = "", at = "0"] = line.split(" ");
@@ -38,7 +38,7 @@ export function readState(line: string | null): StateLine | null {
   if (state === undefined) {
     throw new PresenceError(
       "VERSION_MISMATCH",
-      "a process is in a state that this version does not know: another version wrote it, so update this one",
+      "a process has a state that this version does not know: a newer version wrote it, so update this one",
     );
   }
   return {
@@ -51,14 +51,14 @@ export function readState(line: string | null): StateLine | null {
   };
 }
 
-/** What is not there, or is not what it should be, is null: only people look at it. */
+/** Missing or invalid fields become null: they are informational only. */
 export function readAbout(json: string | null): About {
   let found: Record<string, unknown> = {};
   try {
     const parsed: unknown = JSON.parse(json ?? "{}");
     if (typeof parsed === "object" && parsed !== null) found = parsed as Record<string, unknown>;
   } catch {
-    // Nothing is known of it, then.
+    // Invalid JSON: treated as empty.
   }
   const text = (name: string) => (typeof found[name] === "string" ? found[name] : null);
   const whole = (name: string) =>

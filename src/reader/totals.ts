@@ -21,7 +21,7 @@ interface ShardTotals {
 
 const TOTALS_ASKED = "HMGET of the totals";
 
-/** Three commands a shard, and one for the lease that runs out first. */
+/** Three commands per shard, and one for the lease that expires first. */
 export function totalsOver(context: ReaderContext): Pick<Reader, "totals"> {
   const { keys, askAll, askPlain } = context;
 
@@ -59,7 +59,7 @@ export function totalsOver(context: ReaderContext): Pick<Reader, "totals"> {
 }
 
 function totalsCommands(keys: ShardKeys): ReadCommand[] {
-  // 0: it has ended and its users are being given back.
+  // 0: the process has ended and its users are being removed.
   return [
     ["HMGET", keys.totals, "records", "rejected", "fenced", "reaped"],
     ["ZCOUNT", keys.processes, "(0", "+inf"],

@@ -22,9 +22,9 @@ export interface PageOptions {
   readonly limit?: number | undefined;
 }
 
-/** What users() gives. */
+/** What users() returns. */
 export interface UsersIterator extends AsyncIterableIterator<UserPresence, undefined, undefined> {
-  /** Where `changes` stood before the first user was read; undefined until then. Go on from here when you are through. */
+  /** The position in `changes` before the first user was read; undefined until then. Continue from here afterwards. */
   readonly cursor: string | undefined;
 }
 
@@ -45,15 +45,14 @@ export interface ChangesOptions {
 /**
  * Reads the projection. It never writes.
  *
- * No answer about users calls somebody present whose every process has a lease that has run out, or whose grace is over,
- * although no projector has come to say so (INV-15): on the clock of Redis, to within half a round trip. Records that nobody
- * has folded yet renew leases here too, up to the latest 2,000 of the log; and for 3 s after Redis did not answer this
- * reader, it leaves out nobody for a lease, since processes renew theirs first. counts() and totals() are sums that the
- * projector keeps: `asOf.stale` says when it does not. A process that renews a lease that had run out brings its users back
- * without a change of theirs.
+ * Answers about users leave out any user whose grace is over, or whose processes' leases have all expired, even if no
+ * projector has run since (INV-15); on Redis's clock, to within half a round trip. Records that are not folded yet renew
+ * leases here too, for the latest 2,000 of the log. For 3 s after Redis failed to answer this reader, expired leases are
+ * ignored, so that processes can renew theirs first. counts() and totals() are sums kept by the projector: `asOf.stale` says
+ * when they are out of date. When a process renews an expired lease, its users are present again, without a change.
  *
- * Every answer carries `asOf`: how old it is, how far the projector lags, and a cursor into `changes` that goes with it.
- * An answer about several shards is a snapshot of each, not of all at one moment.
+ * Every answer has `asOf`: how old it is, how far the projector lags, and a matching cursor into `changes`. An answer about
+ * several shards is a snapshot of each shard, not of all shards at one moment.
  *
  * Every method rejects with PresenceError: REDIS_UNAVAILABLE when Redis does not answer, REDIS_TYPE when something else wrote
  * to Rollcall's keys, SHARDS_MISMATCH when the prefix has another number of shards, REPLY_INVALID for a reply that Redis
@@ -80,10 +79,10 @@ export interface Reader {
    */
   lookup(users: readonly string[]): Promise<UsersAnswer>;
   /**
-   * One page of the users present. A user who is present all the while is on one of the pages; one who comes or goes
-   * meanwhile may or may not be; rarely, after the set has shrunk or grown, one is on two. Every page has the
-   * `asOf.cursor` of the first one: changes() from there tells all who came or went while the pages were read. Rejects with
-   * CURSOR_INVALID, and with OPTIONS_INVALID for a limit out of range.
+   * One page of the users present. A user who stays present while you read all pages is on at least one of them. A user who
+   * connects or leaves meanwhile may be missing. Rarely, after the set has grown or shrunk a lot, a user is on two pages.
+   * Every page has the `asOf.cursor` of the first: changes() from there returns everyone who came or went meanwhile. Rejects
+   * with CURSOR_INVALID, and with OPTIONS_INVALID for a limit out of range.
    *
    *   let page = await reader.page();
    *   while (page.next !== null) page = await reader.page({ cursor: page.next });
@@ -99,14 +98,14 @@ export interface Reader {
    */
   users(): UsersIterator;
   /**
-   * All users present, each once, as of before the first was read. Rejects with LIMIT_EXCEEDED when there are more than
-   * `max`, and with OPTIONS_INVALID for a `max` out of range.
+   * All users present as an array, each once; `asOf` is from before the first was read. Rejects with LIMIT_EXCEEDED when
+   * there are more than `max`, and with OPTIONS_INVALID for a `max` out of range.
    *
    *   const { users, asOf } = await reader.usersList({ max: 50_000 });
    *   const { changes } = await reader.changes({ after: asOf.cursor });
    */
   usersList(options?: UsersListOptions): Promise<UsersAnswer>;
-  /** All processes that hold a lease, and those that have ended and are being given back. */
+  /** All processes with a lease, and ended ones whose users are being removed. */
   processes(): Promise<ProcessesAnswer>;
   /**
    * The changes after the cursor of an earlier answer; without a cursor, no changes and the current position.

@@ -11,7 +11,7 @@ import type { Reader } from "./types.ts";
 
 const ASKED = "HMGET of users";
 
-/** One HMGET in each shard that has one of the users, and what lapsed.ts asks. */
+/** One HMGET in each shard that has any of the users, and the commands of lapsed.ts. */
 export function usersOver(context: ReaderContext): Pick<Reader, "user" | "lookup" | "isOnline"> {
   const { shards, keys, ask, combine, askUsers } = context;
 
@@ -55,7 +55,7 @@ export function usersOver(context: ReaderContext): Pick<Reader, "user" | "lookup
   };
 }
 
-/** The age of every shard: a cursor names them all, so an answer from one asks the others where they stand. */
+/** The age of every shard. A cursor covers all shards, so an answer from one shard also reads the position of the others. */
 export function withOthers(
   { keys, ask }: ReaderContext,
   shard: number,

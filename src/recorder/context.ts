@@ -1,4 +1,4 @@
-/** What a recorder is given by whoever makes one: presence.ts, the simulation, tests. */
+/** What a recorder needs from its creator: presence.ts, the simulation, tests. */
 import type { PresenceError } from "../core/errors.ts";
 import type { Connection } from "../redis/connect.ts";
 import type { Runtime } from "../time/runtime.ts";
@@ -10,14 +10,14 @@ export interface RecorderContext {
   /** `io.engine.clientsCount`. */
   readonly connections: () => number;
   /**
-   * Called once per heartbeat: corrects, through connect() and disconnect(), what is counted by what is really open. Must not
-   * throw.
+   * Called once per heartbeat: compares the sockets counted with those open, and corrects through connect() and disconnect().
+   * Must not throw.
    */
   readonly compare?: (() => void) | undefined;
-  /** Told once when appending or projecting begins to fail, and of bugs (INTERNAL). Must not throw. */
+  /** Called once when appending or projecting begins to fail, and for bugs (INTERNAL). Must not throw. */
   readonly onError: (error: PresenceError) => void;
   /** For the simulation. */
   readonly runtime?: Runtime | undefined;
-  /** Makes the ids of processes, each of them once and for all. Default: host name, process id and 48 random bits. */
+  /** Makes unique process ids. Default: host name, process id and 48 random bits. */
   readonly newId?: (() => string) | undefined;
 }

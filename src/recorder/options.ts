@@ -1,4 +1,4 @@
-/** What a recorder can be told, and the checks of it. */
+/** The options of a recorder, and their checks. */
 import { KEY_OPTIONS, type KeyOptions, resolveKeyOptions } from "../core/key-options.ts";
 import { PACE_MS, PACE_MS_MAX, TTL_MS, TTL_MS_MAX, TTL_MS_MIN } from "../core/limits.ts";
 import {
@@ -15,39 +15,39 @@ import { type ReadMode, readModeOf } from "../projector/options.ts";
 
 export interface RecorderOptions extends KeyOptions {
   /**
-   * How long a process is believed after its last record, ms. 100 to 3,600,000, default 10,000. So long after a crash its
-   * users go offline; a process that stalls for longer registers again and sends its full state.
+   * The lease: how long a process counts after its last record, ms. 100 to 3,600,000, default 10,000. Users of a crashed
+   * process go offline after it; a process that stalls for longer registers again and sends its full state.
    */
   readonly ttl?: number | undefined;
   /**
-   * How often an idle process appends a record all the same, ms. 1 to half of `ttl`, default a third of it. Each costs one
+   * How often an idle process appends a record, ms. 1 to half of `ttl`, default a third of `ttl`. Each heartbeat costs one
    * request to Redis.
    */
   readonly heartbeat?: number | undefined;
   /**
-   * How long users stay present after a dropped transport, ms, so that a reload or a tunnel is no change. 0 to 3,600,000,
-   * default 0. It does not apply to a goodbye (`socket.disconnect()`) nor to a process that crashed.
+   * How long users stay present after a dropped transport, ms, so that a reload or a tunnel does not flip them offline. 0 to
+   * 3,600,000, default 0. It does not apply to a goodbye (`socket.disconnect()`) or to a crashed process.
    */
   readonly grace?: number | undefined;
   /**
-   * Whether this process also calls the projector. Default true. With false nothing becomes visible until a projector of
-   * your own runs: createProjector().run(), or a scheduled sweep.
+   * Whether this process also calls the projector. Default true. If false, nothing becomes visible until another projector
+   * runs: createProjector().run(), or a scheduled sweep.
    */
   readonly project?: boolean | undefined;
-  /** Who reads the log, where this process projects; see ProjectorOptions.read. Default "group". */
+  /** How the projector reads the log; see ProjectorOptions.read. Default "group". */
   readonly read?: ReadMode | undefined;
   /**
-   * How long operations may gather before they are visible, ms: fewer records and folds, which is what per-command billing
-   * counts. 0 to `heartbeat`, default 0: visible at once.
+   * How long operations may be gathered before they are visible, ms. A longer time means fewer records and folds, so fewer
+   * commands where billing is per command. 0 to `heartbeat`, default 0: visible at once.
    */
   readonly linger?: number | undefined;
   /**
-   * Under load, from about 150 records a second in a shard on, one process at a time folds for all, and records leave together at
-   * multiples of this, ms: it is what they then wait at most, and what makes a fold serve many of them. 0 to 40, default 20. 0
-   * turns it off: each process appends and folds at once, always. Without effect where `linger` is set.
+   * Under load, above about 150 records a second in a shard, one process at a time folds for all, and records are sent together
+   * at multiples of this, ms. It is the most latency this adds, and lets one fold serve many records. 0 to 40, default 20. 0
+   * turns it off: each process always appends and folds at once. No effect when `linger` is set.
    */
   readonly pace?: number | undefined;
-  /** Told when appending or projecting begins to fail, and when it works again. Default: `console`, without `info`. */
+  /** Receives a line when appending or projecting begins to fail, and when it works again. Default: `console`, without `info`. */
   readonly logger?: Logger | undefined;
 }
 

@@ -1,7 +1,7 @@
 /**
- * How a recorder calls the projector for its shard: with its records where there is something to fold, by itself when a
- * deadline comes. A record that was appended stays appended whatever the projector answers: its failures are told and
- * retried here, and never hold up the appending.
+ * How a recorder calls the projector for its shard: together with its records when there is something to fold, and on its own
+ * when a deadline passes. An appended record stays appended whatever the projector replies: the projector's failures are
+ * reported and retried here, and never delay appending.
  */
 import { backoff } from "../core/backoff.ts";
 import { orInternal } from "../core/errors.ts";
@@ -15,10 +15,10 @@ import type { Reply, ReplyError, ScriptCall } from "../redis/port.ts";
 import type { Runtime } from "../time/runtime.ts";
 import type { RecorderContext } from "./context.ts";
 
-/** Of `linger`: how long until the fold of what was appended, at least and at most. */
+/** As a part of `linger`: the shortest and longest time until appended records are folded. */
 const FOLD_LEAST = 0.4;
 const FOLD_MOST = 0.5;
-/** A call that failed is made again after a pause as long as after so many failures, about 1.5 s. */
+/** A failed call is retried after the back-off of this many failures, about 1.5 s. */
 const ATTEMPT = 10;
 
 /** Of a heartbeat: how much later one is sent so that a call for a deadline goes along. */
@@ -27,11 +27,11 @@ const LATER_PART = 0.05;
 interface Step {
   readonly reap: boolean;
   readonly check: false;
-  /** We close, and give the turn back. */
+  /** We are closing, and give the turn back. */
   readonly last?: boolean;
 }
 
-/** The projector of a recorder, and the name under which it takes turns; "": it takes none. */
+/** The projector of a recorder, and its caller name for turns; "": it takes none. */
 export interface RecordersProjector extends PipelinedProjector {
   readonly caller: string;
 }
@@ -41,7 +41,7 @@ export interface ShardProjectingOptions {
   readonly keys: ShardKeys;
   readonly context: RecorderContext;
   readonly runtime: Runtime;
-  /** Undefined: others project. */
+  /** Undefined: this process does not project. */
   readonly projector: RecordersProjector | undefined;
   /** Ends a series of steps. */
   readonly signal: AbortSignal;
@@ -50,7 +50,7 @@ export interface ShardProjectingOptions {
 }
 
 export class ShardProjecting {
-  /** Who folds for whom under load, and when records leave. */
+  /** Which process folds under load, and when records are sent. */
   readonly pace: Pace;
   readonly #own: ShardProjectingOptions;
   readonly #schedule: Schedule;
@@ -72,7 +72,7 @@ export class ShardProjecting {
     this.pace = new Pace(paced ? options.context.options.pace : 0);
   }
 
-  /** When to call project(), if nothing happens before. */
+  /** When to call project(), unless something happens before. */
   get next(): Moment {
     if (this.#own.projector === undefined) return "never";
     return earlier(this.#schedule.next, this.pace.foldAt ?? "never");
@@ -95,7 +95,7 @@ export class ShardProjecting {
     return this.#unfolded < UNFOLDED_MAX;
   }
 
-  /** Redis was lost: others lost it too. */
+  /** Redis was lost, probably for others too. */
   lost(now: number): void {
     this.pace.reset();
     this.#schedule.lost(now);
@@ -106,7 +106,7 @@ export class ShardProjecting {
     this.#schedule.callNow();
   }
 
-  /** The call to send along with a record; undefined: nothing is to be folded now. */
+  /** The call to send along with a record; undefined: do not fold now. */
   callWith(wanted: boolean, last = false): { readonly command: ScriptCall; readonly step: Step } | undefined {
     const { projector, shard, runtime } = this.#own;
     const now = runtime.now();
@@ -123,7 +123,7 @@ export class ShardProjecting {
     this.#unfolded++;
   }
 
-  /** What the totals said after a record of ours, in its round trip: who holds the turn still does, or we fold at once. */
+  /** Takes the totals read with a record of ours: if the turn is no longer held, we fold at once. */
   turnSeen(id: string, reply: Reply | ReplyError, sentAt: number): void {
     const now = this.#own.runtime.now();
     this.pace.clock(Number(id.split("-", 1)[0]), sentAt, now);
@@ -133,7 +133,7 @@ export class ShardProjecting {
       this.#schedule.callNow();
   }
 
-  /** Folds what was just appended before long: once for all that gathers meanwhile, and for other processes that do the same. */
+  /** Folds appended records soon: once for all that gather meanwhile, other processes' included. */
   within(linger: number): void {
     const { runtime } = this.#own;
     const part = FOLD_LEAST + runtime.random() * (FOLD_MOST - FOLD_LEAST);
@@ -153,7 +153,7 @@ export class ShardProjecting {
   }
 
   /**
-   * A deadline has come. Another process may have served it already: one cheap look before the call. Rejects with
+   * A deadline has passed. Another process may have served it already, so take a cheap look before calling. Rejects with
    * SHARDS_MISMATCH.
    */
   async project(): Promise<void> {

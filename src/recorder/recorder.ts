@@ -1,13 +1,13 @@
 /**
  * The recorder: the only writer of records, one per Socket.IO process.
  *
- * It keeps a journal a shard and has one record in flight for each; what happens meanwhile gathers in the next. So an
- * idle process appends at once (or once `linger` is used up), and a stormed one sends few, full records. A record whose fate is unclear is sent
- * again with the same seq, for ever: the projector drops what it has seen.
+ * It keeps one journal per shard, with one record in flight; operations meanwhile go into the next record. So an idle process
+ * appends at once (or after `linger`), and a busy one sends few, full records. A record whose outcome is unknown is sent again
+ * with the same seq until it is acknowledged: the projector drops duplicates.
  *
- * When the process stops here without a word, its lease runs out and the reaper gives its users back. When it only
- * stalled, or Redis lost what it had, the projector fences or ends it; the recorder finds that out with a heartbeat,
- * takes a fresh process id, sends its full state and replaces the old one.
+ * If the process crashes, its lease expires and its users are removed. If it only stalled, or Redis lost data, the projector
+ * fences or ends it; the recorder finds that out at a heartbeat, takes a new process id, sends its full state and replaces the
+ * old one.
  */
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
@@ -26,9 +26,9 @@ export class Recorder {
     const { port } = connection;
     const name = `${hostname().slice(0, HOST_LENGTH_MAX)}-${process.pid}`;
     const newId = context.newId ?? (() => `${name}.${randomBytes(6).toString("hex")}`);
-    // One id for all shards, until one of them has to register afresh on its own.
+    // One id for all shards, until one of them has to register again on its own.
     const first = newId();
-    // Without a name it takes no turn, and is not told of any.
+    // Without a caller name it takes no turn and learns of none.
     const caller = options.pace > 0 && options.linger === 0 ? first : "";
     const { prefix, shards, read } = options;
     const projector = options.project
@@ -56,17 +56,17 @@ export class Recorder {
     return this.#shards[user === "" ? 0 : shardOf(user, this.#shards.length)]!;
   }
 
-  /** What is recorded and what waits to be, shard by shard. */
+  /** What is recorded and what is pending, per shard. */
   get journals(): readonly Journal[] {
     return this.#shards.map((shard) => shard.journal);
   }
 
-  /** Process ids of the current incarnation, shard by shard. */
+  /** Process ids of the current incarnation, per shard. */
   get processes(): string[] {
     return this.journals.map((journal) => journal.process);
   }
 
-  /** Entries kept in memory, over all shards: what INV-9 bounds. */
+  /** Entries kept in memory, over all shards: bounded by INV-9. */
   get size(): number {
     return this.#shards.reduce((sum, shard) => sum + shard.journal.size, 0);
   }
@@ -77,8 +77,8 @@ export class Recorder {
   }
 
   /**
-   * Appends what is left and says goodbye, within `timeout` ms. Resolves true if every shard did; otherwise the lease
-   * runs out by itself. Idempotent.
+   * Appends the pending operations and says goodbye, within `timeout` ms. Resolves true if every shard did; otherwise the
+   * lease expires. Idempotent.
    */
   async close(timeout: number): Promise<boolean> {
     return (await Promise.all(this.#shards.map((shard) => shard.close(timeout)))).every(Boolean);

@@ -1,14 +1,14 @@
 /**
- * A look at the registration of our own process in one shard: has the projector fenced, ended or lost us? Pure.
+ * Checks the registration of this process in one shard: whether the projector has fenced, ended or lost it. Pure.
  */
 import type { ShardKeys } from "../core/keys.ts";
 import { isBefore } from "../core/stream-id.ts";
 import type { ReadCommand, Reply, ReplyError } from "../redis/port.ts";
 
 /**
- * `believed`: all is well, up to the record `seq`. `unknown`: not folded yet, or Redis was emptied; only a call of the
- * projector can tell. `over`: register afresh; `state` is what the projector says of us, if it knows us. `unread`: Redis
- * did not say.
+ * `believed`: all records up to `seq` are accepted. `unknown`: not folded yet, or Redis was emptied; only a call of the
+ * projector can tell. `over`: register again; `state` is this process's state in the projection, if any. `unread`: Redis did
+ * not answer.
  */
 export type Registration =
   | { readonly is: "believed"; readonly seq: number }
@@ -17,7 +17,7 @@ export type Registration =
 
 export interface Look {
   readonly registration: Registration;
-  /** How many shards the prefix has, by its totals; null: they do not say. */
+  /** The number of shards in the totals; null: not there. */
   readonly shards: string | null;
 }
 
@@ -29,8 +29,8 @@ export interface Appended {
 }
 
 /**
- * To be sent in the same round trip as a record, after it. How far the log is folded is read first: whatever is folded between
- * the two, the state is not behind it, and a record that seems to be lost is.
+ * Sent in the same round trip as a record, after it. How far the log is folded is read before the state: whatever is folded
+ * in between, the state is not older, so a record that seems to be lost is lost.
  */
 export function registrationCommands(keys: ShardKeys, process: string): readonly ReadCommand[] {
   return [
@@ -45,8 +45,8 @@ function stateOf(reply: Reply | ReplyError): string[] {
 }
 
 /**
- * Which of the records of a process tells whether it was lost: an entry that the log is folded beyond. The last one seldom is in
- * the moment it is appended, so an earlier one is kept until that is so.
+ * Picks the record that shows whether this process was lost: an entry that the projector has folded past. The last record
+ * rarely is at the moment it is appended, so an earlier one is kept until then.
  */
 export class Watch {
   #kept: Appended | undefined;
@@ -66,7 +66,7 @@ export class Watch {
 
   /** What the replies say, after `last` was appended. */
   see([totals, states]: readonly (Reply | ReplyError)[], last: Appended): Look {
-    // Of an earlier incarnation; or the log is not the one it was, and begins with earlier ids.
+    // Of an earlier incarnation; or the log was recreated, with earlier ids.
     if (this.#kept?.process !== last.process || isBefore(last.id, this.#kept.id)) this.#kept = last;
     if (!Array.isArray(totals) || !Array.isArray(states))
       return { registration: { is: "unread" }, shards: null };

@@ -1,6 +1,6 @@
 /**
- * Sends the records of one shard, and knows when the next heartbeat is due. With a record travel the call of the projector,
- * if there is something to fold, and now and then a look at our own registration.
+ * Sends the records of one shard, and keeps when the next heartbeat is due. The same request carries the call of the
+ * projector, if there is something to fold, and sometimes a check of this process's registration.
  */
 import type { ShardKeys } from "../core/keys.ts";
 import { RECORDS_KEPT } from "../core/limits.ts";
@@ -38,32 +38,32 @@ export class RecordSender {
     this.#lookAt = options.runtime.now() + options.context.options.heartbeat;
   }
 
-  /** When to send a record even if nothing happened. A first one at once: it opens the lease. */
+  /** When to send a record even if nothing happened. The first one at once: it starts the lease. */
   get heartbeatAt(): Moment {
     return this.#heartbeatAt;
   }
 
-  /** Redis may have less than it had: renew the lease, and look at our registration. */
+  /** Redis may have lost data: renew the lease, and check the registration. */
   renew(): void {
     this.#heartbeatAt = "now";
     this.failed();
   }
 
-  /** A record could not be sent: the next one that can takes a look along. */
+  /** A record could not be sent: the next one also checks the registration. */
   failed(): void {
     this.#lookAt = "now";
     this.#inDoubt = true;
   }
 
   /**
-   * One round trip, before which Redis is waited for. Resolves with what was seen of our registration, if a look was
-   * taken; rejects with SHARDS_MISMATCH, and when the record's fate is unclear: send the same again. `isFollowed`: another follows at once.
+   * Waits for Redis, then makes one round trip. Resolves with the state of the registration, if it was checked. Rejects with
+   * SHARDS_MISMATCH, and when the record's outcome is unknown: send the same one again. `isFollowed`: another follows at once.
    */
   async send(record: RecordEntry, isFollowed: boolean): Promise<Registration | undefined> {
     const { context, keys, projecting, runtime } = this.#own;
     const { connection } = context;
     const { heartbeat, linger } = context.options;
-    // Whether to reap is decided once Redis is there, not before a wait for it.
+    // Decide whether to reap once Redis is connected, not before waiting for it.
     await connection.ready();
     await this.#open();
     const now = runtime.now();
@@ -71,7 +71,7 @@ export class RecordSender {
     const news = presses || hasNews(record);
     const mayWait = !presses && projecting.mayWait;
     const { pace } = projecting;
-    // Under load somebody else folds, or we do a little later.
+    // Under load another process folds, or this one does slightly later.
     const along = presses ? "fold" : pace.along;
     const folds = news && along === "fold" && !(mayWait && linger > 0);
     const call = mayWait && isFollowed ? undefined : projecting.callWith(folds, record.bye === true);
@@ -141,14 +141,14 @@ export class RecordSender {
     this.#isOpen = true;
   }
 
-  /** Throws SHARDS_MISMATCH. The projector checks it too, but we may never call it. */
+  /** Throws SHARDS_MISMATCH. The projector checks it too, but this process may never call it. */
   #checkShards(found: string | null): void {
     const { shards } = this.#own.context.options;
     if (found !== null && found !== String(shards)) throw shardsMismatch(found, shards);
   }
 }
 
-/** Has it anything that a reader would see? */
+/** Whether it contains anything a reader would see. */
 function hasNews(record: RecordEntry): boolean {
   return (
     record.anonymous !== undefined ||

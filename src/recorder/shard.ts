@@ -1,6 +1,6 @@
 /**
- * The recorder of one shard: a loop that sends one record after the other. How one is sent is in sender.ts, the calls of
- * the projector in projecting.ts, the look at our own registration in registration.ts.
+ * The recorder of one shard: a loop that sends one record after another. sender.ts sends a record, projecting.ts calls the
+ * projector, registration.ts checks this process's registration.
  */
 import { hostname } from "node:os";
 import { backoff } from "../core/backoff.ts";
@@ -18,7 +18,7 @@ import type { Registration } from "./registration.ts";
 import { RecordSender } from "./sender.ts";
 import { Sleeper } from "./sleeper.ts";
 
-/** Of `linger`: how long operations gather before they are appended. */
+/** As a part of `linger`: how long operations gather before they are appended. */
 const GATHER = 0.4;
 
 export class ShardRecorder {
@@ -38,7 +38,7 @@ export class ShardRecorder {
   #saidBye = false;
   /** Until when operations gather, ms of the runtime: a part of `linger`, or the next beat. */
   #leaveAt = 0;
-  /** When to compare what is counted with what is open; one shard does it for all. */
+  /** When to compare the sockets counted with those open; one shard does it for all. */
   #compareAt: Moment;
 
   constructor(
@@ -83,15 +83,15 @@ export class ShardRecorder {
   disconnect(user: string, departure: Departure): void {
     const gathered = this.journal.dirty;
     if (!this.journal.disconnect(user, departure)) {
-      // The journal disagrees with the sockets. What it does know is sent in full, under a fresh id.
-      const cause = new Error("a socket is gone that had not come");
+      // The journal disagrees with the sockets. Send its full state under a new id.
+      const cause = new Error("a socket disconnected that had not connected");
       this.#context.onError(orInternal(cause));
       this.#registerAfresh("in doubt");
     }
     this.#noted(gathered);
   }
 
-  /** `gathered`: did anything wait to be recorded before? */
+  /** `gathered`: whether anything was pending before. */
   #noted(gathered: boolean): void {
     if (!gathered) {
       const { linger } = this.#context.options;
@@ -102,13 +102,13 @@ export class ShardRecorder {
     if (!gathered || this.#appendAt === "now") this.#sleeper.wake();
   }
 
-  /** When to append what no record holds yet. */
+  /** When to append the pending operations. */
   get #appendAt(): Moment {
     if (!this.journal.dirty) return "never";
     return this.journal.urgent ? "now" : this.#leaveAt;
   }
 
-  /** Redis is back, maybe with less than it had: renew the lease and look at our registration at once. */
+  /** Redis is back and may have lost data: renew the lease and check the registration at once. */
   reconnected(): void {
     this.#sender.renew();
     this.#projecting.callNow();
@@ -158,7 +158,7 @@ export class ShardRecorder {
     compare?.();
   }
 
-  /** Throws SHARDS_MISMATCH, which no retry can help. */
+  /** Throws SHARDS_MISMATCH, which a retry cannot fix. */
   #failed(error: unknown, isFirst: boolean): void {
     const failure = orInternal(error);
     if (failure.code === "SHARDS_MISMATCH") {
@@ -180,7 +180,7 @@ export class ShardRecorder {
   }
 
   #rebuilt(): void {
-    this.#say("warn", "the projection was built anew, since its parts did not agree");
+    this.#say("warn", "the projection was rebuilt, because its parts did not agree");
     this.#sender.renew();
     this.#sleeper.wake();
   }
@@ -189,14 +189,14 @@ export class ShardRecorder {
     this.#projecting.pace.reset();
     const before = this.journal.process;
     this.journal.restate(this.#newId());
-    this.#say("info", `${before} is ${state}; registering afresh as ${this.journal.process}`);
+    this.#say("info", `${before} is ${state}; registering again as ${this.journal.process}`);
   }
 
   #say(level: "info" | "warn", message: string): void {
     this.#context.options.logger[level](`shard ${this.#shard}: ${message}`);
   }
 
-  /** Appends what is left, states the departure of every open socket and says goodbye, within `timeout` ms. Resolves true if it did. Idempotent. */
+  /** Appends pending operations and the departure of every open socket, and says goodbye, within `timeout` ms. Resolves true if it did. Idempotent. */
   async close(timeout: number): Promise<boolean> {
     this.#closing = true;
     this.#sleeper.wake();

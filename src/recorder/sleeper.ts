@@ -1,4 +1,4 @@
-/** Sleeps of one loop, which end early when it is woken. */
+/** The sleeps of one loop, which end early when it is woken. */
 import type { Runtime } from "../time/runtime.ts";
 
 export class Sleeper {
@@ -9,7 +9,7 @@ export class Sleeper {
     this.#runtime = runtime;
   }
 
-  /** Ends the sleep there is, if any. */
+  /** Ends the current sleep, if any. */
   wake(): void {
     this.#wake?.();
   }
@@ -25,7 +25,7 @@ export class Sleeper {
     });
   }
 
-  /** Ends early only when woken after the signal has fired: what failed a moment ago is not tried again sooner. */
+  /** Ends early only when woken after the signal has fired, so that a failed attempt is not retried sooner. */
   async pause(ms: number, signal: AbortSignal): Promise<void> {
     const until = this.#runtime.now() + ms;
     while (!signal.aborted && this.#runtime.now() < until) await this.sleep(until - this.#runtime.now());

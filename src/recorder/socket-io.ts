@@ -1,5 +1,5 @@
 /**
- * Attaches a recorder to a Socket.IO server: which sockets are counted, as whom, and how they go.
+ * Attaches a recorder to a Socket.IO server: which sockets are counted, for which user, and how they disconnect.
  */
 import type { Namespace, Server, Socket } from "socket.io";
 import { orInternal, PresenceError } from "../core/errors.ts";
@@ -12,7 +12,7 @@ import type { Departure } from "../core/journal.ts";
  */
 export type UserFunction = (socket: Socket) => string | null | Promise<string | null>;
 
-/** A namespace's name, a pattern of names, or a function of the name. One that throws is told, and matches nothing. */
+/** A namespace's name, a pattern of names, or a function of the name. If it throws, `error` is emitted and it does not match. */
 export type NamespaceMatcher = string | RegExp | ((name: string) => boolean);
 
 export interface AttachOptions {
@@ -29,8 +29,8 @@ export interface Attachment {
   /** See Presence.identify. */
   identify(socket: Socket, user: string | null): void;
   /**
-   * Corrects what is counted by the sockets that Socket.IO has: events can be missed, for a library may take our listeners
-   * off, and a listener before ours may throw. Who is gone without an event counts as a dropped transport.
+   * Compares the sockets counted with those Socket.IO has, and corrects the count. Events can be missed: a library may remove
+   * our listeners, and a listener before ours may throw. A socket that is gone without an event counts as a dropped transport.
    */
   compare(): void;
   /** Stops listening; sockets stay open. */
@@ -44,15 +44,15 @@ const ANONYMOUS = "";
 const GOODBYES = new Set(["client namespace disconnect", "server namespace disconnect"]);
 
 /**
- * The namespaces there are already. Socket.IO (4.6 to 4.8) tells of later ones (`new_namespace`) and has no public list:
- * `_nsps` is the one thing we read of it that is not documented. Where it is missing, the main namespace is public.
+ * The existing namespaces. Socket.IO (4.6 to 4.8) emits `new_namespace` for later ones and has no public list: `_nsps` is the
+ * only undocumented property we read. If it is missing, only the main namespace, which is public, is used.
  */
 function existingNamespaces(io: Server): Iterable<Namespace> {
   const known: unknown = io._nsps;
   return known instanceof Map ? (known as Server["_nsps"]).values() : [io.sockets];
 }
 
-/** Whatever events there were or were not. */
+/** The open sockets, whatever events were emitted. */
 function isOpen(socket: Socket): boolean {
   return socket.connected && socket.nsp.sockets.get(socket.id) === socket;
 }
@@ -70,7 +70,7 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
   // share their listener: a server has very many.
   const tracked = new Map<Socket, string | null>();
   const attached = new Set<Namespace>();
-  /** Not to be asked about at each heartbeat: the functions in `namespaces` are the application's. */
+  /** Cached, because the functions in `namespaces` are the application's and should not run at every heartbeat. */
   const refused = new WeakSet<Namespace>();
   let detached = false;
 
@@ -116,7 +116,7 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
       settle(socket, failed(error));
       return;
     }
-    // Without a promise the socket is counted in this very turn.
+    // If `user` returns no promise, the socket is counted synchronously.
     if (typeof answer !== "object" || answer === null) {
       settle(socket, answer);
       return;
@@ -158,7 +158,7 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
       try {
         return matches(matcher, name);
       } catch (cause) {
-        const message = `a function in \`namespaces\` threw for ${name}: it counts as no match`;
+        const message = `a function in \`namespaces\` threw for ${name}: the namespace is not counted`;
         onError(new PresenceError("OPTIONS_INVALID", message, { cause }));
         return false;
       }
@@ -187,7 +187,7 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
     const existing: unknown = io._nsps;
     for (const namespace of attached) {
       for (const socket of namespace.sockets.values()) onSocket(socket);
-      // Socket.IO takes empty children of a dynamic namespace away, if so told.
+      // Socket.IO removes empty children of a dynamic namespace, if configured to.
       if (!(existing instanceof Map) || existing.get(namespace.name) === namespace) continue;
       if (namespace.sockets.size === 0) attached.delete(namespace);
     }

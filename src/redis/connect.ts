@@ -23,7 +23,7 @@ export interface ConnectOptions {
   /** A connection is closed when nothing arrives for this long while an answer is pending, ms. */
   readonly timeout: number;
   readonly name: string;
-  /** Told once if this Redis may evict keys. Without it, that is not asked. */
+  /** Called once if this Redis may evict keys. Without it, this is not checked. */
   readonly logger?: Logger | undefined;
 }
 
@@ -114,7 +114,7 @@ function open(client: IoRedis, logger: Logger | undefined): Connection {
   /** A Cluster that is ready has connections to some of its nodes: those to its masters, which take commands once they are made. */
   let masters: Promise<unknown> | undefined;
   let closed = false;
-  /** The current connection attempt, shared by all who wait for it; undefined: nobody waits. */
+  /** The current connection attempt, shared by all callers that wait for it; undefined: none waits. */
   let attempt: PromiseWithResolvers<void> | undefined;
   function settle(problem?: string): void {
     if (problem === undefined) attempt?.resolve();

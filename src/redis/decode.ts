@@ -64,8 +64,8 @@ export function streamId(reply: Came, asked: string): string {
 }
 
 /**
- * A user's slots as the hash `users` has them: `3` is a socket on slot 3, `3*2,7` two there and one on 7, `0` none: the user
- * is in grace.
+ * A user's slots, from a value of the hash `users`: `3` is one socket on slot 3, `3*2,7` two on slot 3 and one on slot 7, `0`
+ * none: the user is in grace.
  */
 export function slotsOf(reply: Came, asked: string): [slot: string, sockets: number][] {
   const value = text(reply, asked);
@@ -76,7 +76,7 @@ export function slotsOf(reply: Came, asked: string): [slot: string, sockets: num
   });
 }
 
-/** A list; of `length` items where that is given. */
+/** A list; with exactly `length` items if given. */
 export function list(reply: Came, asked: string, length?: number): readonly Reply[] {
   if (Array.isArray(reply) && (length === undefined || reply.length === length)) return reply as Reply[];
   return refuse(asked, length === undefined ? "a list" : `a list of ${length}`, reply);
@@ -92,7 +92,7 @@ export function fieldsOf(reply: Came, asked: string, count: number): (string | n
   return list(reply, asked, count).map((item) => textOrNull(item, asked));
 }
 
-/** A flat list of names and values, as HSCAN answers. */
+/** A flat list of names and values, as HSCAN returns it. */
 export function pairs(reply: Came, asked: string): [name: string, value: string][] {
   const flat = list(reply, asked);
   if (flat.length % 2 !== 0) return refuse(asked, "names with values", reply);

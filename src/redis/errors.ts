@@ -21,19 +21,19 @@ export function redisError(error: unknown): PresenceError {
   const permission =
     /PRESENCE_PERMISSION ([A-Z]+)/.exec(text) ??
     /(?:NOPERM|ACL failure).*'([^']+)' command/.exec(text) ??
-    // Redis 7.0, which names none.
+    // Redis 7.0 does not name the command.
     /executing the script can't run (this command)/.exec(text);
   if (permission !== null) {
     return new PresenceError(
       "PERMISSION",
-      `the Redis user of this connection may not run ${permission[1]!.toUpperCase()}: allow it (docs/operations.md lists what is needed)`,
+      `the Redis user of this connection may not run ${permission[1]!.toUpperCase()}: allow it (docs/operations.md lists the commands)`,
       { cause: error },
     );
   }
   if (/PRESENCE_READ/.test(text) || /xreadgroup.*(?:script|not allowed)/i.test(text)) {
     return new PresenceError(
       "READ_REFUSED",
-      'this Redis lets no script call XREADGROUP: set `read` to "range", or to "auto"',
+      'this Redis does not let scripts call XREADGROUP: set `read` to "range" or "auto"',
       { cause: error },
     );
   }
@@ -41,7 +41,7 @@ export function redisError(error: unknown): PresenceError {
   if (version !== null) {
     return new PresenceError(
       "VERSION_MISMATCH",
-      `the keys of this prefix are of version ${version[1]} of the protocol, and this is version ${version[2]}: update rollcall, or use another \`prefix\``,
+      `this prefix was written by protocol ${version[1]}, and this package speaks protocol ${version[2]}: update rollcall, or use another \`prefix\``,
       { cause: error },
     );
   }

@@ -9,7 +9,7 @@ export function evictionPolicy(info: unknown): string | null {
   return Number(field("maxmemory") ?? 0) > 0 && policy !== "noeviction" ? policy : null;
 }
 
-/** Warns once if this Redis, or a master of this Cluster, may evict keys. Never rejects: who may not ask is not told. */
+/** Warns once if this Redis, or a master of this Cluster, may evict keys. Never rejects; without permission to ask, it does not warn. */
 export async function warnOfEviction(client: IoRedis, logger: Logger): Promise<void> {
   const servers = client.nodes?.("master") ?? [client];
   const infos = await Promise.allSettled(servers.map((server) => server.call("INFO", "memory")));

@@ -17,8 +17,8 @@ export class ReplyError extends Error {
 }
 
 /**
- * The read commands the reader needs: the whole list, so it is also the list of what a read-only token must allow.
- * All are in Redis's category @read; TIME is not, so what time it is in Redis is read from the key `clock`.
+ * Every command the reader sends, and so what a read-only token must allow. All are in Redis's category @read. TIME is not,
+ * so a reader reads Redis's time from the key `clock`.
  */
 export type ReadCommand =
   | readonly ["GET" | "PTTL", key: string]

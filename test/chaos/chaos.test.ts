@@ -1,6 +1,6 @@
 /**
- * Goal: presence agrees with real clients whatever happens to the processes, to Redis and to the way there (INV-3,
- * INV-5, INV-6), and the parts of the driver that judge this judge it rightly.
+ * Goal: presence agrees with real clients whatever happens to the processes, to Redis and to the network (INV-3,
+ * INV-5, INV-6), and the parts of the driver that judge this are right.
  * Method: the judging parts as pure functions; with CHAOS=1, a short run on real processes. `npm run chaos` runs longer.
  */
 import { describe, expect, it } from "vitest";
@@ -40,26 +40,26 @@ describe("an offline reported for a user", () => {
     expect(fair("reap", historyOf([-50, "connect"], [-10, "drop"]))).toBe(false);
   });
 
-  it("is false when the user was back within the grace, and fair when not", () => {
+  it("is false when the user was back within the grace, and right otherwise", () => {
     expect(fair("grace", historyOf([-1_000, "drop"], [500, "connect"]))).toBe(false);
     expect(fair("grace", historyOf([-2_000, "drop"], [100, "connect"]))).toBe(true);
     expect(fair("grace", historyOf([-2_000, "drop"]))).toBe(true);
   });
 
-  it("is fair after a goodbye, however soon the user came back, and after one that fell together with a drop", () => {
+  it("is right after a goodbye, however soon the user came back, and after one at the same time as a drop", () => {
     expect(fair("leave", historyOf([-20, "leave"], [10, "connect"]))).toBe(true);
     expect(fair("leave", historyOf([-40, "connect"], [-20, "leave"], [-10, "drop"], [10, "connect"]))).toBe(
       true,
     );
   });
 
-  it("is false when the absence was over long before, unless the news could be that late", () => {
+  it("is false when the absence ended long before, unless the report could be that late", () => {
     const history = historyOf([-9_000, "leave"], [-8_000, "connect"]);
     expect(fair("leave", history)).toBe(false);
     expect(fair("leave", history, 8_500)).toBe(true);
   });
 
-  it("is fair as a reap of one who is away at that moment, for there is no grace then", () => {
+  it("is right as a reap of a user who is away at that moment, since there is no grace then", () => {
     const history = historyOf([-500, "drop"], [500, "connect"]);
     expect(fair("reap", history)).toBe(true);
     expect(fair("grace", history)).toBe(false);
@@ -78,7 +78,7 @@ describe("the schedule", () => {
     expect(first("one", 60)).not.toEqual(first("two", 60));
   });
 
-  it("has each fault once a round", () => {
+  it("has each fault once per round", () => {
     const two = first("one", names.length * 2);
     expect(two.slice(0, names.length).toSorted()).toEqual(names.toSorted());
     expect(two.slice(names.length).toSorted()).toEqual(names.toSorted());

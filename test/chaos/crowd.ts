@@ -1,9 +1,9 @@
 /**
- * The users and their tabs. This is where the truth is: how many sockets are open and whose they are is asked of the
- * clients, never of presence.
+ * The users and their tabs. They are the truth: how many sockets are open, and whose they are, comes from the clients, never
+ * from presence.
  *
- * Half of the users are steady: they never close a tab, they only lose connections, so nobody may ever be told that
- * they went. The others open and close tabs all the time.
+ * Half of the users are steady: they never close a tab and only lose connections, so they must never be reported offline.
+ * The others open and close tabs all the time.
  */
 import { pause } from "../../rig/pace.ts";
 import type { Random } from "../../rig/random.ts";
@@ -127,7 +127,7 @@ export class Crowd {
     }
   }
 
-  /** Everybody says goodbye. */
+  /** All users say goodbye. */
   leave(): void {
     for (const tab of this.#tabs) tab.close();
   }

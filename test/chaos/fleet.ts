@@ -38,7 +38,7 @@ export interface FleetOptions {
   /** A node told its listeners what cannot be so. */
   readonly onUntrue: (text: string) => void;
   readonly onNote: (text: string) => void;
-  /** A process ended though nobody told it to. */
+  /** A process ended although it was not stopped. */
   readonly onFailure: (error: Error) => void;
 }
 

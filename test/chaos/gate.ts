@@ -1,6 +1,6 @@
 /**
- * A TCP proxy before Redis for each process, so that a fault can meet one of them or all, and so that another Redis
- * can take the place of the first without anybody being told.
+ * A TCP proxy in front of Redis for each process, so that a fault can affect one of them or all, and so that another Redis
+ * can replace the first without any process being notified.
  */
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";

@@ -1,5 +1,5 @@
 /**
- * What a user's own clients say about when the user was there, and whether an `offline` told for the user was fair.
+ * When a user was present, as reported by the user's own clients, and whether an `offline` for the user was right.
  * Pure: the time is an argument, ms since 1970.
  */
 import type { ChangeCause } from "../../src/index.ts";
@@ -64,8 +64,8 @@ export interface Verdict {
 }
 
 /**
- * Was the user really away, without a goodbye for about as long as the grace? `reap` has no grace of its own: it is
- * fair for one who is away at that moment. For a user away still, ask again when the grace is over.
+ * Whether the user was really away, without a goodbye for about as long as the grace. `reap` has no grace: it is right for a
+ * user who is away at that moment. For a user who is still away, ask again when the grace is over.
  */
 export function isFair(
   told: Told,

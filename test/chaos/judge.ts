@@ -1,4 +1,4 @@
-/** Who was told to have gone, and whether that was so: judged once it is known whether they came back in time. */
+/** Which users were reported offline, and whether that was right: judged once it is known whether they came back in time. */
 import type { Crowd } from "./crowd.ts";
 import type { Member } from "./fleet.ts";
 import { isFair, type Told } from "./history.ts";

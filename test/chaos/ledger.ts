@@ -10,9 +10,9 @@ export interface Row {
   /** The largest difference between presence and the clients, while it lasted. */
   usersOff: number;
   socketsOff: number;
-  /** `offline` told for a user who was there, by the clients' own record. */
+  /** `offline` reported for a user who was present, by the clients' own record. */
   false: number;
-  /** The same where the promise does not hold: the lease ran out, the data was lost. */
+  /** The same where the promise does not hold: the lease expired, or the data was lost. */
   excused: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * One Socket.IO process of a run: counts its sockets, and tells the driver over IPC who came and went. Ends gracefully
- * with SIGTERM. An unhandled rejection ends it as well, which the driver takes for the bug it is.
+ * One Socket.IO process of a run: counts its sockets, and reports to the driver over IPC who came and went. Ends gracefully
+ * on SIGTERM. An unhandled rejection ends it too, which the driver treats as a bug.
  */
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -28,7 +28,7 @@ for (const type of ["online", "offline"] as const) presence.on(type, (_, change)
 let closing = false;
 process.once("SIGTERM", () => {
   closing = true;
-  // Goodbye first: the sockets that io.close() then closes have been given back already.
+  // Close presence first: the sockets that io.close() then closes are already removed.
   void presence
     .close({ timeout: CLOSE_TIMEOUT_MS })
     .then(() => io.close())

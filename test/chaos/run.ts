@@ -1,6 +1,6 @@
 /**
- * One run of chaos: opens a world, injects one fault after another while users come and go, and writes down what
- * presence said meanwhile. The seed repeats the faults, their order and what they hit; the moments are the machine's.
+ * One run of chaos: opens a world, injects one fault after another while users come and go, and logs what presence
+ * reported meanwhile. The seed repeats the faults, their order and their targets, but not the exact times.
  */
 import { until } from "../../rig/pace.ts";
 import { Random } from "../../rig/random.ts";
@@ -116,7 +116,7 @@ export async function runChaos(options: ChaosOptions): Promise<Outcome> {
     onEvent(`${name} …`, true);
     await faultNamed(name).run(scene);
     onEvent(`${name}: ${notes.join(", ")}`, false);
-    // Still of this fault: what is told late.
+    // Late reports still belong to this fault.
     await pause(CALM_MS, signal);
     judge!.judge(Date.now());
     stage = stageOf(CALM);
@@ -148,7 +148,7 @@ export async function runChaos(options: ChaosOptions): Promise<Outcome> {
     crowd.leave();
     await healed(PROMPT_BOUND_MS);
   } catch (error) {
-    // The reason is among the problems already, unless somebody outside had enough.
+    // The reason is among the problems already, unless the run was stopped from outside.
     if (!failed.signal.aborted) throw error;
   } finally {
     churning.abort();

@@ -1,4 +1,4 @@
-/** The order of the faults, from the seed alone: rounds in which each comes once, shuffled anew for each round. */
+/** The order of the faults, from the seed alone: rounds in which each comes once, shuffled for each round. */
 import type { Random } from "../../rig/random.ts";
 
 export function* scheduleOf(names: readonly string[], random: Random): Generator<string, never> {

@@ -15,15 +15,15 @@ const RECONNECT_MS = 2_000 + 2_000;
 /** Redis was away or another one came: connections are made again, and at worst a lease has to run out. */
 export const REDIS_BOUND_MS = RECONNECT_MS + LEASE_BOUND_MS;
 /**
- * Connections died without a word: a projector in a process of its own calls at the next deadline (a lease at most)
- * and gives an answer 5 s; all the rest is as when Redis was away.
+ * Connections died silently: a projector in its own process calls at the next deadline (a lease at most) and waits 5 s for
+ * a reply; everything else is as when Redis was away.
  */
 export const SILENCE_BOUND_MS = TTL_MS + 5_000 + REDIS_BOUND_MS;
 /** Nothing is to be waited for but a projector that is awake, and the clients themselves. */
 export const PROMPT_BOUND_MS = 2 * INTERVAL_MS;
 
 /**
- * How far the clients' record and what the nodes saw may lie apart on a busy machine: an absence shorter than the
- * grace by less than this may have been told.
+ * How far the clients' record and what the nodes saw may be apart on a busy machine: an absence shorter than the
+ * grace by less than this may have been reported.
  */
 export const SLACK_MS = 300;

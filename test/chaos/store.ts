@@ -1,6 +1,6 @@
 /**
  * The Redis of a run, behind the gates: restarted with its data, with an older snapshot of it or without, promoted
- * from a replica. Which server it is at the moment, only the gates know.
+ * from a replica. Only the gates know which server it is at the moment.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";

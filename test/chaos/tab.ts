@@ -1,6 +1,6 @@
 /**
- * One browser tab: a real client with a WebSocket of its own, which tries again at whichever node the load balancer
- * names when the connection is lost. It tells the crowd whenever it is connected and whenever it no longer is.
+ * One browser tab: a real client with its own WebSocket, which reconnects to whichever node the load balancer returns when
+ * the connection is lost. It notifies the crowd whenever it connects and disconnects.
  */
 import { io, type Socket } from "socket.io-client";
 import type { Member } from "./fleet.ts";

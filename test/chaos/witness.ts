@@ -1,6 +1,6 @@
 /**
- * Compares presence with the clients, again and again: on a straight way to Redis that no fault meets, so that what is
- * seen is the state of presence and not of the way there.
+ * Compares presence with the clients, again and again: over a direct connection to Redis that no fault affects, so that it
+ * sees the state of presence and not of the network.
  */
 import { Redis } from "ioredis";
 import { readerOver } from "../../src/reader/reader.ts";

@@ -32,7 +32,7 @@ export async function openWorld({ users, settings, signal, ...hooks }: WorldOpti
     const target = () => store.port;
     const fleet = await Fleet.open({ settings, target, directory, ...hooks });
     stack.defer(() => fleet.close());
-    // All of them have started or failed before the first failure is told: nothing starts behind our back.
+    // All of them have started or failed before the first failure is reported, so that nothing starts afterwards.
     const results = await Promise.allSettled(fleet.members.map((member) => fleet.start(member, signal)));
     const failure = results.find((result) => result.status === "rejected");
     if (failure !== undefined) throw failure.reason;

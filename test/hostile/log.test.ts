@@ -1,7 +1,7 @@
 /**
- * Goal: nothing anybody writes to the log stops it: what is no record is set aside, the records among it are folded.
- * Method: random bytes, huge and truncated entries, and records with something wrong in them, among those of an honest
- * process whose count is known; the projection is read as bytes, since not all of it is text any more.
+ * Goal: no entry written to the log can stop it: invalid records are set aside, and the valid ones among them are folded.
+ * Method: random bytes, huge and truncated entries, and records with errors, among those of an honest process whose count is
+ * known; the projection is read as bytes, since not all of it is text.
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";

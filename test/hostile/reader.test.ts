@@ -1,8 +1,8 @@
 /**
- * Goal: whatever a Redis, a proxy or a service in between answers, a reader answers or says what is wrong: it rejects with
- * a PresenceError, never with a TypeError and never with INTERNAL, which is a bug of ours, and it never goes on asking for ever.
- * Method: a port that answers nonsense: of the wrong shape, empty, nested, cut, not what was asked; and right answers with
- * one place in them wrong.
+ * Goal: whatever a Redis, a proxy or a service in between replies, a reader answers or reports what is wrong: it rejects with
+ * a PresenceError, never with a TypeError or INTERNAL, which is a bug in Rollcall, and it never retries without end.
+ * Method: a port with invalid replies: of the wrong shape, empty, nested, truncated, for another command; and valid replies
+ * with one error in them.
  */
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -150,7 +150,7 @@ it(
   },
 );
 
-it("sound replies are understood", async () => {
+it("valid replies are accepted", async () => {
   const reader = readerOver({ read: async (commands) => commands.map(sound) }, {}, { now: () => 1_000 });
   expect(await reader.counts()).toMatchObject({ users: 2, sockets: 3, connections: 1 });
   expect((await reader.page()).users).toMatchObject([

@@ -1,6 +1,6 @@
 /**
- * Goal: bugs that hostile input once showed stay mended.
- * Method: the smallest history that showed each.
+ * Goal: bugs found by hostile input stay fixed.
+ * Method: the smallest history that shows each.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
@@ -31,7 +31,7 @@ it("INV-2: a wrong type at the states of processes loses none of the records tha
   expect(await shard.users()).toEqual({ alice: 1 });
 });
 
-it("INV-4: a wrong type at the users tells nobody who is not counted", async () => {
+it("INV-4: with a wrong type at `users`, no change is reported for a user who is not counted", async () => {
   await shard.redis.set(shard.keys.users, "not ours");
   await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
   await fails();
@@ -68,7 +68,7 @@ it("INV-6: leases move back once when the clock went back, however many calls fa
   expect(await shard.users()).toEqual({ alice: 1, bob: 1 });
 });
 
-it("INV-7: a call that has used up its budget takes nobody else offline", async () => {
+it("INV-7: a call that has used up its budget takes no other user offline", async () => {
   const budget = 2000;
   const late = new TestShard(server.url, { budget });
   const about = { host: "h", pid: 1, version: "0", grace: 1000 };
@@ -98,7 +98,7 @@ it("INV-7: a call that has used up its budget takes nobody else offline", async 
   await late.close();
 });
 
-it("INV-1: a wrong type at the leases counts no second tab twice", async () => {
+it("INV-1: with a wrong type at `processes`, no second tab is counted twice", async () => {
   await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
   await shard.drain();
   await shard.record({ process: "p", seq: 2, operations: operations("+alice"), sockets: 2 });

@@ -1,8 +1,8 @@
 /**
- * Goal: a key of ours that somebody filled with something else stops what needs it, with an error that names it, and
- * nothing is lost: once the key is put right, everything is as if it had never been wrong, or the next level check says that
- * it is not and all start over (docs/protocol.md, "Level checks").
- * Method: two shards live the same life; in one of them any key is of any other type for a while.
+ * Goal: a key that holds another type stops what needs it, with an error that names it, and nothing is lost: once the key is
+ * restored, everything is as if it had never been wrong, or the next level check finds that it is not and rebuilds
+ * (docs/protocol.md, "Level checks").
+ * Method: two shards with the same history; in one of them any key has any other type for a while.
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";

@@ -1,7 +1,7 @@
 /**
  * Goal: a user id is text and nothing else, from the socket to the reader's answer, whatever it holds.
- * Method: ids with every character there is trouble with, and random ones, through a recorder, the projector, the changes
- * and a reader over ioredis, with one shard and with four; what cannot be an id is refused at the door.
+ * Method: ids with every problematic character, and random ones, through a recorder, the projector, the changes
+ * and a reader over ioredis, with one shard and with four; invalid ids are refused at the API.
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -42,7 +42,7 @@ const NASTY = [
 interface Path {
   recorder: Recorder;
   reader: Reader;
-  /** `+id` and `-id` as the changes told. */
+  /** `+id` and `-id`, from the changes. */
   told: string[];
   close(): Promise<void>;
 }
@@ -109,13 +109,13 @@ async function travels(path: Path, ids: readonly string[]): Promise<void> {
 }
 
 describe.each([1, 4])("with %i shard(s)", (shards) => {
-  it("hostile ids go the whole way and back as they are", async () => {
+  it("hostile ids arrive unchanged in every answer", async () => {
     const path = await start(shards);
     await travels(path, [...new Set(NASTY)]);
     await path.close();
   });
 
-  it(`random ids go the whole way and back as they are (${REPEAT})`, { timeout: TIMEOUT_MS }, async () => {
+  it(`random ids arrive unchanged in every answer (${REPEAT})`, { timeout: TIMEOUT_MS }, async () => {
     const path = await start(shards);
     const id = fc
       .oneof(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme" }), fc.string({ maxLength: 85 }))
@@ -130,7 +130,7 @@ describe.each([1, 4])("with %i shard(s)", (shards) => {
   });
 });
 
-it("what cannot be an id is refused with USER_INVALID and a reason without the id", () => {
+it("an invalid id is refused with USER_INVALID and a reason without the id", () => {
   const secret = "\ud800-secret";
   const bad: unknown[] = ["", "\ud800", "a\udc00", "\ude00\ud83d", secret, "x".repeat(257), "é".repeat(129)];
   bad.push(
@@ -162,7 +162,7 @@ it("what cannot be an id is refused with USER_INVALID and a reason without the i
   }
 });
 
-it("a reader refuses the same ids, so that nobody asks for one that cannot be", async () => {
+it("a reader refuses the same ids", async () => {
   const path = await start(1);
   for (const id of ["", "\ud800", "x".repeat(257)]) {
     await expect(path.reader.user(id)).rejects.toMatchObject({ code: "USER_INVALID" });

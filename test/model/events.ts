@@ -1,6 +1,6 @@
 /**
- * Random histories as data: what processes append, rightly and wrongly, how the clock goes, and when the projector is
- * called. world.ts carries them out.
+ * Random histories as data: what processes append, valid or not, how the clock moves, and when the projector is called.
+ * world.ts carries them out.
  */
 import fc from "fast-check";
 import type { Operation } from "../../rig/shard.ts";

@@ -1,8 +1,8 @@
 /**
- * Goal: project.lua does what docs/protocol.md says, whatever the log holds and however it is cut into calls (INV-1, INV-2,
+ * Goal: project.lua does what docs/protocol.md says, whatever the log holds and however it is split into calls (INV-1, INV-2,
  * INV-4, INV-5, INV-6).
  * Method: random histories on a real Redis and on the reference model (model/fold.ts); after every call everything
- * has to be equal: what is kept, what is told, what is set aside, what is returned. A failure prints how to repeat it.
+ * must be equal: the projection, the changes, the rejected entries, the reply. A failure prints how to repeat it.
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -74,7 +74,7 @@ it.each(READS)(
         for (const one of events) await world.do(one);
         await world.drain();
         await shard.check();
-        // Nobody renews a lease: everything is given back, and what is left is tombstones (INV-5).
+        // No lease is renewed: all users are removed, and only tombstones are left (INV-5).
         shard.now += LATER_MS;
         await world.drain(200);
         shard.now += LATER_MS;

@@ -1,6 +1,6 @@
 /**
  * A shard on a real Redis and the reference model side by side. Both get the same log and the same calls; after every
- * call everything the projection holds, everything told and everything returned has to be equal.
+ * call the projections, the changes and the replies must be equal.
  */
 import { deepStrictEqual } from "node:assert/strict";
 import { emptyProjection, type LogEntry, type Outcome, project, type Projection } from "../../model/fold.ts";
@@ -115,7 +115,7 @@ export class World {
     while (await this.call(true, budget));
   }
 
-  /** Many records of one source at once, and perhaps an end of it or of somebody's time. */
+  /** Many records of one source at once, perhaps with its end or a clock jump. */
   async crowd({ who, from, count, op, after }: CrowdEvent): Promise<void> {
     const source = this.#sources[who]!;
     const operations: Operation[] = [];

@@ -1,6 +1,6 @@
 /**
- * Goal: three nodes, each a process of its own, agree with the clients about who is there, whatever happens to a node.
- * Method: real processes that are killed, stopped and drained by signals; real clients; the truth is asked of the clients.
+ * Goal: three nodes, each its own process, agree with the clients about who is present, whatever happens to a node.
+ * Method: real processes that are killed, stopped and drained by signals; real clients, which report the truth.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,8 +16,8 @@ import { connect } from "../../rig/node.ts";
 import { until, untilEqual } from "../../rig/until.ts";
 
 /**
- * The lease where one has to run out: longer than a busy machine may hold up a node that lives, or that one is reaped as
- * well. Heartbeats come every third of it.
+ * The lease where one has to expire: longer than a busy machine may delay a live node, which would otherwise be reaped too.
+ * Heartbeats are sent every third of it.
  */
 const TTL_MS = 6_000;
 /** Where the only node is killed: it has to last no longer than the test takes to see it. */
@@ -144,7 +144,7 @@ describe.each([{ shards: 1 }, { shards: 4 }])("three nodes, $shards shard(s)", (
     const came = Array.from({ length: 12 }, (_, i) => `+u${i} connect`);
     for (const node of nodes) await untilEqual(() => sorted(node.heard), sorted(came));
 
-    // Two of three tabs of everybody: nobody goes.
+    // Two of each user's three tabs close: no user goes offline.
     const all = [...clients];
     for (const [i, client] of all.entries()) if (i % 3 !== 0) client.disconnect();
     await agrees();
@@ -154,7 +154,7 @@ describe.each([{ shards: 1 }, { shards: 4 }])("three nodes, $shards shard(s)", (
     for (const node of nodes) await untilEqual(() => sorted(node.heard), sorted([...came, ...went]));
   });
 
-  it("INV-5: a node killed with SIGKILL is reaped when its lease has run out, and the others receive the changes", async () => {
+  it("INV-5: a node killed with SIGKILL is reaped when its lease has expired, and the others receive the changes", async () => {
     const nodes = await startThree({ ttl: TTL_MS, shards });
     await populate(nodes, 9, 1);
     await agrees();
@@ -191,7 +191,7 @@ describe.each([{ shards: 1 }, { shards: 4 }])("three nodes, $shards shard(s)", (
     }
   });
 
-  it("INV-6: a node stopped beyond its lease is reaped, and registers afresh by itself when it goes on", async () => {
+  it("INV-6: a node stopped beyond its lease is reaped, and registers again by itself when it continues", async () => {
     const nodes = await startThree({ ttl: TTL_MS, shards });
     await populate(nodes, 9, 1);
     await agrees();
@@ -283,7 +283,7 @@ it("two projectors and a sweep fold everything exactly once while the nodes proj
   await agrees();
   stop.abort();
   await Promise.all([...running, sweeping]);
-  // Nothing is open and nobody projects: what Redis has of changes now is all there will be.
+  // No socket is open and no projector runs: there will be no more changes.
   const told = (await changes(shards)).map(
     ({ type, user, cause }) => `${type === "online" ? "+" : "-"}${user} ${cause}`,
   );

@@ -1,5 +1,5 @@
 /**
- * Goal: the conformance kit passes a recorder that follows docs/protocol.md, and fails one that breaks a rule of it.
+ * Goal: the conformance kit passes a recorder that follows docs/protocol.md, and fails one that breaks a rule.
  * Method: the real kit on a real Redis, with the recorder in Python as it is, and with copies in which one line is wrong.
  */
 import { spawn, spawnSync } from "node:child_process";
@@ -59,7 +59,7 @@ async function brokenRecorder(right: string, wrong: string): Promise<string> {
   return path;
 }
 
-it("the script that is packed is the one that is called, and its SHA-1 is what Redis makes of it", async () => {
+it("the script in the package is the one that is called, and its SHA-1 is the one Redis computes", async () => {
   const text = await readFile(join(directory, "project.lua"), "utf8");
   const sha1 = await readFile(join(directory, "project.sha1"), "utf8");
   const redis = new Redis(server.url);
@@ -68,7 +68,7 @@ it("the script that is packed is the one that is called, and its SHA-1 is what R
   expect(await readFile(join(root, "tsdown.config.ts"), "utf8")).toContain('writeScript("dist")');
 });
 
-it("the command line is refused with 2, help and version are told", async () => {
+it("an invalid command line exits with 2; help and version are printed", async () => {
   expect(await kit(["nonsense"])).toMatchObject({ code: 2 });
   expect(await kit(["conformance"])).toMatchObject({ code: 2 });
   expect(await kit(["conformance", "--tll", "5", "--", "true"])).toMatchObject({ code: 2 });
@@ -78,7 +78,7 @@ it("the command line is refused with 2, help and version are told", async () => 
   expect(await kit(["--version"])).toEqual({ code: 0, output: `${version}\n` });
 });
 
-it("a command that ends, or says nothing that is a line, fails with what it said", async () => {
+it("a command that ends, or prints no valid line, fails with its output", async () => {
   const args = ["conformance", "--only", "counts", "--"];
   const ended = await kit([
     ...args,
@@ -95,7 +95,7 @@ it("a command that ends, or says nothing that is a line, fails with what it said
     "-e",
     "console.log('hello'); setInterval(() => {}, 1000)",
   ]);
-  expect(babbles).toMatchObject({ code: 1, output: expect.stringContaining("no JSON") as string });
+  expect(babbles).toMatchObject({ code: 1, output: expect.stringContaining("not JSON") as string });
 });
 
 it("docs/conformance.md lists every check", async () => {
@@ -128,7 +128,7 @@ describe.skipIf(!hasPython)("the recorder in Python", () => {
     expect(code).toBe(0);
   });
 
-  it("passes every check, folded by others", async () => {
+  it("passes every check when others fold", async () => {
     const { code, output } = await kit(["conformance", "--", "python3", recorder], "");
     expect(output).not.toContain("not ok");
     expect(output).toContain("# skip the recorder does not call the projector");

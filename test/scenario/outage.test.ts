@@ -1,7 +1,7 @@
 /**
  * Goal: ten minutes without Redis under churn cost nothing but the ten minutes (INV-3, INV-9).
- * Method: a recorder on a real Redis whose way there is barred, on timers of the test's own, so that ten minutes pass in a
- * moment; then the way is opened and the real projection is read.
+ * Method: a recorder whose connection to a real Redis is blocked, on the test's own timers, so that ten minutes pass in a
+ * moment; then the connection is restored and the real projection is read.
  */
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";

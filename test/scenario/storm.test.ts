@@ -1,7 +1,7 @@
 /**
- * Goal: a reconnect storm makes few records, bounded calls and bounded memory, and tells nobody's neighbours that he left.
- * Method: two recorders with 10,000 sockets each, which all drop and return, on the same node or on the other; what the
- * projector answers is read on its way.
+ * Goal: a reconnect storm makes few records, bounded calls and bounded memory, and no user is reported offline.
+ * Method: two recorders with 10,000 sockets each, which all drop and return, on the same node or the other; the projector's
+ * replies are read on the way.
  */
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, it } from "vitest";

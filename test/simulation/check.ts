@@ -46,7 +46,7 @@ export function checkCall(called: Called, state: State, oracle: Oracle, times: T
   }
   checkFolded(called, state, oracle, times.clock);
   if (oracle.doubt) {
-    // Nothing can be told of it but its changes, which go on.
+    // Nothing can be checked but its changes, which continue.
     for (const { user, type } of state.changes) {
       if (type === "online") oracle.present.add(user);
       else oracle.present.delete(user);
@@ -81,7 +81,7 @@ function forgetAsTold(state: State, oracle: Oracle, clock: number): void {
   oracle.ended = new Map(state.ended);
 }
 
-/** INV-6: only a process whose lease ran out is reaped, and only by a call that may, with nothing of it in the log. */
+/** INV-6: only a process whose lease expired is reaped, and only by a call that may reap, with none of its records in the log. */
 function checkReaped(called: Called, state: State, oracle: Oracle, elapsed: number): void {
   let reaped = 0;
   for (const [id, { state: now, cause }] of state.processes) {
@@ -102,7 +102,7 @@ function checkReaped(called: Called, state: State, oracle: Oracle, elapsed: numb
   hold("INV-2", "the number of processes reaped", called.reaped, reaped);
 }
 
-/** INV-2: each record counts once. Of an ended process, part of the users may be given back. */
+/** INV-2: each record counts once. Some users of an ended process may already be removed. */
 function checkProcesses(state: State, oracle: Oracle): void {
   hold("INV-2", "who is known", [...state.processes.keys()].sort(), [...oracle.processes.keys()].sort());
   for (const [id, found] of state.processes) {

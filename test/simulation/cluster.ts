@@ -1,5 +1,5 @@
 /**
- * Everybody who takes part in one history, and what the events of its plan do to them.
+ * All participants of one history, and what the events of its plan do to them.
  */
 import { type Fault, type FaultCounts, Violation } from "./faults.ts";
 import type { ReadMode } from "../../src/projector/options.ts";
@@ -233,7 +233,7 @@ export class Cluster {
       this.injected.set(kind as Fault, (this.injected.get(kind as Fault) ?? 0) + 1);
   }
 
-  /** Faults end: from here on everybody who lives can do as the protocol says. */
+  /** Faults end: from here on every live process can follow the protocol. */
   calm(): void {
     this.#world.note("faults end");
     this.#faults.clear();

@@ -10,7 +10,7 @@ export const FAULTS = [
   "delay",
   /** A request arrives a second time, up to seconds later. */
   "duplicate",
-  /** The commands of somebody else run between those of a pipeline. */
+  /** Another client's commands run between those of a pipeline. */
   "interleave",
   /** A process and Redis cannot reach each other for a while. */
   "partition",

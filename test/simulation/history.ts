@@ -1,6 +1,6 @@
 /**
- * One history: its plan is carried out with everything checked after every call of the projector; then faults end,
- * everybody who lives heartbeats, and the projection has to come to the truth by a known time and stay there.
+ * One history: its plan is carried out with everything checked after every call of the projector; then faults end, every live
+ * process sends heartbeats, and the projection must reach the truth by a known time and stay there.
  */
 import type { PipelinePort } from "../../src/redis/port.ts";
 import { FENCED_LEASES } from "../../src/core/limits.ts";
@@ -129,7 +129,7 @@ function checkCalm(state: State, living: readonly Node[]): void {
   checkTruth(living, state.users, anonymous);
 }
 
-/** INV-6: nothing more is reaped, fenced or registered afresh. */
+/** INV-6: nothing more is reaped, fenced or registered again. */
 function checkStill(before: State, after: State, living: readonly Node[]): void {
   checkCalm(after, living);
   const { reaped, fenced } = after.totals;

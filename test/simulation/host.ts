@@ -1,6 +1,6 @@
 /**
- * An operating-system process in the simulation. It can crash: then nothing it waited for ever comes. It can stall, as
- * after SIGSTOP or in a long pause for garbage: then everything that comes meanwhile waits for its end.
+ * An operating-system process in the simulation. It can crash: then nothing it waits for ever happens. It can stall, as
+ * after SIGSTOP or in a long garbage collection: then everything that arrives meanwhile waits until it continues.
  */
 import type { World } from "./world.ts";
 

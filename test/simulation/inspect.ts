@@ -46,7 +46,7 @@ export interface State {
   /** Sockets of each user; 0: in grace. */
   readonly users: Counts;
   readonly totals: Record<"users" | "sockets" | "connections" | "graced" | "reaped" | "fenced", number>;
-  /** Process → deadline; 0: ended, and not yet given back. */
+  /** Process → deadline; 0: ended, with users still to be removed. */
   readonly leases: Counts;
   readonly leaving: Counts;
   readonly changes: readonly Change[];

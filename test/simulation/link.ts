@@ -1,7 +1,7 @@
 /**
- * The network between one process and Redis, as the process's connection: it loses, delays, repeats and cuts what the
- * faults of the history say, and is lost and made again as src/redis/connect.ts does it. What was sent before a loss may
- * still arrive after it.
+ * The network between one process and Redis, as the process's connection: it drops, delays, repeats and cuts as the faults of
+ * the history say, and is lost and reopened as in src/redis/connect.ts. What was sent before a loss may still arrive after
+ * it.
  */
 import { PresenceError } from "../../src/core/errors.ts";
 import { redisError } from "../../src/redis/errors.ts";
@@ -82,7 +82,7 @@ export class Link implements ReadPort, PipelinePort {
         if (this.#waiting.has(fail)) this.lose();
       });
       const answer = (replies: Replies) => {
-        // The reply to a connection that has been given up meanwhile reaches nobody.
+        // The reply to a connection that was closed meanwhile is lost.
         if (!this.#waiting.has(fail)) return;
         settled();
         this.#options.host.resume(() => resolve(replies));

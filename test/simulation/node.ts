@@ -1,5 +1,5 @@
 /**
- * One server process with its sockets, which are the truth that counts have to come to in the end (INV-3).
+ * One server process with its sockets, which are the truth that the counts must reach (INV-3).
  */
 import { GONE_MAX } from "../../src/core/journal.ts";
 import { hold, Violation } from "./faults.ts";
@@ -29,7 +29,7 @@ export class Node {
   #closing = false;
   /** Most different users at once since the process began. */
   #most = 0;
-  /** Everybody who was ever here: who came and went is remembered until it is recorded. */
+  /** All users who were ever here: one who came and went is remembered until it is recorded. */
   readonly #ever = new Set<string>();
 
   constructor({ host, link, recorder }: NodeParts) {
@@ -54,7 +54,7 @@ export class Node {
     this.#bounded();
   }
 
-  /** A socket becomes somebody else's, as attach() in src/recorder/socket-io.ts does it. */
+  /** A socket changes its user, as attach() in src/recorder/socket-io.ts does it. */
   identify(fraction: number): void {
     if (this.sockets.length === 0) return;
     this.disconnect(fraction, "leave");

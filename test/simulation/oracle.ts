@@ -1,7 +1,6 @@
 /**
- * What the projection has to hold, told by docs/protocol.md alone: the log as it was appended, and each process as the
- * records folded so far make it. Knows nothing of Redis; when Redis loses something, the simulation makes the oracle
- * lose the same.
+ * What the projection must hold, derived from docs/protocol.md alone: the log as it was appended, and each process by the
+ * records folded so far. It does not use Redis; when Redis loses something, the simulation makes the oracle lose the same.
  */
 import { FENCED_LEASES } from "../../src/core/limits.ts";
 import { LISTS, type RecordEntry } from "../../src/core/record.ts";

@@ -1,6 +1,6 @@
 /**
- * The plan of one history, made of its seed alone: who takes part, what users do, and what goes wrong when. Events say
- * whom they meet as a fraction (`pick`), because who is there then is only known when they happen.
+ * The plan of one history, made from its seed alone: who takes part, what users do, and what fails when. Events choose their
+ * target as a fraction (`pick`), because who is there is only known when they happen.
  */
 import type { ReadMode } from "../../src/projector/options.ts";
 import { FAULTS, type Fault, type ProcessFault, type RedisFault } from "./faults.ts";
@@ -60,7 +60,7 @@ export function planOf(seed: number, allowed: ReadonlySet<Fault>): Plan {
   const ttl = cast.pick([3_000, 6_000, 10_000]);
   const nodes = Array.from({ length: cast.int(2, 4) }, () => cast.chance(0.6));
   const loops = Array.from({ length: cast.pick([0, 0, 1, 1, 2]) }, () => cast.pick([200, 450, 2000]));
-  // Somebody has to project.
+  // At least one process has to project.
   if (loops.length === 0 && !nodes.includes(true)) loops.push(200);
   const end = ttl * cast.int(2, 5);
   const faults = new Set(

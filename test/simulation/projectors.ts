@@ -1,5 +1,5 @@
 /**
- * Projectors that are no recorder, in virtual time: the loop of src/projector/loop.ts, woken by the log and by deadlines, and the
+ * Projectors outside a recorder, in virtual time: the loop of src/projector/loop.ts, woken by the log and by deadlines, and the
  * sweep that a scheduler starts now and then.
  */
 import type { ReadMode } from "../../src/projector/options.ts";

@@ -10,7 +10,7 @@ import type { Server } from "./server.ts";
 import type { World } from "./world.ts";
 
 export interface Surroundings {
-  /** Everybody's connection to Redis breaks. */
+  /** All connections to Redis break. */
   readonly breakLinks: () => void;
   /** The journal of a process that runs. */
   readonly someone: (pick: number) => Journal | undefined;

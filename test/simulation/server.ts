@@ -63,7 +63,7 @@ export class Server {
   setAside = 0;
   /** Told how long after it was appended a record was folded, ms. */
   onFolded: (record: RecordEntry, ms: number) => void = () => {};
-  /** Told after every append, as a blocked XREAD is. */
+  /** Called after every append, as a blocked XREAD is woken. */
   onAppend: () => void = () => {};
   #offset = EPOCH_MS;
   #forward = 0;

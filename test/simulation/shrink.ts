@@ -1,6 +1,6 @@
 /**
- * Makes a failing history smaller while it still breaks the same invariant: first whole kinds of faults, then what comes
- * after the violation, then runs of events, ever shorter. Leaving something out does not change what the rest draws.
+ * Makes a failing history smaller while it still breaks the same invariant: removes whole kinds of faults, then everything
+ * after the violation, then shorter and shorter runs of events. Removing something does not change what the rest draws.
  */
 import type { Outcome } from "./history.ts";
 import type { Plan } from "./plan.ts";

@@ -1,5 +1,5 @@
 /**
- * Virtual time: a queue of events in order of their time, and in order of their making within one moment. Nothing
+ * Virtual time: a queue of events in order of their time, and of their creation within one moment. Nothing
  * waits; the clock jumps from one event to the next. An event may ask the real Redis something and is awaited, so no
  * two parts of a history ever run at once, and the order of everything follows from the seed.
  */
@@ -34,7 +34,7 @@ export class World {
       this.events++;
       this.#stirred = false;
       await next.run();
-      // Whoever was waiting for this event goes on in microtasks; they are all done in the next turn of the loop.
+      // Code that waited for this event continues in microtasks, which are all done in the next turn of the loop.
       if (this.#stirred) {
         await new Promise((resolve) => {
           setImmediate(resolve);
@@ -50,7 +50,7 @@ export class World {
     this.#stirred = true;
   }
 
-  /** Ends the history: for errors where nobody awaits. */
+  /** Ends the history: for errors that nothing awaits. */
   fail(error: unknown): void {
     this.#failure ??= { error };
   }

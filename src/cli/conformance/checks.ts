@@ -1,4 +1,4 @@
-/** The checks, in the order in which somebody who writes a recorder gets them to pass. docs/conformance.md lists them. */
+/** The checks, in the order in which the author of a recorder gets them to pass. docs/conformance.md lists them. */
 import { setTimeout as delay } from "node:timers/promises";
 import { Skip } from "./run.ts";
 import type { Trial } from "./trial.ts";
@@ -13,33 +13,33 @@ export interface Check {
   run(trial: Trial): Promise<void>;
 }
 
-/** How long what was said takes to be read, ms. */
+/** How long the recorder may take to read a line, ms. */
 const GATHER_MS = 200;
-/** Longer than any check takes: a grace that is not to end meanwhile. */
+/** A grace longer than any check, so that it does not end meanwhile. */
 const LONG_GRACE_MS = 600_000;
 
 function claim(holds: boolean, otherwise: string): void {
   if (!holds) throw new Error(otherwise);
 }
 
-/** Nothing was set aside, and nobody had to be fenced. */
+/** Fails if an entry was set aside or a process was fenced. */
 async function unblemished(trial: Trial): Promise<void> {
   const { rejected, everFenced } = await trial.cluster.see();
   if (rejected > 0) throw new Error(`set aside: ${[...new Set(await trial.cluster.reasons())].join("; ")}`);
   claim(everFenced === 0, `${everFenced} process(es) had to be fenced: records were lost or did not add up`);
 }
 
-/** No user was told offline, but for those named, as `ben leave`. */
+/** Fails if a user was reported offline other than those named, as `ben leave`. */
 async function told(trial: Trial, ...offline: string[]): Promise<void> {
   const seen = await trial.cluster.offline();
   const wrong = seen.filter((one) => !offline.includes(one));
-  claim(wrong.length === 0, `told offline, wrongly: ${wrong.slice(0, 5).join(", ")}`);
+  claim(wrong.length === 0, `wrongly reported offline: ${wrong.slice(0, 5).join(", ")}`);
 }
 
 /** Waits until one process is live in every shard, and it is another than `before`. */
 async function registered(trial: Trial, before: string): Promise<void> {
   await trial.until(async ({ live, fenced }) => {
-    if ((await trial.cluster.processes("live")).includes(before)) return "it did not register afresh";
+    if ((await trial.cluster.processes("live")).includes(before)) return "it did not register again";
     return live === trial.cluster.shards.length && fenced === 0
       ? undefined
       : `${live} processes are live and ${fenced} fenced, in ${trial.cluster.shards.length} shard(s)`;
@@ -55,7 +55,7 @@ function canStop(): void {
   if (process.platform === "win32") throw new Skip("a process cannot be stopped on Windows");
 }
 
-/** Ids that an encoder, a map or a shell may stumble over. */
+/** Ids that an encoder, a map or a shell may get wrong. */
 const NASTY = [
   'quote"', "back\\slash", "new\nline", "tab\t", "nul\u0000", "bell\u0007", "del\u007f", "/slash", "<b>&amp;</b>",
   "é", "e\u0301", "日本語", "😀", "👩‍👩‍👧", "\u2028", "\u2029", "\ufeffbom", " space ", " ", "0", "1e5", "-1", "null", "true", "[]", "{}", "[1]",
@@ -135,7 +135,7 @@ export const CHECKS: readonly Check[] = [
   {
     name: "2,500 connects at once",
     async run(trial) {
-      // While a record is held the others gather: more than fit into one.
+      // While a record is held, more operations gather than fit into one.
       trial.proxy.hold();
       trial.connect("holder");
       await trial.proxy.held;
@@ -172,7 +172,7 @@ export const CHECKS: readonly Check[] = [
       for (const user of ["ann", "ben"]) trial.disconnect(trial.connect(user));
       await trial.sync();
       await trial.exact();
-      // What is said while a record is held cannot leave before it: one batch.
+      // Operations given while a record is held cannot be sent before it: they are one batch.
       trial.proxy.hold();
       trial.connect("holder");
       await trial.proxy.held;
@@ -208,7 +208,7 @@ export const CHECKS: readonly Check[] = [
         await trial.sync();
         await trial.exact();
       }
-      // Sent again as they were, they are known by their seq.
+      // Records sent again unchanged are recognised by their seq.
       await unblemished(trial);
       claim((await trial.cluster.see()).reaped === 0, "it was reaped meanwhile");
     },
@@ -219,14 +219,14 @@ export const CHECKS: readonly Check[] = [
       const before = await liveProcess(trial);
       for (let round = 0; round < 5; round++) {
         trial.connect(`user-${round}`);
-        // Where addresses are translated on the way, Redis knows none of ours.
+        // Where addresses are translated on the way, Redis does not know ours.
         if ((await trial.cluster.kill(trial.proxy.addresses())) === 0) trial.proxy.cut();
         trial.connect("ann");
         await trial.sync();
         await trial.exact();
       }
       await unblemished(trial);
-      claim((await liveProcess(trial)) === before, "it registered afresh for no reason");
+      claim((await liveProcess(trial)) === before, "it registered again for no reason");
     },
   },
   {
@@ -290,7 +290,7 @@ export const CHECKS: readonly Check[] = [
       trial.disconnect(cat, "leave");
       await trial.sync();
       await trial.exact();
-      // Nobody flickers.
+      // No user flips offline and back.
       await told(trial, "cat leave");
     },
   },
@@ -340,7 +340,7 @@ export const CHECKS: readonly Check[] = [
       claim((await trial.cluster.processes("ended")).includes(id), "the last record has no `bye`");
       claim(
         trial.cluster.givenBack === 0,
-        `${trial.cluster.givenBack} users were open still at \`bye\`: \`close\` names each`,
+        `${trial.cluster.givenBack} users still had sockets at \`bye\`: list each of them in \`close\``,
       );
       await unblemished(trial);
       claim((await trial.cluster.see()).reaped === 0, "it was reaped");

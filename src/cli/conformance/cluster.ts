@@ -9,7 +9,7 @@ import { parseReply } from "../../projector/call.ts";
 import { type Reply, RespClient } from "./resp.ts";
 
 export interface Seen {
-  /** User → sockets, of all shards; 0: in grace. A user in the wrong shard stands under `<id> (in shard n)`. */
+  /** User → sockets, of all shards; 0: in grace. A user in the wrong shard has the key `<id> (in shard n)`. */
   readonly users: Record<string, number>;
   readonly sockets: number;
   /** Processes by state, in all shards. */
@@ -29,7 +29,7 @@ export class Cluster {
   readonly #redis: RespClient;
   #calling: Promise<void> | undefined;
   #stopped = false;
-  /** Users taken off ended processes, ever: a recorder that closes well leaves none. */
+  /** Users removed from ended processes so far: a recorder that closes properly leaves none. */
   givenBack = 0;
 
   private constructor(redis: RespClient, prefix: string, shards: number) {
@@ -94,7 +94,7 @@ export class Cluster {
     return (entries.flat() as [string, string[]][]).map(([, fields]) => fields[1]!);
   }
 
-  /** Everybody who was ever told offline, in order, with the cause: `ben leave`. */
+  /** Every user reported offline so far, in order, with the cause: `ben leave`. */
   async offline(): Promise<string[]> {
     const entries = await Promise.all(
       this.shards.map(({ changes }) => this.#redis.call("XRANGE", changes, "-", "+")),
@@ -108,7 +108,7 @@ export class Cluster {
     );
   }
 
-  /** What the first record of a process said: `protocol`, `ttl`, `grace`. */
+  /** `protocol`, `ttl` and `grace` of a process's first record. */
   async about(process: string): Promise<Readonly<Record<string, string | undefined>>> {
     const [about, state] = await this.#redis.transaction([
       ["HGET", this.shards[0]!.about, process],
@@ -123,7 +123,7 @@ export class Cluster {
     return pairs(states).flatMap(([id, text]) => (text.startsWith(`${state} `) ? [id] : []));
   }
 
-  /** The text in `:states`; empty: not known. */
+  /** The text in `:states`; empty: unknown. */
   async stateOf(process: string): Promise<string> {
     return String((await this.#redis.call("HGET", this.shards[0]!.states, process)) ?? "");
   }
@@ -132,7 +132,7 @@ export class Cluster {
     await this.#redis.call("XADD", this.shards[shard]!.records, "*", ...fields);
   }
 
-  /** Everything is gone, as after FLUSHALL; other prefixes stay. */
+  /** Deletes everything under the prefix, as FLUSHALL would; other prefixes stay. */
   async empty(): Promise<void> {
     await this.#redis.transaction(this.shards.map(({ list }) => ["DEL", ...list]));
   }
@@ -147,7 +147,7 @@ export class Cluster {
     return killed;
   }
 
-  /** Removes all it has made. */
+  /** Removes everything it created. */
   async close(): Promise<void> {
     this.#stopped = true;
     await this.#calling?.catch(() => {});

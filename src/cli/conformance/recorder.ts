@@ -25,7 +25,7 @@ export class RecorderProcess {
   /** Of standard error, the end. */
   #stderr = "";
   #ended: string | undefined;
-  /** Errors that it told; a recorder tells one when it has given up. */
+  /** Errors it reported; a recorder reports one when it has given up. */
   readonly errors: string[] = [];
 
   constructor([program = "", ...args]: readonly string[]) {
@@ -42,18 +42,18 @@ export class RecorderProcess {
   }
 
   send(line: object): void {
-    // Some readers of lines end one at these too.
+    // Some line readers also split at these characters.
     const text = JSON.stringify(line).replaceAll(/[\u0085\u2028\u2029]/g, escaped);
     this.#input.write(`${text}\n`);
   }
 
-  /** Resolves with the first line that fits. Rejects when the recorder ends, tells an error, or takes longer than `ms`. */
+  /** Resolves with the first matching line. Rejects when the recorder ends, reports an error, or takes longer than `ms`. */
   async hear(what: string, fits: (line: Line) => boolean, ms: number): Promise<Line> {
     const until = performance.now() + ms;
     for (;;) {
       const found = this.#lines.find(fits);
       if (found !== undefined) return found;
-      if (this.errors.length > 0) throw new Error(`the recorder told an error: ${this.errors[0]}`);
+      if (this.errors.length > 0) throw new Error(`the recorder reported an error: ${this.errors[0]}`);
       if (this.#ended !== undefined) throw new Error(`waiting for ${what}: ${this.#ended}${this.#words()}`);
       const left = until - performance.now();
       if (left <= 0) throw new Error(`the recorder did not say ${what} within ${ms} ms${this.#words()}`);
@@ -94,7 +94,7 @@ export class RecorderProcess {
       if (typeof line.error === "string") this.errors.push(line.error);
       this.#lines.push(line);
     } catch {
-      this.errors.push(`a line that is no JSON: ${text.slice(0, 200)}`);
+      this.errors.push(`a line that is not JSON: ${text.slice(0, 200)}`);
     }
     this.#wake();
   }

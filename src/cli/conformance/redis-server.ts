@@ -31,7 +31,7 @@ export async function findRedis(url: string | undefined): Promise<Redis> {
   throw new Error("no Redis: set REDIS_URL, or install redis-server so that it is on PATH");
 }
 
-/** Undefined: there is no such program. */
+/** Undefined: the program does not exist. */
 async function start(name: string): Promise<Redis | undefined> {
   const port = await freePort();
   const directory = await mkdtemp(join(tmpdir(), "rollcall-conformance-"));
@@ -42,7 +42,7 @@ async function start(name: string): Promise<Redis | undefined> {
     child.once("exit", () => resolve());
     child.once("error", () => resolve());
   });
-  // Whatever ends us, it goes along.
+  // Stop it however this process ends.
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
   const stop = async () => {

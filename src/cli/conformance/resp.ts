@@ -1,4 +1,4 @@
-/** The least client of Redis that the kit needs, so that `npx rollcall conformance` installs nothing else. RESP2. */
+/** A minimal Redis client (RESP2), so that `npx rollcall conformance` installs nothing else. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
@@ -26,7 +26,7 @@ export class RespClient {
     });
   }
 
-  /** Rejects when nobody listens there, or the password is wrong. */
+  /** Rejects when the connection fails, or the password is wrong. */
   static async open(url: string): Promise<RespClient> {
     const { hostname, port, username, password, pathname, protocol } = new URL(url);
     if (protocol !== "redis:")
@@ -81,7 +81,7 @@ export class RespClient {
   }
 }
 
-/** One reply; undefined: it has not come whole. */
+/** One reply; undefined: it is not complete yet. */
 function parse(bytes: Buffer, at: number): { reply: Reply; end: number } | undefined {
   const line = bytes.indexOf("\r\n", at);
   if (line < 0) return undefined;

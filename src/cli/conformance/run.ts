@@ -1,4 +1,4 @@
-/** Runs checks, several at a time, and gives their outcomes in the order of the list. */
+/** Runs checks, several at a time, and returns their outcomes in the order of the list. */
 import type { Check } from "./checks.ts";
 import type { Redis } from "./redis-server.ts";
 import { Trial } from "./trial.ts";
@@ -47,7 +47,7 @@ async function run(redis: Redis, check: Check, { command, ttl }: RunOptions): Pr
     trial = await Trial.start({ command, ttl, redis: redis.url, shards, grace }, check.projecting ?? true);
     await check.run(trial);
     const { errors } = trial.recorder;
-    if (errors.length > 0) throw new Error(`the recorder told an error: ${errors[0]}`);
+    if (errors.length > 0) throw new Error(`the recorder reported an error: ${errors[0]}`);
     return { name, ok: true, ms: took() };
   } catch (error) {
     if (error instanceof Skip) return { name, ok: true, skipped: error.message, ms: took() };

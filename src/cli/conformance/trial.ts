@@ -1,4 +1,4 @@
-/** One check under way: a recorder of its own under a prefix of its own, and what its sockets should come to. */
+/** One running check: a recorder and a prefix of its own, and the counts its sockets should add up to. */
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { Cluster, type Seen } from "./cluster.ts";
@@ -14,7 +14,7 @@ export interface TrialOptions {
   readonly grace: number;
 }
 
-/** How long the recorder may take for anything, beside its lease, ms. */
+/** How long the recorder may take for anything, besides its lease, ms. */
 const PATIENCE_MS = 5_000;
 const POLL_MS = 20;
 const PROJECT_MS = 20;
@@ -26,12 +26,12 @@ export class Trial {
   readonly ttl: number;
   readonly grace: number;
   readonly patience: number;
-  /** Open sockets, and as whom. */
+  /** Open sockets and their users. */
   readonly #open = new Map<number, string | null>();
   readonly #inGrace = new Set<string>();
   #numbers = 0;
   #syncs = 0;
-  /** Does the recorder say that it calls the projector? */
+  /** Whether the recorder says that it calls the projector. */
   projects = false;
 
   private constructor(cluster: Cluster, proxy: Proxy, { command, ttl, grace }: TrialOptions) {
@@ -66,7 +66,7 @@ export class Trial {
     }
   }
 
-  /** null: nobody. Returns the socket. */
+  /** null: anonymous. Returns the socket. */
   connect(user: string | null): number {
     const socket = ++this.#numbers;
     this.#open.set(socket, user);
@@ -85,14 +85,14 @@ export class Trial {
     this.recorder.send({ disconnect: socket, how });
   }
 
-  /** Resolves once all that was said before is in the log. */
+  /** Resolves once everything given before is in the log. */
   async sync(): Promise<void> {
     const sync = ++this.#syncs;
     this.recorder.send({ sync });
     await this.recorder.hear(`{"synced":${sync}}`, ({ synced }) => synced === sync, this.patience);
   }
 
-  /** Says that the server closes; all departures are expected to be in the log when it resolves. */
+  /** Closes the server; all departures must be in the log when it resolves. */
   async close(): Promise<void> {
     this.recorder.send({ close: true });
     for (const user of this.#open.values()) if (user !== null && this.grace > 0) this.#inGrace.add(user);
@@ -100,7 +100,7 @@ export class Trial {
     await this.recorder.hear('{"closed":true}', ({ closed }) => closed === true, this.patience);
   }
 
-  /** Waits for the counts to be those of the open sockets. Rejects with what differs. */
+  /** Waits until the counts equal the open sockets. Rejects with the difference. */
   async exact(): Promise<Seen> {
     const users: Record<string, number> = Object.create(null) as Record<string, number>;
     for (const user of this.#inGrace) users[user] = 0;
@@ -108,7 +108,7 @@ export class Trial {
     return this.until((seen) => difference(seen, users, this.#open.size));
   }
 
-  /** Waits until `problem` has none. Rejects with the last it had. */
+  /** Waits until `problem` returns undefined. Rejects with its last result. */
   async until(problem: (seen: Seen) => string | undefined | Promise<string | undefined>): Promise<Seen> {
     const until = performance.now() + this.patience;
     for (;;) {
@@ -116,7 +116,7 @@ export class Trial {
       const last = await problem(seen);
       if (last === undefined) return seen;
       if (this.recorder.errors.length > 0)
-        throw new Error(`the recorder told an error: ${this.recorder.errors[0]}`);
+        throw new Error(`the recorder reported an error: ${this.recorder.errors[0]}`);
       if (performance.now() > until) {
         const reasons = [...new Set(await this.cluster.reasons())];
         throw new Error(reasons.length === 0 ? last : `${last}; set aside: ${reasons.join("; ")}`);
@@ -133,7 +133,7 @@ export class Trial {
   }
 }
 
-/** How many differences a reason names. */
+/** Most differences listed in a reason. */
 const NAMED = 3;
 
 function difference(seen: Seen, users: Record<string, number>, sockets: number): string | undefined {

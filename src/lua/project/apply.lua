@@ -1,5 +1,5 @@
 function(v, slot, step)
-  -- `v` with one socket more or less on a slot; false: none is left; nil: there was none to take away.
+  -- `v` with one socket more or fewer on a slot; false: none is left; nil: there was none to remove.
   local out, c, found = {}, 0, false
   for one in string.gmatch(v, '[^,]+') do
     local s, k = match(one, '^(%d+)%*?(%d*)$')

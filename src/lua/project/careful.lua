@@ -1,18 +1,18 @@
---[[ careful: the rules of docs/protocol.md one after the other, for what the quick path does not take, and all that is not
-  folding: level checks, clocks that went back, registering, fencing, reaping, grace. Rare, so it is one function, made when
-  it is called. Each phase reads first and writes last. ]]
+--[[ careful: the rules of docs/protocol.md in order, for everything the quick path does not handle, and everything that is
+  not folding: level checks, clocks that went back, registering, fencing, reaping, grace. It is rare, so it is one function,
+  created when it is called. Each phase reads first and writes last. ]]
 -- gives: back busy careful drained due_at longest lowest more_fields pass put remembered scan slots totals work
 -- reads: LEAVING PROCESSES TOTALS apply call connections due expire fenced fold follow_clock format more now open reap reaped rebuilt rejected sockets t users valid
 local function careful()
   if not apply then apply = APPLY end
   if not valid then valid = VALID end
-  -- What the quick path may have added up before it gave up.
+  -- The quick path may have changed these before it gave up.
   users, sockets, connections, due = tonumber(t[3] or 0), tonumber(t[4] or 0), tonumber(t[5] or 0), nil
   local work = 0
   local more_fields = call('HMGET', TOTALS, 'rejected', 'fenced', 'reaped', 'grace', 'back', 'slots', 'scan', 'pass', 'rebuilt', 'known')
   local longest, back = tonumber(more_fields[4] or 0), more_fields[5] == '1'
   local slots, scan, pass = tonumber(more_fields[6] or 0), more_fields[7] or '0', more_fields[8] or ''
-  -- How many processes `states` holds, as calls have added and taken them.
+  -- How many processes `states` holds, by what calls have added and removed.
   local remembered = tonumber(more_fields[10] or 0)
   local totals = {} -- further fields of totals to write: name, value, …
 
@@ -38,7 +38,7 @@ local function careful()
   local drained = fold()
   local busy = not drained
   if drained then
-    -- Only now: a heartbeat that is still in the log keeps its process alive (INV-6).
+    -- Only when the log is drained: a heartbeat still in it keeps its process alive (INV-6).
     busy = reap()
     if not busy then busy = expire() end
   end
@@ -54,7 +54,7 @@ local function careful()
   put('scan', scan)
   put('pass', pass)
   local lowest = call('ZRANGE', PROCESSES, 0, 0, 'WITHSCORES')
-  -- Ended processes to give back, or graces to move: not for the quick path.
+  -- Users of ended processes to remove, or graces to move: the quick path does neither.
   put('unfinished', (lowest[2] == '0' or back) and '1' or '0')
   if not drained then
     due = nil

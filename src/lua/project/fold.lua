@@ -1,17 +1,17 @@
--- fold: the records of the log, in its order, one by one.
+-- fold: the records of the log, in order, one by one.
 -- gives: CAUSE carry_out fold fold_record read register registered
 -- reads: ABOUT BY_RANGE PROCESSES RECORDS budget call cause_of connections count dead encode entries fence find finish floor folded forget_the_dead format is keep_of known longest look_up match now operations parse preclude process_of records save_states set_aside size skipped slots sockets start_steps take_off take_step tell_about to_head touch try weight work write_steps
 
-local registered -- how many processes there are, once that is asked for
+local registered -- how many processes there are, once read
 
 local CAUSE = { false, 'disconnect', 'leave', 'bye' }
 
--- All of the record, or nothing of it. Returns nil, or why the process has to be fenced.
+-- Applies the whole record or none of it. Returns nil, or why the process has to be fenced.
 local function carry_out(record, p, at)
   local lists, undo, sum = record.lists, {}, 0
   for l = 1, #lists do look_up(lists[l][2]) end
   local reason
-  -- Whoever is named by an ended process is so no more, since before this record.
+  -- Users of an ended process lost those sockets before this record.
   if next(dead) then
     for l = 1, #lists do
       for _, id in ipairs(lists[l][2]) do
@@ -72,14 +72,14 @@ end
 local function fold_record(record, at)
   local p = process_of(record.id)
   records = records + 1
-  -- An ended process is a tombstone: a late copy of its first record must not bring it back. An unknown one that begins
-  -- amid its story finds out by itself (rule 3).
+  -- An ended process is a tombstone: a late copy of its first record must not bring it back. An unknown process whose
+  -- record is not its first finds that out by itself (rule 3).
   if not p and record.seq > 1 or p and p.state == 'ended' then
     skipped = skipped + 1
     return
   end
   if not p then
-    -- Those of this call are written at its end.
+    -- Those registered in this call are written at its end.
     registered = registered or call('ZCARD', PROCESSES)
     if registered >= PROCESSES_MAX then return 'too many processes' end
     registered = registered + 1
@@ -126,11 +126,11 @@ local function read()
   entries = BY_RANGE and reply or reply and reply[1] and reply[1][2] or {}
 end
 
--- Returns whether the log is drained. What was folded leaves it, so its length is the lag.
+-- Returns whether the log is drained. Folded records leave it, so its length is the lag.
 local function fold()
   if weight > ENTRY_BYTES_MAX and call('XLEN', RECORDS) == 1 then
     call('XTRIM', RECORDS, 'MAXLEN', 0)
-    -- Its id, which is the last one: the log is made anew, and nobody has to know.
+    -- This id is the last possible one: recreate the log; no process needs to know.
     call('DEL', RECORDS)
     set_aside('', {}, 'too large to be a record')
     folded = format('%.0f-0', now)
@@ -139,7 +139,7 @@ local function fold()
   read()
   local last_entry, ahead = #entries, false
   if last_entry == 0 then return true end
-  -- The group may have been moved past the head of the log.
+  -- The group may be past the head of the log.
   if not BY_RANGE then
     local head = call('XRANGE', RECORDS, '-', '+', 'COUNT', 1)
     if head[1] and head[1][1] ~= entries[1][1] then
@@ -178,7 +178,7 @@ local function fold()
     call('XTRIM', RECORDS, 'MINID', folded)
     call('XDEL', RECORDS, folded)
   end
-  -- Ids that the clock has not reached: nothing could be appended before it does, so the log is made anew once it is empty.
+  -- Ids ahead of the clock: new ids would follow them until the clock catches up, so the log is recreated once it is empty.
   if ahead or #seq >= 15 then
     if call('XLEN', RECORDS) == 0 then
       call('DEL', RECORDS)

@@ -1,36 +1,36 @@
 --[[
   project: one call of the projector. fold -> reap -> expire, atomic and bounded. docs/protocol.md is the specification.
 
-  KEYS[1]  {presence}:records    stream  the log: what is not folded yet; read through the group `projector`
-  KEYS[2]  {presence}:users      hash    user id -> slots of the processes it has sockets on: `3`, `3*2,7`; `0` in grace
+  KEYS[1]  {presence}:records    stream  the log: records not folded yet; read through the group `projector`
+  KEYS[2]  {presence}:users      hash    user id -> slots of the processes the user has sockets on: `3`, `3*2,7`; `0` in grace
   KEYS[3]  {presence}:totals     hash    see below
   KEYS[4]  {presence}:processes  zset    `<slot>:<process id>` -> lease deadline, ms; 0 once it has ended
   KEYS[5]  {presence}:states     hash    process id -> `<state> <seq> <sockets> <anonymous> <connections> <slot> <grace>`
   KEYS[6]  {presence}:about      hash    process id -> JSON: host, pid, version, protocol, started, ttl, reason, cause, ended
   KEYS[7]  {presence}:leaving    zset    user in grace -> deadline, ms
   KEYS[8]  {presence}:changes    stream  transitions, capped
-  KEYS[9]  {presence}:rejected   stream  entries that are no records, capped
+  KEYS[9]  {presence}:rejected   stream  entries that are not valid records, capped
   KEYS[10] {presence}:ended      zset    process id -> until when it is remembered, ms
-  KEYS[11] {presence}:clock      string a time, at which the key expires: with PTTL it tells a reader what time it is here
+  KEYS[11] {presence}:clock      string  the time at which the key expires: with PTTL, a reader derives Redis's clock
   No key is derived: an engine that locks by key (Upstash) locks one shard.
 
-  ARGV[1]  shards    how many shards the caller believes the prefix has
-  ARGV[2]  budget    most units of work of one call, about: an operation, a record, a user looked at by the reaper or let out
-                     is one each. One record may exceed it (INV-7)
-  ARGV[3]  reap      '1': leases and graces that ran out may end; '0': not yet (the caller has just reconnected)
-  ARGV[4]  now_ms    '' for the clock of this Redis; a test passes its own
-  ARGV[5]  caller    who calls, for the turn (pace); '' for one who takes none
-  ARGV[6]  read      'group', or 'range' for an engine that lets no script call XREADGROUP
-  ARGV[7]  check     '': the level checks are made once a second; '1': in this call; '2': and it is checked first that this
-                     user may run every command that a call may need, so that nothing is left half written
-  ARGV[8]  'last' gives the turn back: the caller closes
+  ARGV[1]  shards    the caller's number of shards
+  ARGV[2]  budget    approximate limit on units of work per call: an operation, a record, or a user checked by the reaper or
+                     removed is one each. One record may exceed it (INV-7)
+  ARGV[3]  reap      '1': expired leases and graces may end; '0': not yet (the caller has just reconnected)
+  ARGV[4]  now_ms    '' for the clock of this Redis; tests pass their own
+  ARGV[5]  caller    the caller's name, for the turn (pace); '' for a caller that takes no turn
+  ARGV[6]  read      'group', or 'range' for an engine that does not let scripts call XREADGROUP
+  ARGV[7]  check     '': the level check runs once a second; '1': in this call; '2': also check first that this user may run
+                     every command that a call may need, so that nothing is left half written
+  ARGV[8]            'last' gives the turn back: the caller is closing
 
-  Returns a flat array; its slots are listed once, in src/projector/call.ts.
+  Returns a flat array; its items are listed in src/projector/call.ts.
 
-  Fails before its first write, with `PRESENCE_SHARDS`, `PRESENCE_VERSION` (a newer projector has been here),
-  `PRESENCE_TYPE <key>` and `PRESENCE_READ` (this engine lets no script call XREADGROUP: use 'range').
-  The careful path looks at the types of all keys first. When `changes` is given another type, the quick path may fail after it
-  wrote `leaving`; the next level check then finds that the parts do not agree and rebuilds.
+  Fails before its first write, with `PRESENCE_SHARDS`, `PRESENCE_VERSION` (a newer projector has run),
+  `PRESENCE_TYPE <key>` and `PRESENCE_READ` (this engine does not let scripts call XREADGROUP: use 'range').
+  The careful path checks the types of all keys first. If `changes` is replaced by another type, the quick path may fail after
+  writing `leaving`; the next level check then finds that the parts do not agree and rebuilds.
 ]]
 -- gives: ABOUT BY_RANGE CALLER CHANGES ENDED LEAVING MAY_REAP PROCESSES RECORDS REJECTED STATES TOTALS USERS apply budget byte call change changes connections count decode due encode entries fenced find floor folded folded_ever format given_back graced held left match more now operations pcall ran reaped rebuilt records rejected size skipped sockets sub t tonumber try type unpack users valid weight why
 -- reads: nothing
@@ -50,7 +50,7 @@ else
   now = tonumber(ARGV[4])
 end
 
--- The fields of totals that a call reads. What is written of them is written once, at the end (tail.lua).
+-- The fields of totals that every call reads. They are written once, at the end (tail.lua).
 local t = try('HMGET', TOTALS, 'shards', 'protocol', 'users', 'sockets', 'connections', 'folded', 'change', 'records',
   'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced', 'unfinished')
 if t.err then error(find(t.err, 'WRONGTYPE', 1, true) and 'PRESENCE_TYPE ' .. TOTALS .. ': holds another type' or t.err, 0) end
@@ -58,14 +58,14 @@ local users, sockets, connections = tonumber(t[3] or 0), tonumber(t[4] or 0), to
 local folded, change, folded_ever, ran = t[6] or '0-0', t[7] or '0-0', tonumber(t[8] or 0), tonumber(t[9] or 0)
 local due, size, graced = tonumber(t[10] or -1), tonumber(t[11] or 1), tonumber(t[18] or 0)
 
--- What this call did, for the reply.
+-- Counters of this call, for the reply.
 local records, operations, skipped, fenced, rejected, reaped, given_back, changes, held, left = 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 local more, rebuilt = 0, 0
 
--- Made where they are first needed: a call pays for each closure it makes.
+-- Created where they are first needed: each closure costs a call time.
 local apply, valid
 
--- Why the quick path does not do; nil: it does.
+-- Why the quick path cannot be used; nil: it can.
 local why
 if t[1] ~= ARGV[1] then why = 'shards'
 elseif t[2] ~= PROTOCOL then why = 'protocol'
@@ -78,15 +78,15 @@ elseif now - tonumber(t[12] or 0) >= CHECK_MS then
   if busy or now - tonumber(t[12] or 0) >= CHECK_IDLE_MS or try('HLEN', USERS) ~= users then why = 'check' end
 end
 
--- How many records are likely to fill the budget, by what the last call met.
+-- How many records are likely to fill the budget, from the records of the last call.
 local count = floor(budget / size)
 if count < 1 then count = 1 elseif count > RECORDS_MAX then count = RECORDS_MAX end
--- How heavy the log is, by its first nodes; some engines do not tell, and some users may not ask.
+-- The size of the log, estimated from its first nodes; not every engine supports this, and not every user may run it.
 local weight = try('MEMORY', 'USAGE', RECORDS)
 if type(weight) ~= 'number' then weight = 0 end
 if weight > READ_BYTES then
   local length = call('XLEN', RECORDS)
-  -- Alone, it can be told without reading it.
+  -- With a single entry, its size is known without reading it.
   if length == 1 and weight > ENTRY_BYTES_MAX then why = 'size' end
   count = math.max(1, math.min(count, floor(READ_BYTES * length / weight)))
 end
@@ -104,10 +104,10 @@ if not why then
     entries, why = nil, 'read'
   elseif not entries or not entries[1] then
     entries = nil
-    -- Nothing to read, although something is there: somebody moved the group, or a call failed half-way.
+    -- The group reads nothing although the log has entries: the group was moved, or a call failed half-way.
     if not BY_RANGE and call('XLEN', RECORDS) > 0 then why = 'place' end
   end
-  -- As long as there is more to read, it is too early to reap: the next record may renew a lease.
+  -- While there is more to read, it is too early to reap: the next record may renew a lease.
   -- The quick path sees whether what it folds renews all that is due.
   if not why and due >= 0 and due <= now and not entries then why = 'due' end
 end

@@ -1,4 +1,4 @@
--- parse: is this entry a record? Reads and writes no key.
+-- parse: checks and decodes an entry of the log. Reads no key; set_aside writes `rejected`.
 -- gives: RANK list_of parse set_aside whole
 -- reads: REJECTED byte call decode find format rejected sub valid
 
@@ -44,7 +44,7 @@ local function parse(fields)
   for i = 7, count, 2 do
     local name, value = fields[i], fields[i + 1]
     local at = RANK[name]
-    -- Fields of later versions, which change nothing that this one knows.
+    -- Fields of later versions, which do not change the meaning of those known here.
     if at then
       if at <= rank then return nil, name .. ' is not in its place' end
       rank = at
@@ -76,13 +76,13 @@ local function parse(fields)
   return record
 end
 
--- Keeps a malformed entry, cut, with its reason.
+-- Keeps a malformed entry, truncated, with its reason.
 local function set_aside(id, fields, reason)
   local copy, values = {}, #fields
   if values > KEPT_VALUES then values = KEPT_VALUES end
   for i = 1, values do
     local value, last = fields[i], ID_BYTES_MAX
-    -- Whole characters: the byte after the cut must not go on with one.
+    -- Cut at a whole character: the next byte must not be a continuation byte.
     for _ = 1, 3 do
       local after = byte(value, last + 1)
       if after and after >= 128 and after <= 191 then last = last - 1 end

@@ -1,11 +1,11 @@
---[[ quick: folds what was read if every record of it is ordinary: of a live process, the next one, adding up, ending nobody.
+--[[ quick: folds what was read if every record of it is ordinary: of a live process, the next in sequence, adding up, ending no process.
   Step by step, so that the outcome never depends on how many records a call folds (INV-12). Otherwise says why in `why`, having
   written nothing. Nothing here is a function, but for what several tabs need: a call pays for each closure it makes. ]]
 -- gives: nothing
 -- reads: BY_RANGE CHANGES LEAVING PROCESSES RECORDS STATES USERS apply budget byte call change changes connections count decode due encode entries find floor folded format graced match more now operations records size sockets users valid why
 if entries and not why then repeat
   local last_entry, ids, n = #entries, {}, 0
-  -- The processes, all in one command.
+  -- All processes, in one command.
   local names, procs, met, mets = {}, {}, {}, 0
   for e = 1, last_entry do
     local f = entries[e][2]
@@ -27,7 +27,7 @@ if entries and not why then repeat
   end
   if why then break end
 
-  -- lists, four values each: where it ends in `ids`, its process, its kind, until when grace keeps who goes in it (false: not).
+  -- lists, four values each: its end in `ids`, its process, its kind, and the end of the grace of users who leave in it (false: none).
   local lists, last_list, taken = {}, 0, last_entry
   for e = 1, last_entry do
     local f = entries[e][2]
@@ -44,11 +44,11 @@ if entries and not why then repeat
       local name, value = f[i], f[i + 1]
       local kind = name == 'connect' and 1 or name == 'disconnect' and 2 or name == 'leave' and 3 or name == 'close' and 4
         or name == 'anonymous' and 5 or name == 'sockets' and 6 or name == 'connections' and 7 or 0
-      -- In this order, each once.
+      -- In this order, each at most once.
       if kind <= rank then why = name break end
       rank = kind
       if kind <= 4 then
-        -- By its size first, then by its first byte: cjson takes an object for a list.
+        -- Check the size, then the first byte: cjson does not distinguish an object from a list.
         if #value > LIST_BYTES_MAX or byte(value) ~= 91 then why = name break end
         if find(value, '[\128-\255]') then
           if not valid then valid = VALID end
@@ -89,7 +89,7 @@ if entries and not why then repeat
   end
   if why then break end
 
-  -- A lease that ran out, as far as was known: is it one that these records renew? Of the lowest, one is not of theirs.
+  -- A lease that has expired as far as known: do these records renew it? If one of the lowest leases is not theirs, no.
   if due >= 0 and due <= now and last_entry < count then
     local lowest = call('ZRANGE', PROCESSES, 0, mets, 'WITHSCORES')
     -- Fewer than there must be: they are gone.
@@ -124,7 +124,7 @@ if entries and not why then repeat
           last[id] = kind
         elseif not v or v == '0' then why = 'negative' break
         else
-          -- Several tabs, or several processes: rare enough to be made when first met.
+          -- Several tabs, or several processes: rare, so the closure is created when first needed.
           if not apply then apply = APPLY end
           v = apply(v, slot, kind == 1 and 1 or -1)
           if v == nil then why = 'negative' break end
@@ -144,7 +144,7 @@ if entries and not why then repeat
       local id, was = ids[i], old[i]
       local v = val[id]
       if v ~= nil then
-        val[id] = nil -- each user once
+        val[id] = nil -- handle each user once
         if v == '0' then
           if stay and stay[id] then
             if not enter then enter = {} end
@@ -208,8 +208,8 @@ if entries and not why then repeat
   end
   -- A grace that was over before its record was folded ends in the same call.
   if enter and due <= now and taken == last_entry and last_entry < count then why = 'due' break end
-  -- Everything is checked. From here on: writes only, and first to the keys that nothing was read of: one of another type fails
-  -- before anything is counted, or so that the next level check sees it.
+  -- Everything is checked. Only writes from here on, and first to the keys that were not read: a key of another type then fails
+  -- before anything is counted, or in a way that the next level check detects.
   call('ZADD', PROCESSES, 'GT', unpack(leases))
   if enter then graced = graced + call('ZADD', LEAVING, unpack(enter, 1, enters)) end
   if back then graced = graced - call('ZREM', LEAVING, unpack(back, 1, backs)) end

@@ -1,10 +1,10 @@
--- reap: take the sockets of ended processes out of `users`, a slice of a scan a call, all that had ended at its start in one
--- pass. HSCAN misses nobody who is there from its start to its end, and whoever names an ended process is.
+-- reap: removes the sockets of ended processes from `users`, one slice of a scan per call; one pass for all processes that had
+-- ended at its start. HSCAN returns every field that exists from its start to its end, and users of ended processes do.
 -- gives: gather reap slice
 -- reads: MAY_REAP PROCESSES USERS budget bury call dead decode due_at encode finish floor forget_the_dead held is match now order pass process_of reaped save_states scan start_steps take_off was work write_steps
 
--- Ends those whose lease ran out, buries those nobody is on. Returns those a pass has to be made for, JSON or '', and whether
--- there may be more of either.
+-- Ends the processes whose lease expired, and buries those without users. Returns the processes that need a pass (JSON, or ''),
+-- and whether there may be more of either.
 local function gather()
   local leases, list, all = call('ZRANGE', PROCESSES, 0, PASS_MAX - 1, 'WITHSCORES'), {}, true
   for i = 1, #leases, 2 do
@@ -35,7 +35,7 @@ local function gather()
   return #list > 0 and encode(list) or '', all and #leases == 2 * PASS_MAX
 end
 
--- One slice. Returns whether the pass is over.
+-- Handles one slice. Returns whether the pass is over.
 local function slice(list)
   dead = {}
   for i = 1, #list do
@@ -49,7 +49,7 @@ local function slice(list)
   start_steps()
   for i = 1, #found, 2 do
     local id, v = found[i], found[i + 1]
-    -- A scan may say a name twice; what was taken is no longer there the second time.
+    -- A scan may return a user twice; the second time nothing is left to remove.
     if is[id] == nil then
       local rest = take_off(id, v)
       if rest ~= nil then
@@ -65,7 +65,7 @@ local function slice(list)
   return scan == '0'
 end
 
--- Returns whether there is more to take out.
+-- Returns whether there is more to remove.
 local function reap()
   while true do
     local is_full

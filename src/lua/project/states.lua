@@ -1,4 +1,4 @@
--- states: the registrations this call meets, each read once and written once.
+-- states: the registrations that this call needs, each read once and written once.
 -- gives: bury dead fence finish forget_the_dead known preclude process_of save_states tell_about touch touched
 -- reads: ABOUT ENDED PROCESSES STATES call connections decode encode fenced format match now remembered sockets
 
@@ -27,7 +27,7 @@ local function touch(p)
   end
 end
 
--- Adds to what is told of a process, which nothing but readers looks at.
+-- Adds to `about` of a process, which only readers use.
 local function tell_about(id, name, value)
   local text = call('HGET', ABOUT, id)
   local good, about = pcall(decode, text or '{}')
@@ -52,7 +52,7 @@ local function save_states()
   touched = {}
 end
 
--- Its counts stay and its records are no longer believed, until it registers afresh. It is given a few leases for that.
+-- Fences a process: its counts stay, but its records are skipped until it registers again. It gets a few leases to do so.
 local function fence(p, reason, at, ttl)
   p.state = 'fenced'
   p.lease = math.max(p.lease or 0, at + FENCED_LEASES * ttl)
@@ -61,15 +61,15 @@ local function fence(p, reason, at, ttl)
   p.reason = reason
 end
 
--- Ends a process; the reaper then gives its users back. cause: bye, replace, reap.
+-- Ends a process; the reaper then removes its users. cause: bye, replace, reap.
 local function finish(p, cause, at)
   p.state, p.cause, p.at = 'ended', cause, format('%.0f', at)
   dead[p.slot] = p
   touch(p)
 end
 
--- Nobody is on an ended process any more. It is remembered for a while, so that a late copy of its first record cannot bring
--- it back.
+-- An ended process has no users left. It is remembered for a while, so that a late copy of its first record cannot bring it
+-- back.
 local function bury(p)
   sockets, connections = sockets - p.sockets, connections - p.connections
   p.sockets, p.anonymous, p.connections, p.buried = 0, 0, 0, true
@@ -78,7 +78,7 @@ local function bury(p)
   call('ZADD', ENDED, format('%.0f', now + TOMBSTONE_MS), p.id)
 end
 
--- A process that another one replaces and that was never heard of: its first record may still be on its way.
+-- A replaced process that is unknown: its first record may not have arrived yet.
 local function preclude(id)
   remembered = remembered + call('HSET', STATES, id, format('ended 0 0 0 0 0 0 replace %.0f', now))
   call('ZADD', ENDED, format('%.0f', now + TOMBSTONE_MS), id)

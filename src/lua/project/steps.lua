@@ -1,4 +1,4 @@
--- steps: what happens to users in a phase: read before, applied one by one, written together.
+-- steps: changes to users within a phase: read first, applied one by one, written together.
 -- gives: cause_of causes in_chunks is keep_of look_up order start_steps take_off take_step was write_steps
 -- reads: CHANGES LEAVING USERS apply call change changes dead encode format given_back graced match sockets touch users
 
@@ -8,7 +8,7 @@ local function start_steps()
   was, is, cause_of, keep_of, order = {}, {}, {}, {}, {}
 end
 
--- Reads those of `ids` that this phase has not met.
+-- Reads those of `ids` that this phase has not read yet.
 local function look_up(ids)
   local ask, asked = {}, {}
   for i = 1, #ids do
@@ -30,7 +30,7 @@ local function look_up(ids)
   end
 end
 
--- One socket more or less of a user on a slot. False: there was none to take away.
+-- Adds or removes one socket of a user on a slot. False: there was none to remove.
 local function take_step(id, slot, step, cause, keep)
   local v = is[id]
   if step > 0 and (not v or v == '0') then v = slot
@@ -50,8 +50,8 @@ local function take_step(id, slot, step, cause, keep)
   return true
 end
 
--- Takes ended processes off a user whose value is `v`, as of when they ended; the last of them decides. Returns the new value,
--- or nil: it names none.
+-- Removes ended processes from the value `v` of a user, as of when they ended; the last one decides the cause. Returns the new
+-- value, or nil if it has none of them.
 local function take_off(id, v)
   local rest, last = {}, nil
   for one in string.gmatch(v, '[^,]+') do
@@ -86,7 +86,7 @@ end
 
 local causes = CAUSES
 
--- Writes what the steps have come to, and tells the transitions.
+-- Writes the result of the steps and appends the transitions to `changes`.
 local function write_steps()
   local set, gone, enter, leave_grace, came, went = {}, {}, {}, {}, {}, {}
   for i = 1, #order do

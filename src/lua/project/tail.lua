@@ -6,7 +6,7 @@ local extra
 if why then extra = careful() end
 if more == 1 then left = call('XLEN', RECORDS) end
 
--- The turn: who folds for the others for a while, given by how many records a second come. Nothing depends on it but the pace.
+-- The turn: which caller folds for the others for a while, depending on the rate of records. It affects only the pace.
 local holder, turn_left, rate = t[13] or '', tonumber(t[14] or 0) - now, tonumber(t[17] or 0)
 if turn_left <= 0 or turn_left > TURN_MS then holder, turn_left = '', 0 end
 local f = extra or {}
@@ -37,7 +37,7 @@ if extra then
     'folded', folded, 'change', change, 'records', folded_ever + records, 'ran', now, 'due', due, 'size', size,
     'graced', graced, unpack(f))
 elseif records > 0 or k > 0 then
-  -- The quick path writes what has changed.
+  -- The quick path writes only what has changed.
   if connections ~= tonumber(t[5]) then f[k + 1], f[k + 2] = 'connections', connections k = k + 2 end
   if due ~= tonumber(t[10]) then f[k + 1], f[k + 2] = 'due', due k = k + 2 end
   if size ~= tonumber(t[11]) then f[k + 1], f[k + 2] = 'size', size k = k + 2 end

@@ -12,7 +12,7 @@ export interface Lag {
 
 /** How old an answer is, and its position in `changes`. With several shards: the age of the oldest part. */
 export interface AsOf {
-  /** When it was read. All times are on the clock of Redis; on this machine's where nobody has projected yet. */
+  /** When it was read. All times are on Redis's clock, or on this machine's until a projector has run. */
   readonly now: Date;
   /** When the projector last ran (with several shards, the one longest ago); null: never. */
   readonly projectedAt: Date | null;
@@ -33,7 +33,7 @@ const lag = v.strictObject({
 /** JSON of AsOf. */
 export const asOfSchema = schemaOf<AsOf>()(
   v.strictObject({
-    now: v.pipe(time, v.description("When it was read, on the clock of Redis.")),
+    now: v.pipe(time, v.description("When it was read, on Redis's clock.")),
     projectedAt: v.pipe(v.nullable(time), v.description("When the projector last ran; null: never.")),
     record: v.pipe(v.string(), v.description("Ids of the last record folded, one per shard.")),
     lag,

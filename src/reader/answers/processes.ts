@@ -21,7 +21,7 @@ export interface ProcessPresence {
   readonly pid: number | null;
   /** Its version of Rollcall. */
   readonly version: string | null;
-  /** Why it is fenced; absent where it never was. */
+  /** Why it was fenced; absent if it never was. */
   readonly reason?: string | undefined;
 }
 
@@ -42,7 +42,7 @@ const processSchema = schemaOf<ProcessPresence>()(
     host: v.nullable(v.string()),
     pid: v.nullable(count),
     version: v.nullable(v.string()),
-    reason: v.optional(v.pipe(v.string(), v.description("Why it is fenced."))),
+    reason: v.optional(v.pipe(v.string(), v.description("Why it was fenced."))),
   }),
 );
 

@@ -11,7 +11,7 @@ export interface Totals extends Counts {
   readonly fenced: number;
   /** Processes whose lease expired so far, likewise once per shard. */
   readonly reaped: number;
-  /** Processes with a lease, in the shard that has most of them. */
+  /** Processes with a lease, in the shard that has the most. */
   readonly processes: number;
   /** The lease that expires first; null: there is none. */
   readonly oldestLease: Lease | null;

@@ -10,7 +10,7 @@ const LATENCY_MS_MIN = 20;
 const LATENCY_MS_MAX = 300;
 const LATENCY_FOR_MS = 4_000;
 
-/** All connections of everybody end, once or a few times in a row. */
+/** All connections end, once or a few times in a row. */
 function cutting(name: string, reset: boolean): Fault {
   return {
     name,
@@ -26,7 +26,7 @@ function cutting(name: string, reset: boolean): Fault {
   };
 }
 
-/** Nobody can renew a lease, and they find a new connection one by one: who is the first may reap the others. */
+/** No node can renew its lease, and they reconnect one by one: the first may reap the others. */
 const halfOpen: Fault = {
   name: "half-open connections of all",
   async run({ fleet, random, healed, excuse, note, pause }) {
@@ -43,7 +43,7 @@ const halfOpen: Fault = {
   },
 };
 
-/** The node serves its clients and cannot say so: its lease runs out, and those who are only there are excused. */
+/** The node serves its clients but cannot append: its lease expires, and users who are only there are excused. */
 const partition: Fault = {
   name: "half-open connections of a node",
   async run({ fleet, random, healed, excuse, note, pause }) {

@@ -10,7 +10,7 @@ const FLOOD_SOCKETS_MAX = 400;
 /** A seq that no record of a run comes near. */
 const FORGED_SEQ = 1_000_000;
 
-/** Clients of the killed node come back elsewhere long before its lease runs out, so nobody is told to have gone. */
+/** Clients of the killed node reconnect elsewhere long before its lease expires, so no user is reported offline. */
 const killNode: Fault = {
   name: "kill -9 a node",
   async run({ fleet, random, signal, healed, note }) {
@@ -64,7 +64,7 @@ const rollingRestart: Fault = {
   },
 };
 
-/** A record out of order under a node's name: the projector stops believing the node, which has to register afresh. */
+/** A record out of order under a node's name: the projector fences the node, which has to register again. */
 const fence: Fault = {
   name: "forge a record of a node",
   async run({ store, settings, random, signal, healed, note }) {

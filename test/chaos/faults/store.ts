@@ -39,7 +39,7 @@ const restartFromSnapshot: Fault = {
   },
 };
 
-/** Nobody is known to be anywhere until the last node has stated what it has: who leaves one is told to be offline. */
+/** The counts are incomplete until the last node has sent its full state: a user who leaves one node is reported offline. */
 const restartEmpty: Fault = {
   name: "restart Redis without its data",
   async run({ store, random, signal, healed, excuse, note, pause }) {

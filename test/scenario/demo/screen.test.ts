@@ -1,4 +1,4 @@
-/** Goal: what users chose as ids cannot move the cursor, and the table fits into any window. */
+/** Goal: user ids cannot move the cursor, and the table fits into any window. */
 import { expect, it } from "vitest";
 import type { Told } from "../../../examples/demo/messages.ts";
 import type { Snapshot } from "../../../examples/demo/snapshot.ts";

@@ -1,5 +1,5 @@
 /**
- * Goal: a backlog is drained in few requests and never leaves Redis: what comes and goes over HTTP does not grow with it.
+ * Goal: a backlog is drained in few requests and never leaves Redis: HTTP traffic does not grow with it.
  * Method: a slice of bench/backlog.ts through the bridge. Requests are counted there; nothing is timed.
  */
 import { Redis } from "ioredis";

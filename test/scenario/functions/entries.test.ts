@@ -1,6 +1,6 @@
 /**
- * Goal: on every platform the same API answers, with the token that cannot write; and what projects there has the other.
- * Method: each entry as its platform calls it, over REST to a real Redis, through a tap that notes the tokens.
+ * Goal: every platform serves the same API with the token that cannot write; what projects there has the other token.
+ * Method: each entry as its platform calls it, over REST to a real Redis, through a tap that logs the tokens.
  */
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";

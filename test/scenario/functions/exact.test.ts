@@ -1,8 +1,8 @@
 /**
- * Goal: over HTTP a sweep is exact whatever becomes of its requests: the client sends one again whose answer it lost, another
- * sweep runs at the same time, the platform kills one between two requests (INV-1 to INV-4), read as a group and by range.
- * Method: processes append at random while such sweeps go on through the bridge; then a sweep in peace, and the counts have
- * to be those of the sockets that are open. A server before the bridge carries requests out and loses their answers.
+ * Goal: over HTTP a sweep is exact whatever happens to its requests: the client retries one whose reply was lost, another
+ * sweep runs at the same time, the platform kills one between two requests (INV-1 to INV-4), in both read modes.
+ * Method: processes append at random while such sweeps run through the bridge; then an undisturbed sweep, after which the counts
+ * must equal the open sockets. A server in front of the bridge carries requests out and drops their replies.
  */
 import { randomInt } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -80,7 +80,7 @@ class Crowd {
         await shard.record({ process, seq: ++own.seq, ttl, operations, sockets: own.sockets.length });
         this.records++;
       }
-      // It crashes: from here on its lease runs out.
+      // It crashes: from here on its lease is not renewed.
       if (random.chance(0.15)) own.until = shard.now + 4 * ROUND_MS;
     }
   }
@@ -138,7 +138,7 @@ describe.each(["group", "range"] as const)(`read by %s (seed ${seed})`, (read: R
 
   const unlessUnavailable = (error: unknown) => expect(error).toMatchObject({ code: "REDIS_UNAVAILABLE" });
 
-  it("INV-2: a sweep is exact when answers get lost and the client asks again", async () => {
+  it("INV-2: a sweep is exact when replies are lost and the client retries", async () => {
     let lost = 0;
     tap.loses = () => {
       if (!random.chance(0.3)) return undefined;

@@ -173,7 +173,7 @@ describe("node.ts", () => {
     expect(await entry.ended).toBe(0);
   });
 
-  it("starts without Redis, answers 503, and 200 once Redis is there", async () => {
+  it("starts without Redis, answers 503, and 200 once Redis is up", async () => {
     const gone = await startRedis();
     await gone.stop();
     await using entry = serving({ REDIS_URL: gone.url });
@@ -247,7 +247,7 @@ describe("projector.ts", () => {
     },
   );
 
-  it("waits for a Redis that is not there, and ends all the same", async () => {
+  it("waits for a Redis that is down, and still ends on a signal", async () => {
     const gone = await startRedis();
     await gone.stop();
     await using entry = start("projector.ts", { REDIS_URL: gone.url });

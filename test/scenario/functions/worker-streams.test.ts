@@ -1,6 +1,6 @@
 /**
  * Goal: in workerd, where requests must not wait on each other's promises and each may be cancelled, event streams and
- * shared answers work as they do on Node: one request to Redis a second for all, whoever goes away.
+ * shared answers work as on Node: one request to Redis per second for all, whichever request goes away.
  * Method: the Worker as wrangler bundles it, over REST to a real Redis; a tap counts what it sends.
  */
 import { Redis } from "ioredis";

@@ -1,8 +1,8 @@
 /**
  * Goal: the Worker serves the API with credentials that cannot write and has no others at hand (INV-8), and its cron
- * projects: it folds what has been appended and reaps who is gone.
- * Method: the Worker as wrangler bundles it, in workerd, over REST to a real Redis; a tap before the bridge notes every
- * command with the credentials it came with.
+ * projects: it folds appended records and reaps dead processes.
+ * Method: the Worker as wrangler bundles it, in workerd, over REST to a real Redis; a tap in front of the bridge logs every
+ * command with its credentials.
  */
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -140,7 +140,7 @@ describe.each([1, 4])("fetch, over %i shard(s)", (shards) => {
   });
 });
 
-describe("fetch, while Redis hesitates", () => {
+describe("fetch, while Redis is slow", () => {
   it("a caller that goes away does not spoil later answers", async () => {
     const prefix = newPrefix();
     await populate(redis, { prefix, users: ["alice"] });
@@ -157,7 +157,7 @@ describe("fetch, while Redis hesitates", () => {
     expect(worker.logged).toEqual([]);
   });
 
-  it("a request that was answered before Redis did spoils no later one: workerd cancels what it had under way", async () => {
+  it("a request that was answered before Redis replied does not spoil later ones: workerd cancels its reads", async () => {
     const prefix = newPrefix();
     await populate(redis, { prefix, users: ["alice"] });
     await using worker = await startWorker(reading(prefix), {
@@ -182,7 +182,7 @@ describe("fetch, while Redis hesitates", () => {
   });
 });
 
-describe("fetch, set up wrongly", () => {
+describe("fetch, misconfigured", () => {
   it.each([
     ["UPSTASH_REDIS_REST_URL", ""],
     ["UPSTASH_REDIS_REST_READONLY_TOKEN", ""],
@@ -326,7 +326,7 @@ describe("scheduled", () => {
     expect(tap.sent).toEqual([]);
   });
 
-  it("of two Workers, the one that serves holds nothing that can write, and the one that projects answers nobody", async () => {
+  it("of two Workers, the one that serves has no write credentials, and the one that projects serves no requests", async () => {
     const prefix = newPrefix();
     await append(redis, { prefix, users: ["alice"] });
     await using sweep = await startWorker(

@@ -1,6 +1,6 @@
 /**
- * Goal: the commands that docs/protocol.md names for each role are enough for it, and are not more than it needs to be told.
- * Method: users of a real Redis with exactly those commands; the projector's folds all vectors with them.
+ * Goal: the commands that docs/protocol.md lists for each role are sufficient, and a missing one is reported.
+ * Method: users of a real Redis with exactly those commands; the projector's user folds all vectors.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -52,7 +52,7 @@ async function as(role: string): Promise<Redis> {
 
 const keys = keysOf("presence", 0, 1);
 
-it("a projector does all it may have to do", async () => {
+it("a projector can run every command it needs", async () => {
   const projector = await as("projector");
   for (const read of ["group", "range"]) {
     for (const { calls } of folds) {
@@ -70,7 +70,7 @@ it("a projector does all it may have to do", async () => {
   await projector.quit();
 });
 
-it("a projector that lacks one of them is told so before anything is written", async () => {
+it("a projector without one of them gets an error before anything is written", async () => {
   await (await as("projector")).quit();
   await admin.call("ACL", "SETUSER", "projector", "-xtrim");
   await admin.flushdb();
@@ -85,7 +85,7 @@ it("a projector that lacks one of them is told so before anything is written", a
   await projector.quit();
 });
 
-it("a recorder appends and looks, and can read nobody", async () => {
+it("a recorder can append and check itself, and cannot read users", async () => {
   const recorder = await as("recorder that does not project");
   await recorder.xadd(keys.records, "MAXLEN", "~", 200_000, "*", "process", "p", "seq", "1", "ttl", "1000", "sockets", "0");
   const look = recorder.multi().hmget(keys.totals, "folded", "shards").hget(keys.states, "p");
@@ -96,7 +96,7 @@ it("a recorder appends and looks, and can read nobody", async () => {
   await recorder.quit();
 }); // prettier-ignore
 
-it("a reader reads, and can write nothing", async () => {
+it("a reader can read, and cannot write", async () => {
   const reader = await as("reader");
   const snapshot = reader.multi().hmget(keys.totals, "users").xlen(keys.records).get(keys.clock).pttl(keys.clock);
   expect(await snapshot.exec()).toHaveLength(4);

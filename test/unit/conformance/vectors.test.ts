@@ -1,5 +1,5 @@
 /**
- * Goal: model/vectors says what the script, the recorder and the codecs really do, so that another language can rely on it.
+ * Goal: model/vectors has what the script, the recorder and the codecs really do, so that another language can rely on it.
  * Method: every vector is read from its file; the folds run on the real script, read by group and by range, and all that the
  * projection holds is compared after every call.
  */

@@ -1,6 +1,6 @@
 /**
- * Goal: what a journal puts into records is what happened, whatever the order and the pauses (INV-9 for its memory), within the
- * bounds of docs/protocol.md.
+ * Goal: the records of a journal say what happened, whatever the order and the pauses (INV-9 for its memory), within the
+ * limits of docs/protocol.md.
  * Method: plain cases, then random histories whose records are replayed on a user's presence and grace as a projector has
  * them, and compared with the operations taken one by one.
  */
@@ -118,7 +118,7 @@ describe("a record", () => {
     expect(j.take({ connections: 3 })).toEqual({ process: "p1", seq: 3, ttl: 1000, sockets: 0 });
   });
 
-  it("holds what happened since the last one, by net count, departures as the last of them", () => {
+  it("holds the changes since the last one as net counts, departures with the kind of the last", () => {
     const j = journal();
     j.connect("alice");
     j.connect("bob");
@@ -186,13 +186,13 @@ describe("a record", () => {
   });
 });
 
-describe("who came and went within one record", () => {
+describe("a user who came and went within one record", () => {
   it.each<[Departure, typeof about, string[]]>([
     ["leave", about, ["connect alice", "leave alice"]],
     ["leave", graceful, ["connect alice", "leave alice"]],
     ["disconnect", graceful, ["connect alice", "disconnect alice"]],
     ["disconnect", about, []],
-  ])("is named if it can matter to another process's grace: %s with %j", (departure, own, expected) => {
+  ])("is listed if it can affect another process's grace: %s with %j", (departure, own, expected) => {
     const j = journal(own);
     j.take();
     j.connect("alice");
@@ -202,7 +202,7 @@ describe("who came and went within one record", () => {
     expect(j.dirty).toBe(false);
   });
 
-  it("is not, when a socket stays", () => {
+  it("is not listed when a socket stays", () => {
     const j = journal(graceful);
     j.connect("alice");
     j.take();
@@ -212,7 +212,7 @@ describe("who came and went within one record", () => {
     expect(j.size).toBe(1);
   });
 
-  it("C8: a goodbye after a dropped transport is the last word, and so is a drop after a goodbye", () => {
+  it("C8: a goodbye after a dropped transport decides, and so does a drop after a goodbye", () => {
     const j = journal(graceful);
     j.connect("alice");
     j.take();
@@ -262,7 +262,7 @@ describe("a goodbye", () => {
     expect(last).toMatchObject({ bye: true, sockets: 0, anonymous: 0 });
   });
 
-  it("of 25,000 sockets takes as few records as can be, and comes with the last", () => {
+  it("of 25,000 sockets takes the fewest records possible, and is in the last", () => {
     const j = journal();
     for (let i = 0; i < 12_500; i++) {
       j.connect(`u${i}`);
@@ -278,7 +278,7 @@ describe("a goodbye", () => {
     expect(records.flatMap(({ close = [] }) => close).length).toBe(25_000);
   });
 
-  it("goes on under a fresh id when the process has to register afresh meanwhile", () => {
+  it("continues under a new id when the process has to register again meanwhile", () => {
     const j = journal();
     for (let i = 0; i < 2_500; i++) j.connect(`u${i}`);
     const projection = new Projection(false);
@@ -293,7 +293,7 @@ describe("a goodbye", () => {
   });
 });
 
-describe("a fresh incarnation", () => {
+describe("a new incarnation", () => {
   it("sends all open sockets, and replaces the old incarnation with the last record of them", () => {
     const j = journal();
     for (let i = 0; i < 1_500; i++) j.connect(`u${i}`);
@@ -331,7 +331,7 @@ describe("a fresh incarnation", () => {
     expect(j.take().replaces).toEqual(["p30"]);
   });
 
-  it("is known to have ended the others only when the record that says so is folded", () => {
+  it("has ended the others only when the record that says so is folded", () => {
     const j = journal();
     for (let i = 0; i < 1_500; i++) j.connect(`u${i}`);
     drain(j);
@@ -346,7 +346,7 @@ describe("a fresh incarnation", () => {
   });
 });
 
-it("refuses a disconnect that no connect preceded, and changes nothing", () => {
+it("refuses a disconnect without a connect before it, and changes nothing", () => {
   const j = journal();
   j.take();
   expect(j.disconnect("alice", "leave")).toBe(false);
@@ -357,7 +357,7 @@ it("refuses a disconnect that no connect preceded, and changes nothing", () => {
   expect(j.sockets).toBe(0);
 });
 
-it("INV-9: remembers no more than the sockets open now, those open at the last record and the latest gone, however long nothing is taken", () => {
+it("INV-9: keeps at most the sockets open now, those open at the last record and the latest gone, however long no record is taken", () => {
   for (const departure of ["disconnect", "leave"] as const) {
     const j = journal();
     for (let i = 0; i < 100; i++) j.connect(`stays${i}`);
@@ -433,7 +433,7 @@ it.each([0, 5_000])(
   },
 );
 
-it("random histories with fresh incarnations: the records add up to the sockets that are open, and every check digit agrees", () => {
+it("random histories with new incarnations: the records add up to the open sockets, and every check digit agrees", () => {
   const steps = fc.oneof(
     { weight: 14, arbitrary: step },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("restate" as const), user: fc.constant("") }) },

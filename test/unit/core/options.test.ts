@@ -115,6 +115,8 @@ describe("a logger", () => {
   });
 
   it("without one of its functions is refused, naming the function", () => {
-    expect(refusal(() => loggerOr(SILENT, { info() {}, warn() {} } as never))).toMatch(/error is none/);
+    expect(refusal(() => loggerOr(SILENT, { info() {}, warn() {} } as never))).toMatch(
+      /error is not a function/,
+    );
   });
 });

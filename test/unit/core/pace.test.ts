@@ -1,5 +1,5 @@
 /**
- * Goal: under load one process folds for all, the others append at the beat, and nobody is left waiting (design: eight rules).
+ * Goal: under load one process folds for all, the others append at the beat, and no record is left unfolded (eight rules).
  * Method: the pure schedule, with times and replies chosen.
  */
 import { describe, expect, it } from "vitest";
@@ -16,8 +16,8 @@ function paceAt(behind: number, every = 20): Pace {
   return pace;
 }
 
-describe("while nobody holds the turn", () => {
-  it("each record leaves at once, and its fold with it", () => {
+describe("while no process holds the turn", () => {
+  it("each record is sent at once, together with its fold", () => {
     const pace = new Pace(20);
     expect(pace.state).toBe("alone");
     expect(pace.untilAppend(1_234)).toBe(0);
@@ -27,7 +27,7 @@ describe("while nobody holds the turn", () => {
 });
 
 describe("while another process holds the turn", () => {
-  it("records leave at multiples of the pace on the clock of Redis, whatever our clock says", () => {
+  it("records are sent at multiples of the pace on Redis's clock, whatever our clock says", () => {
     for (const behind of [0, 7, -7, 1_790_000_000_013]) {
       const pace = paceAt(behind);
       pace.answered(answered("other"), ME, 1_001);
@@ -57,7 +57,7 @@ describe("while another process holds the turn", () => {
     ["ended", 1_000],
     ["lasts longer than a turn can, since the clock went back", 1_001 + TURN_MS],
     ["was given back", 0],
-  ])("a turn that %s is nobody's: we fold at once, and for ourselves from then on", (_, ends) => {
+  ])("a turn that %s has no holder: we fold at once, and for ourselves from then on", (_, ends) => {
     const pace = paceAt(0);
     pace.answered(answered("other"), ME, 1_001);
     expect(pace.appended("1000-0", 1_000, { ends, folded: "990-0" })).toBe(true);
@@ -66,7 +66,7 @@ describe("while another process holds the turn", () => {
 });
 
 describe("while we hold the turn", () => {
-  it("records leave at the beat alone, and are folded a little later with those of the others", () => {
+  it("our records are sent at the beat without a fold, and folded shortly after with those of the others", () => {
     const pace = paceAt(0);
     pace.answered(answered(ME), ME, 1_001);
     expect(pace.state).toBe("holds");
@@ -76,7 +76,7 @@ describe("while we hold the turn", () => {
     expect(pace.foldAt).toBe(1_020 + FOLD_AFTER_BEAT_MS);
   });
 
-  it("until an answer says that somebody else does, or nobody", () => {
+  it("until a reply says that another process does, or none", () => {
     const pace = paceAt(0);
     pace.answered(answered(ME), ME, 1_001);
     pace.answered(answered("other"), ME, 1_001);

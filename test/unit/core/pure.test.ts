@@ -62,7 +62,7 @@ describe("decodeChanges", () => {
     ]);
   });
 
-  it.each(["", "{", "{}", "1", "null", '"a"'])("finds nobody in %j", (list) => {
+  it.each(["", "{", "{}", "1", "null", '"a"'])("finds no user in %j", (list) => {
     expect(decodeChanges("5-1", ["leave", list])).toEqual([]);
   });
 });
@@ -114,7 +114,7 @@ describe("cursors", () => {
       expect(() => decodePageCursor(text, 4)).toThrow(expect.objectContaining({ code: "CURSOR_INVALID" }));
     },
   );
-  it.each(["", "5", "5-1", "5-1_6-1_7-1", "$_$", "+_-"])("refuse %j as a place in changes", (text) => {
+  it.each(["", "5", "5-1", "5-1_6-1_7-1", "$_$", "+_-"])("refuse %j as a position in changes", (text) => {
     expect(() => decodeChangesCursor(text, 2)).toThrow(expect.objectContaining({ code: "CURSOR_INVALID" }));
   });
 });

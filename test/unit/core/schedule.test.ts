@@ -179,7 +179,7 @@ describe("a look instead of a call", () => {
   it("follows Redis's clock when it jumps ahead", () => {
     const s = schedule();
     s.answered(answer(100, 400), 100, 0);
-    // An hour on, by the run of somebody else: the deadline that seems far away has come.
+    // Another process's run shows that an hour has passed: the deadline that seems far away has passed.
     const hour = 3_600_000;
     expect(s.seen({ due: 900 + AHEAD, ran: 400 + AHEAD + hour }, 400, 0)).toBe(false);
   });

@@ -1,5 +1,5 @@
 /**
- * Goal: what a listener was told adds up to `users`, whatever was lost on the way (INV-13).
+ * Goal: emitted changes add up to `users`, whatever was lost on the way (INV-13).
  * Method: a follower on a real Redis; records go through the real script, and the test breaks the connection or the keys.
  */
 import { describe, expect, it } from "vitest";
@@ -15,7 +15,7 @@ const tails = async () =>
   ((await test.redis.client("LIST")) as string).split("\n").filter((line) => line.includes("rollcall-tail"));
 
 describe.each([1, 4])("over %i shard(s)", (shards) => {
-  it("tells who comes and goes from then on, and nothing of who is there already", async () => {
+  it("emits who comes and goes from then on, and nothing for users already present", async () => {
     const prefix = newPrefix();
     const process = test.writer(prefix, shards).process();
     await process.do("+alice", "+ben", "+carol", "+dan");
@@ -34,7 +34,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(following.mirror.size).toBe(5);
   });
 
-  it("FLUSHALL while ben leaves: tells that he left, once, and nothing of who stayed", async () => {
+  it("FLUSHALL while ben leaves: his offline is emitted once, and nothing for users who stayed", async () => {
     const prefix = newPrefix();
     const writer = test.writer(prefix, shards);
     const [one, two] = [writer.process(), writer.process()];
@@ -51,7 +51,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(following.mirror.size).toBe(3);
   });
 
-  it("a stream that was trimmed past a follower that was cut off: tells exactly the difference", async () => {
+  it("a stream trimmed past a follower that was cut off: exactly the difference is emitted", async () => {
     const prefix = newPrefix();
     const proxy = await startProxy(test.server);
     const process = test.writer(prefix, shards).process();
@@ -74,7 +74,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
   });
 });
 
-it("a follower that was cut off hears what it missed, with the causes, when nothing was trimmed", async () => {
+it("a follower that was cut off receives what it missed, with the causes, when nothing was trimmed", async () => {
   const prefix = newPrefix();
   const process = test.writer(prefix).process();
   await process.do("+alice", "+ben");
@@ -86,7 +86,7 @@ it("a follower that was cut off hears what it missed, with the causes, when noth
   expect(states).toEqual(["REDIS_UNAVAILABLE", "works"]);
 });
 
-it("a failover to an older state: who was lost is told again, and who stayed is not", async () => {
+it("a failover to an older state: lost users are emitted again, and users who stayed are not", async () => {
   const prefix = newPrefix();
   const proxy = await startProxy(test.server);
   const writer = test.writer(prefix);
@@ -105,7 +105,7 @@ it("a failover to an older state: who was lost is told again, and who stayed is 
   // What a recorder does that finds its seq not reached.
   await process.register();
   proxy.refuse = false;
-  // Ben was told to have left, and has; dan, who was lost and is back, never left.
+  // Ben was reported offline, and is; dan, who was lost and is back, never left.
   await process.do("+eve");
   await until("eve is told", () => told.includes("+eve connect") || told.includes("+eve resync"));
   expect(told.filter((one) => !one.includes("eve"))).toEqual(["+dan connect", "-ben leave"]);
@@ -117,7 +117,7 @@ it("a failover to an older state: who was lost is told again, and who stayed is 
   await proxy.close();
 });
 
-it("a stream that begins again while the clock was behind: goes on", async () => {
+it("a stream recreated while the clock was behind is followed", async () => {
   const prefix = newPrefix();
   const { changes, totals, users } = keysOf(prefix, 0, 1);
   await test.redis.xadd(changes, "99999999999999-1", "connect", '["alice"]');
@@ -129,7 +129,7 @@ it("a stream that begins again while the clock was behind: goes on", async () =>
   await untilEqual(() => [...told].sort(), ["+ben resync", "-alice resync"]);
 });
 
-it("a projection that was made again: tells nothing of who registers again, and who does not is told", async () => {
+it("after a rebuild nothing is emitted for users who are registered again, and an offline for those who are not", async () => {
   const prefix = newPrefix();
   const writer = test.writer(prefix);
   const [one, two] = [writer.process(), writer.process()];
@@ -152,7 +152,7 @@ it("a projection that was made again: tells nothing of who registers again, and 
   await untilEqual(() => told.at(-1), "+carol connect");
 });
 
-it("waits for the longest lease there was before it says that somebody left", async () => {
+it("waits for the longest lease seen before it emits an offline", async () => {
   const prefix = newPrefix();
   const writer = test.writer(prefix);
   await writer.process(1_500).do("+alice");
@@ -165,7 +165,7 @@ it("waits for the longest lease there was before it says that somebody left", as
   expect(performance.now() - began).toBeGreaterThan(1_500);
 });
 
-it("an online that is told already is not told again, an offline of nobody not at all", async () => {
+it("an online of a user who is online is not emitted, nor an offline of one who is not", async () => {
   const prefix = newPrefix();
   const { changes, totals } = keysOf(prefix, 0, 1);
   const { told } = await test.started({ prefix });
@@ -175,7 +175,7 @@ it("an online that is told already is not told again, an offline of nobody not a
   await untilEqual(() => told, ["+alice connect", "-alice leave"]);
 });
 
-it("a difference that nothing announced is found by comparing, and told and logged once", async () => {
+it("a difference without a gap is found by the level check, and emitted and logged once", async () => {
   const prefix = newPrefix();
   const process = test.writer(prefix).process();
   await process.do("+alice");
@@ -197,17 +197,17 @@ it("a difference that nothing announced is found by comparing, and told and logg
   let looks = 0;
   await until("the difference is told", async () => {
     time.now += 5_000;
-    // Ends the XREAD that blocks, with an entry of nobody; `change` is that entry.
+    // Ends the blocked XREAD with an entry without users; `change` is that entry.
     const id = (await test.redis.xadd(keysOf(prefix, 0, 1).changes, "*", "later", "[]"))!;
     await test.redis.hset(totals, "change", id);
     return looks++ > 3 && told.length > 0;
   });
   expect(told).toEqual(["+ghost resync"]);
-  expect(logged.filter((line) => line.includes("although none was missing"))).toHaveLength(1);
+  expect(logged.filter((line) => line.includes("although no change was missing"))).toHaveLength(1);
 });
 
 describe("mirrorMax", () => {
-  it("is dropped above it, says so, and goes on with what comes", async () => {
+  it("above it the mirror is dropped with a gap, and changes are passed through", async () => {
     const prefix = newPrefix();
     const process = test.writer(prefix).process();
     await process.do("+alice", "+ben");
@@ -225,7 +225,7 @@ describe("mirrorMax", () => {
     await untilEqual(() => gaps, [{ reason: "full" }, { reason: "lost" }]);
   });
 
-  it("more than that at the start: ready follows, and the mirror's does not", async () => {
+  it("with more users at the start, ready resolves and the mirror's rejects", async () => {
     const prefix = newPrefix();
     const process = test.writer(prefix).process();
     await process.do("+alice", "+ben", "+carol");
@@ -237,7 +237,7 @@ describe("mirrorMax", () => {
   });
 });
 
-it("100,000 users are compared page by page, and others get their turn in between", async () => {
+it("100,000 users are compared page by page, and other work runs in between", async () => {
   const prefix = newPrefix();
   const { users, totals, changes } = keysOf(prefix, 0, 1);
   const fill = async (from: number, to: number) => {
@@ -263,7 +263,7 @@ it("100,000 users are compared page by page, and others get their turn in betwee
   expect(turns).toBeGreaterThan(100);
 });
 
-it("close ends it and its connection", async () => {
+it("close ends following and its connection", async () => {
   const prefix = newPrefix();
   const process = test.writer(prefix).process();
   const { told, following } = await test.started({ prefix });

@@ -1,8 +1,8 @@
 /**
- * Goal: what a listener was told adds up to `users`, whatever was lost on the way (INV-13), and nobody who stayed is told.
+ * Goal: emitted changes add up to `users`, whatever was lost on the way (INV-13), and none is emitted for users who stayed.
  * Method: random histories of changes, lost deliveries, trims, flushes, failovers and rebuilds against a source in memory under a
- * virtual clock; at each step what was told must alternate, and once all is quiet its sum must be who is present.
- * FOLLOW_SEED repeats one history, FOLLOW_RUNS says how many.
+ * virtual clock; at each step the emitted changes must alternate, and at rest their sum must be who is present.
+ * FOLLOW_SEED repeats one history, FOLLOW_RUNS sets how many.
  */
 import { expect, it } from "vitest";
 import { Random } from "../../../rig/random.ts";
@@ -43,7 +43,7 @@ async function history(seed: string): Promise<void> {
     shards: 1,
     ttl: TTL,
     max: 1_000,
-    // Comparing sizes is for what nobody thought of: each of these gaps has to show by itself.
+    // The level check is for unforeseen gaps: each of these must be found without it.
     logger: { info() {}, warn: (message) => fail(`warned: ${message}`), error() {} },
     onChange({ user, type, cause }) {
       told++;
@@ -121,7 +121,7 @@ async function history(seed: string): Promise<void> {
 
 const totals = { told: 0 };
 
-it("what was told adds up to who is present, and who stayed is not told", async () => {
+it("emitted changes add up to who is present, and none is emitted for users who stayed", async () => {
   for (const seed of SEEDS) await history(seed);
   expect(totals.told).toBeGreaterThan(SEEDS.length);
 });

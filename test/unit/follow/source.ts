@@ -1,6 +1,6 @@
 /**
- * A shard that exists in memory only, under a clock of the test's own: `users` and `changes` as the script keeps them, processes
- * that register again after a loss, and every fault at once. A follower reads it through the port of a connection.
+ * A shard in memory, with the test's own clock: `users` and `changes` as the script keeps them, processes that register again
+ * after a loss, and all faults. A follower reads it through the port of a connection.
  */
 import type { Random } from "../../../rig/random.ts";
 import { PresenceError } from "../../../src/core/errors.ts";
@@ -13,7 +13,7 @@ import type { Runtime } from "../../../src/time/runtime.ts";
 export const TTL = 10_000;
 export const PREFIX = "source";
 
-/** Time that passes when it is told to. */
+/** A clock that the test advances. */
 export class Clock implements Runtime {
   #now = 0;
   readonly #timers = new Set<{ at: number; ring: () => void }>();
@@ -114,7 +114,7 @@ export class Source {
       if (known === undefined || [...users].join() !== [...known].join()) this.register(i);
   }
 
-  /** Redis is empty: everybody will find out. */
+  /** Redis is empty: every process will find out. */
   flush(): void {
     this.#entries = [];
     for (const process of this.#processes) process.known = undefined;
@@ -145,7 +145,7 @@ export class Source {
     for (const [i, process] of this.#processes.entries()) process.known = known[i] && new Set(known[i]);
   }
 
-  /** Cuts whoever is reading. */
+  /** Cuts the connections that are reading. */
   cut(): void {
     const readers = this.#readers;
     this.#readers = [];
@@ -227,7 +227,7 @@ export class Source {
       }
       case "HSCAN": {
         if (key === about) return ["0", ["p", JSON.stringify({ ttl: String(TTL) })]];
-        // By name, two at a time: whoever is there throughout is found, the others perhaps.
+        // By name, two at a time: a user who is there throughout is found, others may be.
         const from = Number(args[0]);
         const names = this.users;
         const found = NAMES.slice(from, from + 2).flatMap((user) =>
@@ -265,5 +265,5 @@ export class Source {
   }
 }
 
-/** Whoever there can be. The first three never leave. */
+/** All possible users. The first three never leave. */
 export const NAMES = Array.from({ length: 12 }, (_, i) => `user-${String(i).padStart(2, "0")}`);

@@ -111,7 +111,7 @@ export class Writer {
     return new WriterProcess(this, `p${++this.#processes}`, ttl);
   }
 
-  /** Without reaping: leases are short here, and nobody renews them. */
+  /** Without reaping: leases are short here and not renewed. */
   async fold(): Promise<void> {
     const projector = projectorOver(ioredisPort(this.redis), { prefix: this.prefix, shards: this.shards });
     for (let shard = 0; shard < this.shards; shard++)
@@ -185,7 +185,7 @@ export class WriterProcess {
     await redis.call("XADD", keysOf(prefix, shard, shards).records, "*", ...fields);
   }
 
-  /** Registers afresh with all it has, and folds. */
+  /** Registers again with its full state, and folds. */
   async register(): Promise<void> {
     const before = `${this.#name}.${this.#incarnation++}`;
     this.#seq = this.#seq.map(() => 0);

@@ -9,7 +9,7 @@ import { startRedis } from "../../../packages/local-redis/src/index.ts";
 import { startProxy } from "../../../rig/proxy.ts";
 import { until } from "../../../rig/until.ts";
 
-it("a bug is INTERNAL, a lost Redis is REDIS_UNAVAILABLE, and reading goes on after both", async () => {
+it("a bug is INTERNAL, a lost Redis is REDIS_UNAVAILABLE, and reading continues after both", async () => {
   const server = await startRedis();
   const redis = new Redis(server.url);
   const proxy = await startProxy(server);

@@ -9,7 +9,7 @@ import { append, appOver, newPrefix, populate, project, useRedis } from "./suppo
 
 const test = useRedis();
 
-/** Values by name. Fails on a line that is none of the format's, or a metric without HELP and TYPE before it. */
+/** Values by name. Fails on an invalid line, or a metric without HELP and TYPE before it. */
 function read(text: string): Map<string, number> {
   const values = new Map<string, number>();
   let announced = "";

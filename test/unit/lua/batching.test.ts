@@ -1,9 +1,9 @@
 /**
- * Goal: nothing depends on how the records of a log are grouped into calls (INV-12): not who is present, not who is in grace
- * and until when, not what is counted, not what is told, but for transitions that cancel each other within a call.
+ * Goal: nothing depends on how the records of a log are grouped into calls (INV-12): not who is present, who is in grace and
+ * until when, what is counted or which changes are reported, except transitions that cancel each other within a call.
  * Method: random logs of several processes, with and without grace, with gaps, repetitions, wrong check digits, garbage,
- * goodbyes, closing servers and replacements, are folded on fresh prefixes: a record a call, all at once, and in random groups,
- * by the quick path and by the careful one, in both read modes; the end of all must be the same. A failure prints its seed;
+ * goodbyes, closing servers and replacements, are folded on new prefixes: one record per call, all at once, and in random groups,
+ * by the quick path and the careful path, in both read modes; all must end in the same state. A failure prints its seed;
  * repeat it with `FUZZ_SEED=<seed> npx vitest run test/unit/lua/batching.test.ts`.
  */
 import fc from "fast-check";
@@ -16,7 +16,7 @@ import { TestShard } from "../../../rig/shard.ts";
 const SEED = Number(globalThis.process.env["FUZZ_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const RUNS = Number(globalThis.process.env["FUZZ_RUNS"] ?? 120);
 const BEGIN = 1_000_000;
-/** Longer than a history, so that nothing runs out in it. */
+/** Longer than a history, so that no lease expires in it. */
 const GRACE = 10_000;
 const TTL = 20_000;
 
@@ -81,7 +81,7 @@ function logOf(events: readonly Event[], graces: readonly number[]): Entry[] {
         break;
       case "abrupt":
         at++;
-        // A goodbye with sockets open, which no recorder of ours says: whoever is left is searched for.
+        // A goodbye with open sockets, which our recorders never send: the remaining users are searched for.
         add(encodeRecord({ ...journals[e.process]!.take(), bye: true }));
         journals[e.process] = fresh(e.process);
         break;
@@ -112,7 +112,7 @@ type Told = readonly [user: string, type: "online" | "offline"];
 
 interface Outcome {
   readonly state: unknown;
-  /** What was told, by the number of records folded until then. */
+  /** The changes reported, by the number of records folded until then. */
   readonly told: ReadonlyMap<number, readonly Told[]>;
 }
 
@@ -174,7 +174,7 @@ function net(told: readonly Told[]): Record<string, string> {
   );
 }
 
-/** Each group has told what its records told one by one, merged. */
+/** Each group has reported what its records report one by one, merged. */
 function expectMerged(fine: Outcome, coarse: Outcome): void {
   let from = 0;
   for (const [until, told] of coarse.told) {
@@ -215,16 +215,16 @@ async function agree(later: number): Promise<void> {
   );
 }
 
-it(`INV-12: the same log comes to the same, however it is grouped into calls (FUZZ_SEED=${SEED})`, async () => {
+it(`INV-12: the same log gives the same result, however it is grouped into calls (FUZZ_SEED=${SEED})`, async () => {
   await agree(0);
 }, 120_000);
 
-it(`INV-12: and so it does when graces and leases have run out since (FUZZ_SEED=${SEED})`, async () => {
+it(`INV-12: so it does when graces and leases have expired since (FUZZ_SEED=${SEED})`, async () => {
   await agree(GRACE - 500);
   await agree(4 * TTL);
 }, 120_000);
 
-it("INV-12: a goodbye counts at once, however much of an ended process is still to be given back", async () => {
+it("INV-12: a goodbye counts at once, however many users of an ended process are still to be removed", async () => {
   const shard = new TestShard(server.url, { budget: 100 });
   const about = { host: "h", pid: 1, version: "0", grace: GRACE };
   const users = Array.from({ length: 900 }, (_, i) => `user-${i}`);

@@ -1,5 +1,5 @@
 /**
- * Goal: each rule of folding (docs/protocol.md, "Folding") holds, one test a rule.
+ * Goal: each rule of folding (docs/protocol.md, "Folding") holds, one test per rule.
  * Method: records with chosen ids and a chosen clock against the real script; the invariants are checked at every end.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -21,7 +21,7 @@ afterEach(async () => {
   await shard.close();
 });
 
-/** Any key of a shard can be written by somebody else. */
+/** Any key of a shard can be written by something else. */
 const KEYS = [
   "records",
   "users",
@@ -197,14 +197,14 @@ describe("a record folded before", () => {
   });
 });
 
-it("an unknown process whose record is not its first leaves nothing: its recorder finds out by itself", async () => {
+it("an unknown process whose record is not its first leaves no trace: its recorder finds out by itself", async () => {
   await shard.record({ process: "p", seq: 7, operations: operations("+alice"), sockets: 1 });
   expect(await shard.step()).toMatchObject({ skipped: 1, fenced: 0 });
   expect(await shard.isKnown("p")).toBe(false);
   expect(await shard.users()).toEqual({});
 });
 
-describe("a process that cannot be believed is fenced", () => {
+describe("a process whose records do not add up is fenced", () => {
   async function fenced(reason: RegExp): Promise<void> {
     expect(await shard.process("p")).toMatchObject({ state: "fenced" });
     expect((await shard.process("p")).about["reason"]).toMatch(reason);
@@ -275,7 +275,7 @@ describe("a process that cannot be believed is fenced", () => {
     expect(await shard.process("p")).toMatchObject({ state: "ended", cause: "replace" });
   });
 
-  it("does not take another one with it when its own snapshot is not believed", async () => {
+  it("does not end another one when its own full state is invalid", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
     await shard.record({
       process: "p2",
@@ -384,7 +384,7 @@ describe("a key of another type", () => {
     await lost.close();
   });
 
-  it("is found at the first call of a prefix without being asked for", async () => {
+  it("is found at the first call of a prefix, without a level check being requested", async () => {
     const lost = new TestShard(server.url);
     await lost.redis.set(lost.keys.leaving, "not ours");
     await expect(lost.step()).rejects.toMatchObject({ code: "REDIS_TYPE" });
@@ -403,7 +403,7 @@ it("refuses a prefix opened with another number of shards, on the same keys", as
   await shard.redis.hset(shard.keys.totals, "shards", "1");
 });
 
-describe("INV-7: a call does at most its budget and one record", () => {
+describe("INV-7: a call does at most its budget plus one record", () => {
   it.each([100, 500, 1000, 2000])(
     "with a budget of %i, and small records before full ones",
     async (budget) => {
@@ -434,7 +434,7 @@ describe("INV-7: a call does at most its budget and one record", () => {
     },
   );
 
-  it("and what it read too much stays in the log, in both read modes", async () => {
+  it("and the records it read beyond that stay in the log, in both read modes", async () => {
     for (const read of ["group", "range"] as const) {
       const small = new TestShard(server.url, { budget: 100, read });
       for (let seq = 1; seq <= 10; seq++) {
@@ -451,8 +451,8 @@ describe("INV-7: a call does at most its budget and one record", () => {
   });
 });
 
-describe("the quick path and the careful one agree", () => {
-  /** A check makes the call go carefully; so does a record that nobody can read. */
+describe("the quick path and the careful path agree", () => {
+  /** A level check makes the call take the careful path; so does an unreadable record. */
   const WAYS = {
     quick: () => shard.step(),
     checked: () => shard.step({ check: true }),

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-it("who replaces a process whose tombstone is due leaves a new one, met before in the same call or not", async () => {
+it("replacing a process whose tombstone is due leaves a new tombstone, whether or not the call met it before", async () => {
   const shard = new TestShard(server.url);
   const about = { host: "h", pid: 1, version: "0", grace: 0 };
   for (const process of ["a1", "b1"]) await shard.record({ process, seq: 1, about, sockets: 0, bye: true });
@@ -22,7 +22,7 @@ it("who replaces a process whose tombstone is due leaves a new one, met before i
   await shard.drain();
   for (const id of ["a1", "b1"])
     expect(await shard.process(id)).toMatchObject({ state: "ended", cause: "replace" });
-  // Their first records, late copies, bring nobody back.
+  // Late copies of their first records bring no user back.
   for (const process of ["a1", "b1"]) await shard.record({ process, seq: 1, about, sockets: 0 });
   await shard.drain();
   expect((await shard.process("a1")).state).toBe("ended");

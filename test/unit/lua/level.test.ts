@@ -1,8 +1,8 @@
 /**
- * Goal: what is deleted, evicted, half written or forged shows at the next level check or does no harm
+ * Goal: deleted, evicted, half written or forged data is found at the next level check or does no harm
  * (docs/protocol.md, "Level checks" and "Folding").
- * Method: a small cluster with somebody in grace and a tombstone; one thing is broken by hand; the next calls, and recorders
- * that keep rule 3, have to come to the same as before.
+ * Method: a small cluster with a user in grace and a tombstone; one thing is broken by hand; the next calls, and recorders
+ * that follow rule 3, must restore the state from before.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -49,7 +49,7 @@ class Cluster {
     while (journal.dirty);
   }
 
-  /** A heartbeat of everybody; whoever finds itself unknown, fenced or ended registers afresh. */
+  /** A heartbeat of every process; one that finds itself unknown, fenced or ended registers again. */
   async beat(): Promise<void> {
     for (const journal of this.journals) {
       const state = await shard.redis.hget(shard.keys.states, journal.process);
@@ -76,7 +76,7 @@ class Cluster {
   }
 }
 
-describe("A4: after anything of the projection is gone", () => {
+describe("A4: after part of the projection is gone", () => {
   const KEYS = ["records", "users", "totals", "processes", "states", "about", "leaving", "changes", "rejected", "ended", "clock"] as const; // prettier-ignore
   /** What nobody depends on who answers: there is nothing to rebuild. */
   const APART = new Set<KeyName>(["records", "changes", "rejected", "clock"]);
@@ -92,7 +92,7 @@ describe("A4: after anything of the projection is gone", () => {
     ["the right number in grace", () => shard.redis.hset(shard.keys.totals, "graced", 0), true],
   ];
 
-  it.each(breaks)("%s, a checked call makes it consistent, and all who live are counted again", async (name, harm, rebuilds) => {
+  it.each(breaks)("%s: a call with a level check makes it consistent, and all live processes are counted again", async (name, harm, rebuilds) => {
     const cluster = new Cluster();
     await cluster.start();
     const cursor = (await shard.totals())["change"]!;
@@ -101,7 +101,7 @@ describe("A4: after anything of the projection is gone", () => {
     expect(result.rebuilt).toBe(rebuilds);
     if (name !== "the key changes") await shard.check();
     if (rebuilds) expect(await shard.users()).toEqual({});
-    // Whoever reads on from an old place sees that something is lost.
+    // A reader that continues from an old position sees that changes are lost.
     const kept = await shard.redis.xrange(shard.keys.changes, cursor, cursor);
     expect(kept.length).toBe(rebuilds || name === "the key changes" ? 0 : 1);
     await cluster.beat();
@@ -113,7 +113,7 @@ describe("A4: after anything of the projection is gone", () => {
     expect((await shard.step({ check: true })).rebuilt).toBe(false);
   }); // prettier-ignore
 
-  it("the check comes by itself within a second", async () => {
+  it("the level check runs by itself within a second", async () => {
     const cluster = new Cluster();
     await cluster.start();
     await shard.redis.del(shard.keys.users);
@@ -176,16 +176,16 @@ describe("while nothing happens, with calls seconds apart", () => {
   });
 });
 
-describe("B7: a Redis user who lacks a command", () => {
+describe("B7: a Redis user without a required command", () => {
   const folder = join(import.meta.dirname, "../../../src/lua/project");
   const source = readdirSync(folder).map((file) => readFileSync(join(folder, file), "utf8")).join("\n"); // prettier-ignore
   const commands = [...new Set([...source.matchAll(/(?:call|try|in_chunks)\('([A-Z]+)'/g)].map((found) => found[1]!))].filter((name) => name !== "MEMORY").sort(); // prettier-ignore
 
-  it("needs more than twenty of them", () => {
+  it("the script needs more than twenty commands", () => {
     expect(commands.length).toBeGreaterThan(20);
   });
 
-  it.each(commands)("is told so of %s, and no key is written", async (command) => {
+  it.each(commands)("gets an error that names %s, and no key is written", async (command) => {
     const { redis, keys, prefix } = shard;
     const read = command === "XRANGE" ? "range" : "group";
     await redis.call("ACL", "SETUSER", "lacking", "reset", "on", "nopass", "~*", "&*", "+@all", `-${command}`);
@@ -211,7 +211,7 @@ describe("a prefix of another version", () => {
   it.each([
     ["a later one", ["shards", "1", "protocol", "3"]],
     ["0.1, which noted none", ["shards", "1", "users", "3"]],
-  ])("is refused and left alone: %s", async (_, fields) => {
+  ])("is refused and not changed: %s", async (_, fields) => {
     await shard.redis.hset(shard.keys.totals, ...fields);
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
     await expect(shard.step()).rejects.toMatchObject({ code: "VERSION_MISMATCH" });
@@ -221,7 +221,7 @@ describe("a prefix of another version", () => {
   });
 });
 
-describe("INV-2: a consumer group that somebody", () => {
+describe("INV-2: a consumer group that was", () => {
   it.each([
     ["moved to the end", (redis: Redis, key: string) => redis.xgroup("SETID", key, "projector", "$")],
     ["moved to the beginning", (redis: Redis, key: string) => redis.xgroup("SETID", key, "projector", "0")],
@@ -242,13 +242,13 @@ describe("INV-2: a consumer group that somebody", () => {
   });
 });
 
-describe("D7: an id that nothing can follow", () => {
+describe("D7: an id that no other can follow", () => {
   it.each([
     ["the last one there is", () => "18446744073709551615-18446744073709551615"],
     ["the last one of this moment", () => `${shard.now + 500}-18446744073709551615`],
     ["an hour ahead", () => `${shard.now + 3_600_000}-0`],
     ["a century ahead", () => `${shard.now + 3_155_760_000_000}-7`],
-  ])("%s stops the log only until it is drained, and nobody has to register afresh", async (_, idOf) => {
+  ])("%s stops the log only until it is drained, and no process has to register again", async (_, idOf) => {
     const { redis, keys } = shard;
     shard.now = Date.now();
     const record = (seq: number, user: string) =>
@@ -334,7 +334,7 @@ describe("D9: forged records", () => {
     },
   );
 
-  it("of 10,001 processes are bounded, and nobody who was there before is hurt", async () => {
+  it("of 10,001 processes are bounded, and processes from before are unaffected", async () => {
     await shard.record({ process: "honest", seq: 1, ttl: TTL, operations: operations("+alice"), sockets: 1 });
     await shard.step();
     const pipeline = shard.redis.pipeline();
@@ -358,7 +358,7 @@ describe("D9: forged records", () => {
 });
 
 describe("D8, INV-7: a heavy log", () => {
-  it("an entry of 3 MB that stands alone is set aside unread, and the log goes on", async () => {
+  it("a single entry of 3 MB is set aside unread, and the log continues", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
     await shard.drain();
     await shard.append("process", "x".repeat(3_000_000));
@@ -372,7 +372,7 @@ describe("D8, INV-7: a heavy log", () => {
     await shard.check();
   });
 
-  it.each(["group", "range"] as const)("is read a few entries a call (%s)", async (read) => {
+  it.each(["group", "range"] as const)("is read a few entries per call (%s)", async (read) => {
     const heavy = new TestShard(server.url, { read });
     await heavy.drain();
     for (let i = 0; i < 10; i++) await heavy.append("garbage", "x".repeat(600_000));
@@ -384,7 +384,7 @@ describe("D8, INV-7: a heavy log", () => {
     await heavy.close();
   });
 
-  it("does not matter to a Redis user who may not ask how heavy it is", async () => {
+  it("is also handled for a Redis user who may not run MEMORY USAGE", async () => {
     await shard.redis.call(
       "ACL",
       "SETUSER",
@@ -407,13 +407,13 @@ describe("D8, INV-7: a heavy log", () => {
   });
 });
 
-describe("a process that is replaced before anybody has heard of it", () => {
+describe("a process that is replaced before its first record is folded", () => {
   beforeEach(async () => {
     await shard.record({ process: "new", seq: 1, ttl: 3_600_000, replaces: ["late"], sockets: 0 });
     await shard.step();
   });
 
-  it("is remembered as ended, so that its late first record brings nobody", async () => {
+  it("is remembered as ended, so that its late first record counts no user", async () => {
     expect(await shard.process("late")).toMatchObject({ state: "ended", cause: "replace", slot: 0 });
     await shard.record({ process: "late", seq: 1, operations: operations("+alice"), sockets: 1 });
     expect(await shard.step()).toMatchObject({ skipped: 1 });
@@ -435,7 +435,7 @@ describe("a process that is replaced before anybody has heard of it", () => {
   });
 });
 
-it("C8: a goodbye in the batch of its connect ends a grace that another process began, at once", async () => {
+it("C8: a goodbye in the same batch as its connect ends a grace of another process at once", async () => {
   const [one, two] = ["one", "two"].map((id) => new Journal(id, { ttl: TTL, about })) as [Journal, Journal];
   one.connect("alice");
   await shard.append(...encodeRecord(one.take()));

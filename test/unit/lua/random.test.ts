@@ -1,7 +1,7 @@
 /**
- * Goal: the invariants hold after every call, whatever the log holds and however it is cut into calls (INV-1, INV-2, INV-4).
+ * Goal: the invariants hold after every call, whatever the log holds and however it is split into calls (INV-1, INV-2, INV-4).
  * Method: random logs of several processes with lost, repeated and reordered records, goodbyes, grace, replacements,
- * garbage and a clock that goes on; two projectors with different budgets and ways to read the log take turns, and some calls
+ * garbage and a clock that advances; two projectors with different budgets and ways to read the log take turns, and some calls
  * compare all parts (the careful path); everything is checked after every step, and nothing is ever rebuilt. A failure prints its seed; repeat it with `FUZZ_SEED=<seed> npx vitest run test/unit/lua/random.test.ts`.
  */
 import fc from "fast-check";
@@ -110,7 +110,7 @@ it("INV-1, INV-2, INV-4 hold after every call of random histories, and nothing i
               e satisfies never;
           }
         }
-        // Everybody states what is open, and it is what is counted.
+        // Every process states its open sockets, and they are what is counted.
         for (const journal of journals) {
           journal.restate(`p${++ids}`);
           while (journal.dirty) await shard.append(...encodeRecord(journal.take({ connections: 1 })));

@@ -1,5 +1,5 @@
 /**
- * Goal: who is gone and when: leases, goodbyes, replacement, grace (docs/protocol.md, "Reaping" and "Grace").
+ * Goal: users go offline when they should: leases, goodbyes, replacement, grace (docs/protocol.md, "Reaping" and "Grace").
  * Method: records with chosen ids and a chosen clock against the real script; the invariants are checked at every end.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -24,7 +24,7 @@ afterEach(async () => {
 const withGrace = (grace: number) => ({ host: "h", pid: 1, version: "0", grace });
 
 describe("a lease", () => {
-  it("INV-5: that ran out gives back the users of its process, at once and for good", async () => {
+  it("INV-5: that expired takes the users of its process offline, at once and for good", async () => {
     await shard.record({
       process: "p",
       seq: 1,
@@ -79,7 +79,7 @@ describe("a lease", () => {
     expect((await shard.drain()).at(-1)).toMatchObject({ due: at + 10_000 });
   });
 
-  it("is left alone while reaping is held, and reported as held", async () => {
+  it("is kept while reaping is held, and reported as held", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
     await shard.drain();
     shard.now += 20_000;
@@ -114,7 +114,7 @@ describe("a lease", () => {
 });
 
 describe("a large process", () => {
-  it("INV-7: is given back over many calls, none above the budget, its users never twice", async () => {
+  it("INV-7: is removed over many calls, none above the budget, no user twice", async () => {
     const big = new TestShard(server.url, { budget: 1000 });
     const size = 20_000;
     let sockets = 0;
@@ -142,7 +142,7 @@ describe("a large process", () => {
     await big.close();
   });
 
-  it("can come back under another id while it is given back", async () => {
+  it("can register under another id while its users are removed", async () => {
     const big = new TestShard(server.url, { budget: 500 });
     let sockets = 0;
     for (let seq = 1; seq <= 30; seq++) {
@@ -177,7 +177,7 @@ describe("a large process", () => {
 });
 
 describe("many processes", () => {
-  it("INV-7: that end at once are all given back, a bounded number a call", async () => {
+  it("INV-7: that end at once are all removed, a bounded number per call", async () => {
     const small = new TestShard(server.url, { budget: 100 });
     for (let i = 0; i < 150; i++)
       await small.record({ process: `p${i}`, seq: 1, operations: operations(`+u${i}`), sockets: 1 });
@@ -268,7 +268,7 @@ describe("grace", () => {
     expect((await shard.told()).slice(2)).toEqual(["-alice grace"]);
   });
 
-  it("does not apply to who said goodbye, nor does an earlier drop of the same user count", async () => {
+  it("does not apply after a goodbye, even if an earlier socket of the user dropped", async () => {
     await shard.record({
       process: "p",
       seq: 1,
@@ -288,7 +288,7 @@ describe("grace", () => {
     expect((await shard.told()).slice(2)).toEqual(["-alice leave", "-bob leave"]);
   });
 
-  it("is given to the users of a process that said bye, not to those of one whose lease ran out", async () => {
+  it("applies to the users of a process that said bye, not to those of one whose lease expired", async () => {
     await shard.record({
       process: "p",
       seq: 1,
@@ -378,7 +378,7 @@ describe("bye", () => {
     expect(await shard.redis.zcard(shard.keys.processes)).toBe(0);
   });
 
-  it("of a fenced process is believed", async () => {
+  it("of a fenced process is accepted", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
     await shard.record({ process: "p", seq: 3, sockets: 1 });
     await shard.record({ process: "p", seq: 4, bye: true, sockets: 0 });
@@ -413,7 +413,7 @@ describe("bye", () => {
 });
 
 describe("a clock that jumps", () => {
-  it("forward by an hour costs a registration, and back again never lets a ghost outlive its lease", async () => {
+  it("forward by an hour costs a registration, and back again no dead process outlives its lease", async () => {
     const start = shard.now;
     await shard.record({
       process: "p",
@@ -424,7 +424,7 @@ describe("a clock that jumps", () => {
     });
     await shard.drain();
     shard.now = start + 3_600_000;
-    // Everybody seems dead; the one that lives registers afresh, with ids an hour ahead.
+    // Every process seems dead; the live one registers again, with ids an hour ahead.
     await shard.drain();
     await shard.record({
       process: "p2",

@@ -1,4 +1,4 @@
-/** Goal: the scripts in the package are those of the .lua files, and a server that forgot them gets them again. */
+/** Goal: the scripts in the package are those of the .lua files, and a server that lost them gets them again. */
 import { execFileSync } from "node:child_process";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -22,7 +22,7 @@ it("the hash is the one Redis computes", async () => {
   await redis.quit();
 });
 
-it("NOSCRIPT is answered with the text, in the middle of work", async () => {
+it("after NOSCRIPT the text is sent, in the middle of work", async () => {
   const shard = new TestShard(server.url);
   await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
   await shard.step();

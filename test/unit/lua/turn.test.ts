@@ -1,6 +1,6 @@
 /**
- * Goal: the script gives the turn to one caller at a time, while enough records come, and nothing that is counted depends on it.
- * Method: callers with names of their own on one shard, with a chosen clock; the rate is made by records with chosen times.
+ * Goal: the script gives the turn to one caller at a time, while the rate of records is high, and no count depends on it.
+ * Method: callers with different names on one shard, with a chosen clock; records with chosen times make the rate.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
@@ -52,17 +52,17 @@ async function load(by: PipelinedProjector, rate: number) {
   return last;
 }
 
-it("nobody gets it while few records come", async () => {
+it("no caller gets the turn at a low rate of records", async () => {
   expect(await load(caller("a"), RATE_LOW)).toMatchObject({ holder: "", turnLeft: 0 });
 });
 
-it("a caller gets it while many come, and every other one is told who has it", async () => {
+it("one caller gets the turn at a high rate, and the others learn which", async () => {
   expect(await load(caller("a"), 2 * RATE_HIGH)).toMatchObject({ holder: "a", turnLeft: TURN_MS });
   shard.now += 30;
   expect(await caller("b").projector.step()).toMatchObject({ holder: "a", turnLeft: TURN_MS - 30 });
 });
 
-it("a holder that is gone loses it with the turn, and the next caller gets it", async () => {
+it("the turn of a holder that is gone ends in time, and the next caller gets it", async () => {
   await load(caller("a"), 4 * RATE_HIGH);
   shard.now += TURN_MS;
   expect(await caller("b").projector.step()).toMatchObject({ holder: "b", turnLeft: TURN_MS });
@@ -76,7 +76,7 @@ it("the turn is kept down to the low water, and given back below", async () => {
   expect(await load(a, RATE_LOW / 2)).toMatchObject({ holder: "", turnLeft: 0 });
 });
 
-it("whoever closes gives it back at once", async () => {
+it("a caller that closes gives the turn back at once", async () => {
   const a = caller("a");
   await load(a, 2 * RATE_HIGH);
   const step = { reap: true, check: false, last: true };
@@ -87,12 +87,12 @@ it("whoever closes gives it back at once", async () => {
   expect(await caller("b").projector.step()).toMatchObject({ holder: "b" });
 });
 
-it("a caller without a name takes none, and what it folds counts all the same", async () => {
+it("a caller without a name takes no turn, and its folds count", async () => {
   expect(await load(caller(""), 2 * RATE_HIGH)).toMatchObject({ holder: "" });
   expect(Object.keys(await shard.users()).length).toBe(seq);
 });
 
-it("a turn that would end later than a turn can is nobody's: the clock went back", async () => {
+it("a turn that ends later than a turn can has no holder: the clock went back", async () => {
   await load(caller("a"), 2 * RATE_HIGH);
   shard.now -= 5_000;
   const answer = await caller("b").projector.step();

@@ -1,6 +1,6 @@
 /**
- * Goal: a presence follows the cluster's changes for as long as somebody listens, and a listener that fails harms nobody.
- * Method: real Socket.IO servers on a real Redis; its list of clients says who follows.
+ * Goal: a presence follows the cluster's changes while it has listeners, and a listener that fails does not affect others.
+ * Method: real Socket.IO servers on a real Redis; its list of clients shows who follows.
  */
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -100,7 +100,7 @@ describe("following", () => {
     await untilEqual(() => heard, ["ben"]);
   });
 
-  it("goes on from one once() to the next", async () => {
+  it("continues from one once() to the next", async () => {
     const { presence, url } = await start();
     const next = (event: "online" | "offline") =>
       new Promise<string>((resolve) => {
@@ -115,7 +115,7 @@ describe("following", () => {
     expect(await heard).toBe("alice");
   });
 
-  it("close ends it, and what is added later starts nothing", async () => {
+  it("close ends it, and a listener added later starts nothing", async () => {
     const { presence } = await start();
     hear(presence);
     await presence.ready;
@@ -127,7 +127,7 @@ describe("following", () => {
   });
 });
 
-it("FLUSHALL while ben leaves: every node hears that he left, once, and nothing of who stayed", async () => {
+it("FLUSHALL while ben leaves: every server emits his offline once, and nothing for users who stayed", async () => {
   const [one, two, three] = [await start(), await start(), await start()];
   const heard = [one, two, three].map(({ presence }) => hear(presence));
   await Promise.all([one, two, three].map(({ presence }) => presence.ready));
@@ -160,7 +160,7 @@ describe("the mirror", () => {
     expect(() => mirror.has("alice")).toThrow(expect.objectContaining({ code: "CLOSED" }));
   });
 
-  it("is kept when the last listener goes", async () => {
+  it("is kept when the last listener is removed", async () => {
     const { presence, url } = await start();
     const { mirror } = presence;
     const listener = () => {};
@@ -172,7 +172,7 @@ describe("the mirror", () => {
     expect(presence.mirror).toBe(mirror);
   });
 
-  it("with more than mirrorMax online there is none: gap says so, and listeners hear what comes", async () => {
+  it("with more than mirrorMax users online there is none: gap is emitted, and listeners receive later changes", async () => {
     const { presence, url } = await start({ mirrorMax: 1 });
     const heard = hear(presence);
     const gaps: unknown[] = [];
@@ -204,7 +204,7 @@ describe("a listener that fails", () => {
       },
     ],
     ["rejects", () => Promise.reject(new Error("mine"))],
-  ])("%s: is told as LISTENER_FAILED, and the others hear", async (_, fails) => {
+  ])("%s: LISTENER_FAILED is emitted, and the others are called", async (_, fails) => {
     const { presence, url } = await start();
     const errors: PresenceError[] = [];
     presence.on("error", (error) => errors.push(error));

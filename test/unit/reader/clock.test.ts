@@ -1,6 +1,6 @@
 /**
- * Goal: a machine whose clock is wrong gives the answers of one whose clock is right: a reader goes by the clock of Redis.
- * Method: real projections; readers whose clocks are half a minute off, both ways, beside one whose clock is not, on every client.
+ * Goal: a machine with a wrong clock gives the same answers as any other: a reader uses Redis's clock.
+ * Method: real projections; readers whose clocks are half a minute fast or slow, and one whose clock is right, on every client.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Client, clients } from "../../../rig/clients.ts";
@@ -41,7 +41,7 @@ describe.each(Object.keys(clients))("%s", (name) => {
     expect(oldestLease!.left).toBeLessThanOrEqual(20_000 + 1_000);
   });
 
-  it("where no projector has told the time, it goes by its own, and asks again", async () => {
+  it("until a projector has run, a reader uses its own clock, and reads Redis's again", async () => {
     const off = readerOff(SKEW_MS);
     expect((await off.counts()).asOf.now.getTime()).toBeGreaterThan(Date.now() + SKEW_MS / 2);
     await populate(client.redis, { prefix, users: ["alice"] });
@@ -50,7 +50,7 @@ describe.each(Object.keys(clients))("%s", (name) => {
       .toBeLessThan(SKEW_MS / 2);
   });
 
-  it("a clock that is something else is an error that says so", async () => {
+  it("an invalid clock is an error that says so", async () => {
     await populate(client.redis, { prefix, users: ["alice"] });
     await client.redis.set(keysOf(prefix, 0, 1).clock, "noon", "EX", 60);
     await expect(readerOff(0).counts()).rejects.toMatchObject({ code: "REPLY_INVALID" });

@@ -1,5 +1,5 @@
 /**
- * Goal: the code of an error tells its origin: another version, an invalid reply, or a bug in Rollcall.
+ * Goal: the code of an error shows its origin: another version, an invalid reply, or a bug in Rollcall.
  * Method: states and values written by hand into a real Redis; a clock that throws stands for a bug.
  */
 import { expect, it } from "vitest";
@@ -22,7 +22,7 @@ it("an unknown state of a process is VERSION_MISMATCH, 500 over HTTP", async () 
   const api = appOver(test.redis, { prefix });
   const problem = await problemIn(await api.request("/v1/processes"));
   expect(problem).toMatchObject({ status: 500, code: "VERSION_MISMATCH" });
-  expect(api.logged.join()).toContain("VERSION_MISMATCH: a process is in a state that this version");
+  expect(api.logged.join()).toContain("VERSION_MISMATCH: a process has a state that this version");
 });
 
 it("a count that is not a number is REPLY_INVALID, naming the command and not the value, 500 over HTTP", async () => {

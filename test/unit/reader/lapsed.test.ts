@@ -1,7 +1,7 @@
 /**
- * Goal: no answer calls a user present whose every process's lease has run out, or whose grace is over, although no projector
- * has come to say so (INV-15); and nobody is left out whose process is alive.
- * Method: the real script and a reader, both under the test's clock; the projector stops at a moment of the test's choosing.
+ * Goal: answers leave out users whose processes' leases have all expired, or whose grace is over, even if no projector has
+ * run since (INV-15); and users of a live process are not left out.
+ * Method: the real script and a reader, both on the test's clock; the test decides when the projector stops.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type RedisServer, startRedis } from "../../../packages/local-redis/src/index.ts";
@@ -69,8 +69,8 @@ async function register(process: string, ...short: string[]): Promise<void> {
   await shard.drain();
 }
 
-describe("what has lapsed does not count", () => {
-  it("INV-15: the only process is killed and nobody projects: nobody is online from the end of its lease on", async () => {
+describe("lapsed leases and graces do not count", () => {
+  it("INV-15: after the only process is killed and with no projector, no user is online from the end of its lease on", async () => {
     await register("p", "+alice", "+bob");
     shard.now += TTL_MS - 1;
     expect(await present("alice", "bob")).toEqual({ alice: 1, bob: 1 });
@@ -81,7 +81,7 @@ describe("what has lapsed does not count", () => {
     expect(await reader.counts()).toMatchObject({ users: 2, asOf: { stale: true } });
   });
 
-  it("INV-15: sockets on a process whose lease has run out do not count beside those on others", async () => {
+  it("INV-15: sockets on a process whose lease has expired do not count, those on others do", async () => {
     await register("p", "+alice", "+alice", "+bob");
     shard.now += 6_000;
     await register("q", "+alice");
@@ -90,7 +90,7 @@ describe("what has lapsed does not count", () => {
     expect(await present("alice", "bob")).toEqual({ alice: 1 });
   });
 
-  it("INV-15: a grace is over at its deadline, whoever comes to end it", async () => {
+  it("INV-15: a grace is over at its deadline, whether or not a projector has ended it", async () => {
     await register("p", "+alice", "+bob");
     await shard.record({ process: "p", seq: 2, ttl: 60_000, operations: operations("-alice"), sockets: 1 });
     await shard.drain();
@@ -126,7 +126,7 @@ describe("what has lapsed does not count", () => {
     expect(await ask()).toMatchObject([{ online: false, sockets: 0 }, { online: true }]);
   });
 
-  it("INV-15: a fenced process is not kept by its records, and is present until its leases have run out", async () => {
+  it("INV-15: a fenced process is not kept by its records, and counts until its leases have expired", async () => {
     await register("p", "+alice");
     await shard.record({ process: "p", seq: 5, ttl: TTL_MS, sockets: 1 });
     await shard.drain();
@@ -138,8 +138,8 @@ describe("what has lapsed does not count", () => {
   });
 });
 
-describe("nobody is left out whose process is alive", () => {
-  it("a record that nobody has folded renews the lease, for as long as it says", async () => {
+describe("users of a live process are not left out", () => {
+  it("a record that is not folded yet renews the lease, for its ttl", async () => {
     await register("p", "+alice");
     await register("q", "+bob");
     shard.now += 9_000;
@@ -158,7 +158,7 @@ describe("nobody is left out whose process is alive", () => {
     expect(await present("alice", "bob")).toEqual({});
   });
 
-  it("INV-15: a record that is older than the lease it gives renews nothing, whatever else is looked for", async () => {
+  it("INV-15: a record older than its own ttl renews nothing, whatever else is searched for", async () => {
     await register("p", "+alice");
     await shard.record({ process: "s", seq: 1, ttl: 2_000, operations: operations("+sam"), sockets: 1 });
     await shard.drain();
@@ -168,7 +168,7 @@ describe("nobody is left out whose process is alive", () => {
     expect(await present("alice", "sam")).toEqual({});
   });
 
-  it("a log that is too long to look through keeps everybody, and the answer says how long it is", async () => {
+  it("a log too long to search keeps all users, and the answer has its length", async () => {
     await register("p", "+alice");
     shard.now += TTL_MS;
     const filler = shard.redis.pipeline();
@@ -182,7 +182,7 @@ describe("nobody is left out whose process is alive", () => {
     expect(await reader.isOnline("alice")).toBe(false);
   });
 
-  it("for a moment after Redis did not answer, a lease puts nobody out", async () => {
+  it("shortly after Redis failed to answer, no user is left out for an expired lease", async () => {
     await register("p", "+alice");
     isAway = true;
     await expect(reader.isOnline("alice")).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });

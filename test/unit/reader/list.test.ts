@@ -34,7 +34,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     });
   });
 
-  it("lists nobody when nobody is there", async () => {
+  it("lists no user when none is present", async () => {
     expect(await (await readerOf([], shards)).usersList()).toMatchObject({ users: [] });
   });
 });

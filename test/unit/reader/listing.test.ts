@@ -1,6 +1,6 @@
 /**
- * Goal: one listing has one cursor, taken before its first page, and what changes() tells from there makes it exact, whatever
- * came and went while the pages were read (INV-17). And processes are listed whatever their number.
+ * Goal: one listing has one cursor, taken before its first page, and changes() from there makes it exact, whoever came and
+ * went while the pages were read (INV-17). All processes are listed, whatever their number.
  * Method: users of the first page leave and others come while later pages are read, over one shard and over four.
  */
 import { describe, expect, it } from "vitest";
@@ -60,7 +60,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     return [...present].sort();
   }
 
-  it("INV-17: a user of page 1 who leaves while page 2 is read is told by changes() from the last page's cursor", async () => {
+  it("INV-17: a user of page 1 who leaves while page 2 is read is in changes() from the last page's cursor", async () => {
     const { prefix, reader } = await start();
     const first = await reader.page({ limit: PAGE });
     const [left] = first.users;
@@ -100,7 +100,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(await follow(reader, listed, everybody.cursor!)).toEqual(expected);
   });
 
-  it("INV-17: and usersList(), with asOf of before the first of them", async () => {
+  it("INV-17: and usersList(), with asOf from before the first user", async () => {
     const { prefix, reader } = await start();
     const process = await come(prefix, ["a", "b"]);
     const { users, asOf } = await reader.usersList();
@@ -111,7 +111,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     );
   });
 
-  it("a listing that is broken off ends", async () => {
+  it("a listing that is stopped early ends", async () => {
     const { reader } = await start();
     let seen = 0;
     for await (const { id } of reader.users()) {
@@ -122,7 +122,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
   });
 });
 
-it("cursors of another number of shards, and cut ones, are none of ours", async () => {
+it("cursors of another number of shards, and truncated ones, are invalid", async () => {
   const prefix = newPrefix();
   await populate(test.redis, { prefix, users: Array.from({ length: 1_000 }, (_, i) => `u${i}`) });
   const reader = readerOver(ioredisPort(test.redis), { prefix });
@@ -134,7 +134,7 @@ it("cursors of another number of shards, and cut ones, are none of ours", async 
     await expect(reader.page({ cursor }), cursor).rejects.toMatchObject({ code: "CURSOR_INVALID" });
 });
 
-it("2,500 processes are listed, and counted, each of them", async () => {
+it("2,500 processes are all listed and counted", async () => {
   const prefix = newPrefix();
   const { records } = keysOf(prefix, 0, 1);
   const pipeline = test.redis.pipeline();
@@ -167,7 +167,7 @@ it("a fenced process says why", async () => {
   expect((await reader.processes()).processes).toMatchObject([{ state: "fenced", reason: "seq 7 after 1" }]);
 });
 
-it("a projection that was made anew is a gap, from any cursor", async () => {
+it("a rebuilt projection is a gap, from any cursor", async () => {
   const prefix = newPrefix();
   await populate(test.redis, { prefix, users: ["alice"] });
   const reader = readerOver(ioredisPort(test.redis), { prefix });

@@ -162,7 +162,7 @@ it("every operation older than linger is always visible, and a second costs a fe
   expect(count("EVALSHA")).toBeLessThanOrEqual(8);
 });
 
-it("who comes and drops while operations gather leaves nothing to append; a goodbye is told", async () => {
+it("a user who connects and drops while operations gather is not appended; a goodbye is", async () => {
   const recorder = await start();
   recorder.connect("alice");
   await pass(LINGER_MS / 4);
@@ -176,7 +176,7 @@ it("who comes and drops while operations gather leaves nothing to append; a good
   expect(sent.filter((name) => name === "XADD").length).toBe(1);
 });
 
-it("C8: a goodbye that lingers ends a grace that another process gave", async () => {
+it("C8: a goodbye delayed by linger ends a grace of another process", async () => {
   const other = await start({ grace: 60_000 });
   other.connect("alice");
   await pass(LINGER_MS);
@@ -232,7 +232,7 @@ it("without linger, full records that follow each other share a fold", async () 
   expect(sent.filter((name) => name === "EVALSHA").length).toBeLessThanOrEqual(2);
 });
 
-it("what is counted is compared with what is open once a heartbeat, by one shard for all, whatever is sent meanwhile", async () => {
+it("the sockets counted are compared with those open once per heartbeat, by one shard for all, whatever is sent meanwhile", async () => {
   let compared = 0;
   const recorder = await start({ linger: 0, heartbeat: 500, shards: 2, compare: () => compared++ });
   await pass(2_000);

@@ -140,7 +140,7 @@ it("an error thrown by our own code is INTERNAL, not REDIS_UNAVAILABLE, and the 
   await untilEqual(users, { alice: "1" });
 });
 
-it("INV-2: a record whose fate is unknown is sent again unchanged", async () => {
+it("INV-2: a record whose outcome is unknown is sent again unchanged", async () => {
   // No heartbeat may be on its way when replies begin to get lost: the record would wait for its reply, and once that is
   // given up, for a connection whose every reply is lost.
   const { recorder } = await start({ url: proxy.url, project: false, timeout: 500, ...SILENT });
@@ -172,7 +172,7 @@ it("INV-6: an idle process keeps its lease as long as it lives", async () => {
   expect(await redis.hget(keys().totals, "reaped")).toBe("0");
 });
 
-describe("INV-3: the counts become what is open", () => {
+describe("INV-3: the counts become equal to the open sockets", () => {
   async function heals(harm: () => Promise<unknown>, options: RecorderOptions = {}): Promise<TestRecorder[]> {
     // Leases longer than both may be held up: who is reaped as well goes offline and comes back.
     const both = [await start({ ttl: 30_000, ...options }), await start({ ttl: 30_000, ...options })];
@@ -200,7 +200,7 @@ describe("INV-3: the counts become what is open", () => {
     await heals(() => redis.del(keys().records));
   });
 
-  // What no call compares nobody sees: where little happens, the next one comes with the end of a lease.
+  // Only a call finds it: where little happens, the next one comes at the end of a lease.
   const soon = { ttl: 2_000 };
 
   it("after the state of a process was deleted", async () => {
@@ -343,7 +343,7 @@ describe("where others project", () => {
   /** Folds whatever is in the log, as a projector elsewhere does. */
   const projector = () => projectorOver(ioredisPort(redis), { prefix });
 
-  it("a process that Redis forgot notices, although none of its records is folded when it looks", async () => {
+  it("a process that Redis lost notices, although none of its records is folded when it checks", async () => {
     const { recorder } = await start({ project: false });
     recorder.connect("alice");
     const elsewhere = projector();
@@ -374,7 +374,7 @@ describe("where others project", () => {
     expect(recorder.processes).not.toContain(before);
   });
 
-  it("another number of shards is told before anything is written", async () => {
+  it("another number of shards is reported before anything is written", async () => {
     await start({ shards: 2 });
     await untilEqual(() => redis.hget(keysOf(prefix, 0, 2).totals, "shards"), "2");
     const known = new Set([0, 1].flatMap((shard) => keysOf(prefix, shard, 2).list));
@@ -386,7 +386,7 @@ describe("where others project", () => {
     }
   });
 
-  it("another number of shards that comes later is told with the next heartbeat", async () => {
+  it("another number of shards that appears later is reported with the next heartbeat", async () => {
     const { errors } = await start({ project: false, shards: 2 });
     await redis.hset(keysOf(prefix, 1, 2).totals, "shards", "3");
     await until("told", () => errors.length > 0);

@@ -1,6 +1,6 @@
 /**
- * Goal: a look at our own registration finds out whatever happened to it, and never calls a process lost that is not (INV-6).
- * Method: replies as Redis gives them, from which `Watch` has to tell; no Redis.
+ * Goal: the check of a registration finds whatever happened to it, and never treats a process as lost that is not (INV-6).
+ * Method: replies as Redis gives them, passed to `Watch`; no Redis.
  */
 import { describe, expect, it } from "vitest";
 import { keysOf } from "../../../src/core/keys.ts";
@@ -19,7 +19,7 @@ function see(
 
 const live = (seq: number) => `live ${seq} 0 0 0 1 0`;
 
-it("reads how far the log is folded before the state, so that what is folded in between makes nobody lost", () => {
+it("reads how far the log is folded before the state, so that a fold in between makes no process look lost", () => {
   const keys = keysOf("p", 0, 1);
   expect(registrationCommands(keys, "p1")).toEqual([
     ["HMGET", keys.totals, "folded", "shards"],
@@ -27,7 +27,7 @@ it("reads how far the log is folded before the state, so that what is folded in 
   ]);
 });
 
-it("believes what is live, up to its seq", () => {
+it("a live process is believed, up to its seq", () => {
   const watch = new Watch();
   expect(see(watch, { folded: "5-0", state: live(2), seq: 2, id: "5-0" })).toEqual({
     is: "believed",
@@ -40,7 +40,7 @@ it("believes what is live, up to its seq", () => {
   });
 });
 
-it("is unknown while nothing of it is folded", () => {
+it("a process is unknown while none of its records is folded", () => {
   const watch = new Watch();
   expect(see(watch, { folded: null, state: null, seq: 2, id: "5-0" })).toEqual({ is: "unknown" });
   expect(see(watch, { folded: "4-9", state: null, seq: 3, id: "6-0" })).toEqual({ is: "unknown" });
@@ -62,7 +62,7 @@ describe("is over", () => {
     expect(look).toEqual({ is: "over", state: null });
   });
 
-  it("when that is so of an earlier record, since the last is never folded in the moment it is appended", () => {
+  it("when that is so for an earlier record, since the last is never folded at the moment it is appended", () => {
     const watch = new Watch();
     expect(see(watch, { folded: "4-0", state: null, seq: 2, id: "5-0" })).toEqual({ is: "unknown" });
     // Always a record behind, and the one that is watched stays until it is passed.
@@ -74,7 +74,7 @@ describe("is over", () => {
   });
 });
 
-it("an earlier record of a log that is gone tells nothing: its ids are begun again", () => {
+it("an earlier record of a log that is gone proves nothing: its ids start over", () => {
   const watch = new Watch();
   expect(see(watch, { folded: "9000-0", state: live(1), seq: 2, id: "9001-0" })).toEqual({
     is: "believed",
@@ -88,14 +88,14 @@ it("an earlier record of a log that is gone tells nothing: its ids are begun aga
   });
 });
 
-it("a record of an earlier incarnation says nothing about this one", () => {
+it("a record of an earlier incarnation proves nothing about this one", () => {
   const watch = new Watch();
   see(watch, { folded: "4-0", state: live(40), seq: 41, id: "5-0" });
   const look = see(watch, { folded: "6-0", state: live(1), seq: 2, id: "7-0", process: "p2" });
   expect(look).toEqual({ is: "believed", seq: 1 });
 });
 
-it("a reply that is none leaves everything open", () => {
+it("an invalid reply decides nothing", () => {
   const seen = new Watch().see([new ReplyError("ERR"), [null]], { process: "p1", seq: 2, id: "5-0" });
   expect(seen).toEqual({ registration: { is: "unread" }, shards: null });
 });

@@ -1,6 +1,6 @@
 /**
  * Goal: the counts equal the connected sockets, for every way a Socket.IO socket connects, changes and disconnects.
- * Method: real servers and real clients; presence is asked until it says what is expected.
+ * Method: real servers and real clients; presence is polled until it has the expected state.
  */
 import { execFileSync } from "node:child_process";
 import { Cluster, Redis } from "ioredis";
@@ -31,7 +31,7 @@ afterEach(async () => {
 async function node(
   ...[options, io]: [Partial<Parameters<typeof startNode>[0]>?, Parameters<typeof startNode>[1]?]
 ): Promise<TestNode> {
-  // A short heartbeat: a connection that closes after its socket left is told with the next one.
+  // A short heartbeat: a connection that closes after its socket is reported with the next one.
   const started = await startNode({ redis: server.url, prefix, heartbeat: 200, ...options }, io);
   open.push(started);
   return started;
@@ -261,22 +261,22 @@ it("a socket id restored by connection state recovery is counted once", async ()
   await untilEqual(() => a.heard, ["+alice connect", "-alice leave"]);
 });
 
-describe("A3: what is counted is compared with what Socket.IO has", () => {
+describe("A3: the sockets counted are compared with those of Socket.IO", () => {
   const sockets = async (a: TestNode) => (await counts(a.presence)).sockets;
 
-  it("a socket whose listeners were all taken off is gone within a heartbeat", async () => {
+  it("a socket whose listeners were all removed is not counted after a heartbeat", async () => {
     const a = await node({ grace: 60_000 });
     const clients = [await connect(a.url, "alice"), await connect(a.url, "bob"), await connect(a.url)];
     await untilEqual(() => sockets(a), 3);
     for (const socket of a.io.of("/").sockets.values()) socket.removeAllListeners("disconnect");
     for (const client of clients) client.disconnect();
     await untilEqual(() => sockets(a), 0);
-    // Nobody knows how they went: grace applies.
+    // How they went is unknown: grace applies.
     expect((await counts(a.presence)).users).toBe(2);
     expect(a.errors).toEqual([]);
   });
 
-  it("one of whose listeners throws before ours does too", async () => {
+  it("nor is one with a listener that throws before ours", async () => {
     const a = await node();
     const client = await connect(a.url, "alice");
     await untilEqual(() => sockets(a), 1);
@@ -289,7 +289,7 @@ describe("A3: what is counted is compared with what Socket.IO has", () => {
     client.disconnect();
   });
 
-  it("one that is still being asked for its user never counts", async () => {
+  it("one whose user is still unknown is never counted", async () => {
     const answers: ((user: string) => void)[] = [];
     const a = await node({ user: () => new Promise((resolve) => answers.push(resolve)) });
     const client = await connect(a.url);
@@ -328,7 +328,7 @@ describe("A3: what is counted is compared with what Socket.IO has", () => {
     for (const client of clients) client.disconnect();
   });
 
-  it("an empty child of a dynamic namespace that Socket.IO takes away is counted again when it is back", async () => {
+  it("an empty child of a dynamic namespace that Socket.IO removed is counted again when it is back", async () => {
     const a = await node({ namespaces: /^\/room/ }, { cleanupEmptyChildNamespaces: true });
     a.io.of(/^\/room-\d+$/);
     for (let i = 0; i < 2; i++) {
@@ -342,7 +342,7 @@ describe("A3: what is counted is compared with what Socket.IO has", () => {
 });
 
 describe("A6: two presences on one server", () => {
-  it("with one prefix are refused, for each socket would count twice; one that is closed does not matter", async () => {
+  it("with one prefix are refused, since each socket would count twice; a closed one does not matter", async () => {
     const a = await node();
     const options = { redis: server.url, prefix, user: userOfAuth };
     expect(() => createPresence(a.io, options)).toThrow(
@@ -410,7 +410,7 @@ describe("close", () => {
       const presence = createPresence(io, { redis: redis.url, ttl: 60_000, heartbeat: 200, user: () => null, logger: { info() {}, warn() {}, error() {} } });
       const told = [];
       presence.on("error", ({ code }) => told.push(code));
-      // Somebody listens, so there is a tail.
+      // There is a listener, so there is a tail.
       presence.on("online", () => {});
       await presence.ready;
       await redis.stop();
@@ -439,7 +439,7 @@ describe("close", () => {
     expect(said).toMatchObject({ timers: said.left.length, left: said.left.map(() => 100) });
   });
 
-  it("appends what is left", async () => {
+  it("appends the pending operations", async () => {
     const a = await node();
     const b = await node();
     const clients = await Promise.all(Array.from({ length: 150 }, (_, i) => connect(a.url, `u${i}`)));

@@ -62,13 +62,13 @@ export function rulesOf(page: string): Map<string, Rule> {
   );
 }
 
-/** What is imported although the table does not say so. A module right in src is a door and may import any folder. */
+/** What is imported although the table does not say so. A module directly in src is an entry point and may import any folder. */
 export function trespasses(imports: readonly Import[], rules: ReadonlyMap<string, Rule>): string[] {
   return imports.flatMap(({ file, target, isType }) => {
     const [, folder, inner] = file.split("/");
     const name = target.startsWith("src/") ? target.split("/")[1]! : target;
     if (inner === undefined)
-      return target.startsWith("src/") ? [] : [`${file} is a door and imports ${target}`];
+      return target.startsWith("src/") ? [] : [`${file} is an entry point and imports ${target}`];
     const rule = rules.get(folder!);
     if (rule === undefined) return [`${file} is in a folder that the table does not name`];
     if (name === folder || rule.may.has(name) || (isType && rule.mayType.has(name))) return [];

@@ -612,7 +612,7 @@ export const MUTANTS: readonly Mutant[] = [
     [FOLLOW],
     [
       "src/follow/mirror.ts",
-      "if (own.started) own.settles = runtime.now() + own.ttl;",
+      "if (own.started) own.settles = runtime.now() + SETTLE_LEASES * own.ttl;",
       "if (own.started) own.settles = 0;",
     ],
   ),

@@ -214,6 +214,11 @@ export const PROVING_MS = 200;
 /** Most users it holds, about 20 bytes each besides the id; a JavaScript Map holds at most 16.7 million. */
 export const MIRROR_USERS = 1_000_000;
 export const MIRROR_USERS_MAX = 16_000_000;
+/**
+ * How long departures wait after a gap, in leases. A process that Redis has forgotten registers again within one, and then has to
+ * send everybody it has.
+ */
+export const SETTLE_LEASES = 1.5;
 /** How often it is compared with the number of users (level check), ms. */
 export const LEVEL_MS = 5_000;
 /** Users in one page, and in one query about missing users. */

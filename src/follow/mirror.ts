@@ -9,7 +9,7 @@
 import { type Change, decodeChanges, REBUILT } from "../core/change.ts";
 import { PresenceError } from "../core/errors.ts";
 import { keysOf } from "../core/keys.ts";
-import { LEVEL_CHUNK, LEVEL_MS, TTL_MS_MAX } from "../core/limits.ts";
+import { LEVEL_CHUNK, LEVEL_MS, SETTLE_LEASES, TTL_MS_MAX } from "../core/limits.ts";
 import { MirrorState } from "../core/mirror.ts";
 import type { Logger } from "../core/options.ts";
 import { shardOf } from "../core/shard.ts";
@@ -169,7 +169,7 @@ export function follow(options: FollowOptions): Following {
         own.ttl = await leases(port, shard, own.ttl);
         own.slots = slots;
         state.read();
-        if (own.started) own.settles = runtime.now() + own.ttl;
+        if (own.started) own.settles = runtime.now() + SETTLE_LEASES * own.ttl;
         else await settle(shard, port);
       }
     }
@@ -284,7 +284,8 @@ export function follow(options: FollowOptions): Following {
   /** While nothing could be read, every process may have had to register again: the settling time starts over. */
   function onState(error: PresenceError | null, streams: readonly number[]): void {
     for (const own of streams.map((shard) => all[shard]!))
-      if (own.state.phase === "settling") own.settles = error === null ? runtime.now() + own.ttl : Infinity;
+      if (own.state.phase === "settling")
+        own.settles = error === null ? runtime.now() + SETTLE_LEASES * own.ttl : Infinity;
     options.onState?.(error, streams);
   }
 

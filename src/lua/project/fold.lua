@@ -1,6 +1,6 @@
 -- fold: the records of the log, in order, one by one.
 -- gives: CAUSE carry_out fold fold_record read register registered
--- reads: ABOUT BY_RANGE PROCESSES RECORDS budget call cause_of connections count dead encode entries fence find finish floor folded forget_the_dead format is keep_of known longest look_up match now operations parse preclude process_of records save_states set_aside size skipped slots sockets start_steps take_off take_step tell_about to_head touch try weight work write_steps
+-- reads: ABOUT BY_RANGE PROCESSES RECORDS budget call cause_of connections count dead encode entries fence find finish floor folded forget_the_dead format is keep_of known longest look_up match now operations parse preclude process_of put records save_states set_aside size skipped slots sockets start_steps take_off take_step tell_about to_head touch try weight work write_steps
 
 local registered -- how many processes there are, once read
 
@@ -76,6 +76,8 @@ local function fold_record(record, at)
   -- record is not its first finds that out by itself (rule 3).
   if not p and record.seq > 1 or p and p.state == 'ended' then
     skipped = skipped + 1
+    -- It was known once, so something was lost: the next call compares everything, however idle the shard is.
+    if not p then put('checked', 0) end
     return
   end
   if not p then

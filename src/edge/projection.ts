@@ -1,4 +1,5 @@
 /** The projector for platforms with scheduled functions, over Upstash's REST API with the token that can write. */
+import { BUDGET_MAX } from "../core/limits.ts";
 import { projectorOver } from "../projector/projector.ts";
 import { upstashWritePort } from "../redis/upstash.ts";
 import * as read from "./environment.ts";
@@ -21,7 +22,9 @@ export function createScheduled(): EnvironmentScheduled {
     let repeats = 0;
     const client = upstashClient(read.writeCredentialsFrom(environment), () => repeats++);
     const options = read.projectorOptionsFrom(environment);
-    const projector = projectorOver(upstashWritePort(client), options, { repeated: () => repeats });
+    // Each call costs a function some CPU, of which it has 10 ms on Cloudflare's free plan: so as few of them as can be.
+    const own = { budget: BUDGET_MAX, ...options };
+    const projector = projectorOver(upstashWritePort(client), own, { repeated: () => repeats });
     sweeping = { environment, projector, ...read.sweepSettingsFrom(environment) };
     return sweeping;
   }

@@ -615,7 +615,11 @@ export const MUTANTS: readonly Mutant[] = [
     "a-loss-leaves-the-time-to-settle",
     "INV-13",
     [FOLLOW],
-    ["src/follow/mirror.ts", "        own.settles = error === null ?", "        if (Date.now() < 0) own.settles = error === null ?"],
+    [
+      "src/follow/mirror.ts",
+      "        own.settles = error === null ?",
+      "        if (Date.now() < 0) own.settles = error === null ?",
+    ],
   ),
   mutant(
     "told-online-twice",

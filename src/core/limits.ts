@@ -63,14 +63,22 @@ export const AHEAD_MS = 60_000;
 
 /** How long a turn lasts, ms. */
 export const TURN_MS = 100;
-/** How often the rate of records is measured, ms. A turn starts at RATE_HIGH records a second and is kept down to RATE_LOW. */
+/**
+ * How often the rate of operations is measured, ms. A turn starts at RATE_HIGH operations a second and is kept down to RATE_LOW. Of one
+ * record at most WORK_MAX count, and at least one.
+ */
 export const MEASURE_MS = 100;
 export const RATE_HIGH = 150;
 export const RATE_LOW = 90;
+export const WORK_MAX = 8;
 /** Under load records are sent together at multiples of this on Redis's clock (beats), ms: the most latency it adds. */
 export const PACE_MS = 20;
 /** Most pace, ms: with more than half a turn the holder could not renew it in time. */
 export const PACE_MS_MAX = 40;
+/** Where no process listens to changes, beats are further apart by this factor, up to PACE_MS_MAX: nobody waits for them. */
+export const PACE_UNHEARD = 2;
+/** How long a caller that listens is remembered, ms. It calls again after half of that. */
+export const LISTENED_MS = 30_000;
 /** How long after a beat the holder of the turn folds, ms: the others' records have arrived by then. */
 export const FOLD_AFTER_BEAT_MS = 3;
 /** How long after a record a process checks that some process has folded it, ms. */

@@ -100,6 +100,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     onError,
     connections: () => io.engine?.clientsCount ?? 0,
     compare: () => attachment.compare(),
+    listens: () => listening.listens,
   });
   const attachment = attach({
     io,

@@ -35,8 +35,8 @@ import { verifyShards, type VerifyReport } from "./verify.ts";
 
 export type { StepOptions, StepResult };
 
-/** `last`: the caller is closing, and gives the turn back. */
-type ResolvedStepOptions = ReturnType<typeof resolveStepOptions> & { readonly last?: boolean };
+/** `last`: the caller is closing, and gives the turn back. `listens`: it waits for changes, so beats are short (pace). */
+type ResolvedStepOptions = ReturnType<typeof resolveStepOptions> & { readonly says?: "last" | "listens" | "" };
 
 /** Keeps the projection up to date; any number may work on one prefix at the same time. */
 export interface Projector {
@@ -76,6 +76,8 @@ export interface PipelinedProjector {
   readonly projector: Projector;
   /** The call of step() as a command for a pipeline. */
   command(shard: number, options: ResolvedStepOptions): ScriptCall;
+  /** step(), with what a recorder may say. Rejects as step() does. */
+  call(shard: number, options: ResolvedStepOptions): Promise<StepResult>;
   /** The result from the command's reply; calls step() if the server did not know the script. */
   settle(shard: number, reply: Reply | ReplyError, options: ResolvedStepOptions): Promise<StepResult>;
 }
@@ -113,11 +115,11 @@ export function pipelinedProjectorOver(
   /** Shards on which every command that a call may need was checked. */
   const tried = new Set<number>();
 
-  function argumentsOf(shard: number, { reap, check, last = false }: ResolvedStepOptions): string[] {
+  function argumentsOf(shard: number, { reap, check, says = "" }: ResolvedStepOptions): string[] {
     const time = now === undefined ? "" : String(now());
     const level = !tried.has(shard) ? "2" : check ? "1" : "";
     const how = byRange ? "range" : "group";
-    return [String(shards), String(budget), reap ? "1" : "0", time, caller, how, level, last ? "last" : ""];
+    return [String(shards), String(budget), reap ? "1" : "0", time, caller, how, level, says];
   }
 
   function heard(shard: number, result: StepResult): StepResult {
@@ -223,6 +225,7 @@ export function pipelinedProjectorOver(
   };
   return {
     projector,
+    call: resolvedStep,
     settle,
     command: (shard, stepOptions) => evalsha(project, keys[shard]!.list, argumentsOf(shard, stepOptions)),
   };

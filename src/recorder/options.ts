@@ -42,7 +42,7 @@ export interface RecorderOptions extends KeyOptions {
    */
   readonly linger?: number | undefined;
   /**
-   * Under load, above about 150 records a second in a shard, one process at a time folds for all, and records are sent together
+   * Under load, above about 150 operations a second in a shard, one process at a time folds for all, and records are sent together
    * at multiples of this, ms. It is the most latency this adds, and lets one fold serve many records. 0 to 40, default 20. 0
    * turns it off: each process always appends and folds at once. No effect when `linger` is set.
    */

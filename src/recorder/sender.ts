@@ -84,7 +84,7 @@ export class RecordSender {
       ["XADD", keys.records, "MAXLEN", "~", String(RECORDS_KEPT), "*", ...encodeRecord(record)],
     ];
     if (call !== undefined) commands.push(call.command);
-    if (readsTurn) commands.push(["HMGET", keys.totals, "ends", "folded"]);
+    if (readsTurn) commands.push(["HMGET", keys.totals, "ends", "folded", "listened"]);
     // Where others project, nothing else tells what becomes of the totals.
     const isFull = this.#inDoubt || !projecting.isOurs;
     if (looks) commands.push(...registrationCommands(keys, record.process).slice(isFull ? 0 : 1));

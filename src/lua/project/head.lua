@@ -23,7 +23,7 @@
   ARGV[6]  read      'group', or 'range' for an engine that does not let scripts call XREADGROUP
   ARGV[7]  check     '': the level check runs once a second; '1': in this call; '2': also check first that this user may run
                      every command that a call may need, so that nothing is left half written
-  ARGV[8]            'last' gives the turn back: the caller is closing
+  ARGV[8]  says      'last' gives the turn back: the caller is closing; 'listens': the caller waits for changes (pace)
 
   Returns a flat array; its items are listed in src/projector/call.ts.
 
@@ -52,7 +52,7 @@ end
 
 -- The fields of totals that every call reads. They are written once, at the end (tail.lua).
 local t = try('HMGET', TOTALS, 'shards', 'protocol', 'users', 'sockets', 'connections', 'folded', 'change', 'records',
-  'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced', 'unfinished')
+  'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced', 'unfinished', 'listened', 'work')
 if t.err then error(find(t.err, 'WRONGTYPE', 1, true) and 'PRESENCE_TYPE ' .. TOTALS .. ': holds another type' or t.err, 0) end
 local users, sockets, connections = tonumber(t[3] or 0), tonumber(t[4] or 0), tonumber(t[5] or 0)
 local folded, change, folded_ever, ran = t[6] or '0-0', t[7] or '0-0', tonumber(t[8] or 0), tonumber(t[9] or 0)

@@ -36,7 +36,9 @@ import { verifyShards, type VerifyReport } from "./verify.ts";
 export type { StepOptions, StepResult };
 
 /** `last`: the caller is closing, and gives the turn back. `listens`: it waits for changes, so beats are short (pace). */
-type ResolvedStepOptions = ReturnType<typeof resolveStepOptions> & { readonly says?: "last" | "listens" | "" };
+type ResolvedStepOptions = ReturnType<typeof resolveStepOptions> & {
+  readonly says?: "last" | "listens" | "";
+};
 
 /** Keeps the projection up to date; any number may work on one prefix at the same time. */
 export interface Projector {

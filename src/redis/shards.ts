@@ -26,7 +26,7 @@ export async function checkShards(ask: Ask, prefix: string, shards: number, mac?
   });
   const [found = null, theirs] = Array.isArray(reply) ? (reply as (string | null | undefined)[]) : [];
   if (found === null) return;
-  if (found !== String(shards)) throw shardsMismatch(String(found), shards);
+  if (found !== String(shards)) throw shardsMismatch(found, shards);
   if (mac !== undefined) checkAgreement(mac, theirs ?? "");
 }
 

@@ -53,7 +53,7 @@ export const MUTANTS: readonly Mutant[] = [
     "seq-unchecked-quick",
     "INV-2",
     [FOLD, MODEL],
-    [lua("quick"), "if f[4] ~= format('%.0f', seq) then why = 'seq' break end", ""],
+    [lua("quick"), "if f[4] ~= format('%d', seq) then why = 'seq' break end", ""],
   ),
   mutant(
     "seq-unchecked",
@@ -497,7 +497,7 @@ export const MUTANTS: readonly Mutant[] = [
     "sockets-are-not-compared",
     "INV-3",
     [SOCKET_IO],
-    ["src/recorder/socket-io.ts", `      went(socket, entry, "disconnect");\n`, ""],
+    ["src/recorder/socket-io.ts", `      went(socket, "disconnect");\n`, ""],
   ),
   mutant(
     "two-presences-count-twice",
@@ -532,16 +532,11 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-3",
     [SOCKET_IO],
     ["src/recorder/socket-io.ts", " || !isOpen(socket)", ""],
-    ["src/recorder/socket-io.ts", `    socket.once("disconnect", entry.onDisconnect);\n`, ""],
+    ["src/recorder/socket-io.ts", `    socket.on("disconnect", onDisconnect);\n`, ""],
     [
       "src/recorder/socket-io.ts",
-      "      (id) => settle(socket, entry, id),\n",
-      `      (id) => (socket.once("disconnect", entry.onDisconnect), settle(socket, entry, id)),\n`,
-    ],
-    [
-      "src/recorder/socket-io.ts",
-      "      settle(socket, entry, answer);\n",
-      `      socket.once("disconnect", entry.onDisconnect);\n      settle(socket, entry, answer);\n`,
+      "    tracked.set(socket, valid);\n    connect(valid);\n",
+      `    tracked.set(socket, valid);\n    socket.on("disconnect", onDisconnect);\n    connect(valid);\n`,
     ],
   ),
   mutant(
@@ -626,7 +621,11 @@ export const MUTANTS: readonly Mutant[] = [
     "a-loss-leaves-the-time-to-settle",
     "INV-13",
     [FOLLOW],
-    ["src/follow/mirror.ts", `if (own.state.phase === "settling") own.settles =`, "if (false) own.settles ="],
+    [
+      "src/follow/mirror.ts",
+      "        own.settles = error === null ?",
+      "        if (Date.now() < 0) own.settles = error === null ?",
+    ],
   ),
   mutant(
     "told-online-twice",

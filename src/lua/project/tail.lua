@@ -1,6 +1,6 @@
 -- tail: the turn (pace), the totals and the reply, of both paths.
 -- gives: extra f holder k rate turn_left
--- reads: CALLER RECORDS TOTALS call careful change changes connections due fenced floor folded folded_ever given_back graced held left more now operations reaped rebuilt records rejected size skipped sockets t users why
+-- reads: CALLER RECORDS TOTALS call careful change changes connections due fenced floor folded folded_ever format given_back graced held left more now operations reaped rebuilt records rejected size skipped sockets t users why
 
 local extra
 if why then extra = careful() end
@@ -42,8 +42,8 @@ elseif records > 0 or k > 0 then
   if due ~= tonumber(t[10]) then f[k + 1], f[k + 2] = 'due', due k = k + 2 end
   if size ~= tonumber(t[11]) then f[k + 1], f[k + 2] = 'size', size k = k + 2 end
   if graced ~= tonumber(t[18]) then f[k + 1], f[k + 2] = 'graced', graced k = k + 2 end
-  call('HSET', TOTALS, 'users', users, 'sockets', sockets, 'folded', folded, 'change', change, 'records', folded_ever + records,
-    'ran', now, unpack(f, 1, k))
+  call('HSET', TOTALS, 'users', format('%d', users), 'sockets', format('%d', sockets), 'folded', folded, 'change', change,
+    'records', format('%d', folded_ever + records), 'ran', format('%d', now), unpack(f, 1, k))
 end
 return { PROTOCOL, now, due, more, folded, records, operations, skipped, fenced, rejected, reaped, given_back, changes, held,
   left, rebuilt, holder, turn_left }

@@ -2,6 +2,7 @@
  * Small changes that break the code, each with the invariant it breaks and the tests that must fail. `find` is exact and occurs
  * exactly once in its file, so that a mutant whose code has changed is detected too.
  */
+import { MAC_MUTANTS } from "./mac.ts";
 import { READER_MUTANTS } from "./reader.ts";
 
 export interface Edit {
@@ -474,11 +475,11 @@ export const MUTANTS: readonly Mutant[] = [
     [REGISTRATION],
     [
       "src/recorder/registration.ts",
-      `    ["HMGET", keys.totals, "folded", "shards"],
+      `    ["HMGET", keys.totals, "folded", "shards", "mac"],
     ["HMGET", keys.states, process],
 `,
       `    ["HMGET", keys.states, process],
-    ["HMGET", keys.totals, "folded", "shards"],
+    ["HMGET", keys.totals, "folded", "shards", "mac"],
 `,
     ],
   ),
@@ -486,7 +487,11 @@ export const MUTANTS: readonly Mutant[] = [
     "shards-are-not-compared",
     "INV-3",
     [RECORDER],
-    ["src/recorder/sender.ts", "found !== null && found !== String(shards)", "found === String(-shards)"],
+    [
+      "src/recorder/sender.ts",
+      "if (found !== String(shards)) throw shardsMismatch(found, shards);",
+      "if (found === String(-shards)) throw shardsMismatch(found, shards);",
+    ],
   ),
   mutant(
     "sockets-are-not-compared",
@@ -576,6 +581,7 @@ export const MUTANTS: readonly Mutant[] = [
       "reader.changes(after, pace.counting)",
     ],
   ),
+  ...MAC_MUTANTS,
   ...READER_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",

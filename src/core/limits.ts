@@ -26,6 +26,13 @@ export const FIELDS_MAX = 64;
 /** Most processes of one shard: far more than a cluster has, and a bound for forged registrations. */
 export const PROCESSES_MAX = 10_000;
 
+/** Fewest and most bytes of a key that records are signed with, and most keys: two while one replaces another, and one to spare. */
+export const RECORD_KEY_BYTES_MIN = 32;
+export const RECORD_KEY_BYTES_MAX = 256;
+export const RECORD_KEYS_MAX = 3;
+/** Most bytes that a `mac` is computed over: a record with five full lists, and its other values, is smaller. SHA-1 takes 0.2 ms for it. */
+export const SIGNED_BYTES_MAX = 200_000;
+
 /** About the most bytes that one call reads: when entries are large, a call reads fewer of them. */
 export const READ_BYTES = 1_000_000;
 /** A larger entry is never a record: no record has more than 32 names of LIST_BYTES_MAX. */

@@ -103,6 +103,11 @@ export class ShardProjecting {
     this.#schedule.callNow();
   }
 
+  /** Before the first call. */
+  async prepare(): Promise<void> {
+    await this.#own.projector?.prepare();
+  }
+
   callNow(): void {
     this.#schedule.callNow();
   }

@@ -2,7 +2,7 @@
   Step by step, so that the outcome never depends on how many records a call folds (INV-12). Otherwise says why in `why`, having
   written nothing. Nothing here is a function, but for what several tabs need: a call pays for each closure it makes. ]]
 -- gives: nothing
--- reads: BY_RANGE CHANGES LEAVING PROCESSES RECORDS STATES USERS apply budget byte call change changes connections count decode due encode entries find floor folded format graced match more now operations records size sockets sub users valid why
+-- reads: BY_RANGE CHANGES LEAVING PROCESSES RECORDS STATES USERS apply budget byte call change changes connections count decode due encode entries find floor folded format graced match more now operations proven records size sockets sub users valid why
 if entries and not why then repeat
   local last_entry, ids, n = #entries, {}, 0
   -- All processes, in one command.
@@ -49,8 +49,12 @@ if entries and not why then repeat
       if not ttl or not (ttl >= 1 and ttl <= TTL_MS_MAX) then why = 'ttl' break end
     end
     if at + ttl > p.lease then p.lease = at + ttl end
-    local first, rank = n, 0
-    for i = 7, #f, 2 do
+    local first, rank, ends = n, 0, #f
+    if proven then
+      ends = proven(f)
+      if not ends then why = 'mac' break end
+    end
+    for i = 7, ends, 2 do
       local name, value = f[i], f[i + 1]
       local kind = name == 'connect' and 1 or name == 'disconnect' and 2 or name == 'leave' and 3 or name == 'close' and 4
         or name == 'anonymous' and 5 or name == 'sockets' and 6 or name == 'connections' and 7 or 0

@@ -10,11 +10,11 @@ if more == 1 then left = call('XLEN', RECORDS) end
 local holder, turn_left, rate = t[13] or '', tonumber(t[14] or 0) - now, tonumber(t[17] or 0)
 if turn_left <= 0 or turn_left > TURN_MS then holder, turn_left = '', 0 end
 -- Until when a caller that listens to changes is remembered.
-local listened_left = tonumber(t[20] or 0) - now
+local listened_left = tonumber(t[21] or 0) - now
 if listened_left <= 0 or listened_left > LISTENED_MS then listened_left = 0 end
 -- What the turn is given by: how many calls there would be if each operation made one. Several in a record are one process that is
 -- busy, or one that lists all it has: beyond a few they would make no more calls.
-local work = tonumber(t[21] or 0) + math.max(records, math.min(operations, records * WORK_MAX))
+local work = tonumber(t[22] or 0) + math.max(records, math.min(operations, records * WORK_MAX))
 local f = extra or {}
 local k = #f
 if CALLER ~= '' then

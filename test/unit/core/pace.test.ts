@@ -7,7 +7,7 @@ import { CHECK_FOLDED_MS, FOLD_AFTER_BEAT_MS, TURN_MS } from "../../../src/core/
 import { Pace } from "../../../src/core/pace.ts";
 
 const ME = "web-1";
-const answered = (holder: string, foldedId = "0-0") => ({ holder, foldedId });
+const answered = (holder: string) => ({ holder });
 
 /** One whose clock is that of Redis, less `behind`. */
 function paceAt(behind: number, every = 20): Pace {
@@ -50,6 +50,27 @@ describe("while another process holds the turn", () => {
     expect(pace.foldAt).toBe(1_000 + CHECK_FOLDED_MS);
     expect(pace.isFolded("999-0")).toBe(false);
     expect(pace.isFolded("1000-0")).toBe(true);
+    expect(pace.foldAt).toBeUndefined();
+  });
+
+  it("the check comes a second after the first record that is not folded, however many follow", () => {
+    const pace = paceAt(0);
+    pace.answered(answered("other"), ME, 1_001);
+    // The clock went back, so that ids stand still, and the holder died: its turn seems to last.
+    for (let n = 0; n < 40; n++) pace.appended(`1000-${n}`, 1_000 + n * 20, { ends: 1_050, folded: "990-0" });
+    expect(pace.foldAt).toBe(1_000 + CHECK_FOLDED_MS);
+    // The first ones are folded, and so is what was appended then.
+    pace.appended("1000-40", 1_800, { ends: 1_050, folded: "1000-39" });
+    expect(pace.foldAt).toBe(1_800 + CHECK_FOLDED_MS);
+    pace.appended("1000-41", 1_820, { ends: 1_050, folded: "1000-41" });
+    expect(pace.foldAt).toBeUndefined();
+  });
+
+  it("a record that a failed primary took with it is not looked for after a call", () => {
+    const pace = paceAt(0);
+    pace.answered(answered("other"), ME, 1_001);
+    pace.appended("1000-0", 1_000, { ends: 1_050, folded: "990-0" });
+    pace.answered(answered("other"), ME, 2_001);
     expect(pace.foldAt).toBeUndefined();
   });
 

@@ -106,6 +106,11 @@ export class Child {
     this.#process.kill(signal);
   }
 
+  /** Over IPC. One that has ended gets nothing. */
+  send(message: string): void {
+    if (this.#process.connected) this.#process.send(message);
+  }
+
   /** SIGTERM, and SIGKILL to the whole group after `patience` ms. Resolves when it has ended. */
   async stop(patience: number): Promise<void> {
     if (!this.hasEnded) this.kill("SIGTERM");

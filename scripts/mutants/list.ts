@@ -29,6 +29,8 @@ const CONFORMANCE = "test/unit/redis/ports.test.ts";
 const CHANGES = "test/unit/http/changes.test.ts";
 const EVENTS = "test/unit/http/events.test.ts";
 const RECORDER = "test/unit/recorder/recorder.test.ts";
+const TURN = "test/unit/recorder/turn.test.ts";
+const PACE = "test/unit/core/pace.test.ts";
 const REGISTRATION = "test/unit/recorder/registration.test.ts";
 const SOCKET_IO = "test/unit/recorder/socket-io.test.ts";
 const SWEEP = "test/unit/projector/sweep.test.ts";
@@ -197,7 +199,39 @@ export const MUTANTS: readonly Mutant[] = [
     "nobody-checks-that-the-holder-folds",
     "INV-5",
     [SIMULATION],
-    ["src/core/pace.ts", "this.#open = { id, checkAt: now + CHECK_FOLDED_MS };", "this.#open = undefined;"],
+    [
+      "src/core/pace.ts",
+      "this.#open = isBefore(totals.folded, id) ? { id, checkAt } : undefined;",
+      "this.#open = undefined;",
+    ],
+  ),
+  mutant(
+    "under-load-the-check-never-comes",
+    "INV-5",
+    [PACE, SIMULATION],
+    ["src/core/pace.ts", "this.#open?.checkAt ?? now + CHECK_FOLDED_MS", "now + CHECK_FOLDED_MS"],
+  ),
+  mutant(
+    "a-record-that-was-lost-is-looked-for",
+    "INV-5",
+    [PACE],
+    ["src/core/pace.ts", "this.#open = undefined;\n    if (this.#every === 0", "if (this.#every === 0"],
+  ),
+  mutant(
+    "a-call-that-fails-is-made-again-at-once",
+    "INV-7",
+    [TURN],
+    [
+      "src/recorder/projecting.ts",
+      "be tried again at once.\n    this.pace.reset();\n",
+      "be tried again at once.\n",
+    ],
+  ),
+  mutant(
+    "without-a-deadline-nobody-calls",
+    "INV-5",
+    [SIMULATION],
+    ["src/recorder/projecting.ts", "if (result.due === null) this.#schedule", "if (false) this.#schedule"],
   ),
   mutant(
     "a-turn-that-is-over-is-believed",

@@ -221,8 +221,11 @@ export const BLOCK_MS = 5_000;
 export const TAIL_ENTRIES = 100;
 /** From a delivery to the next XREAD, ms: under load it returns several entries, and Redis wakes each reader less often. */
 export const COALESCE_MS = 10;
-/** How long after a delivery to check whether anything was missing, ms. */
-export const PROVING_MS = 200;
+/** It waits only while deliveries are closer together than this on average, ms; so many may come at once before it does. */
+export const COALESCE_UNDER_MS = 20;
+export const COALESCE_BURST = 5;
+/** How long after a delivery to check whether anything was missing, ms: each check is a command of each listening process. */
+export const PROVING_MS = 1_000;
 
 // The mirror of a process with listeners.
 

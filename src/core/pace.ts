@@ -37,7 +37,10 @@ export class Pace {
   #trip = Infinity;
   /** While we hold the turn: when to fold for all. */
   #foldAt: number | undefined;
-  /** The last record appended that is not known to be folded, and when to check that it is. */
+  /**
+   * The last record appended that is not known to be folded, and when to check that it is: a while after the first of those that
+   * are not. Under load the last one is always new, and a check that waits for it would never come.
+   */
   #open: { readonly id: string; readonly checkAt: number } | undefined;
 
   /** `every`: the pace, ms; 0: every record is folded at once. */
@@ -67,33 +70,37 @@ export class Pace {
   }
 
   /**
-   * A record was appended as `id`. The totals read after it, if any, give the end of the turn, the last record folded, and until
-   * when somebody is known to listen. Returns whether to fold at once: the turn is no longer held.
+   * A record was appended as `id`. The totals read after it give the end of the turn, the last record folded, and until when
+   * somebody is known to listen. Returns whether to fold at once: the turn is no longer held.
    */
   appended(
     id: string,
     now: number,
-    totals?: { readonly ends: number; readonly folded: string; readonly listened: number },
+    totals: { readonly ends: number; readonly folded: string; readonly listened: number },
   ): boolean {
-    this.#open = { id, checkAt: now + CHECK_FOLDED_MS };
-    if (totals === undefined) return false;
-    if (!isBefore(totals.folded, id)) this.#open = undefined;
+    this.isFolded(totals.folded);
+    const checkAt = this.#open?.checkAt ?? now + CHECK_FOLDED_MS;
+    this.#open = isBefore(totals.folded, id) ? { id, checkAt } : undefined;
     const at = Number(id.split("-", 1)[0]);
     this.#listened = totals.listened > at && totals.listened <= at + LISTENED_MS;
+    // Ids stand still while the clock is behind the last one, so a turn may seem held for longer than it is: hence the check.
     const left = totals.ends - at;
     if (left > 0 && left <= TURN_MS) return false;
     this.#state = "alone";
     return true;
   }
 
-  /** The projector replied at `now`. `me`: the caller name of the call. */
+  /**
+   * The projector has emptied the log at `now`: what was appended before is folded, or lost with a primary that failed. `me`: the
+   * caller name of the call.
+   */
   answered(
-    answer: { readonly foldedId: string; readonly holder: string; readonly listenedLeft: number },
+    answer: { readonly holder: string; readonly listenedLeft: number },
     me: string,
     now: number,
   ): void {
     this.#listened = answer.listenedLeft > 0;
-    if (this.#open !== undefined && !isBefore(answer.foldedId, this.#open.id)) this.#open = undefined;
+    this.#open = undefined;
     if (this.#every === 0 || answer.holder === "") this.#state = "alone";
     else this.#state = answer.holder === me ? "holds" : "follows";
     if (this.#state === "holds") this.#foldAt = now + this.#untilBeat(now - FOLD_AFTER_BEAT_MS);

@@ -4,10 +4,11 @@
  * A lost connection is retried with jittered back-off, and reading continues after the last entry delivered. XREAD skips
  * silently over missing entries. So with a `level`, each id that was read from is checked: its entry must still exist after
  * the following ones were read. This is checked after a lost connection, after a silence, when an entry looks wrong, and
- * under load a few times a second; checking every time would cost Redis half as much again as the reading.
+ * under load once a second; checking every time would cost Redis half as much again as the reading.
  */
 import { backoff } from "../core/backoff.ts";
 import type { PresenceError } from "../core/errors.ts";
+import { Coalescing } from "./coalescing.ts";
 import { BLOCK_MS, CHANGES_KEPT, COALESCE_MS, PROVING_MS, TAIL_ENTRIES } from "../core/limits.ts";
 import { isBefore, STREAM_START } from "../core/stream-id.ts";
 import { connect, isStandalone, type Connection, type RedisInput } from "../redis/connect.ts";
@@ -47,7 +48,7 @@ export interface TailOptions {
   readonly onState?: ((error: PresenceError | null, streams: readonly number[]) => void) | undefined;
   /** Without it, reading starts at the end of the stream and gaps are not detected. */
   readonly level?: Level | undefined;
-  /** How long to wait after a delivery, ms; entries that arrive meanwhile are delivered together. */
+  /** How long to wait after a delivery at a high rate, ms; entries that arrive meanwhile are delivered together. */
   readonly coalesce?: number | undefined;
   readonly runtime?: Runtime | undefined;
   /** Opens the connections. */
@@ -92,6 +93,7 @@ export function tail({
       if (place !== undefined && (unproved.get(i) ?? STREAM_START) === STREAM_START) unproved.set(i, place);
     };
     const keys = group.map((i) => streams[i]!);
+    const coalescing = new Coalescing(coalesce);
     let failures = 0;
     const works = () => {
       if (failures > 0) onState(null, group);
@@ -167,7 +169,8 @@ export function tail({
         if (signal.aborted) return;
         full ||= entries.length >= TAIL_ENTRIES;
       }
-      if (!full) await pause(coalesce, signal, runtime);
+      const wait = coalescing.delivered(runtime.now());
+      if (!full && wait > 0) await pause(wait, signal, runtime);
     }
 
     while (!signal.aborted) {

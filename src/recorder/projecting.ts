@@ -237,6 +237,8 @@ export class ShardProjecting {
     this.pace.clock(result.now, this.#sentAt, now);
     this.pace.answered(result, projector!.caller, now);
     this.#schedule.answered({ ...result, shared }, now, runtime.random());
+    // Our own lease is a deadline. If there is none, leases were evicted; folding a heartbeat finds that.
+    if (result.due === null) this.#schedule.callBy(now + this.#own.context.options.heartbeat);
   }
 
   #failed(error: unknown): void {
@@ -249,6 +251,8 @@ export class ShardProjecting {
     }
     this.#failing = true;
     const now = runtime.now();
+    // Otherwise the fold of a turn, or a check that is due, would be tried again at once.
+    this.pace.reset();
     this.#schedule.failed(now, now + backoff(ATTEMPT, () => runtime.random()));
   }
 }

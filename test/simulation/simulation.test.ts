@@ -83,6 +83,41 @@ it("in a rush somebody folds for all, and nobody waits for longer than two turns
   expect(turns).toBeGreaterThan(100);
 });
 
+it("nobody waits for longer when the clock goes back as the holder dies, and ids stand still, so that its turn seems to last", async () => {
+  await using simulator = await startSimulator();
+  let turns = 0;
+  for (let seed = 1; seed <= 8; seed++) {
+    const plan = planOf(seed, new Set());
+    const event = { pick: 0, more: 0.9, ms: 5_000 };
+    const outcome = await simulator.run({
+      ...plan,
+      ttl: 10_000,
+      nodes: Array.from({ length: 6 }, () => true),
+      loops: [],
+      sweepEvery: 0,
+      linger: 0,
+      waitMax: 2 * TURN_MS + CHECK_FOLDED_MS + TRIPS_MS,
+      events: [
+        { ...event, kind: "rush", at: 100, ms: 3_500 },
+        { ...event, kind: "clock-back", at: 700 + seed },
+        ...[0.1, 0.4, 0.7, 0.9].map((pick) => ({ ...event, kind: "crash" as const, at: 700 + seed, pick })),
+      ],
+    });
+    expect(outcome.violation && report(outcome)).toBe(undefined);
+    turns += outcome.turns;
+  }
+  expect(turns).toBeGreaterThan(100);
+});
+
+it("leases that are evicted come back although nothing happens any more, and no deadline is left to call for", async () => {
+  await using simulator = await startSimulator();
+  const plan = planOf(1_791_911_081, new Set(FAULTS));
+  const evicted = plan.events.filter(({ kind }) => kind === "evict");
+  expect(evicted.length).toBeGreaterThan(0);
+  const outcome = await simulator.run(plan);
+  expect(outcome.violation && report(outcome)).toBe(undefined);
+});
+
 it("beside the next version ours stops folding, and who was set aside registers again", async () => {
   await using simulator = await startSimulator();
   for (let seed = 1; seed <= 6; seed++) {

@@ -13,11 +13,7 @@ import {
 import { Pace } from "../../../src/core/pace.ts";
 
 const ME = "web-1";
-const answered = (holder: string, foldedId = "0-0", listenedLeft = LISTENED_MS) => ({
-  holder,
-  foldedId,
-  listenedLeft,
-});
+const answered = (holder: string, listenedLeft = LISTENED_MS) => ({ holder, listenedLeft });
 
 /** One whose clock is that of Redis, less `behind`. */
 function paceAt(behind: number, every = 20): Pace {
@@ -63,6 +59,28 @@ describe("while another process holds the turn", () => {
     expect(pace.foldAt).toBeUndefined();
   });
 
+  it("the check comes a second after the first record that is not folded, however many follow", () => {
+    const pace = paceAt(0);
+    pace.answered(answered("other"), ME, 1_001);
+    // The clock went back, so that ids stand still, and the holder died: its turn seems to last.
+    for (let n = 0; n < 40; n++)
+      pace.appended(`1000-${n}`, 1_000 + n * 20, { ends: 1_050, folded: "990-0", listened: 2_000 });
+    expect(pace.foldAt).toBe(1_000 + CHECK_FOLDED_MS);
+    // The first ones are folded, and so is what was appended then.
+    pace.appended("1000-40", 1_800, { ends: 1_050, folded: "1000-39", listened: 2_000 });
+    expect(pace.foldAt).toBe(1_800 + CHECK_FOLDED_MS);
+    pace.appended("1000-41", 1_820, { ends: 1_050, folded: "1000-41", listened: 2_000 });
+    expect(pace.foldAt).toBeUndefined();
+  });
+
+  it("a record that a failed primary took with it is not looked for after a call", () => {
+    const pace = paceAt(0);
+    pace.answered(answered("other"), ME, 1_001);
+    pace.appended("1000-0", 1_000, { ends: 1_050, folded: "990-0", listened: 2_000 });
+    pace.answered(answered("other"), ME, 2_001);
+    expect(pace.foldAt).toBeUndefined();
+  });
+
   it.each([
     ["ended", 1_000],
     ["lasts longer than a turn can, since the clock went back", 1_001 + TURN_MS],
@@ -85,10 +103,10 @@ describe("while no process listens to changes", () => {
   it("only every second beat is used, by who follows and who holds", () => {
     for (const holder of ["other", ME]) {
       const pace = paceAt(0);
-      pace.answered(answered(holder, "0-0", 0), ME, 1_001);
+      pace.answered(answered(holder, 0), ME, 1_001);
       expect(beats(pace)).toBe(20 * PACE_UNHEARD);
       if (holder === ME) expect(pace.foldAt).toBe(1_003);
-      pace.answered(answered(holder, "0-0", 1), ME, 1_004);
+      pace.answered(answered(holder, 1), ME, 1_004);
       expect(beats(pace)).toBe(20);
     }
   });
@@ -110,7 +128,7 @@ describe("while no process listens to changes", () => {
 
   it("a pace that is as long as can be stays, so the holder can renew its turn", () => {
     const pace = paceAt(0, 40);
-    pace.answered(answered("other", "0-0", 0), ME, 1_001);
+    pace.answered(answered("other", 0), ME, 1_001);
     expect(beats(pace)).toBe(40);
   });
 });

@@ -12,6 +12,8 @@ export interface TrialOptions {
   readonly shards: number;
   /** ms. */
   readonly grace: number;
+  /** With how many shards the prefix was opened before. */
+  readonly opened?: number | undefined;
 }
 
 /** How long the recorder may take for anything, besides its lease, ms. */
@@ -44,17 +46,18 @@ export class Trial {
   }
 
   static async start(options: TrialOptions, projecting: boolean): Promise<Trial> {
-    const { redis, ttl, shards, grace } = options;
+    const { redis, ttl, shards, grace, opened } = options;
     const prefix = `conformance-${randomBytes(6).toString("hex")}`;
     const cluster = await Cluster.open(redis, prefix, shards);
     const proxy = await startProxy(redis);
     const trial = new Trial(cluster, proxy, options);
     try {
+      if (opened !== undefined) await cluster.openWith(opened);
       const open = { redis: proxy.url, prefix, ttl, heartbeat: Math.floor(ttl / 3), grace, shards };
       trial.recorder.send({ open });
       const line = await trial.recorder.hear(
         '{"ready":{}}',
-        ({ ready }) => ready !== undefined,
+        ({ ready, error }) => ready !== undefined || (opened !== undefined && error !== undefined),
         trial.patience,
       );
       trial.projects = line.ready?.projects === true;

@@ -5,7 +5,8 @@ import type { Runtime } from "../time/runtime.ts";
 import type { ResolvedRecorderOptions } from "./options.ts";
 
 export interface RecorderContext {
-  readonly connection: Pick<Connection, "port" | "ready" | "reconnectedAt" | "onReconnect">;
+  readonly connection: Pick<Connection, "port" | "ready" | "reconnectedAt" | "onReconnect"> &
+    Partial<Pick<Connection, "user">>;
   readonly options: ResolvedRecorderOptions;
   /** `io.engine.clientsCount`. */
   readonly connections: () => number;
@@ -14,7 +15,7 @@ export interface RecorderContext {
    * Must not throw.
    */
   readonly compare?: (() => void) | undefined;
-  /** Called once when appending or projecting begins to fail, and for bugs (INTERNAL). Must not throw. */
+  /** Called once when appending or projecting begins to fail, for each code, and for bugs (INTERNAL). Must not throw. */
   readonly onError: (error: PresenceError) => void;
   /** For the simulation. */
   readonly runtime?: Runtime | undefined;

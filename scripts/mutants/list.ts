@@ -505,7 +505,7 @@ export const MUTANTS: readonly Mutant[] = [
     "sockets-are-not-compared",
     "INV-3",
     [SOCKET_IO],
-    ["src/recorder/socket-io.ts", `      went(socket, entry, "disconnect");\n`, ""],
+    ["src/recorder/socket-io.ts", `      went(socket, "disconnect");\n`, ""],
   ),
   mutant(
     "two-presences-count-twice",
@@ -540,11 +540,11 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-3",
     [SOCKET_IO],
     ["src/recorder/socket-io.ts", " || !isOpen(socket)", ""],
-    ["src/recorder/socket-io.ts", `    socket.once("disconnect", entry.onDisconnect);\n`, ""],
+    ["src/recorder/socket-io.ts", `    socket.on("disconnect", onDisconnect);\n`, ""],
     [
       "src/recorder/socket-io.ts",
-      "      (id) => settle(socket, entry, id),\n",
-      `      (id) => (socket.once("disconnect", entry.onDisconnect), settle(socket, entry, id)),\n`,
+      "      (id) => settle(socket, id),\n",
+      `      (id) => (socket.on("disconnect", onDisconnect), settle(socket, id)),\n`,
     ],
     [
       "src/recorder/socket-io.ts",
@@ -633,7 +633,11 @@ export const MUTANTS: readonly Mutant[] = [
     "a-loss-leaves-the-time-to-settle",
     "INV-13",
     [FOLLOW],
-    ["src/follow/mirror.ts", `if (own.state.phase === "settling") own.settles =`, "if (false) own.settles ="],
+    [
+      "src/follow/mirror.ts",
+      `if (own.state.phase === "settling")\n        own.settles =`,
+      "if (false)\n        own.settles =",
+    ],
   ),
   mutant(
     "told-online-twice",

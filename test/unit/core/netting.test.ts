@@ -27,6 +27,9 @@ const event = fc.oneof(
 ); // prettier-ignore
 type Event = typeof event extends fc.Arbitrary<infer T> ? T : never;
 
+/** In any order that two equal lists have in common. */
+const sorted = <T>(list: readonly T[]) => list.toSorted((a, b) => (String(a) < String(b) ? -1 : 1));
+
 /** A log and what the model makes of it, call by call. */
 class World {
   #state: Projection = emptyProjection();
@@ -40,12 +43,13 @@ class World {
     }));
     const { state, told, result } = project(this.#state, { now, log, reap: true, budget: 1_000_000 });
     this.#state = state;
-    expect(result).toMatchObject({ more: false, fenced: 0, rejected: 0, skipped: 0 });
+    if (result.more || result.fenced + result.rejected + result.skipped > 0)
+      throw new Error(`the records were not all folded: ${JSON.stringify(result)}`);
     return {
-      users: [...state.users].map(([id, slots]) => [id, [...slots].sort()]).sort(),
-      leaving: [...state.leaving].sort(),
+      users: sorted([...state.users].map(([id, slots]) => [id, sorted([...slots])])),
+      leaving: sorted([...state.leaving]),
       sockets: [...state.processes].map(([id, { sockets, anonymous }]) => [id, sockets, anonymous]),
-      told: told.map((entry) => [...entry].map(([cause, users]) => [cause, [...users].sort()]).sort()),
+      told: told.map((entry) => sorted([...entry].map(([cause, users]) => [cause, sorted([...users])]))),
     };
   }
 }

@@ -375,7 +375,7 @@ export const MUTANTS: readonly Mutant[] = [
     "journal-keeps-what-cancels-out",
     "INV-9",
     [JOURNAL],
-    ["src/core/journal.ts", "if (this.#open.has(user) || !matters) {", "if (this.#open.has(user)) {"],
+    ["src/core/journal.ts", "if (this.#open.has(user)) {", 'if (this.#open.has(user) && user === "") {'],
   ),
   mutant(
     "who-is-gone-is-kept-for-ever",
@@ -548,8 +548,8 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     [
       "src/recorder/socket-io.ts",
-      "      settle(socket, entry, answer);\n",
-      `      socket.once("disconnect", entry.onDisconnect);\n      settle(socket, entry, answer);\n`,
+      "      settle(socket, answer);\n",
+      `      socket.on("disconnect", onDisconnect);\n      settle(socket, answer);\n`,
     ],
   ),
   mutant(

@@ -168,3 +168,38 @@ it.each([
   const others = emitted.filter((line) => !line.endsWith("zoe"));
   expect(others).toEqual(["online ann", "online ben", "online cat", "online dan", "offline ann"]);
 });
+
+it("a connection lost while departures wait: they wait anew, since every process may have had to register again", async () => {
+  const clock = new Clock(new Random("loss"));
+  const source = new Source(clock, 2);
+  const emitted: string[] = [];
+  const following = follow({
+    redis: "redis://of-nobody",
+    open: () => source.open(),
+    runtime: clock,
+    prefix: PREFIX,
+    shards: 1,
+    ttl: TTL,
+    max: 1_000,
+    logger: { info() {}, warn() {}, error() {} },
+    onChange: ({ user, type }) => void emitted.push(`${type} ${user}`),
+    onGap() {},
+  });
+  await clock.pass(100);
+  await following.ready;
+  source.toggle(0, "ann");
+  await clock.pass(2_000);
+  source.flush();
+  source.register(1);
+  source.toggle(1, "ben");
+  await clock.pass(1_000);
+  source.down = true;
+  source.cut();
+  await clock.pass(3 * TTL);
+  source.down = false;
+  await clock.pass(TTL / 2);
+  source.register(0);
+  await clock.pass(3 * TTL);
+  await following.close();
+  expect(emitted).toEqual(["online ann", "online ben"]);
+});

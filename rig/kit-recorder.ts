@@ -31,6 +31,7 @@ function open({ redis, ...settings }: NonNullable<Line["open"]>): void {
   own.on("error", () => {});
   const options = resolveRecorderOptions(settings);
   recorder = new Recorder({ connection, options, connections: () => 0, onError: () => {} });
+  recorder.ready().catch(({ message }: Error) => say({ error: message }));
   isAppended = async () => {
     const { journals } = recorder;
     const states = journals.map(({ process }, shard) =>

@@ -115,8 +115,8 @@ class Journal:
     def register_afresh(self):
         self.replaces = [*self.replaces, self.process][-REPLACES_MAX:]
         self.begin(restating=True)
-        self.gone.clear()
-        self.pending = {user: [count, None] for user, count in self.open.items()}
+        self.pending = {user: self.pending[user] for user in self.gone}
+        self.pending |= {user: [count, None] for user, count in self.open.items()}
 
     def dirty(self):
         return bool(self.pending) or self.restating or self.seq == 0 or self.anonymous != self.anonymous_recorded
@@ -133,8 +133,8 @@ class Journal:
         self.gone.pop(user, None)
         if entry[0] != 0:
             return
-        if count == 0 and (entry[1] == "leave" or self.options["grace"] > 0):
-            # Came and went: named in both lists, since a goodbye ends a grace and a drop begins one. Bounded.
+        if count == 0:
+            # Came and went: named in both lists, since the connect ends a grace of elsewhere and a drop may begin one. Bounded.
             self.gone[user] = True
             if len(self.gone) <= GONE_MAX:
                 return
@@ -205,7 +205,7 @@ class Shard(threading.Thread):
         self.journal = Journal(recorder.options)
         self.redis = self.in_flight = self.last = self.kept = None
         self.heartbeat_at, self.call_at, self.hold_until = 0.0, float("inf"), 0.0
-        self.look = self.finished = False
+        self.opened = self.look = self.finished = False
 
     def signed(self, fields):
         return self.recorder.keys.signed(fields, self.keys[0])
@@ -223,6 +223,11 @@ class Shard(threading.Thread):
                     self.redis = Redis(self.recorder.options["redis"], self.recorder.options["ttl"] / 1_000)
                     if self.recorder.sha1:
                         self.redis.call("SCRIPT", "LOAD", self.recorder.script)
+                if not self.opened:
+                    # Before anything is written. Shard 0 has the same keys whatever the number of shards.
+                    totals = f"{{{self.recorder.options['prefix']}}}:totals"
+                    self.check_shards(self.redis.call("HMGET", totals, "shards")[0])
+                    self.opened = True
                 self.turn()
             except (OSError, ErrorReply) as error:
                 # Unclear, or refused: the same record goes again, over a new connection, and a look at ourselves with it.
@@ -260,6 +265,11 @@ class Shard(threading.Thread):
                     self.looked(replies[-1])
                 self.recorder.changed.notify_all()
 
+    def check_shards(self, found):
+        if found is not None and int(found) != self.recorder.options["shards"]:
+            say(error=f"the prefix was opened with {found} shard(s)")
+            sys.exit()  # ends this thread: what is not the same number writes nothing
+
     def answered(self, reply):
         """When to call the projector next, by what it said."""
         if isinstance(reply, ErrorReply):
@@ -276,8 +286,7 @@ class Shard(threading.Thread):
         signs = (self.recorder.keys.mac or "unsigned").split(" ")[0]
         if shards is not None and mac not in (None, "") and signs not in mac.split(" "):
             say(error="records of this prefix are signed with other keys")
-        if shards is not None and int(shards) != self.recorder.options["shards"]:
-            say(error=f"the prefix was opened with {shards} shard(s)")
+        self.check_shards(shards)
         parts = (state or "").split(" ")
         # Our last record is seldom folded yet when a look goes along with it: an earlier one is kept until it is.
         seq, appended = self.kept = self.kept or self.last
@@ -316,7 +325,8 @@ class Recorder:
 
 
 def say(**line):
-    print(json.dumps(line), flush=True)
+    sys.stdout.write(json.dumps(line) + "\n")  # in one piece: every shard is a thread
+    sys.stdout.flush()
 
 
 recorder = None

@@ -25,6 +25,7 @@ const BATCHING = "test/unit/lua/batching.test.ts";
 const REGRESSIONS = "test/hostile/regressions.test.ts";
 const MODEL = "test/model/model.test.ts";
 const JOURNAL = "test/unit/core/journal.test.ts";
+const NETTING = "test/unit/core/netting.test.ts";
 const CONFORMANCE = "test/unit/redis/ports.test.ts";
 const CHANGES = "test/unit/http/changes.test.ts";
 const EVENTS = "test/unit/http/events.test.ts";
@@ -409,7 +410,7 @@ export const MUTANTS: readonly Mutant[] = [
     "journal-keeps-what-cancels-out",
     "INV-9",
     [JOURNAL],
-    ["src/core/journal.ts", "if (this.#open.has(user) || !matters) {", "if (this.#open.has(user)) {"],
+    ["src/core/journal.ts", "if (this.#open.has(user)) {", 'if (this.#open.has(user) && user === "") {'],
   ),
   mutant(
     "who-is-gone-is-kept-for-ever",
@@ -421,8 +422,20 @@ export const MUTANTS: readonly Mutant[] = [
     "goodbye-netted-away",
     "INV-3",
     [JOURNAL],
-    ["src/core/journal.ts", `departure === "leave" || (departure`, "(departure"],
-  ),
+    ["src/core/journal.ts", "if (this.#open.has(user)) {", `if (this.#open.has(user) || this.#pending.get(user)?.departure === "leave") {`],
+  ), // prettier-ignore
+  mutant(
+    "a-drop-without-grace-netted-away",
+    "INV-12",
+    [NETTING],
+    ["src/core/journal.ts", "if (this.#open.has(user)) {", `if (this.#open.has(user) || (this.#about.grace === 0 && this.#pending.get(user)?.departure === "disconnect")) {`],
+  ), // prettier-ignore
+  mutant(
+    "who-came-and-went-is-forgotten-at-a-registration",
+    "INV-3",
+    [JOURNAL],
+    ["src/core/journal.ts", "if (!this.#gone.has(user)) this.#pending.delete(user);", "this.#pending.delete(user);"],
+  ), // prettier-ignore
   mutant(
     "the-first-departure-counts",
     "INV-3",
@@ -657,8 +670,8 @@ export const MUTANTS: readonly Mutant[] = [
     [FOLLOW],
     [
       "src/follow/mirror.ts",
-      "        own.settles = error === null ?",
-      "        if (Date.now() < 0) own.settles = error === null ?",
+      `if (own.state.phase === "settling")\n        own.settles =`,
+      "if (false)\n        own.settles =",
     ],
   ),
   mutant(

@@ -99,4 +99,12 @@ export const READER_MUTANTS: readonly Mutant[] = [
     "if (cursor === undefined) onFirst(asOf);",
     "onFirst({ ...asOf, cursor: (await context.ask(0, [])).asOf.change });",
   ),
+  mutant(
+    "reader-cursor-after-the-pages",
+    "INV-17",
+    LISTING,
+    "pages.ts",
+    "const asOf = combine(await withOthers(context, shard, part.asOf));",
+    "const asOf = combine(await withOthers(context, -1, part.asOf));",
+  ),
 ];

@@ -53,6 +53,19 @@ export class PresenceError extends Error {
   }
 }
 
+/** What no retry mends: somebody has to change something, an access rule, a version, a key. Then it works again by itself. */
+const LASTING: ReadonlySet<PresenceErrorCode> = new Set([
+  "PERMISSION",
+  "VERSION_MISMATCH",
+  "READ_REFUSED",
+  "REDIS_TYPE",
+]);
+
+/** Whether a retry is useless until something has been changed. (After SHARDS_MISMATCH nothing is retried at all.) */
+export function isLasting({ code }: PresenceError): boolean {
+  return LASTING.has(code);
+}
+
 /** `error` if it is a PresenceError; anything else is a bug in Rollcall, and becomes INTERNAL. */
 export function orInternal(error: unknown): PresenceError {
   if (error instanceof PresenceError) return error;

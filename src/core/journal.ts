@@ -4,8 +4,8 @@
  *
  * Changes that are not appended yet are kept as one net count per user, not as a list of operations. So memory is bounded by
  * the sockets open now plus those open at the last record, however long Redis is away (INV-9), plus GONE_MAX users who came
- * and went since then. They leave no socket, but a goodbye ends a grace that another process started and a dropped transport
- * starts one, so both are recorded.
+ * and went since then. They leave no socket, but their connect ends a grace that another process started, and a dropped
+ * transport may start one, so both are recorded: what a record says is what its operations would say one by one (INV-12).
  */
 import { LIST_BYTES_MAX, OPERATIONS_MAX, REPLACES_MAX } from "./limits.ts";
 import { type About, LISTS, type ListName, type RecordEntry } from "./record.ts";
@@ -140,12 +140,13 @@ export class Journal {
     return true;
   }
 
-  /** Drops a user whose sockets are as in the last record, unless none is open and the last one went since. */
-  #settle(user: string, { delta, departure }: Pending): void {
+  /**
+   * Drops a user whose sockets are as in the last record, unless none is open: then one came and went since. The user may be in
+   * a grace that another process started, which the connect ends, also where this process gives none.
+   */
+  #settle(user: string, { delta }: Pending): void {
     if (delta !== 0) return;
-    // A dropped transport without grace cancels a connect: the user was absent before and is absent again.
-    const matters = departure === "leave" || (departure === "disconnect" && this.#about.grace > 0);
-    if (this.#open.has(user) || !matters) {
+    if (this.#open.has(user)) {
       this.#pending.delete(user);
       return;
     }
@@ -236,8 +237,8 @@ export class Journal {
     this.#connectionsRecorded = undefined;
     this.#restating = true;
     this.#closing = undefined;
-    this.#pending.clear();
-    this.#gone.clear();
+    // Who came and went since the last record did so without a socket in any: that is as true of the new incarnation.
+    for (const user of this.#pending.keys()) if (!this.#gone.has(user)) this.#pending.delete(user);
     for (const [user, open] of this.#open) this.#pending.set(user, { delta: open, departure: undefined });
   }
 

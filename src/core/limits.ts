@@ -246,6 +246,8 @@ export const UNHEARD_MS = 1_000;
 /** The first pause before a retry, ms, and the longest: every process reconnects within it after an outage. */
 export const BACKOFF_MS_MIN = 50;
 export const BACKOFF_MS_MAX = 2_000;
+/** The longest pause while something has to be changed first, ms: an access rule, a version. Then it is noticed within it. */
+export const LASTING_MS_MAX = 30_000;
 /** The longest delay of a JavaScript timer, ms: 24.8 days. A longer one would fire at once. */
 export const TIMER_MS_MAX = 2 ** 31 - 1;
 

@@ -19,7 +19,7 @@ export function createFetch(): EnvironmentFetch {
 
   function compose(environment: read.Environment): Hono {
     const port = upstashReadPort(upstashClient(read.readCredentialsFrom(environment)));
-    const reader = readerOver(port, read.readerOptionsFrom(environment));
+    const reader = readerOver(port, read.edgeReaderOptionsFrom(environment));
     return createApp({ reader, ...read.appOptionsFrom(environment), logger: console });
   }
 

@@ -6,7 +6,7 @@
  * quoted, because a secret may be in the wrong place. An empty variable counts as not set.
  */
 import type { KeyOptions } from "../core/key-options.ts";
-import { HOST, INTERVAL_MS, INVOCATION_REQUESTS, PORT } from "../core/limits.ts";
+import { HOST, INTERVAL_MS, INVOCATION_REQUESTS, PORT, STALE_AFTER_MS } from "../core/limits.ts";
 import { PresenceError } from "../core/errors.ts";
 import { invalid, nearest, withoutValue } from "../core/options.ts";
 import { checkScopes } from "../http/auth.ts";
@@ -38,6 +38,16 @@ export function keyOptionsFrom(environment: Environment): KeyOptions {
 /** The same and ROLLCALL_STALE_AFTER, ms. */
 export function readerOptionsFrom(environment: Environment): ReaderOptions {
   return { ...keyOptionsFrom(environment), staleAfter: taken(environment, "ROLLCALL_STALE_AFTER") };
+}
+
+/**
+ * The same for the edge, where usually a scheduled function projects: without ROLLCALL_STALE_AFTER an answer is stale when a whole
+ * SWEEP_INTERVAL and the usual 5,000 ms have passed.
+ */
+export function edgeReaderOptionsFrom(environment: Environment): ReaderOptions {
+  const options = readerOptionsFrom(environment);
+  const { interval } = sweepSettingsFrom(environment);
+  return { ...options, staleAfter: options.staleAfter ?? interval + STALE_AFTER_MS };
 }
 
 /**

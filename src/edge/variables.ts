@@ -121,8 +121,8 @@ export const VARIABLES = {
   ROLLCALL_STALE_AFTER: numbers("staleAfter", (staleAfter) => resolveReaderOptions({ staleAfter }), {
     fallback: STALE_AFTER_MS,
     doc: [
-      "How long the projector may be overdue before answers are marked `stale`, ms. If only a scheduled function projects: a",
-      "little more than its interval.",
+      "How long work may wait for a projector before answers are marked `stale`, ms. At the edge (createFetch): by default",
+      "5,000 more than SWEEP_INTERVAL, since a scheduled function may be all that projects.",
     ],
   }),
   ROLLCALL_COUNTS: texts<CountsAccess>("counts", checkCounts, {

@@ -6,7 +6,7 @@
  * the following ones were read. This is checked after a lost connection, after a silence, when an entry looks wrong, and
  * under load once a second; checking every time would cost Redis half as much again as the reading.
  */
-import { backoff } from "../core/backoff.ts";
+import { pauseAfter } from "../core/backoff.ts";
 import type { PresenceError } from "../core/errors.ts";
 import { Coalescing } from "./coalescing.ts";
 import { BLOCK_MS, CHANGES_KEPT, COALESCE_MS, PROVING_MS, TAIL_ENTRIES } from "../core/limits.ts";
@@ -194,13 +194,11 @@ export function tail({
         if (!signal.aborted) await read(block);
       } catch (error) {
         if (signal.aborted) return;
-        if (failures === 0) onState(orInternal(error), group);
+        const failure = orInternal(error);
+        if (failures === 0) onState(failure, group);
         failures++;
-        await pause(
-          backoff(failures, () => runtime.random()),
-          signal,
-          runtime,
-        );
+        const ms = pauseAfter(failure, failures, () => runtime.random());
+        await pause(ms, signal, runtime);
       }
     }
   }

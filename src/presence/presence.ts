@@ -44,8 +44,10 @@ export interface Presence extends Omit<Reader, "shards"> {
   readonly mirror: Mirror;
   /**
    * Resolves when this process is registered, and the listeners added so far receive every change from then on.
-   * Rejects with SHARDS_MISMATCH when the prefix is in use with another number of shards, with RECORD_KEYS_MISMATCH when it is with
-   * other `recordKeys`.
+   * Rejects with SHARDS_MISMATCH and RECORD_KEYS_MISMATCH when the prefix is in use with another number of shards or other
+   * `recordKeys`, and with PERMISSION or REDIS_TYPE when records cannot be appended until somebody changes that; attempts go on, and
+   * once one succeeds `ready` is a promise that resolves. A process that can append and not project is ready: `error` is emitted,
+   * and others fold its records.
    */
   readonly ready: Promise<void>;
   /** The ids under which this process is registered now, one per shard; a new one after each re-registration. */

@@ -73,7 +73,7 @@ export function parseReply(reply: Reply): StepResult {
   if (!Array.isArray(reply) || reply[0] !== PROTOCOL || reply.length !== SLOTS.length) {
     throw new PresenceError(
       "VERSION_MISMATCH",
-      "the projector's script replied in another version's format: update all processes to the same version of rollcall",
+      `the projector's script replied ${told(reply)}, and this package speaks protocol ${PROTOCOL}: update all processes to the same version of rollcall`,
     );
   }
   const at = (slot: Slot) => (reply as readonly Reply[])[SLOTS.indexOf(slot)];
@@ -100,4 +100,10 @@ export function parseReply(reply: Reply): StepResult {
     turnLeft: number("turnLeft"),
     listenedLeft: number("listenedLeft"),
   };
+}
+
+function told(reply: Reply): string {
+  const version = Array.isArray(reply) ? reply[0] : undefined;
+  const isVersion = typeof version === "string" && /^\d{1,9}$/.test(version) && version !== PROTOCOL;
+  return isVersion ? `with protocol ${version}` : "in another version's format";
 }

@@ -4,8 +4,8 @@
  * A loop sleeps until a record arrives or a deadline passes. Any number of loops may run, in any processes: the first that
  * wakes does the work, and the others find nothing left.
  */
-import { backoff } from "../core/backoff.ts";
-import { orInternal, PresenceError } from "../core/errors.ts";
+import { pauseAfter } from "../core/backoff.ts";
+import { isLasting, orInternal, PresenceError, type PresenceErrorCode } from "../core/errors.ts";
 import { keysOf } from "../core/keys.ts";
 import { SILENCE_MS, SOONEST_MS } from "../core/limits.ts";
 import { Schedule, waitUntil } from "../core/schedule.ts";
@@ -18,13 +18,16 @@ import {
 import { type Projector, projectorOver } from "./projector.ts";
 import { connect, type RedisInput } from "../redis/connect.ts";
 import { pause } from "../time/pause.ts";
+import { withUser } from "../redis/errors.ts";
 import { tail } from "../follow/tail.ts";
 
 /** A projector that can also run by itself: over ioredis, whose connections can block. */
 export interface LoopProjector extends Projector {
   /**
    * Projects until the signal fires or close() is called; then resolves. If Redis is lost, it waits for as long as it takes.
-   * Rejects with PresenceError: SHARDS_MISMATCH and RECORD_KEYS_MISMATCH, since waiting does not help; OPTIONS_INVALID; CLOSED after close().
+   * Rejects with PresenceError: SHARDS_MISMATCH and RECORD_KEYS_MISMATCH, since waiting does not help; at its start, before the first
+   * call has worked, also PERMISSION, VERSION_MISMATCH, READ_REFUSED and REDIS_TYPE. One that has worked logs these once, retries every
+   * 15 to 30 s and goes on when the reason is gone. OPTIONS_INVALID; CLOSED after close().
    */
   run(options?: RunOptions): Promise<void>;
   /** Ends run() between two calls and closes the connections. Idempotent. */
@@ -77,6 +80,8 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
   ): Promise<void> {
     const schedule = new Schedule({ hold, soonest: SOONEST_MS, spread: 0 });
     let failures = 0;
+    let state: PresenceErrorCode | undefined;
+    let hasWorked = false;
     while (!signal.aborted) {
       try {
         // Decide once Redis is connected: a decision made before waiting for it could be out of date.
@@ -85,6 +90,8 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
         const result = await projector.step(shard, { reap: schedule.mayReap(performance.now()) });
         if (failures > 0) logger.info(`shard ${shard}: projecting again after ${failures} failed calls`);
         failures = 0;
+        state = undefined;
+        hasWorked = true;
         if (result.records + result.givenBack + result.changes > 0) {
           try {
             onStep?.(result, shard);
@@ -100,13 +107,32 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
         await bell.sleep(waitUntil(schedule.next, now));
       } catch (error) {
         if (signal.aborted) return;
-        const failure = orInternal(error);
-        if (failure.code === "SHARDS_MISMATCH" || failure.code === "RECORD_KEYS_MISMATCH") throw failure;
-        if (failures === 0) logger.warn(`shard ${shard}: cannot project: ${failure.message}`);
+        const failure = withUser(orInternal(error), connection.user);
+        const isOther = failure.code === "SHARDS_MISMATCH" || failure.code === "RECORD_KEYS_MISMATCH";
+        if (isOther || (!hasWorked && isLasting(failure))) throw failure;
+        if (failure.code !== state) {
+          logger.warn(`shard ${shard}: cannot project: ${failure.message}`);
+          if (state !== undefined && isLasting(failure)) failures = 0;
+        }
+        state = failure.code;
         failures++;
-        await pause(backoff(failures), signal);
+        await pause(pauseAfter(failure, failures), signal);
         schedule.lost(performance.now());
       }
+    }
+  }
+
+  /** Why records do not wake the loops; deadlines still do. Of Redis being away the loops tell themselves. */
+  let deaf = false;
+  function waits(error: PresenceError | null, group: readonly number[]): void {
+    const about = `shard ${group.join(", ")}`;
+    if (error !== null && isLasting(error)) {
+      deaf = true;
+      const { message } = withUser(error, connection.user);
+      logger.warn(`${about}: cannot wait for records, so they are folded late: ${message}`);
+    } else if (error === null && deaf) {
+      deaf = false;
+      logger.info(`${about}: waiting for records again`);
     }
   }
 
@@ -123,6 +149,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
       redis,
       streams: bells.map((_, shard) => keysOf(prefix, shard, shards).records),
       onEntries: (shard) => bells[shard]!.ring(),
+      onState: (error, group) => waits(error, group),
     });
     try {
       const loops = bells.map(async (bell, shard) => {

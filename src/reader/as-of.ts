@@ -1,7 +1,9 @@
 /** How old an answer is. Read from each shard in the same transaction as the answer. */
 import { encodeChangesCursor } from "../core/cursor.ts";
 import type { ShardKeys } from "../core/keys.ts";
+import { LISTS } from "../core/record.ts";
 import { entriesOf, fieldsOf, integer, integerOrNull, streamId, timeOrNull } from "../redis/decode.ts";
+import type { StreamEntry } from "../redis/entries.ts";
 import type { ReadCommand, Reply } from "../redis/port.ts";
 import { shardsMismatch } from "../redis/shards.ts";
 import type { AsOf } from "./answers/as-of.ts";
@@ -19,6 +21,7 @@ export interface ShardAsOf {
   /** Records not folded yet. */
   readonly records: number;
   readonly lagMs: number;
+  /** How long work for a projector has waited. */
   readonly overdueMs: number;
   readonly users: number;
   readonly sockets: number;
@@ -40,6 +43,39 @@ export const AS_OF_COUNT = 3;
 
 const ASKED = "HMGET of the totals";
 
+/** The names in a record that a reader would see something of; a record without any is a heartbeat. `protocol`: a first record. */
+const NEWS: ReadonlySet<string> = new Set([
+  ...LISTS,
+  "protocol",
+  "anonymous",
+  "connections",
+  "bye",
+  "replaces",
+]);
+
+function hasNews({ fields }: StreamEntry): boolean {
+  return fields.some((name, i) => i % 2 === 0 && NEWS.has(name));
+}
+
+/**
+ * How long work for a projector has waited, ms: a deadline since it passed; records with news, and records that a call left because
+ * its budget ran out, since they were appended. Heartbeats wait for the next deadline, and no longer. The head of the log stands for
+ * what is behind it: news behind a heartbeat that no call left counts from the next deadline on.
+ */
+function overdue(now: number, ran: number | null, due: number | null, head: StreamEntry | undefined): number {
+  const isDue = due !== null && due >= 0;
+  const late = isDue ? Math.max(0, now - due) : 0;
+  if (head === undefined) return late;
+  const appended = appendedAt(head);
+  // A call that is not cut short takes all there is, so what is older than the last call was left by it.
+  const wasLeft = ran === null || appended < ran;
+  return !isDue || wasLeft || hasNews(head) ? Math.max(late, now - appended) : late;
+}
+
+function appendedAt({ id }: StreamEntry): number {
+  return Number(id.split("-", 1)[0]);
+}
+
 /** Throws PresenceError SHARDS_MISMATCH, and REPLY_INVALID. */
 export function readAsOf(replies: readonly Reply[], shards: number, now: number): ShardAsOf {
   const [totals, length, head] = replies;
@@ -51,16 +87,14 @@ export function readAsOf(replies: readonly Reply[], shards: number, now: number)
     .slice(2)
     .map((value) => integerOrNull(value, ASKED) ?? 0);
   const first = entriesOf(head, "XRANGE of records")[0];
-  const oldest = first === undefined ? null : Number(first.id.split("-", 1)[0]);
-  const dueMs = due === null || due < 0 ? oldest : due;
   return {
     now,
     ran,
     folded: folded === null ? "0-0" : streamId(folded, ASKED),
     change: change === null ? "0-0" : streamId(change, ASKED),
     records: integer(length, "XLEN of records"),
-    lagMs: oldest === null ? 0 : Math.max(0, now - oldest),
-    overdueMs: dueMs === null ? 0 : Math.max(0, now - dueMs),
+    lagMs: first === undefined ? 0 : Math.max(0, now - appendedAt(first)),
+    overdueMs: overdue(now, ran, due, first),
     users,
     sockets,
     connections,

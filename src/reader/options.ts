@@ -15,9 +15,9 @@ import type { ChangesOptions, PageOptions, UsersListOptions } from "./types.ts";
 
 export interface ReaderOptions extends KeyOptions {
   /**
-   * How long the projector may be overdue before answers are marked `stale`, ms. 0 to 86,400,000, default 5,000, which
+   * How long work may wait for a projector before answers are marked `stale`, ms. 0 to 86,400,000, default 5,000, which
    * suits projectors in the Socket.IO processes or in a worker. If only a scheduled function projects, use slightly more than
-   * its interval. It affects only the mark: a stale answer is still returned.
+   * its interval; with a long `linger`, more than half of it. It affects only the mark: a stale answer is still returned.
    */
   readonly staleAfter?: number | undefined;
 }

@@ -5,7 +5,8 @@ import type { Runtime } from "../time/runtime.ts";
 import type { ResolvedRecorderOptions } from "./options.ts";
 
 export interface RecorderContext {
-  readonly connection: Pick<Connection, "port" | "ready" | "reconnectedAt" | "onReconnect">;
+  readonly connection: Pick<Connection, "port" | "ready" | "reconnectedAt" | "onReconnect"> &
+    Partial<Pick<Connection, "user">>;
   readonly options: ResolvedRecorderOptions;
   /** `io.engine.clientsCount`. */
   readonly connections: () => number;
@@ -16,7 +17,7 @@ export interface RecorderContext {
   readonly compare?: (() => void) | undefined;
   /** Whether this process listens to changes now: then beats under load are short (pace). Must not throw. */
   readonly listens?: (() => boolean) | undefined;
-  /** Called once when appending or projecting begins to fail, and for bugs (INTERNAL). Must not throw. */
+  /** Called once when appending or projecting begins to fail, for each code, and for bugs (INTERNAL). Must not throw. */
   readonly onError: (error: PresenceError) => void;
   /** For the simulation. */
   readonly runtime?: Runtime | undefined;

@@ -3,14 +3,15 @@
  * when a deadline passes. An appended record stays appended whatever the projector replies: the projector's failures are
  * reported and retried here, and never delay appending.
  */
-import { backoff } from "../core/backoff.ts";
-import { orInternal } from "../core/errors.ts";
+import { backoff, pauseAfter } from "../core/backoff.ts";
+import { isLasting, orInternal, type PresenceErrorCode } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
 import { HOLD_MS, LISTENED_MS, SPREAD_MS, SPREAD_PART, UNFOLDED_MAX } from "../core/limits.ts";
 import { Pace } from "../core/pace.ts";
 import { earlier, hasCome, type Moment, Schedule } from "../core/schedule.ts";
 import { isBefore } from "../core/stream-id.ts";
 import type { PipelinedProjector, StepResult } from "../projector/projector.ts";
+import { withUser } from "../redis/errors.ts";
 import type { Reply, ReplyError, ScriptCall } from "../redis/port.ts";
 import type { Runtime } from "../time/runtime.ts";
 import type { RecorderContext } from "./context.ts";
@@ -59,7 +60,14 @@ export class ShardProjecting {
   #lastId = "0-0";
   /** What a look found of the totals: they never count back, unless Redis has less than it had. */
   #counted: readonly [records: number, rebuilt: number] | undefined;
-  #failing = false;
+  /** Why the last call failed, and how often in a row for that reason; undefined: it did not. */
+  #state: PresenceErrorCode | undefined;
+  #failures = 0;
+  /**
+   * We may not project, or are too old to, until somebody changes something. No call is made before then, with a record or without;
+   * records are appended all the same, and whoever else projects folds them. Ms of the runtime; undefined: nothing of the kind.
+   */
+  #blockedUntil: number | undefined;
   /** When the last call was made, ms of the runtime. */
   #sentAt = 0;
   /** When a call of ours last said that we listen, ms of the runtime. */
@@ -76,12 +84,14 @@ export class ShardProjecting {
   /** When to call project(), unless something happens before. */
   get next(): Moment {
     if (this.#own.projector === undefined) return "never";
-    return earlier(this.#schedule.next, this.pace.foldAt ?? "never");
+    const next = earlier(this.#schedule.next, this.pace.foldAt ?? "never");
+    if (this.#blockedUntil === undefined || next === "never") return next;
+    return next === "now" ? this.#blockedUntil : Math.max(next, this.#blockedUntil);
   }
 
-  /** Whether this process calls the projector. */
+  /** Whether this process calls the projector, and may. */
   get isOurs(): boolean {
-    return this.#own.projector !== undefined;
+    return this.#own.projector !== undefined && this.#blockedUntil === undefined;
   }
 
   /** When to send a heartbeat that would come at `at`: a moment later if it can take a call along then. */
@@ -112,12 +122,19 @@ export class ShardProjecting {
     this.#schedule.callNow();
   }
 
+  /** Redis is back, perhaps as one where we may project. */
+  reconnected(): void {
+    if (this.#blockedUntil !== undefined) this.#blockedUntil = this.#own.runtime.now();
+    this.#schedule.callNow();
+  }
+
   /** The call to send along with a record; undefined: do not fold now. */
   callWith(wanted: boolean, last = false): { readonly command: ScriptCall; readonly step: Step } | undefined {
     const { projector, shard, runtime } = this.#own;
     const now = runtime.now();
     const { next, along } = this.#schedule;
-    if (projector === undefined) return undefined;
+    if (projector === undefined || (this.#blockedUntil !== undefined && now < this.#blockedUntil))
+      return undefined;
     if (!wanted && !hasCome(earlier(next, along), now) && !this.#hasToSay(now)) return undefined;
     const step = this.#step(now, last);
     this.#sentAt = now;
@@ -228,7 +245,13 @@ export class ShardProjecting {
       rebuilt ||= result.rebuilt;
     }
     if (rebuilt) this.#own.onRebuilt();
-    this.#failing = false;
+    if (this.#blockedUntil !== undefined)
+      this.#own.context.options.logger.info(
+        `shard ${shard}: projecting again after ${this.#failures} refusals`,
+      );
+    this.#state = undefined;
+    this.#failures = 0;
+    this.#blockedUntil = undefined;
     this.#schedule.lost(this.#own.context.connection.reconnectedAt);
     // What we appended and this call did not fold, another one has.
     const shared = first.records < this.#unfolded;
@@ -243,16 +266,23 @@ export class ShardProjecting {
 
   #failed(error: unknown): void {
     const { context, shard, runtime } = this.#own;
-    const failure = orInternal(error);
+    const failure = withUser(orInternal(error), context.connection.user);
     if (failure.code === "SHARDS_MISMATCH") throw failure;
-    if (!this.#failing) {
-      context.options.logger.warn(`shard ${shard}: cannot project: ${failure.message}`);
+    const lasts = isLasting(failure);
+    if (failure.code !== this.#state) {
+      const still = lasts ? "; records are still appended" : "";
+      context.options.logger.warn(`shard ${shard}: cannot project: ${failure.message}${still}`);
       context.onError(failure);
+      this.#failures = 0;
     }
-    this.#failing = true;
+    this.#state = failure.code;
+    this.#failures++;
     const now = runtime.now();
     // Otherwise the fold of a turn, or a check that is due, would be tried again at once.
     this.pace.reset();
-    this.#schedule.failed(now, now + backoff(ATTEMPT, () => runtime.random()));
+    const random = () => runtime.random();
+    const again = now + (lasts ? pauseAfter(failure, this.#failures, random) : backoff(ATTEMPT, random));
+    if (lasts) this.#blockedUntil = again;
+    this.#schedule.failed(now, again);
   }
 }

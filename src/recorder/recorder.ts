@@ -71,7 +71,10 @@ export class Recorder {
     return this.#shards.reduce((sum, shard) => sum + shard.journal.size, 0);
   }
 
-  /** Resolves when every shard has appended its first record. Rejects with SHARDS_MISMATCH and RECORD_KEYS_MISMATCH. */
+  /**
+   * Resolves when every shard has appended its first record. Rejects with SHARDS_MISMATCH and RECORD_KEYS_MISMATCH, and with PERMISSION
+   * or REDIS_TYPE while that is why one cannot; asked again once it can, it resolves.
+   */
   async ready(): Promise<void> {
     await Promise.all(this.#shards.map((shard) => shard.ready));
   }

@@ -3,8 +3,8 @@
  * projector, registration.ts checks this process's registration.
  */
 import { hostname } from "node:os";
-import { backoff } from "../core/backoff.ts";
-import { orInternal } from "../core/errors.ts";
+import { pauseAfter } from "../core/backoff.ts";
+import { isLasting, orInternal, type PresenceError, type PresenceErrorCode } from "../core/errors.ts";
 import { type Departure, Journal } from "../core/journal.ts";
 import { keysOf } from "../core/keys.ts";
 import { HOST_LENGTH_MAX } from "../core/limits.ts";
@@ -12,6 +12,7 @@ import type { RecordEntry } from "../core/record.ts";
 import { earlier, hasCome, type Moment, waitUntil } from "../core/schedule.ts";
 import { VERSION } from "../core/version.ts";
 import { processRuntime, type Runtime } from "../time/runtime.ts";
+import { withUser } from "../redis/errors.ts";
 import type { RecorderContext } from "./context.ts";
 import { type RecordersProjector, ShardProjecting } from "./projecting.ts";
 import type { Registration } from "./registration.ts";
@@ -23,8 +24,6 @@ const GATHER = 0.4;
 
 export class ShardRecorder {
   readonly journal: Journal;
-  /** Resolves when the first record is appended. Rejects with SHARDS_MISMATCH and RECORD_KEYS_MISMATCH. */
-  readonly ready: Promise<void>;
   readonly #shard: number;
   readonly #context: RecorderContext;
   readonly #runtime: Runtime;
@@ -34,9 +33,15 @@ export class ShardRecorder {
   readonly #newId: () => string;
   readonly #abort = new AbortController();
   readonly #done: Promise<void>;
+  #ready = Promise.withResolvers<void>();
+  #hasRefused = false;
+  #isStarted = false;
+  /** Why the last attempt to append failed; undefined: it did not. */
+  #state: PresenceErrorCode | undefined;
+  /** A pause that lasts has lost its reason: Redis is back, or we are closing. */
+  #hurried = false;
   #closing = false;
   #saidBye = false;
-  #isStarted = false;
   /** Until when operations gather, ms of the runtime: a part of `linger`, or the next beat. */
   #leaveAt = 0;
   /** When to compare the sockets counted with those open; one shard does it for all. */
@@ -69,10 +74,16 @@ export class ShardRecorder {
       ttl: options.ttl,
       about: { host, pid: process.pid, version: VERSION, grace: options.grace },
     });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.ready = promise;
-    this.ready.catch(() => {});
-    this.#done = this.#run(resolve).catch(reject);
+    this.#ready.promise.catch(() => {});
+    this.#done = this.#run().catch((error: unknown) => this.#ready.reject(error));
+  }
+
+  /**
+   * Resolves when the first record is appended. Rejects with SHARDS_MISMATCH, and with what lasts until somebody changes something
+   * (PERMISSION, REDIS_TYPE). Of these attempts go on: once one succeeds, it is a promise that has resolved.
+   */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   connect(user: string): void {
@@ -112,11 +123,12 @@ export class ShardRecorder {
   /** Redis is back and may have lost data: renew the lease and check the registration at once. */
   reconnected(): void {
     this.#sender.renew();
-    this.#projecting.callNow();
+    this.#projecting.reconnected();
+    this.#hurried = true;
     this.#sleeper.wake();
   }
 
-  async #run(started: () => void): Promise<void> {
+  async #run(): Promise<void> {
     let record: RecordEntry | undefined;
     let failures = 0;
     while (!this.#abort.signal.aborted) {
@@ -137,17 +149,16 @@ export class ShardRecorder {
         this.#seen(await this.#sender.send(record, this.journal.dirty || this.#closing));
         if (failures > 0) this.#say("info", `appending again after ${failures} failures`);
         failures = 0;
+        this.#state = undefined;
         this.#saidBye = record.bye === true;
         record = undefined;
-        this.#isStarted = true;
-        started();
+        this.#started();
         if (this.#saidBye) return;
       } catch (error) {
         if (this.#abort.signal.aborted) return;
-        this.#failed(error, failures === 0);
+        const failure = this.#failed(error);
         failures++;
-        const pause = backoff(failures, () => this.#runtime.random());
-        await this.#sleeper.pause(pause, this.#abort.signal);
+        await this.#pause(failure, failures);
       }
     }
   }
@@ -160,23 +171,47 @@ export class ShardRecorder {
     compare?.();
   }
 
+  /** The first record is appended. A promise that was rejected before stays so; who asks now gets another. */
+  #started(): void {
+    if (this.#hasRefused) this.#ready = Promise.withResolvers();
+    this.#hasRefused = false;
+    this.#isStarted = true;
+    this.#ready.resolve();
+  }
+
+  async #pause(failure: PresenceError, failures: number): Promise<void> {
+    const ms = pauseAfter(failure, failures, () => this.#runtime.random());
+    const { signal } = this.#abort;
+    if (!isLasting(failure)) return this.#sleeper.pause(ms, signal);
+    this.#hurried = false;
+    const until = this.#runtime.now() + ms;
+    while (!signal.aborted && !this.#hurried && this.#runtime.now() < until)
+      await this.#sleeper.sleep(until - this.#runtime.now());
+  }
+
   /**
    * Throws SHARDS_MISMATCH, and at the start RECORD_KEYS_MISMATCH, which a retry cannot fix. Later, another process may have been
    * the first after a flush, and this one goes on as soon as the keys agree again.
    */
-  #failed(error: unknown, isFirst: boolean): void {
-    const failure = orInternal(error);
+  #failed(error: unknown): PresenceError {
+    const failure = withUser(orInternal(error), this.#context.connection.user);
     const isKeys = failure.code === "RECORD_KEYS_MISMATCH" && !this.#isStarted;
     if (failure.code === "SHARDS_MISMATCH" || isKeys) {
       this.#context.onError(failure);
       throw failure;
     }
-    if (isFirst) {
+    if (failure.code !== this.#state) {
       this.#say("warn", `cannot append: ${failure.message}`);
       this.#context.onError(failure);
     }
+    this.#state = failure.code;
+    if (isLasting(failure) && !this.#isStarted) {
+      this.#hasRefused = true;
+      this.#ready.reject(failure);
+    }
     this.#sender.failed();
     this.#projecting.lost(this.#runtime.now());
+    return failure;
   }
 
   #seen(registration: Registration | undefined): void {
@@ -205,6 +240,7 @@ export class ShardRecorder {
   /** Appends pending operations and the departure of every open socket, and says goodbye, within `timeout` ms. Resolves true if it did. Idempotent. */
   async close(timeout: number): Promise<boolean> {
     this.#closing = true;
+    this.#hurried = true;
     this.#sleeper.wake();
     const cancel = this.#runtime.after(timeout, () => {
       this.#abort.abort();

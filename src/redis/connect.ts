@@ -38,6 +38,8 @@ type DuplicateCluster = (nodes: readonly [], settings: object) => IoRedis;
 
 export interface Connection {
   readonly client: IoRedis;
+  /** The Redis user that it logs in as. */
+  readonly user: string;
   /** Commands wait for the current connection attempt, and reject when it fails or the connection is closed. */
   readonly port: ReadPort & PipelinePort;
   /** Resolves when the connection is usable; rejects when the current attempt fails. Decide after it, not before. */
@@ -162,6 +164,7 @@ function open(client: IoRedis, logger: Logger | undefined): Connection {
   const port = ioredisPort(client);
   const connection: { -readonly [K in keyof Connection]: Connection[K] } = {
     client,
+    user: userOf(client),
     ready,
     reconnectedAt: undefined,
     onReconnect: undefined,
@@ -197,6 +200,15 @@ function stopTimer(client: object): void {
   if (timer === undefined) return;
   clearTimeout(timer);
   Object.assign(client, { socketTimeoutTimer: undefined });
+}
+
+/** From the settings of a client or a Cluster; a connection that names no user is Redis's own `default`. */
+function userOf(client: object): string {
+  interface Named {
+    readonly username?: string | null;
+  }
+  const { options } = client as { options?: Named & { readonly redisOptions?: Named } };
+  return options?.username || options?.redisOptions?.username || "default";
 }
 
 /** Whether this client has one server, so that one command may name keys of several shards. */

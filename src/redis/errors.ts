@@ -2,6 +2,8 @@ import { PresenceError } from "../core/errors.ts";
 import { recordKeysMismatch } from "../core/mac.ts";
 import { ReplyError } from "./port.ts";
 
+const THE_USER = "the Redis user of this connection";
+
 /**
  * The PresenceError for an error of a Redis client. Its message is written here: clients put whole commands, and so user
  * ids, into theirs.
@@ -29,7 +31,14 @@ export function redisError(error: unknown): PresenceError {
   if (permission !== null) {
     return new PresenceError(
       "PERMISSION",
-      `the Redis user of this connection may not run ${permission[1]!.toUpperCase()}: allow it (docs/operations.md lists the commands)`,
+      `${THE_USER} may not run ${permission[1]!.toUpperCase()}: allow it (docs/operations.md lists the commands)`,
+      { cause: error },
+    );
+  }
+  if (/NOPERM.*\bkeys?\b|can't access at least one of the keys/.test(text)) {
+    return new PresenceError(
+      "PERMISSION",
+      `${THE_USER} may not use the keys of this prefix: allow them (docs/operations.md)`,
       { cause: error },
     );
   }
@@ -69,6 +78,13 @@ export function redisError(error: unknown): PresenceError {
     said === undefined ? "Redis did not answer; see `cause`" : `Redis answered ${said}; see \`cause\``,
     { cause: error },
   );
+}
+
+/** The same failure with the name of the Redis user in its message, where it is about what that user may do. */
+export function withUser(failure: PresenceError, user: string | undefined): PresenceError {
+  if (failure.code !== "PERMISSION" || user === undefined) return failure;
+  const message = failure.message.replace(THE_USER, () => `the Redis user ${JSON.stringify(user)}`);
+  return new PresenceError("PERMISSION", message, { cause: failure.cause });
 }
 
 /**

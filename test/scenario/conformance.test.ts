@@ -136,7 +136,7 @@ describe.skipIf(!hasPython)("the recorder in Python", () => {
   });
 
   it("is small", async () => {
-    expect((await readFile(recorder, "utf8")).trimEnd().split("\n").length).toBeLessThanOrEqual(345);
+    expect((await readFile(recorder, "utf8")).trimEnd().split("\n").length).toBeLessThanOrEqual(350);
   });
 
   it("passes every check, calling the projector itself", async () => {
@@ -164,7 +164,9 @@ describe.skipIf(!hasPython).concurrent("the kit fails a recorder that", () => {
     ["takes an appended record for lost", "that are lost", "self.in_flight = self.journal.take(self.recorder.closing)", "self.in_flight = self.journal.take(self.recorder.closing)\n            elif self.look and self.in_flight:\n                self.in_flight[0][3] += 1\n                self.journal.seq += 1"],
     ["never looks at its registration", "fenced by hand", "self.journal.register_afresh()", "pass"],
     ["leaves `replaces` out", "fenced by hand", "if self.replaces:", "if False:"],
-    ["nets away a goodbye", "a goodbye in one batch", 'if count == 0 and (entry[1]', 'if False and (entry[1]'],
+    ["nets away a goodbye", "a goodbye in one batch", 'if count == 0:\n            # Came', 'if False:\n            # Came'],
+    ["nets away a drop without grace", "a drop in one batch", "if count == 0:\n            # Came", "if count == 0 and self.options[\"grace\"] > 0:\n            # Came"],
+    ["does not compare the shards before it writes", "another number", "if not self.opened:", "if False:"],
     ["hashes code points", "three shards", "for byte in user.encode():", "for byte in map(ord, user):"],
     ["sends no heartbeat", "an idle process", 'self.recorder.options["heartbeat"] / 1_000', "1_000"],
     ["says bye with open sockets", "closing with 2,500", "if bye and not self.pending and not self.closing:", "if False:"],
@@ -174,7 +176,7 @@ describe.skipIf(!hasPython).concurrent("the kit fails a recorder that", () => {
     ["leaves the grace out", "registers the process", ' if self.options["grace"] > 0 else []', ' if False else []'],
   ])("%s", async (name, check, right, wrong) => {
     // Folded by others, who are sooner or later than it looks.
-    const script = name.startsWith("looks only") ? "" : undefined;
+    const script = name.startsWith("looks only") || name.startsWith("does not compare") ? "" : undefined;
     const path = await brokenRecorder(right, wrong);
     const { code, output } = await kit(["conformance", "--only", check, "--ttl", "500", "--", "python3", path], script);
     expect(output).toContain("not ok");

@@ -1,4 +1,5 @@
 /** The checks, in the order in which the author of a recorder gets them to pass. docs/conformance.md lists them. */
+import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { Skip } from "./run.ts";
 import type { Trial } from "./trial.ts";
@@ -10,6 +11,8 @@ export interface Check {
   readonly grace?: number;
   /** Does the kit call the projector? Yes, unless false. */
   readonly projecting?: boolean;
+  /** With how many shards the prefix was opened before the recorder starts: if not with its number, it has to report an error. */
+  readonly opened?: number;
   run(trial: Trial): Promise<void>;
 }
 
@@ -185,6 +188,50 @@ export const CHECKS: readonly Check[] = [
       await trial.exact();
       await told(trial, "ann leave", "dan leave");
       await unblemished(trial);
+    },
+  },
+  {
+    name: "a drop in one batch with the connect ends a grace begun elsewhere",
+    async run(trial) {
+      const other = ["process", `elsewhere.${randomBytes(6).toString("hex")}`];
+      const ttl = ["ttl", String(LONG_GRACE_MS)];
+      const about = ["protocol", "2", "grace", String(LONG_GRACE_MS)];
+      await trial.cluster.append(
+        0,
+        ...other,
+        "seq",
+        "1",
+        ...ttl,
+        ...about,
+        "connect",
+        '["ann"]',
+        "sockets",
+        "1",
+      );
+      await trial.cluster.append(0, ...other, "seq", "2", ...ttl, "disconnect", '["ann"]', "sockets", "0");
+      await trial.until(({ users }) => (users["ann"] === 0 ? undefined : "the grace did not begin"));
+      trial.proxy.hold();
+      trial.connect("holder");
+      await trial.proxy.held;
+      trial.disconnect(trial.connect("ann"), "disconnect");
+      trial.proxy.release();
+      await trial.sync();
+      await trial.exact();
+      await told(trial, "ann disconnect");
+      await unblemished(trial);
+    },
+  },
+  {
+    name: "a prefix with another number of shards is not written to",
+    shards: 3,
+    opened: 2,
+    projecting: false,
+    async run(trial) {
+      for (let i = 0; i < 20; i++) trial.connect(`user-${i}`);
+      await trial.recorder.hear('{"error":"…"}', ({ error }) => error !== undefined, trial.patience);
+      // Every shard had the time to begin.
+      await delay(GATHER_MS);
+      claim((await trial.cluster.appended()) === 0, "it appended records all the same");
     },
   },
   {

@@ -66,12 +66,24 @@ export class Cluster {
 
   /** One call in each shard. Throws what the script throws. */
   async step(): Promise<void> {
-    for (const { list } of this.shards) {
-      const keys = [String(list.length), ...list];
-      const args = [String(this.shards.length), "1000", "1", "", "", "group", "", "", ...this.#keys.argument];
-      const reply = await this.#redis.call("EVAL", project.text, ...keys, ...args);
-      this.givenBack += parseReply(reply as never).givenBack;
-    }
+    for (const keys of this.shards) await this.#step(keys, this.shards.length);
+  }
+
+  /** Has the prefix opened with this number of shards. Shard 0 has the same keys whatever the number. */
+  async openWith(shards: number): Promise<void> {
+    await this.#step(this.shards[0]!, shards);
+  }
+
+  async #step({ list }: ShardKeys, shards: number): Promise<void> {
+    const args = [String(shards), "1000", "1", "", "", "group", "", "", ...this.#keys.argument];
+    const reply = await this.#redis.call("EVAL", project.text, String(list.length), ...list, ...args);
+    this.givenBack += parseReply(reply as never).givenBack;
+  }
+
+  /** Records in the log of all shards. */
+  async appended(): Promise<number> {
+    const lengths = this.shards.map(({ records }) => this.#redis.call("XLEN", records));
+    return (await Promise.all(lengths)).reduce<number>((sum, length) => sum + Number(length), 0);
   }
 
   async see(): Promise<Seen> {

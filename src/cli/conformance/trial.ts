@@ -14,6 +14,8 @@ export interface TrialOptions {
   readonly shards: number;
   /** ms. */
   readonly grace: number;
+  /** With how many shards the prefix was opened before. */
+  readonly opened?: number | undefined;
 }
 
 /** How long the recorder may take for anything, besides its lease, ms. */
@@ -46,26 +48,20 @@ export class Trial {
   }
 
   static async start(options: TrialOptions, projecting: boolean): Promise<Trial> {
-    const { redis, ttl, shards, grace, signed } = options;
+    const { redis, ttl, shards, grace, signed, opened } = options;
     const prefix = `conformance-${randomBytes(6).toString("hex")}`;
     const recordKeys = signed ? [randomBytes(32).toString("hex")] : undefined;
     const cluster = await Cluster.open(redis, prefix, shards, recordKeys);
     const proxy = await startProxy(redis);
     const trial = new Trial(cluster, proxy, options);
     try {
-      const open = {
-        redis: proxy.url,
-        prefix,
-        ttl,
-        heartbeat: Math.floor(ttl / 3),
-        grace,
-        shards,
-        recordKeys,
-      };
+      if (opened !== undefined) await cluster.openWith(opened);
+      const heartbeat = Math.floor(ttl / 3);
+      const open = { redis: proxy.url, prefix, ttl, heartbeat, grace, shards, recordKeys };
       trial.recorder.send({ open });
       const line = await trial.recorder.hear(
         '{"ready":{}}',
-        ({ ready }) => ready !== undefined,
+        ({ ready, error }) => ready !== undefined || (opened !== undefined && error !== undefined),
         trial.patience,
       );
       trial.projects = line.ready?.projects === true;

@@ -19,7 +19,7 @@ export interface AsOf {
   /** Ids of the last record folded, one per shard, joined by "_"; "0-0" before the first. */
   readonly record: string;
   readonly lag: Lag;
-  /** The projector is overdue by more than `staleAfter`, or never ran. The HTTP API also sets it when Redis does not answer. */
+  /** Work for a projector has waited for longer than `staleAfter`, or none ever ran. The HTTP API also sets it when Redis does not answer. */
   readonly stale: boolean;
   /** The position of this answer in `changes`: continue from here and no change is missed. Opaque. */
   readonly cursor: string;

@@ -17,6 +17,8 @@ interface Sent {
   readonly commands: readonly string[];
   /** When it came, Date.now(). */
   readonly came: number;
+  /** The body of the answer, once there is one: `@upstash/redis` asks for strings in base64. */
+  answer?: string;
 }
 
 export interface Tap extends AsyncDisposable {
@@ -47,7 +49,12 @@ export async function startTappedBridge(redis: string): Promise<Tap> {
       const commands = (Array.isArray(json[0]) ? (json as string[][]) : [json as string[]]).map(([name]) =>
         name!.toUpperCase(),
       );
-      sent.push({ token: request.headers.authorization?.replace("Bearer ", "") ?? "", commands, came });
+      const noted: Sent = {
+        token: request.headers.authorization?.replace("Bearer ", "") ?? "",
+        commands,
+        came,
+      };
+      sent.push(noted);
       await gate.promise;
       const lost = tap.loses(commands);
       if (lost === "early") response.destroy();
@@ -67,7 +74,8 @@ export async function startTappedBridge(redis: string): Promise<Tap> {
         "content-type": answer.headers.get("content-type") ?? "",
         "upstash-sync-token": answer.headers.get("upstash-sync-token") ?? "",
       });
-      response.end(await answer.text());
+      noted.answer = await answer.text();
+      response.end(noted.answer);
     };
     hand().catch((error: unknown) => response.destroy(error as Error));
   });

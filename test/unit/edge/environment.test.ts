@@ -38,6 +38,11 @@ it("a Worker's interface Env is accepted as an environment, also by the compiler
   expect(read.readCredentialsFrom(env)).toEqual({ url: "https://name.example", token: "r" });
 });
 
+it("at the edge an answer is stale when a sweep is overdue, not while one is awaited", () => {
+  expect(read.edgeReaderOptionsFrom({})).toMatchObject({ staleAfter: 20_000 });
+  expect(read.edgeReaderOptionsFrom({ SWEEP_INTERVAL: "60000" })).toMatchObject({ staleAfter: 65_000 });
+});
+
 describe("what is set", () => {
   it("is read, trimmed and split", () => {
     const environment = {
@@ -59,7 +64,9 @@ describe("what is set", () => {
       ROLLCALL_STREAM_LIFE: "20000",
       ROLLCALL_STREAM_REQUESTS: "7",
     };
-    expect(read.readerOptionsFrom(environment)).toEqual({ prefix: "chat", shards: 8, staleAfter: 90_000 });
+    const options = { prefix: "chat", shards: 8, staleAfter: 90_000 };
+    expect(read.readerOptionsFrom(environment)).toEqual(options);
+    expect(read.edgeReaderOptionsFrom(environment)).toEqual(options);
     expect(read.appOptionsFrom(environment)).toEqual({
       tokens: ["0123456789abcdef", "fedcba9876543210"],
       countsTokens: ["abcdef0123456789"],

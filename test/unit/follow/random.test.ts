@@ -125,3 +125,81 @@ it("emitted changes add up to who is present, and none is emitted for users who 
   for (const seed of SEEDS) await history(seed);
   expect(totals.told).toBeGreaterThan(SEEDS.length);
 });
+
+it.each([
+  ["right after the first change ever", 20, false],
+  ["before several deliveries in quick succession", 2_000, true],
+])("a flush %s is found without the level check", async (_, before, isProved) => {
+  const clock = new Clock(new Random("flush"));
+  const source = new Source(clock, 2);
+  const emitted: string[] = [];
+  const following = follow({
+    redis: "redis://of-nobody",
+    open: () => source.open(),
+    runtime: clock,
+    prefix: PREFIX,
+    shards: 1,
+    ttl: TTL,
+    max: 1_000,
+    // As the level check would, when nothing else has.
+    logger: { info() {}, warn: (message) => void emitted.push(message), error() {} },
+    onChange: ({ user, type }) => void emitted.push(`${type} ${user}`),
+    onGap: ({ reason }) => void emitted.push(`gap: ${reason}`),
+  });
+  await clock.pass(100);
+  await following.ready;
+  source.toggle(0, "ann");
+  await clock.pass(before);
+  if (isProved) {
+    source.toggle(1, "zoe");
+    source.toggle(1, "zoe");
+    await clock.pass(before);
+  }
+  source.flush();
+  // She leaves, and her process never comes back: nothing that follows contradicts what was emitted.
+  source.toggle(0, "ann");
+  source.register(1);
+  for (const user of ["ben", "cat", "dan"]) {
+    source.toggle(1, user);
+    await clock.pass(30);
+  }
+  await clock.pass(2 * TTL + 4 * LEVEL_MS);
+  await following.close();
+  const others = emitted.filter((line) => !line.endsWith("zoe"));
+  expect(others).toEqual(["online ann", "online ben", "online cat", "online dan", "offline ann"]);
+});
+
+it("a connection lost while departures wait: they wait anew, since every process may have had to register again", async () => {
+  const clock = new Clock(new Random("loss"));
+  const source = new Source(clock, 2);
+  const emitted: string[] = [];
+  const following = follow({
+    redis: "redis://of-nobody",
+    open: () => source.open(),
+    runtime: clock,
+    prefix: PREFIX,
+    shards: 1,
+    ttl: TTL,
+    max: 1_000,
+    logger: { info() {}, warn() {}, error() {} },
+    onChange: ({ user, type }) => void emitted.push(`${type} ${user}`),
+    onGap() {},
+  });
+  await clock.pass(100);
+  await following.ready;
+  source.toggle(0, "ann");
+  await clock.pass(2_000);
+  source.flush();
+  source.register(1);
+  source.toggle(1, "ben");
+  await clock.pass(1_000);
+  source.down = true;
+  source.cut();
+  await clock.pass(3 * TTL);
+  source.down = false;
+  await clock.pass(TTL / 2);
+  source.register(0);
+  await clock.pass(3 * TTL);
+  await following.close();
+  expect(emitted).toEqual(["online ann", "online ben"]);
+});

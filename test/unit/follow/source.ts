@@ -202,6 +202,7 @@ export class Source {
     const all = (commands: readonly Command[]) => Promise.all(commands.map((command) => answer(command)));
     return {
       client: { isCluster: false } as Connection["client"],
+      user: "default",
       port: { call: answer, pipeline: all, read: (commands: readonly ReadCommand[]) => all(commands) },
       ready: async () => {},
       reconnectedAt: undefined,

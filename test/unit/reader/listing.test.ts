@@ -111,6 +111,30 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     );
   });
 
+  it("INV-17: what happens right after the users of the first page were read is in changes() from its cursor", async () => {
+    const { prefix, reader } = await start();
+    const port = ioredisPort(test.redis);
+    let left: string | undefined;
+    const interrupted = readerOver(
+      {
+        async read(commands) {
+          const replies = await port.read(commands);
+          const scan = commands.findIndex(([name]) => name === "HSCAN");
+          if (scan === -1 || left !== undefined) return replies;
+          [, [left]] = replies[scan] as [string, [string]];
+          await leave(prefix, "web-1", [left]);
+          await come(prefix, ["newcomer"]);
+          return replies;
+        },
+      },
+      { prefix, shards },
+    );
+    const { users, asOf } = await interrupted.usersList();
+    expect(users.map(({ id }) => id)).toContain(left);
+    const expected = [...ids.filter((id) => id !== left), "newcomer"].sort();
+    expect(await follow(reader, users, asOf.cursor)).toEqual(expected);
+  });
+
   it("a listing that is stopped early ends", async () => {
     const { reader } = await start();
     let seen = 0;

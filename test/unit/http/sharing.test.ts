@@ -20,7 +20,10 @@ describe("Coalescer", () => {
     vi.useRealTimers();
   });
 
-  const shared = (options = {}) => new Coalescer({ reuse: 1_000, keep: 60_000, most: 100, ...options });
+  /** Each answer weighs as many bytes as its list has items. */
+  const weigh = (value: unknown) => (value as { readonly users?: readonly string[] }).users?.length ?? 0;
+  const shared = (options = {}) =>
+    new Coalescer({ reuse: 1_000, keep: 60_000, most: 100_000, weigh, ...options });
 
   /** A question whose answers the test gives. */
   function question() {
@@ -59,10 +62,47 @@ describe("Coalescer", () => {
       one.get("k", ask).catch((error: Error) => error.message),
     );
     await vi.advanceTimersByTimeAsync(1);
-    asked[0]!.reject(new Error("away"));
+    asked[0]!.reject(new PresenceError("REDIS_UNAVAILABLE", "away"));
     expect(new Set(await Promise.all(answers))).toEqual(new Set(["away"]));
     await expect(one.get("k", ask)).rejects.toThrow("away");
     expect(asked).toHaveLength(1);
+  });
+
+  it("an error of one caller is no other caller's, and nothing is kept of it", async () => {
+    const { asked, ask } = question();
+    const one = shared();
+    const failed = one.get("k", ask).catch((error: PresenceError) => error.code);
+    const others = [one.get("k", ask), one.get("k", ask)];
+    await vi.advanceTimersByTimeAsync(1);
+    asked[0]!.reject(new PresenceError("CURSOR_INVALID", "no"));
+    expect(await failed).toBe("CURSOR_INVALID");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toHaveLength(2);
+    asked[1]!.resolve("yes");
+    expect(await Promise.all(others)).toEqual(["yes", "yes"]);
+    const before = { size: one.size, weight: one.weight };
+    for (let i = 0; i < 100; i++) {
+      const refused = one.get(`bad ${i}`, () => Promise.reject(new PresenceError("USER_INVALID", "no")));
+      await expect(refused).rejects.toThrow("no");
+    }
+    expect({ size: one.size, weight: one.weight }).toEqual(before);
+  });
+
+  it("of a failure only its code and message are kept, not what the client was asked", async () => {
+    const one = shared();
+    const cause = new Error("connect ECONNREFUSED");
+    const whole = new PresenceError("REDIS_UNAVAILABLE", "away", { cause });
+    const first = await one.get("k", () => Promise.reject(whole)).catch((error: unknown) => error);
+    const second = await one.get("k", () => Promise.reject(whole)).catch((error: unknown) => error);
+    expect(first).toBe(whole);
+    expect(second).toMatchObject({ code: "REDIS_UNAVAILABLE", message: "away" });
+    expect((second as Error).cause).toBeUndefined();
+    await one.get("bug", () => Promise.reject(new TypeError("with what was asked"))).catch(() => {});
+    const third = await one.get("bug", () => Promise.resolve("")).catch((error: unknown) => error);
+    expect(third).toMatchObject({
+      code: "INTERNAL",
+      message: expect.not.stringContaining("asked") as string,
+    });
   });
 
   it("when the asking request was cancelled, the waiting callers ask instead, one per second", async () => {
@@ -103,7 +143,9 @@ describe("Coalescer", () => {
   it("when Redis hangs, all callers fail once the first request fails", async () => {
     const one = shared();
     const givesUp = () =>
-      new Promise<string>((_, reject) => setTimeout(() => reject(new Error("late")), 5_000));
+      new Promise<string>((_, reject) =>
+        setTimeout(() => reject(new PresenceError("REDIS_UNAVAILABLE", "late")), 5_000),
+      );
     const failed: string[] = [];
     for (let i = 0; i < 100; i++) one.get("k", givesUp).catch((error: Error) => failed.push(error.message));
     await vi.advanceTimersByTimeAsync(5_001);
@@ -114,11 +156,12 @@ describe("Coalescer", () => {
   });
 
   it("cancelled requests are dropped too", async () => {
-    const one = shared({ most: 10 });
+    const one = shared({ most: 20_000 });
     for (let i = 0; i < 100; i++) void one.get(`k${i}`, () => new Promise(() => {}));
     await vi.advanceTimersByTimeAsync(1_000);
     await one.get("another", async () => "yes");
-    expect(one.size).toBeLessThanOrEqual(10);
+    expect(one.weight).toBeLessThanOrEqual(20_000);
+    expect(one.size).toBeLessThanOrEqual(20);
   });
 
   it("with reuse 0 a later caller asks again, and simultaneous callers still share", async () => {
@@ -132,21 +175,23 @@ describe("Coalescer", () => {
     expect(asked).toHaveLength(2);
   });
 
-  it("keeps a bounded number of items, drops the least recently used first, and drops old ones", async () => {
-    const one = shared({ most: 10 });
+  it("keeps a bounded number of bytes, drops the least recently used first, and drops old ones", async () => {
+    const one = shared({ most: 10_000 });
     const list = (length: number) => async () => ({ users: Array.from({ length }, () => "u") });
-    await one.get("a", list(4));
-    await one.get("b", list(4));
-    await one.get("a", list(4));
+    await one.get("a", list(3_000));
+    await one.get("b", list(3_000));
+    await one.get("a", list(3_000));
     expect(one.recent("b")).toBeDefined();
-    await one.get("c", list(4));
+    await one.get("c", list(3_000));
     expect([one.recent("a"), one.recent("b"), one.recent("c")].map((answer) => answer !== undefined)).toEqual(
       [true, false, true],
     );
     for (let i = 0; i < 100; i++)
       await one.get(`f${i}`, () => Promise.reject(new Error("no"))).catch(() => {});
+    expect(one.weight).toBeLessThanOrEqual(10_000);
     expect(one.size).toBeLessThanOrEqual(10);
     await one.get("c", list(1));
+    expect(one.recent("c")).toBeDefined();
     await vi.advanceTimersByTimeAsync(60_001);
     expect(one.recent("c")).toBeUndefined();
   });

@@ -1,6 +1,6 @@
 /**
  * One side of bench/http.ts as a process: `node bench/http/server.ts SIDE REDIS_URL`. Writes its port, then answers each line
- * of stdin with its CPU time so far, µs, as JSON lines.
+ * of stdin with its CPU time so far, µs, and its resident memory, bytes, as JSON lines.
  *
  *   rollcall   serve() over createApp() over Redis
  *   node       node:http that answers the bytes and headers of the environment's ANSWER
@@ -43,6 +43,6 @@ if (side === "rollcall") {
 
 for await (const _ of createInterface({ input: process.stdin })) {
   const { user, system } = process.cpuUsage();
-  console.log(JSON.stringify({ cpu: user + system }));
+  console.log(JSON.stringify({ cpu: user + system, rss: process.memoryUsage.rss() }));
 }
 process.exit();

@@ -19,7 +19,7 @@ export function requestInvalid(error: unknown): Response {
 
 /**
  * A listener for `clientError`: tells a client whose request Node's parser refuses why, and closes the connection. Nothing is
- * written when the connection is gone, or while `isAnswering` it: the bytes would become part of that answer.
+ * written when the connection is gone, or has half an answer: the bytes would become part of it.
  */
 export function refusingConnections(isAnswering: (socket: Duplex) => boolean) {
   return function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
@@ -51,6 +51,12 @@ const PROBLEMS: ReadonlyMap<string | undefined, Problem> = new Map([
 /** For `checkExpectation`: an `Expect` other than `100-continue` (RFC 9110, 10.1.1). */
 export function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
   const problem = new Problem(417, "EXPECTATION_FAILED", "the only Expect understood is 100-continue");
-  response.writeHead(417, { "content-type": PROBLEM_TYPE, "cache-control": "no-store" });
-  response.end(problem.toJson());
+  const body = problem.toJson();
+  const length = Buffer.byteLength(body);
+  response.writeHead(417, {
+    "content-type": PROBLEM_TYPE,
+    "cache-control": "no-store",
+    "content-length": length,
+  });
+  response.end(body);
 }

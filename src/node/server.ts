@@ -117,22 +117,21 @@ export async function serve(app: FetchApp, options: ServeOptions): Promise<void>
   if (onListen !== undefined) callable("onListen", onListen);
   const times = timesOf(options);
   const handler = nodeHandler(app);
-  const server = createServer({ ...times, connectionsCheckingInterval: CHECK_MS });
-  /** Requests under way on each connection; several if they are pipelined. */
-  const answering = new WeakMap<Duplex, number>();
-  const count = (socket: Duplex, by: number) => answering.set(socket, (answering.get(socket) ?? 0) + by);
-  server.on(
-    "clientError",
-    refusingConnections((socket) => (answering.get(socket) ?? 0) > 0),
-  );
+  // A request without a Host is refused by the adapter, with a problem document; Node would send a bare 400.
+  const server = createServer({ ...times, connectionsCheckingInterval: CHECK_MS, requireHostHeader: false });
+  /** The answers under way on each connection; several if requests are pipelined. */
+  const answers = new WeakMap<Duplex, Set<ServerResponse>>();
+  const isAnswering = (socket: Duplex) => [...(answers.get(socket) ?? [])].some((one) => one.headersSent);
+  server.on("clientError", refusingConnections(isAnswering));
   server.on("checkExpectation", refuseExpectation);
   server.on("request", (request, response) => {
     const { socket } = request;
-    count(socket, 1);
+    const own = answers.get(socket) ?? new Set();
+    answers.set(socket, own.add(response));
     void handler(request, response);
     // server.close() closes connections that are idle now; one that becomes idle later is closed here.
     response.once("close", () => {
-      count(socket, -1);
+      own.delete(response);
       if (signal.aborted) setImmediate(() => server.closeIdleConnections());
     });
   });

@@ -13,10 +13,15 @@ export interface SideServer extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Starts one. `answer`: what the bare servers send. */
-export async function startSide(side: Side, redis: string, answer: object): Promise<SideServer> {
+/** Starts one. `answer`: what the bare servers send; `flags`: of node. */
+export async function startSide(
+  side: Side,
+  redis: string,
+  answer: object,
+  flags: readonly string[] = [],
+): Promise<SideServer> {
   const file = new URL("server.ts", import.meta.url).pathname;
-  const child = spawn(process.execPath, [file, side, redis], {
+  const child = spawn(process.execPath, [...flags, file, side, redis], {
     env: { ...process.env, ANSWER: JSON.stringify(answer) },
     stdio: ["pipe", "pipe", "inherit"],
   });

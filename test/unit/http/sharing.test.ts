@@ -5,10 +5,17 @@
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PresenceError } from "../../../src/core/errors.ts";
+import { Hono } from "hono";
+import { SHARED_BYTES_MAX } from "../../../src/core/limits.ts";
+import { Bodies } from "../../../src/http/bodies.ts";
+import { CoalescedReader } from "../../../src/http/coalesced-reader.ts";
 import { Coalescer } from "../../../src/http/coalescer.ts";
+import { keyOf, type Question } from "../../../src/http/key.ts";
+import { resolveAppOptions } from "../../../src/http/options.ts";
+import type { Problem } from "../../../src/http/problem.ts";
 import { createReader } from "../../../src/reader/create.ts";
 import { startRedis } from "../../../packages/local-redis/src/index.ts";
-import { type Counts, readerOver } from "../../../src/reader/reader.ts";
+import { type Counts, type Reader, readerOver } from "../../../src/reader/reader.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import { appOver, newPrefix, populate, type ProblemBody, TOKEN, useRedis } from "./support.ts";
 
@@ -256,6 +263,175 @@ it("different questions get different answers", async () => {
     const { users } = (await (await api.lookup({ ids })).json()) as { users: { id: string }[] };
     expect(users.map(({ id }) => id)).toEqual(ids);
   }
+});
+
+describe("what strangers send", () => {
+  /** The reader of an app, and what is kept of it. */
+  function keeping(reader: Reader, reuse = 60_000) {
+    return new CoalescedReader(resolveAppOptions({ reader, reuse }));
+  }
+
+  it("an invalid cursor is refused before it shares anything, and the first page is everybody's still", async () => {
+    const prefix = newPrefix();
+    await populate(test.redis, { prefix, users: ["alice"] });
+    const { reader, asked } = counting(prefix);
+    const api = appOver(test.redis, { prefix }, { reader, reuse: 60_000 });
+    await reader.isOnline("nobody");
+    const before = asked.length;
+    const paths = [
+      "/v1/users",
+      "/v1/users?cursor=undefined",
+      "/v1/users?cursor=null",
+      "/v1/users",
+      "/v1/users?cursor=",
+    ];
+    for (const round of [1, 2]) {
+      const answers = await Promise.all(paths.map((path) => api.request(path)));
+      expect([round, ...answers.map(({ status }) => status)]).toEqual([round, 200, 400, 400, 200, 400]);
+      for (const after of ["undefined", "null", "0", ""])
+        expect((await api.request(`/v1/changes?after=${after}`)).status).toBe(400);
+    }
+    expect(asked.length - before).toBe(1);
+  });
+
+  it("questions that look alike have keys of their own", async () => {
+    const questions: Question[] = [
+      ["page"],
+      ["page", undefined, 100],
+      ["page", "undefined", 100],
+      ["page", "null", 100],
+      ["page", undefined, "100"],
+      ["user", "a"],
+      ["lookup", "a"],
+      ["lookup", "a", "b"],
+      ["lookup", "a,b"],
+      ["lookup", 'a","b'],
+      ["lookup", ""],
+      ["lookup"],
+      ["lookup", "x".repeat(400)],
+      ["lookup", "x".repeat(401)],
+      ["lookup", "x".repeat(200), "x".repeat(200)],
+    ];
+    const keys = await Promise.all(questions.map(keyOf));
+    expect(new Set(keys).size).toBe(questions.length);
+    expect(Math.max(...keys.map(({ length }) => length))).toBeLessThanOrEqual(256);
+    expect(await keyOf(questions[12]!)).toBe(keys[12]);
+  });
+
+  it("nothing is kept of requests that are refused", async () => {
+    const prefix = newPrefix();
+    await populate(test.redis, { prefix, users: ["alice"] });
+    const reader = keeping(readerOver(ioredisPort(test.redis), { prefix }));
+    await reader.page({ cursor: undefined, limit: undefined });
+    await reader.changes(undefined);
+    const before = reader.kept;
+    for (let i = 0; i < 2_000; i++) {
+      const refused: Promise<unknown>[] = [
+        reader.page({ cursor: `p0.0.${i}`, limit: undefined }),
+        reader.user(`${i}${"x".repeat(257)}`),
+        reader.lookup([`${i}`, "", "x".repeat(10_000)]),
+        reader.changesAnswer(`${i}`, []),
+      ];
+      for (const { status } of await Promise.allSettled(refused)) expect(status).toBe("rejected");
+    }
+    expect(reader.kept).toEqual(before);
+  });
+
+  it("large lookups while Redis is away leave little, and large answers are bounded by their bytes", async () => {
+    const away = () => {
+      // As a client's error, with the whole command.
+      const cause = Object.assign(new Error("closed"), { command: { args: ["x".repeat(100_000)] } });
+      return Promise.reject(new PresenceError("REDIS_UNAVAILABLE", "away", { cause }));
+    };
+    const own = readerOver({ read: away }, { prefix: "away" });
+    const reader = keeping(own);
+    const ids = (i: number) => Array.from({ length: 1_000 }, (_, j) => `${i}-${j}-${"x".repeat(240)}`);
+    for (let i = 0; i < 50; i++) await expect(reader.lookup(ids(i))).rejects.toThrow("away");
+    expect(reader.kept.questions).toBe(50);
+    expect(reader.kept.bytes).toBeLessThan(100_000);
+
+    const found: Reader = {
+      ...own,
+      lookup: async (users) => ({
+        users: users.map((id) => ({ id, online: false, sockets: 0 })),
+        asOf: (await readerOver(ioredisPort(test.redis), { prefix }).counts()).asOf,
+      }),
+    };
+    const prefix = newPrefix();
+    await populate(test.redis, { prefix, users: ["alice"] });
+    const full = keeping(found);
+    for (let i = 0; i < 60; i++) await full.lookup(ids(i));
+    expect(full.kept.bytes).toBeGreaterThan(SHARED_BYTES_MAX / 2);
+    expect(full.kept.bytes).toBeLessThanOrEqual(SHARED_BYTES_MAX);
+  });
+
+  it("the bodies of lookups are bounded together, and every byte is given back", async () => {
+    const bodies = new Bodies(1_000);
+    const app = new Hono();
+    const leave = Promise.withResolvers<void>();
+    app.onError((error) => (error as Problem).toResponse());
+    app.post("/", (c) =>
+      bodies.read(c, async (body) => {
+        await leave.promise;
+        return c.text(String(body.length));
+      }),
+    );
+    const send = (body: BodyInit, headers: Record<string, string> = {}) =>
+      app.request("/", {
+        method: "POST",
+        body,
+        headers: { "content-type": "application/json", ...headers },
+        duplex: "half",
+      } as RequestInit);
+    const chunks = (size: number, count: number) => {
+      let left = count;
+      return new ReadableStream<Uint8Array>({
+        pull: (controller) => (left-- > 0 ? controller.enqueue(new Uint8Array(size)) : controller.close()),
+      });
+    };
+    const first = send("x".repeat(600), { "content-length": "600" });
+    const second = send(chunks(50, 4));
+    await expect.poll(() => bodies.held).toBe(800);
+    for (const more of [
+      send("x".repeat(300), { "content-length": "300" }),
+      send(chunks(100, 3)),
+      send("x".repeat(300)),
+    ])
+      expect(await (await more).json()).toMatchObject({ status: 503, code: "LOOKUPS_EXHAUSTED" });
+    expect(bodies.held).toBe(800);
+    leave.resolve();
+    expect(await (await first).text()).toBe("600");
+    expect(await (await second).text()).toBe("200");
+    // A body that fails while it is read.
+    const broken = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.error(new Error("gone")),
+    });
+    await Promise.resolve(send(broken)).catch(() => {});
+    expect(bodies.held).toBe(0);
+  });
+});
+
+it("answers are serialised once for all who share them", async () => {
+  const prefix = newPrefix();
+  await populate(test.redis, { prefix, users: ["alice"] });
+  const own = readerOver(ioredisPort(test.redis), { prefix });
+  let serialised = 0;
+  const spied = <T extends object>(value: T): T =>
+    Object.assign(value, { toJSON: () => (serialised++, { ...value, toJSON: undefined }) });
+  const reader: Reader = { ...own, page: async (options) => spied(await own.page(options)) };
+  const api = appOver(test.redis, { prefix }, { reader, reuse: 60_000 });
+  const first = await api.request("/v1/users");
+  const tag = first.headers.get("etag")!;
+  for (let i = 0; i < 50; i++) {
+    const answer = await api.request("/v1/users", i % 2 === 0 ? {} : { headers: { "if-none-match": tag } });
+    expect(answer.status).toBe(i % 2 === 0 ? 200 : 304);
+  }
+  expect(serialised).toBe(1);
+  const shared = new CoalescedReader(resolveAppOptions({ reader: own, reuse: 60_000 }));
+  const changes = await Promise.all(Array.from({ length: 10 }, () => shared.changesAnswer(undefined, [])));
+  const later = await shared.changesAnswer(undefined, []);
+  expect(await shared.changesAnswer(undefined, [])).toBe(later);
+  expect(new Set(changes.map(({ etag }) => etag))).toEqual(new Set([later.etag]));
 });
 
 it("without Redis the answer is 503 with Retry-After and the previous answer, marked stale, for authorised callers only", async () => {

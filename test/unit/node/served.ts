@@ -1,6 +1,5 @@
 /** An app behind serve(), raw connections to it, and curl. */
 import { execFile } from "node:child_process";
-import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { promisify } from "node:util";
 import type { FetchApp } from "../../../src/http/fetch.ts";
@@ -38,7 +37,7 @@ export interface Raw extends Disposable {
   /** The next answer; null when the connection has ended without one. A HEAD's answer has no body. */
   readonly next: (options?: { readonly head?: boolean }) => Promise<RawAnswer | null>;
   /** Resolves when the server has closed the connection. */
-  readonly closed: Promise<unknown>;
+  readonly closed: Promise<void>;
 }
 
 /** A connection that sends text as it is. */
@@ -52,9 +51,12 @@ export function raw(port: number): Raw {
     seen = Buffer.concat([seen, data]);
     wake();
   });
-  const closed = once(socket, "close").then(() => {
-    isOver = true;
-    wake();
+  const closed = new Promise<void>((resolve) => {
+    socket.once("close", () => {
+      isOver = true;
+      wake();
+      resolve();
+    });
   });
   return {
     socket,

@@ -13,7 +13,7 @@ import { Coalescer } from "./coalescer.ts";
 import { type Ask, Feed, weightOfChanges } from "./feed.ts";
 import { keyOf, type Question } from "./key.ts";
 import type { ResolvedAppOptions } from "./options.ts";
-import { Problem, retryAfter } from "./problem.ts";
+import { Problem, type ProblemParts, retryAfter } from "./problem.ts";
 
 /** How long an answer is kept for when Redis does not answer, ms. */
 const KEEP_MS = 60_000;
@@ -35,6 +35,8 @@ export class CoalescedReader {
   readonly #shards: number;
   readonly #ask: Ask;
   readonly #coalescer: Coalescer;
+  /** The problem documents with previous answers, for as long as those are kept. */
+  readonly #stale = new WeakMap<Answer, string>();
   /** The bytes of answers about changes, for as long as the feed keeps the answer. */
   readonly #sent = new WeakMap<ChangesAnswer, Answer>();
 
@@ -133,19 +135,30 @@ export class CoalescedReader {
       const last = this.#coalescer.recent(key) as Answer | undefined;
       const isAway = error instanceof PresenceError && error.code === "REDIS_UNAVAILABLE";
       if (!isAway || last === undefined) throw error;
-      const value = valueOf(last);
-      throw new Problem(503, "REDIS_UNAVAILABLE", "Redis does not answer; `last` is the previous answer", {
-        headers: retryAfter,
-        members: { last: { ...value, asOf: { ...(value["asOf"] as object), stale: true } } },
-        cause: error,
-      });
+      throw stale({ json: this.#staleOf(last), cause: error });
     }
+  }
+
+  /** The problem document with a previous answer: in an outage everybody gets it, so it is made once. */
+  #staleOf(last: Answer): string {
+    const known = this.#stale.get(last);
+    if (known !== undefined) return known;
+    const value = valueOf(last);
+    const asOf = { ...(value["asOf"] as object), stale: true };
+    const json = stale({ members: { last: { ...value, asOf } } }).toJson();
+    this.#stale.set(last, json);
+    return json;
   }
 }
 
-/** Answers are bytes, with the values of a few; changes are objects; everything else is a number or two. */
+function stale(parts: ProblemParts): Problem {
+  const detail = "Redis does not answer; `last` is the previous answer";
+  return new Problem(503, "REDIS_UNAVAILABLE", detail, { headers: retryAfter, ...parts });
+}
+
+/** Answers are bytes, with the values of a few, and in an outage the problem with them; changes are objects; everything else is a number or two. */
 function weigh(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
-  if ("bytes" in value) return 2 * (value as Answer).bytes.byteLength;
+  if ("bytes" in value) return 3 * (value as Answer).bytes.byteLength;
   return "changes" in value ? weightOfChanges(value as ChangesAnswer) : 0;
 }

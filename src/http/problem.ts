@@ -121,6 +121,8 @@ export interface ProblemParts {
   readonly headers?: Readonly<Record<string, string>>;
   /** More members of the document, as RFC 9457 allows. */
   readonly members?: Readonly<Record<string, unknown>>;
+  /** The whole document, if it is made already: toJson() of a problem with the same status, code, detail and members. */
+  readonly json?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -131,22 +133,25 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly headers: Readonly<Record<string, string>>;
   readonly members: Readonly<Record<string, unknown>>;
+  readonly #json: string | undefined;
 
   constructor(
     status: ProblemStatus,
     code: ProblemCode,
     detail: string,
-    { headers = {}, members = {}, cause }: ProblemParts = {},
+    { headers = {}, members = {}, json, cause }: ProblemParts = {},
   ) {
     super(detail, { cause });
     this.status = status;
     this.code = code;
     this.headers = headers;
     this.members = members;
+    this.#json = json;
   }
 
   /** The document as JSON. */
   toJson(): string {
+    if (this.#json !== undefined) return this.#json;
     const { status, code, message: detail } = this;
     const body: ProblemDocument = {
       type: "about:blank",

@@ -124,7 +124,7 @@ it(`raw requests: no 500, no crash, no growth (${REPEAT})`, { timeout: 3 * TIMEO
       sent += requests.length;
       return converse(server.port, requests, random);
     };
-    while (sent < REQUESTS) {
+    for (let rounds = Math.ceil(REQUESTS / AT_ONCE / 2); rounds > 0; rounds--) {
       const all = await Promise.all(Array.from({ length: AT_ONCE }, one));
       for (const status of all.flat()) statuses.set(status, (statuses.get(status) ?? 0) + 1);
       if (early === 0 && sent >= REQUESTS / 4) early = heapUsed();
@@ -132,7 +132,6 @@ it(`raw requests: no 500, no crash, no growth (${REPEAT})`, { timeout: 3 * TIMEO
     // All kinds were met, so the fuzzer fuzzes.
     for (const status of [200, 400]) expect(statuses.get(status)).toBeGreaterThan(REQUESTS / 20);
     for (const status of [401, 404, 405, 415]) expect(statuses.get(status)).toBeGreaterThan(0);
-    if (TIMES > 1) console.log(`${sent} requests: ${[...statuses].map(String).join(" ")}`);
     expect(logged).toEqual([]);
     expect((heapUsed() - early) / 1e6).toBeLessThan(10);
     expect((await fetch(`${server.url}/v1/counts`)).status).toBe(200);

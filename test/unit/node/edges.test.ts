@@ -154,7 +154,7 @@ describe("the body of a lookup", () => {
     await using server = await start();
     using one = raw(server.port);
     const body = '{"ids":["alice"]}';
-    const chunks = [...body].map((byte) => `1\r\n${byte}\r\n`).join("");
+    const chunks = Array.from(body, (byte) => `1\r\n${byte}\r\n`).join("");
     one.socket.write(post(`transfer-encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`));
     expect(await one.next()).toMatchObject({ status: 200 });
     one.socket.write(post(`content-length: ${body.length}\r\nexpect: 100-continue\r\n\r\n`));

@@ -59,6 +59,8 @@ function withSend(app: FetchApp) {
   return (request: Request, { outgoing }: { readonly outgoing: object }) => {
     const send: Send = (status, fields, bytes) => {
       const response = outgoing as ServerResponse;
+      // Something of the application's has answered already, such as a time-out.
+      if (response.headersSent) return SENT;
       response.writeHead(status, bytes === null ? fields : { ...fields, "content-length": bytes.byteLength });
       response.end(bytes);
       return SENT;

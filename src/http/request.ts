@@ -22,12 +22,18 @@ export function parseQuery<Schema extends QuerySchema>(url: string, schema: Sche
   return result.output;
 }
 
-/** Refuses a URL that is too long before anything parses it. Problem: 414. */
+/**
+ * Refuses a URL that is too long, or none, before anything parses it. Problems: 414; 400 REQUEST_INVALID, for @hono/node-server passes
+ * on a Host such as `127.0.0.380`, which looks like an address and is none.
+ */
 export function checkAddress(): MiddlewareHandler {
   return async function address(c, next) {
     // URLs are sent in ASCII, so a character is a byte.
     if (c.req.url.length > URL_BYTES_MAX) {
       throw new Problem(414, "URI_TOO_LONG", `the URL may have at most ${URL_BYTES_MAX} bytes`);
+    }
+    if (!URL.canParse(c.req.url)) {
+      throw new Problem(400, "REQUEST_INVALID", "the request's target and Host make no URL");
     }
     await next();
   };

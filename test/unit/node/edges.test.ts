@@ -252,6 +252,7 @@ describe("connections", () => {
     ["HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "REQUEST_INVALID"],
     ["a bad field", "GET / HTTP/1.1\r\nhost: x\r\na b: c\r\n\r\n", 400, "REQUEST_INVALID"],
     ["no Host", "GET /health HTTP/1.1\r\n\r\n", 400, "REQUEST_INVALID"],
+    ["a Host that is no address", "GET /v1/counts?x=1 HTTP/1.1\r\nhost: 127.0.0.380\r\n\r\n", 400, "REQUEST_INVALID"],
     ["a Host that is none", "GET /health HTTP/1.1\r\nhost: a b/@\r\n\r\n", 400, "REQUEST_INVALID"],
     ["a target that is none", "GET /\\..\\x HTTP/1.1\r\nhost: x\r\n\r\n", 400, "REQUEST_INVALID"],
     ["two lengths", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", 400, "REQUEST_INVALID"],

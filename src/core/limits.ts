@@ -181,6 +181,10 @@ export const REQUEST_MS_MAX = 60_000;
 /** How long an answer is reused, ms. */
 export const REUSE_MS = 1_000;
 export const REUSE_MS_MAX = 60_000;
+/** Most bytes that an app keeps of answers, so that identical requests share them: a Worker has 128 MB in all. */
+export const SHARED_BYTES_MAX = 16_000_000;
+/** Most bytes of lookups' bodies at once. A full one has 1.5 MB and takes about five times that until it is answered. */
+export const BODIES_BYTES_MAX = 32_000_000;
 /** How long an event stream lives, ms: 5 minutes; at most a day. */
 export const STREAM_LIFE_MS = 300_000;
 export const STREAM_LIFE_MS_MIN = 1_000;
@@ -198,6 +202,16 @@ export const STREAMS_MAX = 100_000;
 export const TOKEN_LENGTH_MIN = 16;
 /** Tokens in one list: every request is compared with each of them. */
 export const TOKENS_MAX = 32;
+/**
+ * How long the API's server keeps an idle connection, ms: balancers close theirs after 60 s, and must be the first to. Then an hour,
+ * for those that are set to much more.
+ */
+export const KEEP_ALIVE_MS = 65_000;
+export const KEEP_ALIVE_MS_MAX = 3_600_000;
+/** How long the header of a request, and the whole request, may take to arrive, ms. */
+export const HEADERS_MS = 10_000;
+export const SEND_MS = 30_000;
+export const SEND_MS_MAX = 300_000;
 /** Where the API listens on Node and Bun: reachable from this machine only, unless HOST is set. */
 export const PORT = 3_000;
 export const PORT_MAX = 65_535;

@@ -20,9 +20,11 @@ import { matchedRoutes } from "hono/route";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { PresenceError } from "../core/errors.ts";
 import { requireScope, type Scope } from "./auth.ts";
-import { crossOrigin, entityTags, noStoreByDefault, securityHeaders } from "./headers.ts";
+import { type Answer, answerOf, markDirect } from "./answer.ts";
+import { Bodies } from "./bodies.ts";
+import { frameOf, preflightOf, tellerOf } from "./headers.ts";
 import { CoalescedReader } from "./coalesced-reader.ts";
-import { type Document, documentOf } from "./openapi.ts";
+import { documentOf } from "./openapi.ts";
 import { type AppOptions, resolveAppOptions } from "./options.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { describeFailure } from "./report.ts";
@@ -58,20 +60,19 @@ export function createApp(input: AppOptions): Hono {
 
   const onError = (error: unknown, c: Context) => report(problemOf(error), c);
   const streams = new Streams({ ...options.streams, signal: options.signal, onError });
-  const routes = routesOf({ reader: new CoalescedReader(options), streams, options });
+  const bodies = new Bodies();
+  const routes = routesOf({ reader: new CoalescedReader(options), streams, bodies, options });
 
-  app.use(securityHeaders(), noStoreByDefault());
-  if (origins.length > 0) app.use(crossOrigin(origins));
+  app.use(frameOf(origins));
+  if (origins.length > 0) app.use(preflightOf(origins));
   app.use(checkAddress());
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (_, methods) => notAllowed(methods) }));
   app.use(requireScope({ users: tokens, counts: countsTokens, scopeOf: scopesOf(routes) }));
-  app.use(entityTags());
 
   for (const { method, path, respond } of routes) app.on(method, path, respond);
-  let document: Document | undefined;
-  app.get(DOCUMENT_PATH, (c) =>
-    c.json((document ??= documentOf(routes)), 200, { "cache-control": "public, max-age=300" }),
-  );
+  let document: Answer | undefined;
+  const tell = tellerOf(options, { cache: "public, max-age=300" });
+  app.get(DOCUMENT_PATH, async (c) => tell(c, (document ??= await answerOf(documentOf(routes)))));
 
   app.notFound(() => new Problem(404, "NOT_FOUND", "no route at this path").toResponse());
   app.onError((error, c) => {
@@ -84,6 +85,7 @@ export function createApp(input: AppOptions): Hono {
     report(problem, c);
     return problem.toResponse();
   });
+  markDirect(app);
   return app;
 }
 

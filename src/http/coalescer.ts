@@ -1,21 +1,27 @@
 /**
  * Coalesces identical questions: simultaneous callers share one request to Redis, and its answer is reused for a moment.
  *
- * The first caller asks; the others wait for the outcome, failures included. In a Worker, the request that asked can be
- * cancelled together with its caller, and its promise then never settles. So each caller waits on a promise of its own, and
- * after a second the first of the waiting callers asks again. Redis gets one request per question every `reuse` ms, and one
- * a second while it is slow.
+ * The first caller asks; the others wait for the outcome. A failure of Redis is everybody's outcome; an error of the caller, such
+ * as an invalid cursor, is only the caller's (isOwn): the others then ask for themselves. In a Worker, the request that
+ * asked can be cancelled together with its caller, and its promise then never settles. So each caller waits on a promise of its
+ * own, and after a second the first of the waiting callers asks again. Redis gets one request per question every `reuse` ms, and
+ * one a second while it is slow.
  *
- * Bounded: at most `most` answers are kept, the least recently used are dropped first, and none older than `keep` is
- * returned.
+ * Bounded by bytes: what is kept of questions and answers weighs at most `most`, the least recently used are dropped first, and
+ * none older than `keep` is returned. Of a failure, only its code and our own message are kept: an error of a Redis client has the
+ * whole command, and with it everything that the caller sent. Nothing is kept of a question whose error was the caller's.
  */
+import { PresenceError } from "../core/errors.ts";
+
 export interface CoalescerOptions {
   /** How long an answer is reused, ms; 0: only simultaneous callers share it. */
   readonly reuse: number;
   /** How long an answer is kept for when Redis does not answer, ms. */
   readonly keep: number;
-  /** Most weight of answers kept. */
+  /** Most bytes of what is kept. */
   readonly most: number;
+  /** The bytes of an answer, about. */
+  readonly weigh: (value: unknown) => number;
   /** Clock, ms; for tests. */
   readonly now?: (() => number) | undefined;
 }
@@ -29,17 +35,16 @@ interface Question {
   outcome:
     | { readonly turn: number; readonly at: number; readonly settled: PromiseSettledResult<unknown> }
     | undefined;
-  answer: { readonly at: number; readonly value: unknown; readonly weight: number } | undefined;
+  answer: { readonly at: number; readonly value: unknown } | undefined;
+  /** Bytes of the key and the answer. */
+  weight: number;
   readonly waiting: Set<() => void>;
 }
 
-/** How much of `most` an answer takes: about one for each item it lists. */
-function weightOf(value: unknown): number {
-  const lists = typeof value === "object" && value !== null ? Object.values(value).filter(Array.isArray) : [];
-  return lists.reduce((sum, list) => sum + list.length, 1);
-}
+/** About the bytes of a question besides its key and its answer. */
+const QUESTION_BYTES = 1_024;
 
-/** Keeps the answer to each question under the question's key. */
+/** Keeps the answer to each question under the question's key (key.ts). */
 export class Coalescer {
   readonly #options: CoalescerOptions & { readonly now: () => number };
   readonly #questions = new Map<string, Question>();
@@ -73,9 +78,14 @@ export class Coalescer {
     return answer.value;
   }
 
-  /** Number of known questions, for tests of the bound. */
+  /** Number of known questions. */
   get size(): number {
     return this.#questions.size;
+  }
+
+  /** Bytes of what is kept, about. */
+  get weight(): number {
+    return this.#weight;
   }
 
   async #ask<T>(key: string, question: Question, ask: () => Promise<T>): Promise<T> {
@@ -84,10 +94,16 @@ export class Coalescer {
     question.askedAt = now();
     const [settled] = await Promise.allSettled([ask()]);
     if (turn === question.turn) question.askedAt = undefined;
+    if (settled.status === "rejected" && isOwn(settled.reason)) {
+      this.#forget(key, question);
+      for (const wake of question.waiting) wake();
+      throw settled.reason;
+    }
     // Also when another request has taken over meanwhile: Redis may be slower than PATIENCE_MS, and the waiting callers need
     // this outcome. Not when the other request was faster: its outcome is newer.
     if (turn > (question.outcome?.turn ?? 0)) {
-      question.outcome = { turn, at: now(), settled };
+      const shared = settled.status === "fulfilled" ? settled : { ...settled, reason: lean(settled.reason) };
+      question.outcome = { turn, at: now(), settled: shared };
       if (settled.status === "fulfilled") this.#keep(key, question, settled.value);
       for (const wake of question.waiting) wake();
       this.#bound();
@@ -103,8 +119,10 @@ export class Coalescer {
       turn: 0,
       outcome: undefined,
       answer: undefined,
+      weight: QUESTION_BYTES + 2 * key.length,
       waiting: new Set(),
     };
+    if (known === undefined) this.#weight += question.weight;
     // The least recently used question comes first in the map.
     this.#questions.delete(key);
     this.#questions.set(key, question);
@@ -113,22 +131,49 @@ export class Coalescer {
 
   #keep(key: string, question: Question, value: unknown): void {
     if (this.#questions.get(key) !== question) return;
-    const weight = weightOf(value);
-    this.#weight += weight - (question.answer?.weight ?? 0);
-    question.answer = { at: this.#options.now(), value, weight };
+    const weight = QUESTION_BYTES + 2 * key.length + this.#options.weigh(value);
+    this.#weight += weight - question.weight;
+    question.weight = weight;
+    question.answer = { at: this.#options.now(), value };
+  }
+
+  /** Drops a question that never had an answer. Callers who wait for it keep it. */
+  #forget(key: string, question: Question): void {
+    const isUsed = question.outcome !== undefined || question.askedAt !== undefined;
+    if (isUsed || question.waiting.size > 0 || this.#questions.get(key) !== question) return;
+    this.#drop(key, question);
+  }
+
+  #drop(key: string, question: Question): void {
+    this.#questions.delete(key);
+    this.#weight -= question.weight;
   }
 
   #bound(): void {
     const { most, now } = this.#options;
     for (const [key, question] of this.#questions) {
-      // A question without an answer counts as one, so that failures are bounded too.
-      if (this.#weight <= most && this.#questions.size <= most) return;
+      if (this.#weight <= most) return;
       // A cancelled request would otherwise look pending for ever.
       if (question.askedAt !== undefined && now() - question.askedAt < PATIENCE_MS) continue;
-      this.#questions.delete(key);
-      this.#weight -= question.answer?.weight ?? 0;
+      this.#drop(key, question);
     }
   }
+}
+
+/** Whether an error is about what its caller sent, and so no other caller's. */
+function isOwn(error: unknown): boolean {
+  const { status } = error as { readonly status?: unknown };
+  if (typeof status === "number") return status < 500;
+  if (!(error instanceof PresenceError)) return false;
+  return OWN.includes(error.code);
+}
+
+const OWN: readonly string[] = ["CURSOR_INVALID", "USER_INVALID", "OPTIONS_INVALID", "LIMIT_EXCEEDED"];
+
+/** A failure without its cause. The caller whose request failed gets, and logs, the whole one. */
+function lean(error: unknown): PresenceError {
+  if (error instanceof PresenceError) return new PresenceError(error.code, error.message);
+  return new PresenceError("INTERNAL", "a request for the same failed a moment ago; its own line says why");
 }
 
 /** How long to wait for a pending request before making another, ms: it may have been cancelled. */

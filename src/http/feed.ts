@@ -11,6 +11,7 @@ import { shardOf } from "../core/shard.ts";
 import { isBefore } from "../core/stream-id.ts";
 import type { ChangesAnswer, Reader } from "../reader/reader.ts";
 import { type Coalescer, wokenOr } from "./coalescer.ts";
+import { keyOf } from "./key.ts";
 
 /** Asks the reader, within the timeout of a request. */
 export type Ask = <T>(question: (reader: Reader) => Promise<T>) => Promise<T>;
@@ -19,6 +20,10 @@ export type Ask = <T>(question: (reader: Reader) => Promise<T>) => Promise<T>;
 const KEPT_MAX = 10_000;
 /** Changes of one answer, approximately: batches are not split. */
 const ANSWER_MAX = 1_000;
+/** Answers kept for one window: most followers have the cursor of the last one, or of the one before. */
+const ANSWERS_MAX = 64;
+/** About the bytes of one change in memory, without the user's id. */
+const CHANGE_BYTES = 200;
 /** After this long without a caller, ms, what is kept is dropped: catching up from there could take many reads. */
 const IDLE_MS = 10_000;
 /** Consecutive reads before the waiting followers get what was read. */
@@ -37,6 +42,8 @@ interface Window {
   readonly end: string;
   /** Redis has more already. */
   readonly more: boolean;
+  /** Answers given from here, by cursor: callers with the same cursor get the same object, and so the same bytes. */
+  readonly answers: Map<string, ChangesAnswer>;
 }
 
 /** All followers must share one Coalescer. */
@@ -59,13 +66,24 @@ export class Feed {
     // Refused before Redis is read.
     const ids = cursor === undefined ? undefined : decodeChangesCursor(cursor, this.#shards);
     const window = await this.#latest(ask);
+    const known = window.answers.get(cursor ?? "");
+    if (known !== undefined) return known;
+    const made = this.#answerTo(window, cursor, ids);
+    if (made !== undefined) {
+      if (window.answers.size < ANSWERS_MAX) window.answers.set(cursor ?? "", made);
+      return made;
+    }
+    return this.#coalescer.get(await keyOf(["changes", cursor]), () =>
+      ask((reader) => reader.changes({ after: cursor, limit: ANSWER_MAX })),
+    );
+  }
+
+  /** The answer from a window; undefined: it does not reach back to this cursor. */
+  #answerTo(window: Window, cursor: string | undefined, ids: readonly string[] | undefined) {
     if (ids === undefined) return { changes: [], next: window.end, gap: false, more: false };
     const first = window.batches.findLastIndex(({ after }) => after === cursor);
     if (cursor === window.end || first !== -1) return this.#answer(window, first, ids);
-    if (this.#isKept(window, ids)) return this.#answer(window, 0, ids);
-    return this.#coalescer.get(`changes ${cursor}`, () =>
-      ask((reader) => reader.changes({ after: cursor, limit: ANSWER_MAX })),
-    );
+    return this.#isKept(window, ids) ? this.#answer(window, 0, ids) : undefined;
   }
 
   /** Resolves when any follower has read something new, after `ms`, or when the signal fires. */
@@ -75,9 +93,11 @@ export class Feed {
 
   async #latest(ask: Ask): Promise<Window> {
     // When Redis is known to have more, read it now instead of in a second.
-    const key = this.#window?.more === true ? `feed ${this.#window.end}` : "feed";
-    const read = await this.#coalescer.get(key, () => this.#advance(ask));
-    return this.#window ?? read;
+    const question =
+      this.#window?.more === true ? (["feed", this.#window.end] as const) : (["feed"] as const);
+    // What is shared is only that it was read: the coalescer would otherwise keep old windows.
+    await this.#coalescer.get(await keyOf(question), () => this.#advance(ask));
+    return this.#window!;
   }
 
   /**
@@ -94,19 +114,19 @@ export class Feed {
     return unknown.size === 0;
   }
 
-  async #advance(ask: Ask): Promise<Window> {
+  /** Leaves a window, unless it rejects. */
+  async #advance(ask: Ask): Promise<void> {
     const known = this.#window;
     const before = this.#now() - this.#readAt > IDLE_MS ? undefined : known;
     const window =
       before === undefined
-        ? { batches: [], end: (await ask((reader) => reader.changes())).next, more: false }
+        ? windowOf([], (await ask((reader) => reader.changes())).next, false)
         : await this.#readOn(before, ask);
     // This read was abandoned as too slow and another one finished first: keep the newer window.
-    if (this.#window !== undefined && this.#window !== known) return this.#window;
+    if (this.#window !== undefined && this.#window !== known) return;
     this.#readAt = this.#now();
     this.#window = window;
     if (window.end !== before?.end) for (const wake of this.#waiting) wake();
-    return window;
   }
 
   async #readOn(window: Window, ask: Ask): Promise<Window> {
@@ -118,10 +138,10 @@ export class Feed {
         reader.changes({ after, limit: ANSWER_MAX }),
       );
       // A follower from before the gap finds no batch here and learns of the gap from Redis.
-      if (gap) return { batches: [], end: next, more: false };
+      if (gap) return windowOf([], next, false);
       if (next !== end) batches.push({ after, changes });
       end = next;
-      if (!more || reads === READS_MAX) return { batches: bounded(batches), end, more };
+      if (!more || reads === READS_MAX) return windowOf(bounded(batches), end, more);
     }
   }
 
@@ -139,6 +159,15 @@ export class Feed {
     const furthest = reached.map((id, shard) => (isBefore(id, ids[shard]!) ? ids[shard]! : id));
     return { changes, next: encodeChangesCursor(furthest), gap: false, more: more || next < batches.length };
   }
+}
+
+function windowOf(batches: readonly Batch[], end: string, more: boolean): Window {
+  return { batches, end, more, answers: new Map() };
+}
+
+/** About the bytes of an answer's changes in memory. */
+export function weightOfChanges({ changes }: ChangesAnswer): number {
+  return changes.reduce((bytes, { user }) => bytes + CHANGE_BYTES + 2 * user.length, 0);
 }
 
 /** The latest batches, together about KEPT_MAX changes. */

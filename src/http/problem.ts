@@ -21,6 +21,8 @@ export const PROBLEM_CODES = [
   "USER_INVALID",
   /** 400: a cursor that did not come from an answer. */
   "CURSOR_INVALID",
+  /** 400: not HTTP, or a target or a Host that is no URL. Node only. */
+  "REQUEST_INVALID",
   /** 401: the request has no bearer token. */
   "TOKEN_MISSING",
   /** 401: the token is not one of the server's. */
@@ -35,12 +37,18 @@ export const PROBLEM_CODES = [
   "METHOD_NOT_ALLOWED",
   /** 406: this server sends no event streams. */
   "STREAMS_OFF",
+  /** 408: the request did not arrive in time. Node only. */
+  "REQUEST_TIMEOUT",
   /** 413 */
   "BODY_TOO_LARGE",
   /** 414 */
   "URI_TOO_LONG",
   /** 415 */
   "MEDIA_TYPE_UNSUPPORTED",
+  /** 417: an `Expect` other than `100-continue`. Node only. */
+  "EXPECTATION_FAILED",
+  /** 431: the header fields are too large. Node only. */
+  "HEADERS_TOO_LARGE",
   /** 500: the server is misconfigured; its operator has to fix it. */
   "OPTIONS_INVALID",
   /** 500: the prefix is in use with another number of shards. */
@@ -55,6 +63,8 @@ export const PROBLEM_CODES = [
   "INTERNAL",
   /** 503: Redis did not answer in time, or with an error. */
   "REDIS_UNAVAILABLE",
+  /** 503: the lookups that are being answered have too many bytes together. */
+  "LOOKUPS_EXHAUSTED",
   /** 503: the process serves no more event streams at once. */
   "STREAMS_EXHAUSTED",
   /** 503, only from /ready: Redis answers, but the projector is overdue. */
@@ -93,9 +103,12 @@ const TITLES = {
   404: "Not Found",
   405: "Method Not Allowed",
   406: "Not Acceptable",
+  408: "Request Timeout",
   413: "Content Too Large",
   414: "URI Too Long",
   415: "Unsupported Media Type",
+  417: "Expectation Failed",
+  431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   503: "Service Unavailable",
 } as const;
@@ -108,6 +121,8 @@ export interface ProblemParts {
   readonly headers?: Readonly<Record<string, string>>;
   /** More members of the document, as RFC 9457 allows. */
   readonly members?: Readonly<Record<string, unknown>>;
+  /** The whole document, if it is made already: toJson() of a problem with the same status, code, detail and members. */
+  readonly json?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -118,21 +133,25 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly headers: Readonly<Record<string, string>>;
   readonly members: Readonly<Record<string, unknown>>;
+  readonly #json: string | undefined;
 
   constructor(
     status: ProblemStatus,
     code: ProblemCode,
     detail: string,
-    { headers = {}, members = {}, cause }: ProblemParts = {},
+    { headers = {}, members = {}, json, cause }: ProblemParts = {},
   ) {
     super(detail, { cause });
     this.status = status;
     this.code = code;
     this.headers = headers;
     this.members = members;
+    this.#json = json;
   }
 
-  toResponse(): Response {
+  /** The document as JSON. */
+  toJson(): string {
+    if (this.#json !== undefined) return this.#json;
     const { status, code, message: detail } = this;
     const body: ProblemDocument = {
       type: "about:blank",
@@ -142,12 +161,19 @@ export class Problem extends Error {
       code,
       ...this.members,
     };
-    return new Response(JSON.stringify(body), {
-      status,
-      headers: { "content-type": "application/problem+json", ...this.headers },
+    return JSON.stringify(body);
+  }
+
+  toResponse(): Response {
+    return new Response(this.toJson(), {
+      status: this.status,
+      headers: { "content-type": PROBLEM_TYPE, ...this.headers },
     });
   }
 }
+
+/** The media type of a problem. */
+export const PROBLEM_TYPE = "application/problem+json";
 
 /** How long a caller is asked to wait before a retry, s. */
 const RETRY_AFTER_S = 2;

@@ -4,6 +4,7 @@
 import type { Context } from "hono";
 import type { GenericSchema, InferOutput } from "valibot";
 import type { Scope } from "./auth.ts";
+import type { Bodies } from "./bodies.ts";
 import type { CoalescedReader } from "./coalesced-reader.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 import { parseQuery, type QuerySchema } from "./request.ts";
@@ -13,6 +14,7 @@ import type { Streams } from "./streams.ts";
 export interface RouteParts {
   readonly reader: CoalescedReader;
   readonly streams: Streams;
+  readonly bodies: Bodies;
   readonly options: ResolvedAppOptions;
 }
 

@@ -1,20 +1,33 @@
 /** The API on Node's http: as a listener inside an application's server, or as its own server. */
 import { once } from "node:events";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createAdaptorServer, getRequestListener } from "@hono/node-server";
+import type { Duplex } from "node:stream";
+import { getRequestListener } from "@hono/node-server";
 import { PresenceError } from "../core/errors.ts";
 import { abortSignal, callable, invalid, type Known, refuseUnknown, whole } from "../core/options.ts";
-import { PORT_MAX } from "../core/limits.ts";
+import {
+  HEADERS_MS,
+  KEEP_ALIVE_MS,
+  KEEP_ALIVE_MS_MAX,
+  PORT_MAX,
+  SEND_MS,
+  SEND_MS_MAX,
+} from "../core/limits.ts";
+import { isDirect, SEND, type Send } from "../http/answer.ts";
 import type { FetchApp } from "../http/fetch.ts";
+import { refuseExpectation, refusingConnections, requestInvalid } from "./refusals.ts";
 
 /** How long running requests may take to finish after the signal has fired. */
 const DRAIN_MS = 8_000;
-/** How long a request may take to arrive completely. A lookup is small, and a slow sender occupies a connection. */
-const REQUEST_MS = 30_000;
+/** How often connections are checked for requests that are late, ms; Node's own 30 s would be added to every time-out. */
+const CHECK_MS = 1_000;
 
 /** A listener for Node's http: `createServer(nodeHandler(app))`. Resolves when the answer has been sent. Never rejects. */
 export type NodeHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+/** Stands for an answer that is sent already. @hono/node-server leaves one with this header alone. */
+const SENT = new Response(null, { headers: { "x-hono-already-sent": "true" } });
 
 /**
  * The app as a listener for Node's http, for an application that already has a server.
@@ -28,10 +41,32 @@ export type NodeHandler = (request: IncomingMessage, response: ServerResponse) =
  *   } }, () => {});
  *
  * In a Hono app: `parent.mount("/presence", app.fetch)`.
+ *
+ * The time-outs are those of the application's server: behind a balancer its `keepAliveTimeout` has to be longer than the balancer's.
  */
 export function nodeHandler(app: FetchApp): NodeHandler {
-  // By default the adapter replaces the process's global Request and Response with its own classes.
-  return getRequestListener((request) => app.fetch(request), { overrideGlobalObjects: false });
+  const answer = isDirect(app) ? withSend(app) : (request: Request) => app.fetch(request);
+  return getRequestListener(answer, {
+    // By default the adapter replaces the process's global Request and Response with its own classes.
+    overrideGlobalObjects: false,
+    errorHandler: requestInvalid,
+  });
+}
+
+/** The app of createApp, which sends kept bytes itself: making and reading a Response takes Node longer than all the rest. */
+function withSend(app: FetchApp) {
+  const withEnv: { fetch(request: Request, env: object): Response | Promise<Response> } = app;
+  return (request: Request, { outgoing }: { readonly outgoing: object }) => {
+    const send: Send = (status, fields, bytes) => {
+      const response = outgoing as ServerResponse;
+      // Something of the application's has answered already, such as a time-out.
+      if (response.headersSent) return SENT;
+      response.writeHead(status, bytes === null ? fields : { ...fields, "content-length": bytes.byteLength });
+      response.end(bytes);
+      return SENT;
+    };
+    return withEnv.fetch(request, { [SEND]: send });
+  };
 }
 
 export interface ServeOptions {
@@ -41,11 +76,31 @@ export interface ServeOptions {
   readonly host?: string | undefined;
   /** Stops the server: it accepts no more requests, and running ones get up to 8 s. */
   readonly signal: AbortSignal;
+  /**
+   * How long an idle connection is kept open, ms. 1,000 to 3,600,000, default 65,000. It must be longer than the idle time-out of
+   * the balancer in front, most often 60 s: a connection that the server closes first loses the request just sent on it, a 502.
+   */
+  readonly keepAliveTimeout?: number | undefined;
+  /** How long the header of a request may take to arrive, ms: 408 after that. 100 to 300,000, default 10,000. */
+  readonly headersTimeout?: number | undefined;
+  /**
+   * How long a whole request may take to arrive, ms: 408 after that, for a slow sender occupies a connection. At least
+   * `headersTimeout`, to 300,000; default 30,000.
+   */
+  readonly requestTimeout?: number | undefined;
   /** Called with the address once the server listens, such as `http://127.0.0.1:3000`. Must not throw. */
   readonly onListen?: ((url: string) => void) | undefined;
 }
 
-const SERVE_OPTIONS: Known<ServeOptions> = { port: true, host: true, signal: true, onListen: true };
+const SERVE_OPTIONS: Known<ServeOptions> = {
+  port: true,
+  host: true,
+  signal: true,
+  keepAliveTimeout: true,
+  headersTimeout: true,
+  requestTimeout: true,
+  onListen: true,
+};
 
 /**
  * Serves the app until `signal` fires and running requests are answered, then resolves. Pass the same signal to `createApp`:
@@ -62,14 +117,23 @@ export async function serve(app: FetchApp, options: ServeOptions): Promise<void>
   if (abortSignal("signal", signal) === undefined)
     invalid("signal must be an AbortSignal: nothing else stops the server");
   if (onListen !== undefined) callable("onListen", onListen);
-  const server = createAdaptorServer({
-    fetch: (request) => app.fetch(request),
-    overrideGlobalObjects: false,
-    serverOptions: { requestTimeout: REQUEST_MS },
-  }) as Server;
-  server.on("request", (_request, response) => {
+  const times = timesOf(options);
+  const handler = nodeHandler(app);
+  // A request without a Host is refused by the adapter, with a problem document; Node would send a bare 400.
+  const server = createServer({ ...times, connectionsCheckingInterval: CHECK_MS, requireHostHeader: false });
+  /** The answers under way on each connection; several if requests are pipelined. */
+  const answers = new WeakMap<Duplex, Set<ServerResponse>>();
+  const isAnswering = (socket: Duplex) => [...(answers.get(socket) ?? [])].some((one) => one.headersSent);
+  server.on("clientError", refusingConnections(isAnswering));
+  server.on("checkExpectation", refuseExpectation);
+  server.on("request", (request, response) => {
+    const { socket } = request;
+    const own = answers.get(socket) ?? new Set();
+    answers.set(socket, own.add(response));
+    void handler(request, response);
     // server.close() closes connections that are idle now; one that becomes idle later is closed here.
     response.once("close", () => {
+      own.delete(response);
       if (signal.aborted) setImmediate(() => server.closeIdleConnections());
     });
   });
@@ -92,4 +156,21 @@ export async function serve(app: FetchApp, options: ServeOptions): Promise<void>
   const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   await closed;
   clearTimeout(cut);
+}
+
+/** Throws PresenceError OPTIONS_INVALID. */
+function timesOf({
+  keepAliveTimeout = KEEP_ALIVE_MS,
+  headersTimeout = HEADERS_MS,
+  requestTimeout = SEND_MS,
+}: ServeOptions) {
+  whole("keepAliveTimeout", keepAliveTimeout, 1_000, KEEP_ALIVE_MS_MAX);
+  whole("headersTimeout", headersTimeout, 100, SEND_MS_MAX);
+  whole("requestTimeout", requestTimeout, 100, SEND_MS_MAX);
+  if (headersTimeout > requestTimeout) {
+    invalid(
+      `headersTimeout (${headersTimeout} ms) must be at most requestTimeout (${requestTimeout} ms): the header is part of the request`,
+    );
+  }
+  return { keepAliveTimeout, headersTimeout, requestTimeout };
 }

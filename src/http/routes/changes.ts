@@ -1,6 +1,6 @@
 import { changesAnswerSchema } from "../../reader/answers/changes.ts";
 import { changesEvents } from "../events.ts";
-import { cacheControl } from "../headers.ts";
+import { cacheControl, tellerOf } from "../headers.ts";
 import { paceOf } from "../pace.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { changesQuery } from "../schemas.ts";
@@ -8,7 +8,7 @@ import { lastEventId, wantsEvents } from "../streams.ts";
 
 /** `user`, given once or several times, limits the changes to these users. */
 export function changesRoute({ reader, streams, options }: RouteParts): Route {
-  const cached = { "cache-control": cacheControl("private", options.reuse) };
+  const tell = tellerOf(options, { cache: cacheControl("private", options.reuse), vary: "Accept" });
   return routeWithQuery({
     method: "GET",
     path: "/v1/changes",
@@ -21,14 +21,9 @@ export function changesRoute({ reader, streams, options }: RouteParts): Route {
     query: changesQuery,
     problems: [400, 503],
     async respond(c, { after, user = [] }) {
-      c.header("vary", "Accept");
       const followed = [user].flat();
-      if (!wantsEvents(c)) {
-        const { changes, ...rest } = await reader.changes(after);
-        const mine =
-          followed.length === 0 ? changes : changes.filter((change) => followed.includes(change.user));
-        return c.json({ changes: mine, ...rest }, 200, cached);
-      }
+      if (!wantsEvents(c)) return tell(c, await reader.changesAnswer(after, followed));
+      c.header("vary", "Accept");
       const pace = paceOf(options);
       const first = await reader.changes(lastEventId(c) ?? after, pace.counting);
       const ask = reader.askWith(pace.counting);

@@ -1,6 +1,6 @@
 import { countsSchema } from "../../reader/answers/counts.ts";
 import { countsEvents } from "../events.ts";
-import { cacheControl } from "../headers.ts";
+import { cacheControl, tellerOf } from "../headers.ts";
 import { paceOf } from "../pace.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { noQuery } from "../schemas.ts";
@@ -9,7 +9,8 @@ import { wantsEvents } from "../streams.ts";
 /** Open unless the option `counts` is "closed". */
 export function countsRoute({ reader, streams, options }: RouteParts): Route {
   const isOpen = options.counts === "open";
-  const cached = { "cache-control": cacheControl(isOpen ? "public" : "private", options.reuse) };
+  const cache = cacheControl(isOpen ? "public" : "private", options.reuse);
+  const tell = tellerOf(options, { cache, vary: "Accept" });
   return routeWithQuery({
     method: "GET",
     path: "/v1/counts",
@@ -21,9 +22,9 @@ export function countsRoute({ reader, streams, options }: RouteParts): Route {
     query: noQuery,
     problems: [400, 503],
     async respond(c) {
+      if (!wantsEvents(c)) return tell(c, await reader.countsAnswer());
       c.header("vary", "Accept");
       const first = await reader.counts();
-      if (!wantsEvents(c)) return c.json(first, 200, cached);
       const pace = paceOf(options);
       const ask = () => reader.counts(pace.counting);
       return streams.respond(c, (ended) => countsEvents(ask, first, pace, ended));

@@ -1,10 +1,12 @@
 import { usersAnswerSchema } from "../../reader/answers/users.ts";
-import { readLookup } from "../request.ts";
+import { tellerOf } from "../headers.ts";
+import { parseLookup } from "../request.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { lookupBody, noQuery } from "../schemas.ts";
 
 /** Reader.lookup(). POST, because a thousand ids do not fit into a URL. */
-export function lookupRoute({ reader }: RouteParts): Route {
+export function lookupRoute({ reader, bodies, options }: RouteParts): Route {
+  const tell = tellerOf(options);
   return routeWithQuery({
     method: "POST",
     path: "/v1/users/lookup",
@@ -15,6 +17,6 @@ export function lookupRoute({ reader }: RouteParts): Route {
     query: noQuery,
     body: lookupBody,
     problems: [400, 413, 415, 503],
-    respond: async (c) => c.json(await reader.lookup(await readLookup(c))),
+    respond: (c) => bodies.read(c, async (body) => tell(c, await reader.lookup(parseLookup(body)))),
   });
 }

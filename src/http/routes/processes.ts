@@ -1,11 +1,11 @@
 import { processesAnswerSchema } from "../../reader/answers/processes.ts";
-import { cacheControl } from "../headers.ts";
+import { cacheControl, tellerOf } from "../headers.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { noQuery } from "../schemas.ts";
 
 /** Reader.processes(). */
 export function processesRoute({ reader, options }: RouteParts): Route {
-  const cached = { "cache-control": cacheControl("private", options.reuse) };
+  const tell = tellerOf(options, { cache: cacheControl("private", options.reuse) });
   return routeWithQuery({
     method: "GET",
     path: "/v1/processes",
@@ -15,6 +15,6 @@ export function processesRoute({ reader, options }: RouteParts): Route {
     answer: processesAnswerSchema,
     query: noQuery,
     problems: [400, 503],
-    respond: async (c) => c.json(await reader.processes(), 200, cached),
+    respond: async (c) => tell(c, await reader.processes()),
   });
 }

@@ -1,12 +1,12 @@
 import { userAnswerSchema } from "../../reader/answers/users.ts";
-import { cacheControl } from "../headers.ts";
+import { cacheControl, tellerOf } from "../headers.ts";
 import { parseUserPath } from "../request.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { noQuery } from "../schemas.ts";
 
 /** Reader.user(); the id is percent-encoded. */
 export function userRoute({ reader, options }: RouteParts): Route {
-  const cached = { "cache-control": cacheControl("private", options.reuse) };
+  const tell = tellerOf(options, { cache: cacheControl("private", options.reuse) });
   return routeWithQuery({
     method: "GET",
     path: "/v1/users/:id",
@@ -16,6 +16,6 @@ export function userRoute({ reader, options }: RouteParts): Route {
     answer: userAnswerSchema,
     query: noQuery,
     problems: [400, 503],
-    respond: async (c) => c.json(await reader.user(parseUserPath(c.req.url)), 200, cached),
+    respond: async (c) => tell(c, await reader.user(parseUserPath(c.req.url))),
   });
 }

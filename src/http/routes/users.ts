@@ -1,11 +1,11 @@
 import { usersPageSchema } from "../../reader/answers/users.ts";
-import { cacheControl } from "../headers.ts";
+import { cacheControl, tellerOf } from "../headers.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { pageQuery } from "../schemas.ts";
 
 /** Reader.page(). */
 export function usersRoute({ reader, options }: RouteParts): Route {
-  const cached = { "cache-control": cacheControl("private", options.reuse) };
+  const tell = tellerOf(options, { cache: cacheControl("private", options.reuse) });
   return routeWithQuery({
     method: "GET",
     path: "/v1/users",
@@ -15,6 +15,6 @@ export function usersRoute({ reader, options }: RouteParts): Route {
     answer: usersPageSchema,
     query: pageQuery,
     problems: [400, 503],
-    respond: async (c, query) => c.json(await reader.page(query), 200, cached),
+    respond: async (c, query) => tell(c, await reader.page(query)),
   });
 }

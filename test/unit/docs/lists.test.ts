@@ -69,6 +69,7 @@ it("options.md lists every option and nothing else", { timeout: 60_000 }, async 
     createProjector: ["ProjectorOptions", "rollcall"],
     createReader: ["ReaderOptions", "rollcall"],
     createApp: ["AppOptions", "rollcall/http"],
+    serve: ["ServeOptions", "rollcall/http"],
     createClient: ["ClientOptions", "rollcall/client"],
   };
   // A module a section: tsc finds a name that the type does not have, and one that the page does not have.

@@ -206,7 +206,7 @@ describe("what is kept in memory", () => {
     const clock = () => now;
     const feed = new Feed(
       shards,
-      new Coalescer({ reuse: 1_000, keep: 60_000, most: 20_000, now: clock }),
+      new Coalescer({ reuse: 1_000, keep: 60_000, most: 20_000, weigh: () => 0, now: clock }),
       clock,
     );
     let asked = 0;

@@ -5,10 +5,17 @@
  */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { PresenceError } from "../../../src/core/errors.ts";
+import { Hono } from "hono";
+import { SHARED_BYTES_MAX } from "../../../src/core/limits.ts";
+import { Bodies } from "../../../src/http/bodies.ts";
+import { CoalescedReader } from "../../../src/http/coalesced-reader.ts";
 import { Coalescer } from "../../../src/http/coalescer.ts";
+import { keyOf, type Question } from "../../../src/http/key.ts";
+import { resolveAppOptions } from "../../../src/http/options.ts";
+import type { Problem } from "../../../src/http/problem.ts";
 import { createReader } from "../../../src/reader/create.ts";
 import { startRedis } from "../../../packages/local-redis/src/index.ts";
-import { type Counts, readerOver } from "../../../src/reader/reader.ts";
+import { type Counts, type Reader, readerOver } from "../../../src/reader/reader.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import { appOver, newPrefix, populate, type ProblemBody, TOKEN, useRedis } from "./support.ts";
 
@@ -20,7 +27,10 @@ describe("Coalescer", () => {
     vi.useRealTimers();
   });
 
-  const shared = (options = {}) => new Coalescer({ reuse: 1_000, keep: 60_000, most: 100, ...options });
+  /** Each answer weighs as many bytes as its list has items. */
+  const weigh = (value: unknown) => (value as { readonly users?: readonly string[] }).users?.length ?? 0;
+  const shared = (options = {}) =>
+    new Coalescer({ reuse: 1_000, keep: 60_000, most: 100_000, weigh, ...options });
 
   /** A question whose answers the test gives. */
   function question() {
@@ -59,10 +69,47 @@ describe("Coalescer", () => {
       one.get("k", ask).catch((error: Error) => error.message),
     );
     await vi.advanceTimersByTimeAsync(1);
-    asked[0]!.reject(new Error("away"));
+    asked[0]!.reject(new PresenceError("REDIS_UNAVAILABLE", "away"));
     expect(new Set(await Promise.all(answers))).toEqual(new Set(["away"]));
     await expect(one.get("k", ask)).rejects.toThrow("away");
     expect(asked).toHaveLength(1);
+  });
+
+  it("an error of one caller is no other caller's, and nothing is kept of it", async () => {
+    const { asked, ask } = question();
+    const one = shared();
+    const failed = one.get("k", ask).catch((error: PresenceError) => error.code);
+    const others = [one.get("k", ask), one.get("k", ask)];
+    await vi.advanceTimersByTimeAsync(1);
+    asked[0]!.reject(new PresenceError("CURSOR_INVALID", "no"));
+    expect(await failed).toBe("CURSOR_INVALID");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toHaveLength(2);
+    asked[1]!.resolve("yes");
+    expect(await Promise.all(others)).toEqual(["yes", "yes"]);
+    const before = { size: one.size, weight: one.weight };
+    for (let i = 0; i < 100; i++) {
+      const refused = one.get(`bad ${i}`, () => Promise.reject(new PresenceError("USER_INVALID", "no")));
+      await expect(refused).rejects.toThrow("no");
+    }
+    expect({ size: one.size, weight: one.weight }).toEqual(before);
+  });
+
+  it("of a failure only its code and message are kept, not what the client was asked", async () => {
+    const one = shared();
+    const cause = new Error("connect ECONNREFUSED");
+    const whole = new PresenceError("REDIS_UNAVAILABLE", "away", { cause });
+    const first = await one.get("k", () => Promise.reject(whole)).catch((error: unknown) => error);
+    const second = await one.get("k", () => Promise.reject(whole)).catch((error: unknown) => error);
+    expect(first).toBe(whole);
+    expect(second).toMatchObject({ code: "REDIS_UNAVAILABLE", message: "away" });
+    expect((second as Error).cause).toBeUndefined();
+    await one.get("bug", () => Promise.reject(new TypeError("with what was asked"))).catch(() => {});
+    const third = await one.get("bug", () => Promise.resolve("")).catch((error: unknown) => error);
+    expect(third).toMatchObject({
+      code: "INTERNAL",
+      message: expect.not.stringContaining("asked") as string,
+    });
   });
 
   it("when the asking request was cancelled, the waiting callers ask instead, one per second", async () => {
@@ -103,7 +150,9 @@ describe("Coalescer", () => {
   it("when Redis hangs, all callers fail once the first request fails", async () => {
     const one = shared();
     const givesUp = () =>
-      new Promise<string>((_, reject) => setTimeout(() => reject(new Error("late")), 5_000));
+      new Promise<string>((_, reject) =>
+        setTimeout(() => reject(new PresenceError("REDIS_UNAVAILABLE", "late")), 5_000),
+      );
     const failed: string[] = [];
     for (let i = 0; i < 100; i++) one.get("k", givesUp).catch((error: Error) => failed.push(error.message));
     await vi.advanceTimersByTimeAsync(5_001);
@@ -114,11 +163,12 @@ describe("Coalescer", () => {
   });
 
   it("cancelled requests are dropped too", async () => {
-    const one = shared({ most: 10 });
+    const one = shared({ most: 20_000 });
     for (let i = 0; i < 100; i++) void one.get(`k${i}`, () => new Promise(() => {}));
     await vi.advanceTimersByTimeAsync(1_000);
     await one.get("another", async () => "yes");
-    expect(one.size).toBeLessThanOrEqual(10);
+    expect(one.weight).toBeLessThanOrEqual(20_000);
+    expect(one.size).toBeLessThanOrEqual(20);
   });
 
   it("with reuse 0 a later caller asks again, and simultaneous callers still share", async () => {
@@ -132,21 +182,23 @@ describe("Coalescer", () => {
     expect(asked).toHaveLength(2);
   });
 
-  it("keeps a bounded number of items, drops the least recently used first, and drops old ones", async () => {
-    const one = shared({ most: 10 });
+  it("keeps a bounded number of bytes, drops the least recently used first, and drops old ones", async () => {
+    const one = shared({ most: 10_000 });
     const list = (length: number) => async () => ({ users: Array.from({ length }, () => "u") });
-    await one.get("a", list(4));
-    await one.get("b", list(4));
-    await one.get("a", list(4));
+    await one.get("a", list(3_000));
+    await one.get("b", list(3_000));
+    await one.get("a", list(3_000));
     expect(one.recent("b")).toBeDefined();
-    await one.get("c", list(4));
+    await one.get("c", list(3_000));
     expect([one.recent("a"), one.recent("b"), one.recent("c")].map((answer) => answer !== undefined)).toEqual(
       [true, false, true],
     );
     for (let i = 0; i < 100; i++)
       await one.get(`f${i}`, () => Promise.reject(new Error("no"))).catch(() => {});
+    expect(one.weight).toBeLessThanOrEqual(10_000);
     expect(one.size).toBeLessThanOrEqual(10);
     await one.get("c", list(1));
+    expect(one.recent("c")).toBeDefined();
     await vi.advanceTimersByTimeAsync(60_001);
     expect(one.recent("c")).toBeUndefined();
   });
@@ -211,6 +263,176 @@ it("different questions get different answers", async () => {
     const { users } = (await (await api.lookup({ ids })).json()) as { users: { id: string }[] };
     expect(users.map(({ id }) => id)).toEqual(ids);
   }
+});
+
+describe("what strangers send", () => {
+  /** The reader of an app, and what is kept of it. */
+  function keeping(reader: Reader, reuse = 60_000) {
+    return new CoalescedReader(resolveAppOptions({ reader, reuse }));
+  }
+
+  it("an invalid cursor is refused before it shares anything, and the first page is everybody's still", async () => {
+    const prefix = newPrefix();
+    await populate(test.redis, { prefix, users: ["alice"] });
+    const own = readerOver(ioredisPort(test.redis), { prefix });
+    let pages = 0;
+    const reader: Reader = { ...own, page: (options) => (pages++, own.page(options)) };
+    const api = appOver(test.redis, { prefix }, { reader, reuse: 60_000 });
+    const paths = [
+      "/v1/users",
+      "/v1/users?cursor=undefined",
+      "/v1/users?cursor=null",
+      "/v1/users",
+      "/v1/users?cursor=",
+    ];
+    for (const round of [1, 2]) {
+      const answers = await Promise.all(paths.map((path) => api.request(path)));
+      expect([round, ...answers.map(({ status }) => status)]).toEqual([round, 200, 400, 400, 200, 400]);
+      for (const after of ["undefined", "null", "0", ""])
+        expect((await api.request(`/v1/changes?after=${after}`)).status).toBe(400);
+    }
+    // Not even the reader is asked about the others.
+    expect(pages).toBe(1);
+  });
+
+  it("questions that look alike have keys of their own", async () => {
+    const questions: Question[] = [
+      ["page"],
+      ["page", undefined, 100],
+      ["page", "undefined", 100],
+      ["page", "null", 100],
+      ["page", undefined, "100"],
+      ["user", "a"],
+      ["lookup", "a"],
+      ["lookup", "a", "b"],
+      ["lookup", "a,b"],
+      ["lookup", 'a","b'],
+      ["lookup", ""],
+      ["lookup"],
+      ["lookup", "x".repeat(400)],
+      ["lookup", "x".repeat(401)],
+      ["lookup", "x".repeat(200), "x".repeat(200)],
+    ];
+    const keys = await Promise.all(questions.map(keyOf));
+    expect(new Set(keys).size).toBe(questions.length);
+    expect(Math.max(...keys.map(({ length }) => length))).toBeLessThanOrEqual(256);
+    expect(await keyOf(questions[12]!)).toBe(keys[12]);
+  });
+
+  it("nothing is kept of requests that are refused", async () => {
+    const prefix = newPrefix();
+    await populate(test.redis, { prefix, users: ["alice"] });
+    const reader = keeping(readerOver(ioredisPort(test.redis), { prefix }));
+    await reader.page({ cursor: undefined, limit: undefined });
+    await reader.changes(undefined);
+    const before = reader.kept;
+    for (let i = 0; i < 2_000; i++) {
+      const refused: Promise<unknown>[] = [
+        reader.page({ cursor: `p0.0.${i}`, limit: undefined }),
+        reader.user(`${i}${"x".repeat(257)}`),
+        reader.lookup([`${i}`, "", "x".repeat(10_000)]),
+        reader.changesAnswer(`${i}`, []),
+      ];
+      for (const { status } of await Promise.allSettled(refused)) expect(status).toBe("rejected");
+    }
+    expect(reader.kept).toEqual(before);
+  });
+
+  it("large lookups while Redis is away leave little, and large answers are bounded by their bytes", async () => {
+    const away = () => {
+      // As a client's error, with the whole command.
+      const cause = Object.assign(new Error("closed"), { command: { args: ["x".repeat(100_000)] } });
+      return Promise.reject(new PresenceError("REDIS_UNAVAILABLE", "away", { cause }));
+    };
+    const own = readerOver({ read: away }, { prefix: "away" });
+    const reader = keeping(own);
+    const ids = (i: number) => Array.from({ length: 1_000 }, (_, j) => `${i}-${j}-${"x".repeat(240)}`);
+    for (let i = 0; i < 50; i++) await expect(reader.lookup(ids(i))).rejects.toThrow("away");
+    expect(reader.kept.questions).toBe(50);
+    expect(reader.kept.bytes).toBeLessThan(100_000);
+
+    const found: Reader = {
+      ...own,
+      lookup: async (users) => ({
+        users: users.map((id) => ({ id, online: false, sockets: 0 })),
+        asOf: (await readerOver(ioredisPort(test.redis), { prefix }).counts()).asOf,
+      }),
+    };
+    const prefix = newPrefix();
+    await populate(test.redis, { prefix, users: ["alice"] });
+    const full = keeping(found);
+    for (let i = 0; i < 60; i++) await full.lookup(ids(i));
+    expect(full.kept.bytes).toBeGreaterThan(SHARED_BYTES_MAX / 2);
+    expect(full.kept.bytes).toBeLessThanOrEqual(SHARED_BYTES_MAX);
+  });
+
+  it("the bodies of lookups are bounded together, and every byte is given back", async () => {
+    const bodies = new Bodies(1_000);
+    const app = new Hono();
+    const leave = Promise.withResolvers<void>();
+    app.onError((error) => (error as Problem).toResponse());
+    app.post("/", (c) =>
+      bodies.read(c, async (body) => {
+        await leave.promise;
+        return c.text(String(body.length));
+      }),
+    );
+    const send = (body: BodyInit, headers: Record<string, string> = {}) =>
+      app.request("/", {
+        method: "POST",
+        body,
+        headers: { "content-type": "application/json", ...headers },
+        duplex: "half",
+      } as RequestInit);
+    const chunks = (size: number, count: number) => {
+      let left = count;
+      return new ReadableStream<Uint8Array>({
+        pull: (controller) => (left-- > 0 ? controller.enqueue(new Uint8Array(size)) : controller.close()),
+      });
+    };
+    const first = send("x".repeat(600), { "content-length": "600" });
+    const second = send(chunks(50, 4));
+    await expect.poll(() => bodies.held).toBe(800);
+    for (const more of [
+      send("x".repeat(300), { "content-length": "300" }),
+      send(chunks(100, 3)),
+      send("x".repeat(300)),
+    ])
+      expect(await (await more).json()).toMatchObject({ status: 503, code: "LOOKUPS_EXHAUSTED" });
+    expect(bodies.held).toBe(800);
+    leave.resolve();
+    expect(await (await first).text()).toBe("600");
+    expect(await (await second).text()).toBe("200");
+    // A body that fails while it is read.
+    const broken = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.error(new Error("gone")),
+    });
+    await Promise.resolve(send(broken)).catch(() => {});
+    expect(bodies.held).toBe(0);
+  });
+});
+
+it("answers are serialised once for all who share them", async () => {
+  const prefix = newPrefix();
+  await populate(test.redis, { prefix, users: ["alice"] });
+  const own = readerOver(ioredisPort(test.redis), { prefix });
+  let serialised = 0;
+  const spied = <T extends object>(value: T): T =>
+    Object.assign(value, { toJSON: () => (serialised++, { ...value, toJSON: undefined }) });
+  const reader: Reader = { ...own, page: async (options) => spied(await own.page(options)) };
+  const api = appOver(test.redis, { prefix }, { reader, reuse: 60_000 });
+  const first = await api.request("/v1/users");
+  const tag = first.headers.get("etag")!;
+  for (let i = 0; i < 50; i++) {
+    const answer = await api.request("/v1/users", i % 2 === 0 ? {} : { headers: { "if-none-match": tag } });
+    expect(answer.status).toBe(i % 2 === 0 ? 200 : 304);
+  }
+  expect(serialised).toBe(1);
+  const shared = new CoalescedReader(resolveAppOptions({ reader: own, reuse: 60_000 }));
+  const changes = await Promise.all(Array.from({ length: 10 }, () => shared.changesAnswer(undefined, [])));
+  const later = await shared.changesAnswer(undefined, []);
+  expect(await shared.changesAnswer(undefined, [])).toBe(later);
+  expect(new Set(changes.map(({ etag }) => etag))).toEqual(new Set([later.etag]));
 });
 
 it("without Redis the answer is 503 with Retry-After and the previous answer, marked stale, for authorised callers only", async () => {

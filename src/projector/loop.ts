@@ -5,7 +5,7 @@
  * wakes does the work, and the others find nothing left.
  */
 import { backoff } from "../core/backoff.ts";
-import { orInternal, PresenceError } from "../core/errors.ts";
+import { isFinal, orInternal, PresenceError } from "../core/errors.ts";
 import { keysOf } from "../core/keys.ts";
 import { SILENCE_MS, SOONEST_MS } from "../core/limits.ts";
 import { Schedule, waitUntil } from "../core/schedule.ts";
@@ -101,7 +101,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
       } catch (error) {
         if (signal.aborted) return;
         const failure = orInternal(error);
-        if (failure.code === "SHARDS_MISMATCH") throw failure;
+        if (isFinal(failure)) throw failure;
         if (failures === 0) logger.warn(`shard ${shard}: cannot project: ${failure.message}`);
         failures++;
         await pause(backoff(failures), signal);

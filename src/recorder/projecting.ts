@@ -4,7 +4,7 @@
  * reported and retried here, and never delay appending.
  */
 import { backoff } from "../core/backoff.ts";
-import { orInternal } from "../core/errors.ts";
+import { isFinal, orInternal } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
 import { HOLD_MS, SPREAD_MS, SPREAD_PART, UNFOLDED_MAX } from "../core/limits.ts";
 import { Pace } from "../core/pace.ts";
@@ -225,7 +225,7 @@ export class ShardProjecting {
   #failed(error: unknown): void {
     const { context, shard, runtime } = this.#own;
     const failure = orInternal(error);
-    if (failure.code === "SHARDS_MISMATCH") throw failure;
+    if (isFinal(failure)) throw failure;
     if (!this.#failing) {
       context.options.logger.warn(`shard ${shard}: cannot project: ${failure.message}`);
       context.onError(failure);

@@ -4,7 +4,7 @@
  */
 import { hostname } from "node:os";
 import { backoff } from "../core/backoff.ts";
-import { orInternal } from "../core/errors.ts";
+import { isFinal, orInternal } from "../core/errors.ts";
 import { type Departure, Journal } from "../core/journal.ts";
 import { keysOf } from "../core/keys.ts";
 import { HOST_LENGTH_MAX } from "../core/limits.ts";
@@ -161,7 +161,7 @@ export class ShardRecorder {
   /** Throws SHARDS_MISMATCH, which a retry cannot fix. */
   #failed(error: unknown, isFirst: boolean): void {
     const failure = orInternal(error);
-    if (failure.code === "SHARDS_MISMATCH") {
+    if (isFinal(failure)) {
       this.#context.onError(failure);
       throw failure;
     }

@@ -32,7 +32,13 @@ export interface RedisSentinel extends AsyncDisposable {
 
 async function startOne(args: readonly string[], config?: string): Promise<SentinelNode> {
   const server = await startRedis({ args, ...(config !== undefined && { config }) });
-  const redis = new Redis(server.url, { retryStrategy: () => 100, maxRetriesPerRequest: 0, enableReadyCheck: false });
+  const redis = new Redis(server.url, {
+    retryStrategy: () => 100,
+    maxRetriesPerRequest: 0,
+    enableReadyCheck: false,
+    // One that is stopped does not answer.
+    commandTimeout: 1_000,
+  });
   redis.on("error", () => {});
   return { server, redis };
 }
@@ -58,7 +64,13 @@ export async function startRedisSentinel(downAfter = 1_000): Promise<RedisSentin
   try {
     data.push(await startOne(["--repl-diskless-sync-delay", "0"]));
     const primary = data[0]!;
-    const follow = ["--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1", String(primary.server.port)];
+    const follow = [
+      "--repl-diskless-sync-delay",
+      "0",
+      "--replicaof",
+      "127.0.0.1",
+      String(primary.server.port),
+    ];
     data.push(...(await Promise.all([startOne(follow), startOne(follow)])));
     await until("each replica is in step", async () => {
       const infos = await Promise.all(data.slice(1).map(({ redis }) => redis.info("replication")));
@@ -84,7 +96,9 @@ export async function startRedisSentinel(downAfter = 1_000): Promise<RedisSentin
   const settled = () =>
     until("the Sentinels agree on a primary that says it is one", async () => {
       const named = await Promise.all(
-        sentinels.map(({ redis }) => redis.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", GROUP) as Promise<string[]>),
+        sentinels.map(
+          ({ redis }) => redis.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", GROUP) as Promise<string[]>,
+        ),
       );
       const ports = new Set(named.map(([, port]) => Number(port)));
       const found = data.find(({ server }) => ports.size === 1 && ports.has(server.port));

@@ -61,7 +61,9 @@ export async function startOlderRedis(
       // In INFO the length of the reply must stay the same.
       client.write(
         Buffer.from(
-          text.replace(/redis_version:[^\r]*/, (all) => same(all, `redis_version:${version}`).slice(0, all.length)),
+          text.replace(/redis_version:[^\r]*/, (all) =>
+            same(all, `redis_version:${version}`).slice(0, all.length),
+          ),
           "latin1",
         ),
       );

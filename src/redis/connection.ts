@@ -70,7 +70,9 @@ export function open(client: IoRedis, logger: Logger | undefined): Connection {
     if (waiting === undefined || !hidesWhy(reason)) return settle(unreachable(target, reason));
     // Whoever waits from now on waits for the next attempt.
     attempt = undefined;
-    void lastWords(target).then((said) => waiting.reject(closed ? closedError() : unreachable(target, said ?? reason)));
+    void lastWords(target).then((said) =>
+      waiting.reject(closed ? closedError() : unreachable(target, said ?? reason)),
+    );
   }
 
   async function prepare(): Promise<void> {
@@ -117,6 +119,10 @@ export function open(client: IoRedis, logger: Logger | undefined): Connection {
   });
   // Nodes of a Cluster.
   client.on("-node", stopTimer);
+  // What the Cluster itself says afterwards is only that no node was left.
+  client.on("node error", (error) => {
+    if (!/Connection is closed/.test(String(error))) cause ??= error;
+  });
   // Without a listener ioredis prints the error. The sender of a command gets it anyway.
   client.on("error", (error) => {
     cause ??= error;

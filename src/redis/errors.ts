@@ -91,9 +91,13 @@ export function redisError(error: unknown): PresenceError {
   }
   const elsewhere = ELSEWHERE.exec(text)?.[1];
   if (elsewhere !== undefined) {
-    return new PresenceError("REDIS_UNAVAILABLE", `Redis answered ${elsewhere}: ${ELSEWHERE_MEANS[elsewhere]!}`, {
-      cause: error,
-    });
+    return new PresenceError(
+      "REDIS_UNAVAILABLE",
+      `Redis answered ${elsewhere}: ${ELSEWHERE_MEANS[elsewhere]!}`,
+      {
+        cause: error,
+      },
+    );
   }
   const said = error instanceof ReplyError || /^[A-Z]{3,} /.test(text) ? text.split(" ", 1)[0] : undefined;
   return new PresenceError(

@@ -25,7 +25,7 @@ export interface IoRedis {
   /** The same, as a transaction. */
   multi(): Batch;
   on(event: "ready" | "close" | "end", listener: () => void): unknown;
-  on(event: "error", listener: (error: unknown) => void): unknown;
+  on(event: "error" | "node error", listener: (error: unknown) => void): unknown;
   on(event: "-node", listener: (node: object) => void): unknown;
   /** Only a Cluster has it: its connections. */
   nodes?(role: "all" | "master"): readonly Pick<IoRedis, "call" | "connect" | "status">[];

@@ -73,7 +73,11 @@ export const REDIS_OPTIONS = {
     why: "Rollcall tries for as long as it runs; one that gives up would end it",
   },
   sentinelReconnectStrategy: fixed(() => 1_000, "a lost watch over the Sentinels is resumed"),
-  sentinelCommandTimeout: { is: "fixed", to: ({ timeout }) => timeout, why: "a Sentinel that hangs is passed over" },
+  sentinelCommandTimeout: {
+    is: "fixed",
+    to: ({ timeout }) => timeout,
+    why: "a Sentinel that hangs is passed over",
+  },
   retryStrategy: {
     is: "fixed",
     to: () => retry,
@@ -86,10 +90,17 @@ export const REDIS_OPTIONS = {
   blockingTimeout: fixed(undefined, BLOCKING),
   blockingTimeoutGrace: fixed(undefined, BLOCKING),
   disconnectTimeout: fixed(100, "a socket that does not close would keep the process alive"),
-  connectionName: { is: "fixed", to: ({ name }) => name, why: "CLIENT LIST shows which connections are Rollcall's" },
+  connectionName: {
+    is: "fixed",
+    to: ({ name }) => name,
+    why: "CLIENT LIST shows which connections are Rollcall's",
+  },
   maxRetriesPerRequest: fixed(0, AT_ONCE),
   autoResendUnfulfilledCommands: fixed(false, AT_ONCE),
-  enableOfflineQueue: fixed(false, "queued commands never settle when the connection is closed between two attempts"),
+  enableOfflineQueue: fixed(
+    false,
+    "queued commands never settle when the connection is closed between two attempts",
+  ),
   enableReadyCheck: fixed(true, "a server that is loading its data is waited for"),
   maxLoadingRetryTime: fixed(1_000, "a server that has loaded its data is used within a second"),
   lazyConnect: fixed(false, "connecting begins at once"),

@@ -8,7 +8,7 @@ export interface Target {
   /** `host:port`, a path, or a list of nodes. */
   readonly address: string;
   readonly tls: boolean;
-  /** Of the one server there is, to ask what it says to whom it does not accept. */
+  /** The server, or the first node or Sentinel, to ask what it says to whom it does not accept. */
   readonly server: { readonly host: string; readonly port: number } | undefined;
 }
 
@@ -38,16 +38,23 @@ function listed(nodes: readonly Node[]): string {
   return nodes.length > NODES_SHOWN ? `${shown} and ${nodes.length - NODES_SHOWN} more` : shown;
 }
 
+function serverOf([node]: readonly Node[]): Target["server"] {
+  if (node === undefined) return undefined;
+  const [, host = "127.0.0.1", port = "6379"] = /^(.*?):?(\d+)?$/.exec(addressOf(node)) ?? [];
+  return { host, port: Number(port) };
+}
+
 export function targetOf(client: IoRedis): Target {
   const { options = {}, startupNodes } = client as { options?: Settings; startupNodes?: readonly Node[] };
   const isTls = (value: unknown) => value !== undefined && value !== null && value !== false;
   if (client.isCluster === true) {
-    return { address: listed(startupNodes ?? []), tls: isTls(options.redisOptions?.tls), server: undefined };
+    const nodes = startupNodes ?? [];
+    return { address: listed(nodes), tls: isTls(options.redisOptions?.tls), server: serverOf(nodes) };
   }
   const tls = isTls(options.tls);
   if (options.sentinels !== undefined && options.sentinels !== null) {
     const address = `${options.name ?? ""} (by the Sentinels ${listed(options.sentinels)})`;
-    return { address, tls, server: undefined };
+    return { address, tls, server: serverOf(options.sentinels) };
   }
   if (typeof options.path === "string") return { address: options.path, tls, server: undefined };
   const { host = "127.0.0.1", port = 6379 } = options;
@@ -74,6 +81,7 @@ const ADVICE: readonly (readonly [said: RegExp, code: string, advice: string])[]
   [/SELF_SIGNED|self[- ]signed|UNABLE_TO_/, "CERT", "its certificate is not trusted: pass a client with `tls: { ca }`"],
   [/CERT_HAS_EXPIRED/, "CERT_HAS_EXPIRED", "its certificate has expired"],
   [/ALTNAME_INVALID/, "ERR_TLS_CERT_ALTNAME_INVALID", "its certificate is for another host name"],
+  [/All sentinels/, "SENTINELS", "no Sentinel names a primary: check their addresses, and the name of the group"],
   [/ETIMEDOUT|Socket timeout|timed out/, "ETIMEDOUT", "no answer in time: check firewalls, and that Redis is not stuck"],
 ]; // prettier-ignore
 
@@ -83,7 +91,11 @@ const SILENT_TLS = "no TLS answer in time: use redis:// if it does not speak TLS
 /** All that an error says about itself: its code and message, and those of what is behind it. */
 function saidBy(error: unknown): string {
   if (!(error instanceof Error)) return "";
-  const { code, lastNodeError, errors } = error as { code?: unknown; lastNodeError?: unknown; errors?: unknown };
+  const { code, lastNodeError, errors } = error as {
+    code?: unknown;
+    lastNodeError?: unknown;
+    errors?: unknown;
+  };
   const behind = [lastNodeError, ...(Array.isArray(errors) ? errors : [])].map(saidBy);
   return [String(code ?? ""), error.message, ...behind].join(" ");
 }
@@ -105,16 +117,16 @@ export function unreachable({ address, tls }: Target, cause: unknown): PresenceE
 const LAST_WORDS_MS = 500;
 
 /**
- * Whether an error hides what the server said. A server that accepts no more clients says so and closes; what the client was
- * writing meanwhile fails first.
+ * Whether an error hides the reason. A server that accepts no more clients says so and closes; what the client was writing
+ * meanwhile fails first. Of the nodes of a Cluster, ioredis only says that their connections are closed.
  */
 export function hidesWhy(error: unknown): boolean {
-  return error === undefined || /EPIPE|ECONNRESET/.test(saidBy(error));
+  return error === undefined || /EPIPE|ECONNRESET|Connection is closed/.test(saidBy(error));
 }
 
-/** What a server says to whoever connects and asks nothing; undefined: nothing. Never rejects. */
-export function lastWords({ tls, server }: Target): Promise<Error | undefined> {
-  if (tls || server === undefined) return Promise.resolve(undefined);
+/** What a server says to whoever connects and asks nothing, or why it cannot be connected to; undefined: nothing. Never rejects. */
+export function lastWords({ server }: Target): Promise<Error | undefined> {
+  if (server === undefined) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     const socket = createConnection(server);
     const done = (said?: Error) => {
@@ -122,7 +134,7 @@ export function lastWords({ tls, server }: Target): Promise<Error | undefined> {
       resolve(said);
     };
     socket.setTimeout(LAST_WORDS_MS, () => done());
-    socket.on("error", () => done());
+    socket.on("error", done);
     socket.on("close", () => done());
     socket.once("data", (data) => {
       const text = data.toString("latin1");

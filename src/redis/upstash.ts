@@ -29,7 +29,11 @@ function toReply({ result, error }: Result): Reply | ReplyError {
   return error === undefined ? (result ?? null) : new ReplyError(error);
 }
 
-async function sendAll(send: Send, path: string, commands: readonly Command[]): Promise<(Reply | ReplyError)[]> {
+async function sendAll(
+  send: Send,
+  path: string,
+  commands: readonly Command[],
+): Promise<(Reply | ReplyError)[]> {
   const body = commands.map((command) => [...command]);
   const results = await answerOf(() => send({ path: [path], body }));
   if (!Array.isArray(results)) throw replyInvalid(path);

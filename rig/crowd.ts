@@ -1,5 +1,4 @@
 /** Servers with presence and the clients on them, which know the truth: who is connected. */
-import { expect } from "vitest";
 import type { Socket as ClientSocket } from "socket.io-client";
 import { connect, startNode, type TestNode } from "./node.ts";
 import { untilEqual } from "./until.ts";
@@ -59,10 +58,11 @@ export class Crowd implements AsyncDisposable {
     }
   }
 
-  /** None of these was ever told offline, by any server. */
+  /** Throws if one of these was ever told offline, by any server. */
   stayed(users: readonly string[]): void {
     const gone = this.nodes.flatMap((node) => node.heard.filter((line) => line.startsWith("-")));
-    expect(gone.filter((line) => users.includes(line.slice(1).split(" ")[0]!))).toEqual([]);
+    const wrong = gone.filter((line) => users.includes(line.slice(1).split(" ")[0]!));
+    if (wrong.length > 0) throw new Error(`told offline though they stayed: ${wrong.join(", ")}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,6 +3,7 @@
  * exactly once in its file, so that a mutant whose code has changed is detected too.
  */
 import { READER_MUTANTS } from "./reader.ts";
+import { REDIS_MUTANTS } from "./redis.ts";
 
 export interface Edit {
   readonly file: string;
@@ -582,6 +583,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   ),
   ...READER_MUTANTS,
+  ...REDIS_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",
     "INV-13",

@@ -27,7 +27,7 @@ export function isElsewhere(error: unknown): boolean {
  */
 export function isDiscarded(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return /EXECABORT/.test(error.message) || isDiscarded(error.cause);
+  return /EXECABORT|^OOM /.test(error.message) || isDiscarded(error.cause);
 }
 
 /**

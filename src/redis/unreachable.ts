@@ -97,7 +97,7 @@ function saidBy(error: unknown): string {
     errors?: unknown;
   };
   const behind = [lastNodeError, ...(Array.isArray(errors) ? errors : [])].map(saidBy);
-  return [String(code ?? ""), error.message, ...behind].join(" ");
+  return [typeof code === "string" ? code : "", error.message, ...behind].join(" ");
 }
 
 /** The error for a connection that could not be made. `cause`: what the client said; undefined: nothing. */

@@ -77,14 +77,14 @@ export function senderOf(client: object): Send {
   };
   const cache = options.cache === undefined ? {} : { cache: "no-store" };
   // What the application has put before the request, with `use()` or by hand, would send it with the client's settings.
-  const { request: sendAs } = Object.getPrototypeOf(requester) as Requester;
+  const sender = Object.getPrototypeOf(requester) as Requester;
   /** Kept from request to request: it remembers the token of `readYourWrites`. */
   const own = Object.assign(Object.create(requester) as Requester, settings);
   return async (request) => {
     const signal = signalOf(options.signal);
     // The request reads its signal before it waits for anything, so the next one may replace it.
     Object.assign(own, { options: { ...options, ...cache, responseEncoding: false, signal } });
-    const answer = await sendAs.call(own, request);
+    const answer = await sender.request.call(own, request);
     // When a plain signal fires, the client returns the reason as the answer.
     signal.throwIfAborted();
     return answer;

@@ -41,7 +41,10 @@ describe("the table", () => {
       ...declared("utils/Commander.d.ts", "CommanderOptions"),
       ...declared("connectors/SentinelConnector/index.d.ts", "SentinelConnectionOptions"),
       ...declared("connectors/StandaloneConnector.d.ts", "StandaloneConnectionOptions"),
-      ...["host", "port", "family", "path"],
+      "host",
+      "port",
+      "family",
+      "path",
     ];
     expect(names.length).toBeGreaterThan(50);
     expect(missing(names, REDIS_OPTIONS)).toEqual([]);

@@ -33,7 +33,8 @@ it("the table has every option that the installed version declares", () => {
     ...declared(options, "RedisConfigFastly = "),
     ...declared(shared, "type RedisOptions = "),
     ...declared(shared, "type RequesterConfig = "),
-    ...["url", "token"],
+    "url",
+    "token",
   ];
   expect(names.length).toBeGreaterThan(10);
   expect(names.filter((name) => !(name in UPSTASH_OPTIONS))).toEqual([]);

@@ -68,14 +68,6 @@ describe("the table", () => {
       [],
     );
   });
-
-  it("is in docs/options.md, option by option", () => {
-    const docs = readFileSync(join(import.meta.dirname, "../../../docs/options.md"), "utf8");
-    const unnamed = Object.keys({ ...REDIS_OPTIONS, ...CLUSTER_OPTIONS }).filter(
-      (name) => !docs.includes(`\`${name}\``),
-    );
-    expect(unnamed).toEqual([]);
-  });
 });
 
 const never = (): null => null;

@@ -1,7 +1,7 @@
 /**
  * Redis CPU of append and fold, against two HINCRBY and Socket.IO's recipe, beside users who are present.
  *
- *   node bench/fold.ts [--users 10000] [--operations 40000] [--rounds 5] [--processes 10] [--sizes 1,10,100] [--second 0]
+ *   node bench/fold.ts [--users 10000] [--operations 40000] [--rounds 5] [--processes 10] [--sizes 1,10,100] [--second 0] [--signed]
  *
  * Before anything is measured, `users` users are connected on `processes` processes, in the projection and in the hashes of the
  * other sides alike. An operation is a socket that comes or goes: of users who were not there, so each is a transition, and for a share of
@@ -23,6 +23,8 @@ import { Redis } from "ioredis";
 import { keysOf } from "../src/core/keys.ts";
 import { project } from "../src/lua/generated.ts";
 import { startRedis } from "../packages/local-redis/src/index.ts";
+import { deriveRecordKeys } from "../src/projector/record-keys.ts";
+import { signed } from "../src/recorder/sign.ts";
 import { append, comingAndGoing, populate, presentUser, Recorders } from "./load.ts";
 import { chunks, cpuOf, DOWN, folded, loadProjector, median, projectArguments, step } from "./support.ts";
 
@@ -34,6 +36,7 @@ const { values } = parseArgs({
     processes: { type: "string", default: "10" },
     sizes: { type: "string", default: "1,10,100" },
     second: { type: "string", default: "0" },
+    signed: { type: "boolean", default: false },
   },
 });
 const users = Number(values.users);
@@ -57,6 +60,11 @@ await using server = await startRedis();
 const redis = new Redis(server.url);
 const keys = keysOf("fold", 0, 1);
 const recorders = new Recorders(processes);
+if (values.signed) {
+  const { argument, signing } = await deriveRecordKeys(["k".repeat(64)], "fold");
+  recorders.keyArguments = argument;
+  recorders.sign = (fields) => signed(fields, keys.records, signing!);
+}
 await loadProjector(redis);
 const floorSha = (await redis.script("LOAD", FLOOR)) as string;
 const downSha = (await redis.script("LOAD", DOWN)) as string;
@@ -133,7 +141,7 @@ function atOnce(size: number): Side {
   return {
     name: `at once, ${size}`,
     prepare: () => {
-      const args = projectArguments(keys);
+      const args = projectArguments(keys, recorders.keyArguments);
       const pipelines = chunks(recorders.records(operations, size), Math.max(1, Math.floor(PIPELINE / size)));
       return async () => {
         await ahead(pipelines, async (records) => {
@@ -145,7 +153,7 @@ function atOnce(size: number): Side {
           const replies = await pipeline.exec();
           folded(replies!.at(-1)![1]);
         });
-        while ((await step(redis, keys)).more);
+        while ((await step(redis, keys, recorders.keyArguments)).more);
       };
     },
   };
@@ -167,7 +175,7 @@ function backlog(size: number): Side[] {
         // Several calls under way, so that Redis does not wait for us.
         await Promise.all(
           Array.from({ length: AHEAD }, async () => {
-            while ((await step(redis, keys)).more);
+            while ((await step(redis, keys, recorders.keyArguments)).more);
           }),
         );
       },

@@ -21,6 +21,10 @@ export class Recorders {
   readonly #seq: number[];
   readonly #sockets: number[];
   readonly #ttl: number;
+  /** Signs what record() makes. */
+  sign: (fields: string[]) => string[] = (fields) => fields;
+  /** The keys of the projector that folds it. */
+  keyArguments: readonly string[] = [];
 
   constructor(count: number, ttl = TTL_MS, name = "p") {
     this.ids = Array.from({ length: count }, (_, i) => `${name}${i}`);
@@ -32,13 +36,14 @@ export class Recorders {
   record(process: number, lists: Pick<RecordEntry, "connect" | "leave" | "close" | "bye">): string[] {
     const { connect = [], leave = [], close = [] } = lists;
     this.#sockets[process]! += connect.length - leave.length - close.length;
-    return encodeRecord({
+    const fields = encodeRecord({
       process: this.ids[process]!,
       seq: ++this.#seq[process]!,
       ttl: this.#ttl,
       ...lists,
       sockets: this.#sockets[process]!,
     });
+    return this.sign(fields);
   }
 
   /** The records of these operations, `size` in each but the last of a process. */
@@ -68,8 +73,8 @@ export async function append(redis: Redis, keys: ShardKeys, records: readonly st
   }
 }
 
-export async function drain(redis: Redis, keys: ShardKeys): Promise<void> {
-  while ((await step(redis, keys)).more);
+export async function drain(redis: Redis, keys: ShardKeys, keyArguments?: readonly string[]): Promise<void> {
+  while ((await step(redis, keys, keyArguments)).more);
 }
 
 /** Connects the users `name(0)` to `name(count - 1)`, user i on process i mod the number of them, and folds as it goes. */
@@ -92,7 +97,7 @@ export async function populate(
         records.push(recorders.record(process, { connect }));
       }
       await append(redis, keys, records);
-      await drain(redis, keys);
+      await drain(redis, keys, recorders.keyArguments);
     }
   }
   const found = await redis.hlen(keys.users);

@@ -92,12 +92,13 @@ async function ours(server: RedisServer, heard: Heard): Promise<Side> {
   const { url } = server;
   const prefix = "steady";
   const options = resolveRecorderOptions({ prefix, pace });
-  const all = Array.from({ length: nodes }, () => {
+  const all = Array.from({ length: nodes }, (_, i) => {
     const connection = connect(url, { timeout: 5_000, name: "bench" });
     const recorder = new Recorder({
       connection,
       options,
       connections: () => 0,
+      listens: () => i < listeners,
       onError: (error) => console.error(error.message),
     });
     return { connection, recorder };

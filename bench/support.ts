@@ -46,9 +46,13 @@ local n = redis.call('HINCRBY', KEYS[1], ARGV[1], -1)
 if n == 0 then redis.call('HDEL', KEYS[1], ARGV[1]) end
 return n`;
 
-/** The arguments of a call of the projector, after EVALSHA and the hash. Needs the script loaded (loadProjector). */
-export function projectArguments(keys: ShardKeys): string[] {
-  return [String(keys.list.length), ...keys.list, "1", String(BUDGET), "1", "", "", "group", "", ""];
+/**
+ * The arguments of a call of the projector, after EVALSHA and the hash. Needs the script loaded (loadProjector). `keyArguments`: of a
+ * caller that has keys.
+ */
+export function projectArguments(keys: ShardKeys, keyArguments: readonly string[] = []): string[] {
+  const own = ["1", String(BUDGET), "1", "", "", "group", "", "", ...keyArguments];
+  return [String(keys.list.length), ...keys.list, ...own];
 }
 
 export async function loadProjector(redis: Redis): Promise<void> {
@@ -64,8 +68,12 @@ export function folded(reply: unknown): StepResult {
 }
 
 /** One call of the projector. Resolves with its result. */
-export async function step(redis: Redis, keys: ShardKeys): Promise<StepResult> {
-  return folded(await redis.call("EVALSHA", project.sha1, ...projectArguments(keys)));
+export async function step(
+  redis: Redis,
+  keys: ShardKeys,
+  keyArguments?: readonly string[],
+): Promise<StepResult> {
+  return folded(await redis.call("EVALSHA", project.sha1, ...projectArguments(keys, keyArguments)));
 }
 
 /** How long each script that `run` calls held Redis, ms, from its slow log. */

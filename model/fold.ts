@@ -14,7 +14,7 @@ import {
   RECORDS_MAX,
   TOMBSTONE_MS,
 } from "../src/core/limits.ts";
-import { cut, type ParsedRecord, parseRecord } from "./parse.ts";
+import { cut, type ParsedRecord, parseRecord, type Proof } from "./parse.ts";
 import { copyOf, type Dead, type Process, type Projection } from "./state.ts";
 
 export { emptyProjection, type Projection, sumsOf } from "./state.ts";
@@ -31,6 +31,8 @@ export interface Call {
   /** Whether expired leases and graces may end. */
   readonly reap: boolean;
   readonly budget: number;
+  /** Of a caller that has keys. */
+  readonly proven?: Proof | undefined;
 }
 
 /** An entry of `changes`: the users of each cause, in any order. */
@@ -143,7 +145,7 @@ class ProjectorCall {
     if (entries.length === 0) return true;
     for (const { id, fields } of entries) {
       this.#taken++;
-      const record = parseRecord(fields);
+      const record = parseRecord(fields, this.#call.proven);
       const reason =
         "reason" in record
           ? record.reason

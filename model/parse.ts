@@ -65,19 +65,23 @@ function listOf(name: string, text: string): string[] {
   return list as string[];
 }
 
-export function parseRecord(fields: readonly string[]): ParsedRecord | Malformed {
+/** `proven`: whether a caller with keys accepts the `mac` of these fields (mac.ts). */
+export type Proof = (fields: readonly string[]) => boolean;
+
+export function parseRecord(fields: readonly string[], proven: Proof = () => true): ParsedRecord | Malformed {
   try {
-    return parse(fields);
+    return parse(fields, proven);
   } catch (error) {
     if (error instanceof Refusal) return { reason: error.message };
     throw error;
   }
 }
 
-function parse(fields: readonly string[]): ParsedRecord {
+function parse(fields: readonly string[], proven: Proof): ParsedRecord {
   if (fields[0] !== "process" || fields[2] !== "seq" || fields[4] !== "ttl")
     refuse("a record starts with process, seq, ttl");
   if (fields.length > FIELDS_MAX) refuse("too many fields");
+  if (!proven(fields)) refuse("mac");
   const process = fields[1]!;
   const seq = whole(fields[3]!, 1e15);
   const ttl = whole(fields[5]!, TTL_MS_MAX);

@@ -8,7 +8,7 @@ import { connect } from "../src/redis/connect.ts";
 import { until } from "./until.ts";
 
 interface Line {
-  readonly open?: { redis: string; prefix: string; ttl: number; heartbeat: number; grace: number; shards: number };
+  readonly open?: { redis: string; prefix: string; ttl: number; heartbeat: number; grace: number; shards: number; recordKeys?: string[] };
   readonly connect?: string | null;
   readonly socket?: number;
   readonly disconnect?: number;

@@ -6,6 +6,8 @@ import { Redis } from "ioredis";
 import { decodeChanges, type Change } from "../src/core/change.ts";
 import { keysOf, type ShardKeys } from "../src/core/keys.ts";
 import { encodeRecord, type RecordEntry } from "../src/core/record.ts";
+import { deriveRecordKeys } from "../src/projector/record-keys.ts";
+import { signed } from "../src/recorder/sign.ts";
 import type { ReadMode } from "../src/projector/options.ts";
 import {
   type Projector,
@@ -77,14 +79,24 @@ export class TestShard {
   #ids = 0;
   /** Sockets without a user, as the last record of each process had them. */
   readonly #anonymous = new Map<string, number>();
+  readonly #recordKeys: readonly string[] | undefined;
 
-  constructor(url: string, options: { budget?: number; prefix?: string; read?: ReadMode } = {}) {
+  constructor(
+    url: string,
+    options: {
+      budget?: number;
+      prefix?: string;
+      read?: ReadMode;
+      recordKeys?: readonly string[] | undefined;
+    } = {},
+  ) {
+    this.#recordKeys = options.recordKeys;
     this.redis = new Redis(url);
     this.prefix = options.prefix ?? `test-${process.pid}-${prefixes++}`;
     this.keys = keysOf(this.prefix, 0, 1);
     this.projector = projectorOver(
       ioredisPort(this.redis),
-      { prefix: this.prefix, budget: options.budget, read: options.read },
+      { prefix: this.prefix, budget: options.budget, read: options.read, recordKeys: options.recordKeys },
       { now: () => this.now },
     );
   }
@@ -99,15 +111,21 @@ export class TestShard {
     )) as string;
   }
 
-  record({ operations = [], ...entry }: TestRecord): Promise<string> {
+  /** Signed, if this shard has keys. */
+  async record(record: TestRecord): Promise<string> {
+    const fields = this.fieldsOf(record);
+    const { signing } = await deriveRecordKeys(this.#recordKeys, this.prefix);
+    return this.append(...(signing === undefined ? fields : signed(fields, this.keys.records, signing)));
+  }
+
+  /** The fields of a record, without a signature. */
+  fieldsOf({ operations = [], ...entry }: TestRecord): string[] {
     const id = entry.process;
     let anonymous = this.#anonymous.get(id) ?? 0;
     for (const { op, user } of operations) if (user === "") anonymous += op === "connect" ? 1 : -1;
     const changed = anonymous !== (this.#anonymous.get(id) ?? 0);
     this.#anonymous.set(id, anonymous);
-    return this.append(
-      ...encodeRecord({ ttl: 10_000, ...listsOf(operations), ...(changed && { anonymous }), ...entry }),
-    );
+    return encodeRecord({ ttl: 10_000, ...listsOf(operations), ...(changed && { anonymous }), ...entry });
   }
 
   step(options?: StepOptions): Promise<StepResult> {

@@ -10,9 +10,9 @@ import * as limits from "../src/core/limits.ts";
 const folder = join(import.meta.dirname, "../src/lua/project");
 /** In the order of assembly; those from `open` to `expire` are inside the function `careful`. */
 const INSIDE = ["open", "states", "parse", "steps", "fold", "reap", "expire"];
-const PARTS = ["head", "quick", "careful", ...INSIDE, "tail"];
+const PARTS = ["head", "mac", "quick", "careful", ...INSIDE, "tail"];
 const GLOBALS = new Set(
-  "redis cjson KEYS ARGV string table math tonumber tostring type unpack pcall error next ipairs pairs".split(" "),
+  "redis cjson struct KEYS ARGV string table math tonumber tostring type unpack pcall error next ipairs pairs".split(" "),
 ); // prettier-ignore
 /** What the build fills in. */
 const FILLED = new Set(["APPLY", "VALID", "CAUSES", ...Object.keys(limits)]);

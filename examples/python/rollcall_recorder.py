@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """A recorder for Rollcall in Python 3.11 and its standard library, written from docs/protocol.md.
 
-JSON lines drive it (docs/conformance.md). With ROLLCALL_SCRIPT, the path of dist/project.lua, it calls the projector."""
-import binascii, hashlib, json, os, random, secrets, socket, sys, threading, time  # noqa: E401
+JSON lines drive it (docs/conformance.md). With ROLLCALL_SCRIPT, the path of dist/project.lua, it calls the projector.
+With ROLLCALL_RECORD_KEYS, or recordKeys in the first line, it signs its records."""
+import binascii, hashlib, hmac, json, os, random, secrets, socket, sys, threading, time  # noqa: E401
 from urllib.parse import unquote, urlsplit
 
 OPERATIONS_MAX, LIST_BYTES_MAX, REPLACES_MAX, GONE_MAX = 1_000, 32_768, 16, 10_000
@@ -73,6 +74,26 @@ def tag_of(prefix, index, shards):
         return prefix
     wanted = (stretch(prefix) + index) % shards
     return next(tag for k in range(300_000) if stretch(tag := f"{prefix}:{index}.{k}") == wanted)
+
+
+class Keys:
+    """Signed records: the first key signs, the script accepts all; "unsigned" among them accepts records without a mac."""
+
+    def __init__(self, keys, prefix):
+        def derive(purpose, key):
+            return hmac.new(key.encode(), f"rollcall {purpose} {prefix}".encode(), hashlib.sha256).hexdigest()
+
+        letters = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
+        derived = {key: derive("record", key).translate(letters) for key in keys if key != "unsigned"}
+        self.signing = derived.get(keys[0]) if keys else None
+        self.mac = " ".join(derive("fingerprint", key)[:16] if key in derived else key for key in keys)
+        pads = [bytes(byte ^ pad for byte in key.encode()).decode() for key in derived.values() for pad in (0x36, 0x5C)]
+        self.arguments = [self.mac, *pads] if keys else []
+
+    def signed(self, fields, log):
+        if self.signing is None: return fields
+        text = "\n".join(map(str, [len(fields), log, *fields]))
+        return [*fields, "mac", hmac.new(self.signing.encode(), text.encode(), hashlib.sha1).hexdigest()]
 
 
 class Journal:
@@ -186,6 +207,9 @@ class Shard(threading.Thread):
         self.heartbeat_at, self.call_at, self.hold_until = 0.0, float("inf"), 0.0
         self.look = self.finished = False
 
+    def signed(self, fields):
+        return self.recorder.keys.signed(fields, self.keys[0])
+
     def idle(self):
         return self.in_flight is None and not self.journal.dirty()
 
@@ -214,13 +238,14 @@ class Shard(threading.Thread):
             if self.in_flight is None and (self.journal.dirty() or self.heartbeat_at <= now or self.recorder.closing):
                 self.in_flight = self.journal.take(self.recorder.closing)
             record, looks = self.in_flight, self.look or self.heartbeat_at <= now
-        commands = [["XADD", self.keys[0], "MAXLEN", "~", 200_000, "*", *record[0]]] if record else []
+        commands = [["XADD", self.keys[0], "MAXLEN", "~", 200_000, "*", *self.signed(record[0])]] if record else []
         if self.recorder.sha1:
             reap = 0 if now < self.hold_until else 1
-            call = [len(self.keys), *self.keys, self.recorder.options["shards"], 1_000, reap, "", "", "group", ""]
+            call = [len(self.keys), *self.keys, self.recorder.options["shards"], 1_000, reap, "", "", "group", "", ""]
+            call += self.recorder.keys.arguments
             commands.append(["EVALSHA", self.recorder.sha1, *call])
         if record and looks:
-            totals, state = ["HMGET", self.keys[2], "folded", "shards"], ["HGET", self.keys[4], self.journal.process]
+            totals, state = ["HMGET", self.keys[2], "folded", "shards", "mac"], ["HGET", self.keys[4], self.journal.process]
             commands += [["MULTI"], totals, state, ["EXEC"]]
         replies = self.redis.pipeline(commands)
         if record and isinstance(replies[0], ErrorReply):
@@ -247,7 +272,10 @@ class Shard(threading.Thread):
         """Rule 3: are we known as we know ourselves?"""
         self.look = isinstance(reply, ErrorReply) or not reply
         if self.look: return
-        (folded, shards), state = reply
+        (folded, shards, mac), state = reply
+        signs = (self.recorder.keys.mac or "unsigned").split(" ")[0]
+        if shards is not None and mac not in (None, "") and signs not in mac.split(" "):
+            say(error="records of this prefix are signed with other keys")
         if shards is not None and int(shards) != self.recorder.options["shards"]:
             say(error=f"the prefix was opened with {shards} shard(s)")
         parts = (state or "").split(" ")
@@ -266,6 +294,8 @@ class Shard(threading.Thread):
 class Recorder:
     def __init__(self, options):
         self.options, self.changed, self.closing = options, threading.Condition(), False
+        keys = options.get("recordKeys") or os.environ.get("ROLLCALL_RECORD_KEYS", "").split(",")
+        self.keys = Keys([key.strip() for key in keys if key.strip()], options["prefix"])
         path = os.environ.get("ROLLCALL_SCRIPT")
         self.script = open(path, encoding="utf-8", newline="").read() if path else None
         self.sha1 = hashlib.sha1(self.script.encode()).hexdigest() if self.script else None

@@ -88,8 +88,8 @@ export class Checkout {
     const child = spawn(process.execPath, args, {
       cwd: this.folder,
       stdio: ["ignore", "pipe", "pipe"],
-      // A failure is enough; do not search for the smallest history.
-      env: { ...process.env, MODEL_SHRINK: "0" },
+      // A failure is enough; do not search for the smallest history. A rare one needs more histories than `npm test` takes.
+      env: { FOLLOW_RUNS: "2000", ...process.env, MODEL_SHRINK: "0" },
       timeout,
     });
     this.#running = child;

@@ -2,6 +2,7 @@
  * Small changes that break the code, each with the invariant it breaks and the tests that must fail. `find` is exact and occurs
  * exactly once in its file, so that a mutant whose code has changed is detected too.
  */
+import { MAC_MUTANTS } from "./mac.ts";
 import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
 
@@ -53,7 +54,7 @@ export const MUTANTS: readonly Mutant[] = [
     "seq-unchecked-quick",
     "INV-2",
     [FOLD, MODEL],
-    [lua("quick"), "if f[4] ~= format('%.0f', seq) then why = 'seq' break end", ""],
+    [lua("quick"), "if f[4] ~= format('%d', seq) then why = 'seq' break end", ""],
   ),
   mutant(
     "seq-unchecked",
@@ -475,11 +476,11 @@ export const MUTANTS: readonly Mutant[] = [
     [REGISTRATION],
     [
       "src/recorder/registration.ts",
-      `    ["HMGET", keys.totals, "folded", "shards"],
+      `    ["HMGET", keys.totals, "folded", "shards", "mac"],
     ["HMGET", keys.states, process],
 `,
       `    ["HMGET", keys.states, process],
-    ["HMGET", keys.totals, "folded", "shards"],
+    ["HMGET", keys.totals, "folded", "shards", "mac"],
 `,
     ],
   ),
@@ -487,13 +488,17 @@ export const MUTANTS: readonly Mutant[] = [
     "shards-are-not-compared",
     "INV-3",
     [RECORDER],
-    ["src/recorder/sender.ts", "found !== null && found !== String(shards)", "found === String(-shards)"],
+    [
+      "src/recorder/sender.ts",
+      "if (found !== String(shards)) throw shardsMismatch(found, shards);",
+      "if (found === String(-shards)) throw shardsMismatch(found, shards);",
+    ],
   ),
   mutant(
     "sockets-are-not-compared",
     "INV-3",
     [SOCKET_IO],
-    ["src/recorder/socket-io.ts", `      went(socket, entry, "disconnect");\n`, ""],
+    ["src/recorder/socket-io.ts", `      went(socket, "disconnect");\n`, ""],
   ),
   mutant(
     "two-presences-count-twice",
@@ -528,16 +533,11 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-3",
     [SOCKET_IO],
     ["src/recorder/socket-io.ts", " || !isOpen(socket)", ""],
-    ["src/recorder/socket-io.ts", `    socket.once("disconnect", entry.onDisconnect);\n`, ""],
+    ["src/recorder/socket-io.ts", `    socket.on("disconnect", onDisconnect);\n`, ""],
     [
       "src/recorder/socket-io.ts",
-      "      (id) => settle(socket, entry, id),\n",
-      `      (id) => (socket.once("disconnect", entry.onDisconnect), settle(socket, entry, id)),\n`,
-    ],
-    [
-      "src/recorder/socket-io.ts",
-      "      settle(socket, entry, answer);\n",
-      `      socket.once("disconnect", entry.onDisconnect);\n      settle(socket, entry, answer);\n`,
+      "    tracked.set(socket, valid);\n    connect(valid);\n",
+      `    tracked.set(socket, valid);\n    socket.on("disconnect", onDisconnect);\n    connect(valid);\n`,
     ],
   ),
   mutant(
@@ -582,6 +582,7 @@ export const MUTANTS: readonly Mutant[] = [
       "reader.changes(after, pace.counting)",
     ],
   ),
+  ...MAC_MUTANTS,
   ...READER_MUTANTS,
   ...REDIS_MUTANTS,
   mutant(
@@ -622,7 +623,11 @@ export const MUTANTS: readonly Mutant[] = [
     "a-loss-leaves-the-time-to-settle",
     "INV-13",
     [FOLLOW],
-    ["src/follow/mirror.ts", `if (own.state.phase === "settling") own.settles =`, "if (false) own.settles ="],
+    [
+      "src/follow/mirror.ts",
+      "        own.settles = error === null ?",
+      "        if (Date.now() < 0) own.settles = error === null ?",
+    ],
   ),
   mutant(
     "told-online-twice",

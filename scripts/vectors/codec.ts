@@ -1,8 +1,10 @@
 /** codec.json: shards of ids, tags of shards, cursors, entries of `changes`, and how long lists may be. */
+import { derivedKey, fingerprintOf, macOf } from "../../model/mac.ts";
 import { parseRecord } from "../../model/parse.ts";
 import { decodeChanges } from "../../src/core/change.ts";
 import { encodeChangesCursor, encodePageCursor } from "../../src/core/cursor.ts";
 import { keysOf } from "../../src/core/keys.ts";
+import { padsOf, textToSign } from "../../src/core/mac.ts";
 import { shardOf } from "../../src/core/shard.ts";
 
 const IDS = [
@@ -43,8 +45,22 @@ const LISTS: { name: string; ids: { unit: string; times: number; count: number }
   { name: "bytes of escapes count as they are written", ids: [{ unit: '"', times: 256, count: 64 }] },
 ]; // prettier-ignore
 
+const SIGNED: { key: string; prefix: string; shard: number; shards: number; fields: string[] }[] = [
+  { key: "0123456789abcdef0123456789abcdef", prefix: "presence", shard: 0, shards: 1, fields: ["process", "web-1.7f3a", "seq", "42", "ttl", "10000", "connect", '["alice","bob"]', "sockets", "817"] },
+  { key: "0123456789abcdef0123456789abcdef", prefix: "presence", shard: 1, shards: 3, fields: ["process", "web-1.7f3a", "seq", "42", "ttl", "10000", "connect", '["alice","bob"]', "sockets", "817"] },
+  { key: "schlüssel ".repeat(9), prefix: "présence:東京", shard: 0, shards: 1, fields: ["process", "é", "seq", "1", "ttl", "1", "connect", '["日本語","😀"]', "sockets", "2", "bye", ""] },
+]; // prettier-ignore
+
 export function codecVectors(): object {
   return {
+    signed: SIGNED.map(({ key, prefix, shard, shards, fields }) => {
+      const records = keysOf(prefix, shard, shards).records;
+      const derived = derivedKey(key, prefix);
+      return {
+        key, prefix, fingerprint: fingerprintOf(key, prefix), derived, pads: padsOf(derived),
+        records, fields, text: textToSign(records, fields), mac: macOf(fields, records, derived),
+      };
+    }),
     shards: IDS.map((id) => ({ id, shards: Object.fromEntries(SHARDS.map((n) => [String(n), shardOf(id, n)])) })),
     tags: TAGS.flatMap(([prefix, counts]) =>
       counts.map((shards) => ({

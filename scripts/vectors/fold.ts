@@ -1,5 +1,8 @@
 /** fold.json: logs and times in; the reply, what is told and the whole projection out. From the reference model. */
 import { emptyProjection, type LogEntry, project, type Projection, sumsOf } from "../../model/fold.ts";
+import { derivedKey, fingerprintOf, macOf, proofOf } from "../../model/mac.ts";
+import { padsOf } from "../../src/core/mac.ts";
+import { keysOf } from "../../src/core/keys.ts";
 import { PROTOCOL } from "../../src/core/limits.ts";
 
 type Fields = string[];
@@ -48,11 +51,24 @@ function after(state: Projection) {
   };
 }
 
+/** The prefix of vectors with keys, which their signatures depend on. */
+const PREFIX = "vectors";
+const RECORDS = keysOf(PREFIX, 0, 1).records;
+
+/** What the script gets of the keys, from its ninth argument on. */
+function argumentsOf(keys: readonly string[]): string[] {
+  const mac = keys.map((key) => (key === "unsigned" ? key : fingerprintOf(key, PREFIX))).join(" ");
+  const pads = keys.filter((key) => key !== "unsigned").flatMap((key) => padsOf(derivedKey(key, PREFIX)));
+  return [mac, ...pads];
+}
+
 interface VectorCall {
   readonly append: readonly LogEntry[];
   readonly now: number;
   readonly reap: boolean;
   readonly budget: number;
+  readonly recordKeys?: readonly string[];
+  readonly keyArguments?: readonly string[];
   readonly reply: object;
   readonly changes: readonly object[];
   readonly rejected: readonly object[];
@@ -88,18 +104,24 @@ class Story {
     return this;
   }
 
-  call({ reap = true, budget = 1_000 } = {}): this {
+  call({
+    reap = true,
+    budget = 1_000,
+    recordKeys,
+  }: { reap?: boolean; budget?: number; recordKeys?: readonly string[] } = {}): this {
     const { now } = this;
-    const outcome = project(this.#state, { now, log: this.#log, reap, budget });
+    const proven = recordKeys && proofOf(recordKeys, PREFIX, RECORDS);
+    const outcome = project(this.#state, { now, log: this.#log, reap, budget, proven });
     this.#state = outcome.state;
     this.#log = this.#log.slice(outcome.taken);
     const { result: r } = outcome;
     this.calls.push({
       append: this.#new.splice(0), now, reap, budget,
+      ...(recordKeys && { recordKeys, keyArguments: argumentsOf(recordKeys) }),
       reply: {
         protocol: PROTOCOL, now, due: r.due ?? -1, more: r.more ? 1 : 0, folded: r.foldedId, records: r.records, operations: r.operations,
         skipped: r.skipped, fenced: r.fenced, rejected: r.rejected, reaped: r.reaped, givenBack: r.givenBack, changes: r.changes,
-        held: r.held, left: r.left, rebuilt: 0, holder: "", turnLeft: 0,
+        held: r.held, left: r.left, rebuilt: 0, holder: "", turnLeft: 0, listenedLeft: 0,
       },
       changes: outcome.told.map((entry) => plain([...entry].map(([cause, users]) => [cause, [...users].sort()]))),
       rejected: outcome.setAside,
@@ -135,6 +157,7 @@ export function foldVectors(): FoldVector[] {
   ending();
   calls();
   asides();
+  signatures();
   return [...vectors];
 }
 
@@ -485,4 +508,74 @@ function asides(): void {
   setAside("257 bytes of hello", record("q", 1, { hello: "x".repeat(257), sockets: 0 }));
   setAside("257 bytes of a name", record("p", 2, { ...good, ["n".repeat(257)]: "" }));
   setAside("no sockets", record("p", 2, { connect: ["x"] }));
+}
+
+function signatures(): void {
+  const [key, next] = ["first key: ".padEnd(32, "x"), "next key: ".padEnd(40, "y")] as const;
+  const signed = (entry: Fields, by = key, log = RECORDS, prefix = PREFIX) => [
+    ...entry,
+    "mac",
+    macOf(entry, log, derivedKey(by, prefix)),
+  ];
+  const two = record("p", 2, { connect: ["ben"], sockets: 2 });
+  const three = record("p", 3, { connect: ["cat"], sockets: 3 });
+  const begin = (s: Story, recordKeys: readonly string[]) =>
+    s.log(signed(first("p", { connect: ["ann"], sockets: 1 }))).call({ recordKeys });
+  vector("signed: with the key", (s) =>
+    begin(s, [key])
+      .log(signed(two))
+      .call({ recordKeys: [key] }),
+  );
+  vector("signed: ids and names that are not ASCII", (s) =>
+    begin(s, [key])
+      .log(signed(record("p", 2, { connect: ["é", "日本語", "😀"], sockets: 4, später: "ü" })))
+      .call({ recordKeys: [key] }),
+  );
+  vector("signed: either of two keys", (s) =>
+    begin(s, [next, key])
+      .log(signed(two, next))
+      .log(signed(three))
+      .call({ recordKeys: [next, key] }),
+  );
+  vector("signed: no mac, where that is accepted", (s) =>
+    begin(s, [key, "unsigned"])
+      .log(two)
+      .log([...three, "mac", "0".repeat(40)])
+      .call({ recordKeys: [key, "unsigned"] }),
+  );
+  vector("not signed: a mac is skipped without keys", (s) =>
+    begin(s, [key, "unsigned"]).log(signed(two, next)).call(),
+  );
+  const wrong: [string, Fields][] = [
+    ["no mac", two],
+    ["an empty mac", [...two, "mac", ""]],
+    ["another key", signed(two, next)],
+    ["the key of another prefix", signed(two, key, RECORDS, "elsewhere")],
+    ["the log of another shard", signed(two, key, keysOf(PREFIX, 1, 2).records)],
+    ["the mac of another record", [...two, ...signed(three).slice(-2)]],
+    [
+      "capital letters",
+      signed(two).map((value, i, { length }) => (i === length - 1 ? value.toUpperCase() : value)),
+    ],
+    ["a name after it", [...signed(two), "later", "x"]],
+    ["a goodbye in the name of a process", record("p", 2, { sockets: 1, bye: "" })],
+    ["a process that replaces another", record("q", 1, { sockets: 0, replaces: ["p"] })],
+    ["a heartbeat in the name of a process", record("p", 1, { ttl: 3_600_000, sockets: 1 })],
+    [
+      "more than 200,000 bytes",
+      signed(
+        record("p", 2, {
+          sockets: 1,
+          ...Object.fromEntries(Array.from({ length: 7 }, (_, i) => [`later${i}`, "x".repeat(30_000)])),
+        }),
+      ),
+    ],
+  ];
+  for (const [name, entry] of wrong)
+    vector(`set aside: mac: ${name}`, (s) =>
+      begin(s, [key])
+        .log(entry)
+        .log(signed(two))
+        .call({ recordKeys: [key] }),
+    );
 }

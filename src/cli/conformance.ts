@@ -13,6 +13,7 @@ its records. docs/conformance.md has the lines. Needs a Redis: REDIS_URL, or red
   --ttl <ms>      the lease the recorder is given (2000); a slow machine needs more
   --only <text>   only the checks whose names contain the text; may be repeated
   --at-once <n>   how many checks run at the same time (4)
+  --signed        give the recorder a key, and accept only records that it has signed
   --list          print the names of the checks
   --json          print one JSON object a check
 
@@ -66,6 +67,7 @@ interface Given {
   readonly only: readonly string[];
   readonly list: boolean;
   readonly json: boolean;
+  readonly signed: boolean;
 }
 
 /** Text: what is wrong. */
@@ -79,6 +81,7 @@ function read(args: readonly string[]): Given | string {
         ttl: { type: "string", default: "2000" },
         "at-once": { type: "string", default: "4" },
         only: { type: "string", multiple: true, default: [] },
+        signed: { type: "boolean", default: false },
         list: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
       },
@@ -93,5 +96,6 @@ function read(args: readonly string[]): Given | string {
   if (!Number.isInteger(atOnce) || atOnce < 1 || atOnce > 32)
     return "--at-once is a whole number from 1 to 32";
   if (command.length === 0 && !values.list) return "the command of the recorder is missing";
-  return { command, ttl, atOnce, only: values.only, list: values.list, json: values.json };
+  const { only, list, json, signed } = values;
+  return { command, ttl, atOnce, only, list, json, signed };
 }

@@ -26,6 +26,8 @@ export const PRESENCE_ERROR_CODES = [
   "READ_REFUSED",
   /** The prefix is in use with another number of shards. */
   "SHARDS_MISMATCH",
+  /** The prefix is in use with other `recordKeys`, or without any. */
+  "RECORD_KEYS_MISMATCH",
   /** A listener of the application threw. */
   "LISTENER_FAILED",
   /** A bug in Rollcall; `cause` says where. Please report it. */

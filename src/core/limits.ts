@@ -26,6 +26,13 @@ export const FIELDS_MAX = 64;
 /** Most processes of one shard: far more than a cluster has, and a bound for forged registrations. */
 export const PROCESSES_MAX = 10_000;
 
+/** Fewest and most bytes of a key that records are signed with, and most keys: two while one replaces another, and one to spare. */
+export const RECORD_KEY_BYTES_MIN = 32;
+export const RECORD_KEY_BYTES_MAX = 256;
+export const RECORD_KEYS_MAX = 3;
+/** Most bytes that a `mac` is computed over: a record with five full lists, and its other values, is smaller. SHA-1 takes 0.2 ms for it. */
+export const SIGNED_BYTES_MAX = 200_000;
+
 /** About the most bytes that one call reads: when entries are large, a call reads fewer of them. */
 export const READ_BYTES = 1_000_000;
 /** A larger entry is never a record: no record has more than 32 names of LIST_BYTES_MAX. */
@@ -63,14 +70,22 @@ export const AHEAD_MS = 60_000;
 
 /** How long a turn lasts, ms. */
 export const TURN_MS = 100;
-/** How often the rate of records is measured, ms. A turn starts at RATE_HIGH records a second and is kept down to RATE_LOW. */
+/**
+ * How often the rate of operations is measured, ms. A turn starts at RATE_HIGH operations a second and is kept down to RATE_LOW. Of one
+ * record at most WORK_MAX count, and at least one.
+ */
 export const MEASURE_MS = 100;
 export const RATE_HIGH = 150;
 export const RATE_LOW = 90;
+export const WORK_MAX = 8;
 /** Under load records are sent together at multiples of this on Redis's clock (beats), ms: the most latency it adds. */
 export const PACE_MS = 20;
 /** Most pace, ms: with more than half a turn the holder could not renew it in time. */
 export const PACE_MS_MAX = 40;
+/** Where no process listens to changes, beats are further apart by this factor, up to PACE_MS_MAX: nobody waits for them. */
+export const PACE_UNHEARD = 2;
+/** How long a caller that listens is remembered, ms. It calls again after half of that. */
+export const LISTENED_MS = 30_000;
 /** How long after a beat the holder of the turn folds, ms: the others' records have arrived by then. */
 export const FOLD_AFTER_BEAT_MS = 3;
 /** How long after a record a process checks that some process has folded it, ms. */

@@ -4,11 +4,19 @@
  *
  * At a low rate each record is appended and folded at once. Above a rate the script gives one caller the **turn**: for a
  * short time it folds for all. The others then append at the next **beat**, a multiple of the pace on Redis's clock, and the
- * holder folds shortly after: one warm call for what all processes did, instead of a cold call from each.
+ * holder folds shortly after: one warm call for what all processes did, instead of a cold call from each. While no process
+ * listens to changes, nobody waits for a beat, so only every second one is used.
  *
  * All times are ms of the caller's own clock, except ids and ends of turns, which are on Redis's clock.
  */
-import { CHECK_FOLDED_MS, FOLD_AFTER_BEAT_MS, TURN_MS } from "./limits.ts";
+import {
+  CHECK_FOLDED_MS,
+  FOLD_AFTER_BEAT_MS,
+  LISTENED_MS,
+  PACE_MS_MAX,
+  PACE_UNHEARD,
+  TURN_MS,
+} from "./limits.ts";
 import { isBefore } from "./stream-id.ts";
 
 /** `alone`: no process holds the turn, so each folds what it appends. `follows`: another holds it. `holds`: this one does. */
@@ -18,7 +26,11 @@ export type PaceState = "alone" | "follows" | "holds";
 export type Along = "fold" | "turn" | "nothing";
 
 export class Pace {
+  /** The pace while somebody listens, and while nobody does, ms. */
   readonly #every: number;
+  readonly #unheard: number;
+  /** Whether some process listens to changes. */
+  #listened = true;
   #state: PaceState = "alone";
   /** Redis's clock minus ours, from the fastest recent reply; undefined: not known. */
   #ahead: number | undefined;
@@ -31,6 +43,7 @@ export class Pace {
   /** `every`: the pace, ms; 0: every record is folded at once. */
   constructor(every: number) {
     this.#every = every;
+    this.#unheard = Math.max(every, Math.min(every * PACE_UNHEARD, PACE_MS_MAX));
   }
 
   get state(): PaceState {
@@ -54,21 +67,32 @@ export class Pace {
   }
 
   /**
-   * A record was appended as `id`. The totals read after it, if any, give the end of the turn and the last record folded.
-   * Returns whether to fold at once: the turn is no longer held.
+   * A record was appended as `id`. The totals read after it, if any, give the end of the turn, the last record folded, and until
+   * when somebody is known to listen. Returns whether to fold at once: the turn is no longer held.
    */
-  appended(id: string, now: number, totals?: { readonly ends: number; readonly folded: string }): boolean {
+  appended(
+    id: string,
+    now: number,
+    totals?: { readonly ends: number; readonly folded: string; readonly listened: number },
+  ): boolean {
     this.#open = { id, checkAt: now + CHECK_FOLDED_MS };
     if (totals === undefined) return false;
     if (!isBefore(totals.folded, id)) this.#open = undefined;
-    const left = totals.ends - Number(id.split("-", 1)[0]);
+    const at = Number(id.split("-", 1)[0]);
+    this.#listened = totals.listened > at && totals.listened <= at + LISTENED_MS;
+    const left = totals.ends - at;
     if (left > 0 && left <= TURN_MS) return false;
     this.#state = "alone";
     return true;
   }
 
   /** The projector replied at `now`. `me`: the caller name of the call. */
-  answered(answer: { readonly foldedId: string; readonly holder: string }, me: string, now: number): void {
+  answered(
+    answer: { readonly foldedId: string; readonly holder: string; readonly listenedLeft: number },
+    me: string,
+    now: number,
+  ): void {
+    this.#listened = answer.listenedLeft > 0;
     if (this.#open !== undefined && !isBefore(answer.foldedId, this.#open.id)) this.#open = undefined;
     if (this.#every === 0 || answer.holder === "") this.#state = "alone";
     else this.#state = answer.holder === me ? "holds" : "follows";
@@ -105,7 +129,8 @@ export class Pace {
 
   #untilBeat(now: number): number {
     const at = now + (this.#ahead ?? 0);
-    const since = ((at % this.#every) + this.#every) % this.#every;
-    return this.#every - since;
+    const every = this.#listened ? this.#every : this.#unheard;
+    const since = ((at % every) + every) % every;
+    return every - since;
   }
 }

@@ -76,9 +76,16 @@ export function writeCredentialsFrom(environment: Environment): RestCredentials 
   return { url, token: required(environment, "UPSTASH_REDIS_REST_TOKEN") };
 }
 
-/** The same as keyOptionsFrom and ROLLCALL_READ, `group`, `range` or `auto`: how the log is read. */
+/**
+ * The same as keyOptionsFrom, ROLLCALL_READ, `group`, `range` or `auto`: how the log is read, and ROLLCALL_RECORD_KEYS, separated by
+ * commas: only for projectors.
+ */
 export function projectorOptionsFrom(environment: Environment): ProjectorOptions {
-  return { ...keyOptionsFrom(environment), read: taken(environment, "ROLLCALL_READ") };
+  return {
+    ...keyOptionsFrom(environment),
+    read: taken(environment, "ROLLCALL_READ"),
+    recordKeys: taken(environment, "ROLLCALL_RECORD_KEYS"),
+  };
 }
 
 export interface SweepSettings {

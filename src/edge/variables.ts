@@ -17,6 +17,7 @@ import {
   STREAM_LIFE_MS,
   STREAMS,
 } from "../core/limits.ts";
+import { checkRecordKeys } from "../core/mac.ts";
 import { invalid, whole } from "../core/options.ts";
 import { checkTokens } from "../http/auth.ts";
 import { checkCounts, checkOrigins, type CountsAccess, resolveStreamLimits } from "../http/options.ts";
@@ -156,6 +157,13 @@ export const VARIABLES = {
     fallback: "group",
     doc: [
       "How the log is read: `group`; `range` for a Redis that lets no script call XREADGROUP; `auto` finds out.",
+    ],
+  }),
+  ROLLCALL_RECORD_KEYS: lists("recordKeys", checkRecordKeys, {
+    isSecret: true,
+    doc: [
+      "Keys of signed records, for projectors only: the same as in your Socket.IO processes, at least 32 bytes each, separated by",
+      "commas, and `unsigned` while records without a signature are accepted too. Create one with: openssl rand -hex 32",
     ],
   }),
   SWEEP_INTERVAL: numbers("interval", (value) => whole("interval", value, INTERVAL_MS_MIN, INTERVAL_MS_MAX), {

@@ -1,4 +1,5 @@
 -- include project/head.lua
+-- include project/mac.lua
 -- include project/quick.lua
 -- include project/careful.lua
 -- include project/tail.lua

@@ -40,6 +40,11 @@ export class Listening {
     this.#ending = Promise.all([this.#ending, ended]);
   }
 
+  /** Whether somebody waits for changes: a listener, or who uses the mirror. */
+  get listens(): boolean {
+    return this.#following !== undefined;
+  }
+
   /** Resolves when the current listeners receive every change from then on. */
   async ready(): Promise<void> {
     await this.#following?.ready;

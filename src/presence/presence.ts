@@ -44,7 +44,8 @@ export interface Presence extends Omit<Reader, "shards"> {
   readonly mirror: Mirror;
   /**
    * Resolves when this process is registered, and the listeners added so far receive every change from then on.
-   * Rejects with SHARDS_MISMATCH when the prefix is in use with another number of shards.
+   * Rejects with SHARDS_MISMATCH when the prefix is in use with another number of shards, with RECORD_KEYS_MISMATCH when it is with
+   * other `recordKeys`.
    */
   readonly ready: Promise<void>;
   /** The ids under which this process is registered now, one per shard; a new one after each re-registration. */
@@ -100,6 +101,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     onError,
     connections: () => io.engine?.clientsCount ?? 0,
     compare: () => attachment.compare(),
+    listens: () => listening.listens,
   });
   const attachment = attach({
     io,

@@ -26,6 +26,7 @@ const SLOTS = [
   "rebuilt",
   "holder",
   "turnLeft",
+  "listenedLeft",
 ] as const;
 
 type Slot = (typeof SLOTS)[number];
@@ -63,6 +64,8 @@ export interface StepResult {
   readonly holder: string;
   /** For how long, ms. */
   readonly turnLeft: number;
+  /** For how long a caller that listens to changes is remembered, ms; 0: none is. */
+  readonly listenedLeft: number;
 }
 
 /** Throws PresenceError VERSION_MISMATCH for a reply of another version of the script, REPLY_INVALID for any other. */
@@ -95,5 +98,6 @@ export function parseReply(reply: Reply): StepResult {
     rebuilt: number("rebuilt") === 1,
     holder: text("holder"),
     turnLeft: number("turnLeft"),
+    listenedLeft: number("listenedLeft"),
   };
 }

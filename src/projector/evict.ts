@@ -29,6 +29,7 @@ export async function evictFrom(
   keys: ShardKeys,
   process: string,
   step: () => Promise<StepResult>,
+  sign: (fields: readonly string[], recordsKey: string) => Promise<readonly string[]>,
 ): Promise<boolean> {
   const asked = "HMGET of states";
   const [line = null] = fieldsOf(await port.call(["HMGET", keys.states, process]), asked, 1);
@@ -41,7 +42,8 @@ export async function evictFrom(
     bye: true,
     replaces: [process],
   });
-  const add = ["XADD", keys.records, "MAXLEN", "~", String(RECORDS_KEPT), "*", ...record] as const;
+  const signed = await sign(record, keys.records);
+  const add = ["XADD", keys.records, "MAXLEN", "~", String(RECORDS_KEPT), "*", ...signed] as const;
   const id = text(await port.call(add), "XADD");
   for (let calls = 0; calls < CALLS_MAX; calls++) {
     const { foldedId, more } = await step();

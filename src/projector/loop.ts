@@ -24,7 +24,7 @@ import { tail } from "../follow/tail.ts";
 export interface LoopProjector extends Projector {
   /**
    * Projects until the signal fires or close() is called; then resolves. If Redis is lost, it waits for as long as it takes.
-   * Rejects with PresenceError: SHARDS_MISMATCH, since waiting does not help; OPTIONS_INVALID; CLOSED after close().
+   * Rejects with PresenceError: SHARDS_MISMATCH and RECORD_KEYS_MISMATCH, since waiting does not help; OPTIONS_INVALID; CLOSED after close().
    */
   run(options?: RunOptions): Promise<void>;
   /** Ends run() between two calls and closes the connections. Idempotent. */
@@ -101,7 +101,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
       } catch (error) {
         if (signal.aborted) return;
         const failure = orInternal(error);
-        if (isFinal(failure)) throw failure;
+        if (isFinal(failure) || failure.code === "RECORD_KEYS_MISMATCH") throw failure;
         if (failures === 0) logger.warn(`shard ${shard}: cannot project: ${failure.message}`);
         failures++;
         await pause(backoff(failures), signal);

@@ -1,4 +1,5 @@
 /** The options of a projector and its methods, and their checks. */
+import { checkRecordKeys, type RecordKeyOptions } from "../core/mac.ts";
 import { KEY_OPTIONS, type KeyOptions, resolveKeyOptions } from "../core/key-options.ts";
 import {
   BUDGET,
@@ -29,7 +30,7 @@ import type { StepResult } from "./call.ts";
 export const READ_MODES = ["group", "range", "auto"] as const;
 export type ReadMode = (typeof READ_MODES)[number];
 
-export interface ProjectorOptions extends KeyOptions {
+export interface ProjectorOptions extends KeyOptions, RecordKeyOptions {
   /**
    * Approximate limit on units of work per call of the script: an operation, a record, or a user checked or removed is one
    * each. It bounds how long one call blocks Redis (1,000: about 2 ms). 100 to 2,000, default 1,000.
@@ -56,6 +57,7 @@ const PROJECTOR_OPTIONS: Known<ProjectorOptions> = {
   budget: true,
   hold: true,
   read: true,
+  recordKeys: true,
   logger: true,
 };
 
@@ -86,6 +88,7 @@ export function resolveProjectorOptions(options: ProjectorOptions) {
     budget: whole("budget", options.budget ?? BUDGET, BUDGET_MIN, BUDGET_MAX),
     hold: whole("hold", options.hold ?? HOLD_MS, 0, TTL_MS_MAX),
     read: readModeOf(options.read),
+    recordKeys: checkRecordKeys(options.recordKeys),
     logger: loggerOr(SILENT, options.logger),
   };
 }

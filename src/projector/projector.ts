@@ -12,6 +12,7 @@ import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { project } from "../lua/generated.ts";
 import { orInternal } from "../core/errors.ts";
 import { whole } from "../core/options.ts";
+import { deriveRecordKeys, NO_KEYS, type RecordKeys, signedSlowly } from "./record-keys.ts";
 import { parseReply, type StepResult } from "./call.ts";
 import { checkProcess, evictFrom } from "./evict.ts";
 import { Look } from "./look.ts";
@@ -35,8 +36,10 @@ import { verifyShards, type VerifyReport } from "./verify.ts";
 
 export type { StepOptions, StepResult };
 
-/** `last`: the caller is closing, and gives the turn back. */
-type ResolvedStepOptions = ReturnType<typeof resolveStepOptions> & { readonly last?: boolean };
+/** `last`: the caller is closing, and gives the turn back. `listens`: it waits for changes, so beats are short (pace). */
+type ResolvedStepOptions = ReturnType<typeof resolveStepOptions> & {
+  readonly says?: "last" | "listens" | "";
+};
 
 /** Keeps the projection up to date; any number may work on one prefix at the same time. */
 export interface Projector {
@@ -44,7 +47,7 @@ export interface Projector {
   readonly shards: number;
   /**
    * One bounded call on one shard (default 0). Rejects with PresenceError: REDIS_UNAVAILABLE (the call may have run or not; it
-   * does not matter, call again), REDIS_TYPE, PERMISSION, SHARDS_MISMATCH, VERSION_MISMATCH, READ_REFUSED (this engine requires
+   * does not matter, call again), REDIS_TYPE, PERMISSION, SHARDS_MISMATCH, RECORD_KEYS_MISMATCH, VERSION_MISMATCH, READ_REFUSED (this engine requires
    * `read: "range"`), OPTIONS_INVALID.
    */
   step(shard?: number, options?: StepOptions): Promise<StepResult>;
@@ -74,8 +77,12 @@ export interface Projector {
 /** What a recorder needs in addition: it sends the projector's call together with its record. */
 export interface PipelinedProjector {
   readonly projector: Projector;
+  /** Derives the keys of signed records, once. Before the first command(). */
+  prepare(): Promise<RecordKeys>;
   /** The call of step() as a command for a pipeline. */
   command(shard: number, options: ResolvedStepOptions): ScriptCall;
+  /** step(), with what a recorder may say. Rejects as step() does. */
+  call(shard: number, options: ResolvedStepOptions): Promise<StepResult>;
   /** The result from the command's reply; calls step() if the server did not know the script. */
   settle(shard: number, reply: Reply | ReplyError, options: ResolvedStepOptions): Promise<StepResult>;
 }
@@ -97,7 +104,7 @@ export function pipelinedProjectorOver(
   options: ProjectorOptions = {},
   internals: ProjectorInternals = {},
 ): PipelinedProjector {
-  const { prefix, shards, budget, read } = resolveProjectorOptions(options);
+  const { prefix, shards, budget, read, recordKeys } = resolveProjectorOptions(options);
   const { now, caller = "", repeated = () => 0, clock = now ?? Date.now } = internals;
   const keys: ShardKeys[] = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
   /** Requests made so far: a sweep has a budget of them. */
@@ -110,14 +117,17 @@ export function pipelinedProjectorOver(
   const looks = keys.map((shardKeys) => new Look(shardKeys, shards, clock));
   /** Whether the way of reading is known: found out by `auto`, or given. Kept as long as the projector. */
   let byRange = read === "range";
+  let derived: RecordKeys | undefined = recordKeys === undefined ? NO_KEYS : undefined;
+  const prepare = async () => (derived ??= await deriveRecordKeys(recordKeys, prefix));
   /** Shards on which every command that a call may need was checked. */
   const tried = new Set<number>();
 
-  function argumentsOf(shard: number, { reap, check, last = false }: ResolvedStepOptions): string[] {
+  function argumentsOf(shard: number, { reap, check, says = "" }: ResolvedStepOptions): string[] {
     const time = now === undefined ? "" : String(now());
     const level = !tried.has(shard) ? "2" : check ? "1" : "";
     const how = byRange ? "range" : "group";
-    return [String(shards), String(budget), reap ? "1" : "0", time, caller, how, level, last ? "last" : ""];
+    const { argument } = derived!;
+    return [String(shards), String(budget), reap ? "1" : "0", time, caller, how, level, says, ...argument];
   }
 
   function heard(shard: number, result: StepResult): StepResult {
@@ -135,7 +145,8 @@ export function pipelinedProjectorOver(
   let checked = false;
   async function opened(): Promise<void> {
     if (checked) return;
-    await checkShards((command) => port.call(command), prefix, shards);
+    const { mac } = await prepare();
+    await checkShards((command) => port.call(command), prefix, shards, mac);
     checked = true;
   }
 
@@ -215,14 +226,18 @@ export function pipelinedProjectorOver(
     async evict(process) {
       const id = checkProcess(process);
       await opened();
+      const { signing } = await prepare();
+      const sign = (fields: readonly string[], key: string) => signedSlowly(fields, key, signing);
       let found = false;
       for (const [shard, own] of keys.entries())
-        found = (await evictFrom(port, own, id, () => resolvedStep(shard, REAPING))) || found;
+        found = (await evictFrom(port, own, id, () => resolvedStep(shard, REAPING), sign)) || found;
       return found;
     },
   };
   return {
     projector,
+    call: resolvedStep,
+    prepare,
     settle,
     command: (shard, stepOptions) => evalsha(project, keys[shard]!.list, argumentsOf(shard, stepOptions)),
   };

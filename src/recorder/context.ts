@@ -14,6 +14,8 @@ export interface RecorderContext {
    * Must not throw.
    */
   readonly compare?: (() => void) | undefined;
+  /** Whether this process listens to changes now: then beats under load are short (pace). Must not throw. */
+  readonly listens?: (() => boolean) | undefined;
   /** Called once when appending or projecting begins to fail, and for bugs (INTERNAL). Must not throw. */
   readonly onError: (error: PresenceError) => void;
   /** For the simulation. */

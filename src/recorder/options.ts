@@ -1,5 +1,6 @@
 /** The options of a recorder, and their checks. */
 import { KEY_OPTIONS, type KeyOptions, resolveKeyOptions } from "../core/key-options.ts";
+import { checkRecordKeys, type RecordKeyOptions } from "../core/mac.ts";
 import { PACE_MS, PACE_MS_MAX, TTL_MS, TTL_MS_MAX, TTL_MS_MIN } from "../core/limits.ts";
 import {
   boolean,
@@ -13,7 +14,7 @@ import {
 } from "../core/options.ts";
 import { type ReadMode, readModeOf } from "../projector/options.ts";
 
-export interface RecorderOptions extends KeyOptions {
+export interface RecorderOptions extends KeyOptions, RecordKeyOptions {
   /**
    * The lease: how long a process counts after its last record, ms. 100 to 3,600,000, default 10,000. Users of a crashed
    * process go offline after it; a process that stalls for longer registers again and sends its full state.
@@ -42,7 +43,7 @@ export interface RecorderOptions extends KeyOptions {
    */
   readonly linger?: number | undefined;
   /**
-   * Under load, above about 150 records a second in a shard, one process at a time folds for all, and records are sent together
+   * Under load, above about 150 operations a second in a shard, one process at a time folds for all, and records are sent together
    * at multiples of this, ms. It is the most latency this adds, and lets one fold serve many records. 0 to 40, default 20. 0
    * turns it off: each process always appends and folds at once. No effect when `linger` is set.
    */
@@ -60,6 +61,7 @@ export const RECORDER_OPTIONS: Known<RecorderOptions> = {
   read: true,
   linger: true,
   pace: true,
+  recordKeys: true,
   logger: true,
 };
 
@@ -92,6 +94,7 @@ export function resolveRecorderOptions(options: RecorderOptions) {
     read: readModeOf(options.read),
     linger,
     pace: whole("pace", options.pace ?? PACE_MS, 0, PACE_MS_MAX),
+    recordKeys: checkRecordKeys(options.recordKeys),
     logger: loggerOr(SILENT, options.logger),
   };
 }

@@ -6,7 +6,7 @@
 import { backoff } from "../core/backoff.ts";
 import { isFinal, orInternal } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
-import { HOLD_MS, SPREAD_MS, SPREAD_PART, UNFOLDED_MAX } from "../core/limits.ts";
+import { HOLD_MS, LISTENED_MS, SPREAD_MS, SPREAD_PART, UNFOLDED_MAX } from "../core/limits.ts";
 import { Pace } from "../core/pace.ts";
 import { earlier, hasCome, type Moment, Schedule } from "../core/schedule.ts";
 import { isBefore } from "../core/stream-id.ts";
@@ -27,8 +27,7 @@ const LATER_PART = 0.05;
 interface Step {
   readonly reap: boolean;
   readonly check: false;
-  /** We are closing, and give the turn back. */
-  readonly last?: boolean;
+  readonly says: "last" | "listens" | "";
 }
 
 /** The projector of a recorder, and its caller name for turns; "": it takes none. */
@@ -63,6 +62,8 @@ export class ShardProjecting {
   #failing = false;
   /** When the last call was made, ms of the runtime. */
   #sentAt = 0;
+  /** When a call of ours last said that we listen, ms of the runtime. */
+  #saidAt = -Infinity;
 
   constructor(options: ShardProjectingOptions) {
     this.#own = options;
@@ -102,6 +103,11 @@ export class ShardProjecting {
     this.#schedule.callNow();
   }
 
+  /** Before the first call. */
+  async prepare(): Promise<void> {
+    await this.#own.projector?.prepare();
+  }
+
   callNow(): void {
     this.#schedule.callNow();
   }
@@ -111,8 +117,9 @@ export class ShardProjecting {
     const { projector, shard, runtime } = this.#own;
     const now = runtime.now();
     const { next, along } = this.#schedule;
-    if (projector === undefined || (!wanted && !hasCome(earlier(next, along), now))) return undefined;
-    const step = { ...this.#step(now), last };
+    if (projector === undefined) return undefined;
+    if (!wanted && !hasCome(earlier(next, along), now) && !this.#hasToSay(now)) return undefined;
+    const step = this.#step(now, last);
     this.#sentAt = now;
     return { command: projector.command(shard, step), step };
   }
@@ -127,10 +134,10 @@ export class ShardProjecting {
   turnSeen(id: string, reply: Reply | ReplyError, sentAt: number): void {
     const now = this.#own.runtime.now();
     this.pace.clock(Number(id.split("-", 1)[0]), sentAt, now);
-    const [ends, folded] = Array.isArray(reply) ? (reply as (string | null)[]) : [];
+    const [ends, folded, listened] = Array.isArray(reply) ? (reply as (string | null)[]) : [];
     if (typeof folded === "string" && !isBefore(folded, id)) this.#unfolded = 0;
-    if (this.pace.appended(id, now, { ends: Number(ends ?? 0), folded: folded ?? "0-0" }))
-      this.#schedule.callNow();
+    const totals = { ends: Number(ends ?? 0), folded: folded ?? "0-0", listened: Number(listened ?? 0) };
+    if (this.pace.appended(id, now, totals)) this.#schedule.callNow();
   }
 
   /** Folds appended records soon: once for all that gather meanwhile, other processes' included. */
@@ -164,15 +171,25 @@ export class ShardProjecting {
       const isOurs = this.pace.state === "holds" && hasCome(this.pace.foldAt ?? "never", runtime.now());
       if (!isOurs && this.#schedule.mayLook && (await this.#isServed())) return;
       this.#sentAt = runtime.now();
-      await this.#finish(await projector!.projector.step(shard, { reap: step.reap }), step);
+      await this.#finish(await projector!.call(shard, step), step);
     } catch (error) {
       this.#failed(error);
     }
   }
 
-  #step(now: number): Step {
-    this.#schedule.lost(this.#own.context.connection.reconnectedAt);
-    return { reap: this.#schedule.mayReap(now), check: false };
+  #step(now: number, last = false): Step {
+    const { connection, listens } = this.#own.context;
+    this.#schedule.lost(connection.reconnectedAt);
+    const isListening = !last && listens?.() === true;
+    if (isListening) this.#saidAt = now;
+    const says = last ? "last" : isListening ? "listens" : "";
+    return { reap: this.#schedule.mayReap(now), check: false, says };
+  }
+
+  /** We listen, have not said so for a while, and are among those who take turns: others may be pacing for us. */
+  #hasToSay(now: number): boolean {
+    const { context, projector } = this.#own;
+    return projector?.caller !== "" && now - this.#saidAt >= LISTENED_MS / 2 && context.listens?.() === true;
   }
 
   async #isServed(): Promise<boolean> {
@@ -207,7 +224,7 @@ export class ShardProjecting {
     let { rebuilt } = first;
     while (result.more && !signal.aborted) {
       this.#sentAt = runtime.now();
-      result = await projector!.projector.step(shard, { reap: step.reap });
+      result = await projector!.call(shard, step);
       rebuilt ||= result.rebuilt;
     }
     if (rebuilt) this.#own.onRebuilt();

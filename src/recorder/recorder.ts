@@ -30,9 +30,9 @@ export class Recorder {
     const first = newId();
     // Without a caller name it takes no turn and learns of none.
     const caller = options.pace > 0 && options.linger === 0 ? first : "";
-    const { prefix, shards, read } = options;
+    const { prefix, shards, read, recordKeys } = options;
     const projector = options.project
-      ? pipelinedProjectorOver(port, { prefix, shards, read }, { caller })
+      ? pipelinedProjectorOver(port, { prefix, shards, read, recordKeys }, { caller })
       : undefined;
     this.#shards = Array.from(
       { length: options.shards },
@@ -71,7 +71,7 @@ export class Recorder {
     return this.#shards.reduce((sum, shard) => sum + shard.journal.size, 0);
   }
 
-  /** Resolves when every shard has appended its first record. Rejects with SHARDS_MISMATCH. */
+  /** Resolves when every shard has appended its first record. Rejects with SHARDS_MISMATCH and RECORD_KEYS_MISMATCH. */
   async ready(): Promise<void> {
     await Promise.all(this.#shards.map((shard) => shard.ready));
   }

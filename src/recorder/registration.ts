@@ -19,6 +19,8 @@ export interface Look {
   readonly registration: Registration;
   /** The number of shards in the totals; null: not there. */
   readonly shards: string | null;
+  /** The keys of signed records in the totals; "": not there. */
+  readonly mac: string;
 }
 
 /** A record that was appended: its process, its seq and the id of its entry. */
@@ -34,7 +36,7 @@ export interface Appended {
  */
 export function registrationCommands(keys: ShardKeys, process: string): readonly ReadCommand[] {
   return [
-    ["HMGET", keys.totals, "folded", "shards"],
+    ["HMGET", keys.totals, "folded", "shards", "mac"],
     ["HMGET", keys.states, process],
   ];
 }
@@ -69,17 +71,19 @@ export class Watch {
     // Of an earlier incarnation; or the log was recreated, with earlier ids.
     if (this.#kept?.process !== last.process || isBefore(last.id, this.#kept.id)) this.#kept = last;
     if (!Array.isArray(totals) || !Array.isArray(states))
-      return { registration: { is: "unread" }, shards: null };
-    const [folded = null, shards = null] = totals as (string | null)[];
+      return { registration: { is: "unread" }, shards: null, mac: "" };
+    const [folded = null, shards = null, keys] = totals as (string | null)[];
+    const mac = keys ?? "";
     const [state = null, seq = 0] = stateOf(states);
     const isFolded = ({ id }: Appended) => folded !== null && !isBefore(folded, id);
     const lost = [this.#kept, last].some((record) => isFolded(record) && Number(seq) < record.seq);
     if (isFolded(this.#kept)) this.#kept = last;
     if (state === "fenced" || state === "ended" || lost)
-      return { registration: { is: "over", state: state === "live" ? null : state }, shards };
+      return { registration: { is: "over", state: state === "live" ? null : state }, shards, mac };
     return {
       registration: state === "live" ? { is: "believed", seq: Number(seq) } : { is: "unknown" },
       shards,
+      mac,
     };
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { ShardKeys } from "../core/keys.ts";
 import { RECORDS_KEPT } from "../core/limits.ts";
+import { isAccepted, recordKeysMismatch } from "../core/mac.ts";
 import { encodeRecord, LISTS, type RecordEntry } from "../core/record.ts";
 import { hasCome, type Moment } from "../core/schedule.ts";
 import { redisError } from "../redis/errors.ts";
@@ -13,7 +14,9 @@ import type { Runtime } from "../time/runtime.ts";
 import type { RecorderContext } from "./context.ts";
 import type { ShardProjecting } from "./projecting.ts";
 import type { StepResult } from "../projector/projector.ts";
-import { type Registration, registrationCommands, Watch } from "./registration.ts";
+import { deriveRecordKeys, NO_KEYS } from "../projector/record-keys.ts";
+import { type Look, type Registration, registrationCommands, Watch } from "./registration.ts";
+import { signed } from "./sign.ts";
 
 export interface RecordSenderOptions {
   readonly keys: ShardKeys;
@@ -27,6 +30,7 @@ export class RecordSender {
   #heartbeatAt: Moment = "now";
   #lookAt: Moment;
   #isOpen = false;
+  #keys = NO_KEYS;
   /** The last look left something open: the next one reads the totals too. */
   #inDoubt = true;
   /** Nobody knew us, and that has made us call and look again. */
@@ -57,7 +61,7 @@ export class RecordSender {
 
   /**
    * Waits for Redis, then makes one round trip. Resolves with the state of the registration, if it was checked. Rejects with
-   * SHARDS_MISMATCH, and when the record's outcome is unknown: send the same one again. `isFollowed`: another follows at once.
+   * SHARDS_MISMATCH, with RECORD_KEYS_MISMATCH, and when the record's outcome is unknown: send the same one again. `isFollowed`: another follows at once.
    */
   async send(record: RecordEntry, isFollowed: boolean): Promise<Registration | undefined> {
     const { context, keys, projecting, runtime } = this.#own;
@@ -80,11 +84,12 @@ export class RecordSender {
     const canWait = call !== undefined && !news && this.#lookAt !== "now";
     const looks = record.seq > 1 && record.bye !== true && !canWait && hasCome(this.#lookAt, now);
 
-    const commands: Command[] = [
-      ["XADD", keys.records, "MAXLEN", "~", String(RECORDS_KEPT), "*", ...encodeRecord(record)],
-    ];
+    const { signing } = this.#keys;
+    const plain = encodeRecord(record);
+    const fields = signing === undefined ? plain : signed(plain, keys.records, signing);
+    const commands: Command[] = [["XADD", keys.records, "MAXLEN", "~", String(RECORDS_KEPT), "*", ...fields]];
     if (call !== undefined) commands.push(call.command);
-    if (readsTurn) commands.push(["HMGET", keys.totals, "ends", "folded"]);
+    if (readsTurn) commands.push(["HMGET", keys.totals, "ends", "folded", "listened"]);
     // Where others project, nothing else tells what becomes of the totals.
     const isFull = this.#inDoubt || !projecting.isOurs;
     if (looks) commands.push(...registrationCommands(keys, record.process).slice(isFull ? 0 : 1));
@@ -104,7 +109,7 @@ export class RecordSender {
     const last = { process: record.process, seq: record.seq, id: String(id) };
     if (!isFull) return this.#glanced(this.#watch.glance(replies.at(-1)!, last));
     const look = this.#watch.see(replies.slice(-2), last);
-    this.#checkShards(look.shards);
+    this.#checkTotals(look);
     return this.#looked(look.registration);
   }
 
@@ -133,18 +138,23 @@ export class RecordSender {
     return registration;
   }
 
-  /** Throws SHARDS_MISMATCH, before anything is written. */
+  /** Throws SHARDS_MISMATCH and RECORD_KEYS_MISMATCH, before anything is written. */
   async #open(): Promise<void> {
     if (this.#isOpen) return;
-    const { connection, options } = this.#own.context;
-    await checkShards((command) => connection.port.call(command), options.prefix, options.shards);
+    const { context, projecting } = this.#own;
+    const { prefix, shards, recordKeys } = context.options;
+    this.#keys = await deriveRecordKeys(recordKeys, prefix);
+    await projecting.prepare();
+    await checkShards((command) => context.connection.port.call(command), prefix, shards, this.#keys.mac);
     this.#isOpen = true;
   }
 
-  /** Throws SHARDS_MISMATCH. The projector checks it too, but this process may never call it. */
-  #checkShards(found: string | null): void {
+  /** Throws SHARDS_MISMATCH and RECORD_KEYS_MISMATCH. The projector checks them too, but this process may never call it. */
+  #checkTotals({ shards: found, mac }: Look): void {
     const { shards } = this.#own.context.options;
-    if (found !== null && found !== String(shards)) throw shardsMismatch(found, shards);
+    if (found === null) return;
+    if (found !== String(shards)) throw shardsMismatch(found, shards);
+    if (!isAccepted(this.#keys.mac, mac)) throw recordKeysMismatch(this.#keys.mac, mac);
   }
 }
 

@@ -23,7 +23,7 @@ const GATHER = 0.4;
 
 export class ShardRecorder {
   readonly journal: Journal;
-  /** Resolves when the first record is appended. Rejects with SHARDS_MISMATCH. */
+  /** Resolves when the first record is appended. Rejects with SHARDS_MISMATCH and RECORD_KEYS_MISMATCH. */
   readonly ready: Promise<void>;
   readonly #shard: number;
   readonly #context: RecorderContext;
@@ -36,6 +36,7 @@ export class ShardRecorder {
   readonly #done: Promise<void>;
   #closing = false;
   #saidBye = false;
+  #isStarted = false;
   /** Until when operations gather, ms of the runtime: a part of `linger`, or the next beat. */
   #leaveAt = 0;
   /** When to compare the sockets counted with those open; one shard does it for all. */
@@ -138,6 +139,7 @@ export class ShardRecorder {
         failures = 0;
         this.#saidBye = record.bye === true;
         record = undefined;
+        this.#isStarted = true;
         started();
         if (this.#saidBye) return;
       } catch (error) {
@@ -158,10 +160,14 @@ export class ShardRecorder {
     compare?.();
   }
 
-  /** Throws SHARDS_MISMATCH, which a retry cannot fix. */
+  /**
+   * Throws SHARDS_MISMATCH, and at the start RECORD_KEYS_MISMATCH, which a retry cannot fix. Later, another process may have been
+   * the first after a flush, and this one goes on as soon as the keys agree again.
+   */
   #failed(error: unknown, isFirst: boolean): void {
     const failure = orInternal(error);
-    if (isFinal(failure)) {
+    const isKeys = failure.code === "RECORD_KEYS_MISMATCH" && !this.#isStarted;
+    if (isFinal(failure) || isKeys) {
       this.#context.onError(failure);
       throw failure;
     }

@@ -1,4 +1,5 @@
 import { PresenceError } from "../core/errors.ts";
+import { recordKeysMismatch } from "../core/mac.ts";
 import { ReplyError } from "./port.ts";
 
 /** What an error says that means: not this server, or not now. Whoever gets it connects anew. */
@@ -47,6 +48,8 @@ export function redisError(error: unknown): PresenceError {
       },
     );
   }
+  const keys = /PRESENCE_MAC \[([^\]]*)\], not \[([^\]]*)\]/.exec(text);
+  if (keys !== null) return recordKeysMismatch(keys[2]!, keys[1]!, error);
   const permission =
     /PRESENCE_PERMISSION ([A-Z]+)/.exec(text) ??
     /(?:NOPERM|ACL failure).*'([^']+)' command/.exec(text) ??

@@ -9,6 +9,7 @@ export type Event =
   | RecordEvent
   | { kind: "mangle"; who: number; at: number; how: Mangling; value: string }
   | { kind: "garbage"; fields: string[] }
+  | { kind: "forge"; who: number; how: Forging; bye: boolean; replaces: boolean }
   | { kind: "fresh"; who: number; grace: number; restate: boolean; replaces: boolean }
   | { kind: "wait"; ms: number }
   | { kind: "regroup" }
@@ -31,6 +32,9 @@ export interface RecordEvent {
   later: boolean;
   connections: number | null;
 }
+
+/** How somebody who has no key tries to name a process, in a world with keys: without a `mac`, or with that of something else. */
+export type Forging = "unsigned" | "other key" | "other log" | "last mac" | "not last";
 
 export type Mangling = "value" | "name" | "drop" | "double" | "append";
 
@@ -87,6 +91,10 @@ export const event: fc.Arbitrary<Event> = fc.oneof(
   { weight: 1, arbitrary: fc.record({
     kind: fc.constant("garbage" as const),
     fields: fc.array(fc.oneof(fc.constantFrom(...NAMES), value), { minLength: 2, maxLength: 20 }),
+  }) },
+  { weight: 3, arbitrary: fc.record({
+    kind: fc.constant("forge" as const), who, bye: fc.boolean(), replaces: fc.boolean(),
+    how: fc.constantFrom("unsigned" as const, "other key" as const, "other log" as const, "last mac" as const, "not last" as const),
   }) },
   { weight: 3, arbitrary: fc.record({
     kind: fc.constant("fresh" as const), who, grace: fc.constantFrom(0, 400, 2000), restate: fc.boolean(), replaces: fc.boolean(),

@@ -3,6 +3,7 @@
  * call the projections, the changes and the replies must be equal.
  */
 import { deepStrictEqual } from "node:assert/strict";
+import { derivedKey, macOf, proofOf } from "../../model/mac.ts";
 import { emptyProjection, type LogEntry, type Outcome, project, type Projection } from "../../model/fold.ts";
 import { OPERATIONS_MAX } from "../../src/core/limits.ts";
 import type { ReadMode } from "../../src/projector/options.ts";
@@ -11,11 +12,20 @@ import { ioredisPort } from "../../src/redis/ioredis.ts";
 import { Source } from "./source.ts";
 import type { Operation, TestShard } from "../../rig/shard.ts";
 import { expectedAdded, expectedSnapshot, readAdded, readSnapshot, resultOf } from "./compare.ts";
-import { type CrowdEvent, type Event, type Mangling, PROCESSES, type RecordEvent } from "./events.ts";
+import {
+  type CrowdEvent,
+  type Event,
+  type Forging,
+  type Mangling,
+  PROCESSES,
+  type RecordEvent,
+} from "./events.ts";
 
 export class World {
   readonly shard: TestShard;
   readonly #read: ReadMode;
+  /** Of the callers; the processes sign with the first two in turns. Undefined: nothing is signed. */
+  readonly #recordKeys: readonly string[] | undefined;
   readonly #projectors = new Map<number, Projector>();
   readonly #after = { changes: "0-0", rejected: "0-0" };
   readonly #sources: Source[] = [];
@@ -29,7 +39,13 @@ export class World {
   #ids = 0;
   #incarnations = 0;
 
-  constructor(shard: TestShard, read: ReadMode, met: Set<string> = new Set()) {
+  constructor(
+    shard: TestShard,
+    read: ReadMode,
+    met: Set<string> = new Set(),
+    recordKeys?: readonly string[],
+  ) {
+    this.#recordKeys = recordKeys;
     this.shard = shard;
     this.#read = read;
     this.#met = met;
@@ -48,7 +64,9 @@ export class World {
       case "mangle":
         return this.#mangle(this.#sources[event.who]!, event.at, event.how, event.value);
       case "garbage":
-        return this.#append(event.fields.slice(0, event.fields.length & ~1));
+        return this.#appendAsIs(event.fields.slice(0, event.fields.length & ~1));
+      case "forge":
+        return this.#forge(this.#sources[event.who]!, event);
       case "fresh":
         return this.#fresh(event.who, event.grace, event.restate, event.replaces);
       case "wait":
@@ -71,7 +89,13 @@ export class World {
     await this.#send();
     const { shard } = this;
     const result = await this.#projector(budget).step(0, { reap });
-    const outcome = project(this.#state, { now: shard.now, log: this.#log, reap, budget });
+    const outcome = project(this.#state, {
+      now: shard.now,
+      log: this.#log,
+      proven: this.#proven,
+      reap,
+      budget,
+    });
     this.#state = outcome.state;
     // A call that finds nothing to do need not note when it was.
     if (outcome.taken === 0) this.#state.ran = Number(await shard.redis.hget(shard.keys.totals, "ran"));
@@ -155,7 +179,13 @@ export class World {
         (users as string[]).map((user) => `${cause} ${user}`),
       );
     for (let more = true; more;) {
-      const outcome = project(this.#state, { now: shard.now, log: this.#log, reap: true, budget });
+      const outcome = project(this.#state, {
+        now: shard.now,
+        log: this.#log,
+        proven: this.#proven,
+        reap: true,
+        budget,
+      });
       this.#state = outcome.state;
       this.#log = this.#log.slice(outcome.taken);
       for (const name of names) wanted[name] += outcome.result[name];
@@ -178,7 +208,7 @@ export class World {
       const { redis, prefix } = this.shard;
       projector = projectorOver(
         ioredisPort(redis),
-        { prefix, budget, read: this.#read },
+        { prefix, budget, read: this.#read, recordKeys: this.#recordKeys },
         { now: () => this.shard.now },
       );
       this.#projectors.set(budget, projector);
@@ -186,7 +216,23 @@ export class World {
     return projector;
   }
 
+  get #proven() {
+    const { prefix, keys } = this.shard;
+    return this.#recordKeys && proofOf(this.#recordKeys, prefix, keys.records);
+  }
+
+  /** With a `mac`, where keys are used. `key`: that of `#recordKeys`; the processes sign with the first two in turns. */
+  #signed(fields: readonly string[], key = this.#recordKeys?.[this.#ids % 2]): string[] {
+    const { prefix, keys } = this.shard;
+    if (key === undefined) return [...fields];
+    return [...fields, "mac", macOf(fields, keys.records, derivedKey(key, prefix))];
+  }
+
   #append(fields: string[], ahead = 0): void {
+    this.#appendAsIs(fields.length === 0 ? fields : this.#signed(fields), ahead);
+  }
+
+  #appendAsIs(fields: string[], ahead = 0): void {
     if (fields.length === 0) return;
     this.#ms = Math.max(this.#ms, this.shard.now + ahead);
     const entry = { id: `${this.#ms}-${++this.#ids}`, fields };
@@ -226,13 +272,46 @@ export class World {
     const fields = source.encode({ operations: [user, user], sockets: source.sockets + 2 });
     // Half the time the source goes on as if it had never been.
     source.seq--;
+    const proof = this.#signed(fields);
+    const isSigned = this.#recordKeys !== undefined && at % 2 === 0;
+    if (isSigned) fields.push(...proof.slice(-2));
     const pair = 2 * (at % (fields.length / 2));
     if (how === "value") fields[pair + 1] = value;
     else if (how === "name") fields[pair] = value;
     else if (how === "drop") fields.splice(pair, 2);
     else if (how === "double") fields.splice(pair, 0, fields[pair]!, fields[pair + 1]!);
     else fields.push(value, fields[pair + 1]!);
-    this.#append(fields);
+    if (isSigned) this.#appendAsIs(fields);
+    else this.#append(fields);
+  }
+
+  /** What the source would append next, by somebody who has no key. It changes nothing, so without keys it is left out. */
+  #forge(source: Source, event: { how: Forging; bye: boolean; replaces: boolean }): void {
+    if (this.#recordKeys === undefined) return;
+    const { last } = source;
+    const fields = source.encode({
+      sockets: 0,
+      ...(event.bye && { bye: true }),
+      ...(event.replaces && { replaces: this.#sources.map(({ id }) => id) }),
+    });
+    source.seq--;
+    source.last = last;
+    const { prefix } = this.shard;
+    const [key] = this.#recordKeys;
+    switch (event.how) {
+      case "unsigned":
+        return this.#appendAsIs(fields);
+      case "other key":
+        return this.#appendAsIs(this.#signed(fields, "x".repeat(32)));
+      case "other log":
+        return this.#appendAsIs([...fields, "mac", macOf(fields, "{x}:records", derivedKey(key!, prefix))]);
+      case "last mac":
+        return this.#appendAsIs([...fields, ...this.#signed(last ?? []).slice(-2)]);
+      case "not last":
+        return this.#appendAsIs([...this.#signed(fields), "later", ""]);
+      default:
+        return event.how satisfies never;
+    }
   }
 
   #fresh(who: number, grace: number, restate: boolean, replaces: boolean): void {

@@ -112,9 +112,31 @@ it("our own recorder passes every check", async () => {
   expect(code).toBe(0);
 });
 
+it("our own recorder passes every check with signed records", async () => {
+  const args = ["conformance", "--signed", "--", process.execPath, "rig/kit-recorder.ts"];
+  const { code, output } = await kit(args);
+  expect(output).not.toContain("not ok");
+  expect(code).toBe(0);
+});
+
 describe.skipIf(!hasPython)("the recorder in Python", () => {
+  it("passes every check with signed records", async () => {
+    const { code, output } = await kit(["conformance", "--signed", "--", "python3", recorder]);
+    expect(output).not.toContain("not ok");
+    expect(code).toBe(0);
+  });
+
+  it("fails every check with signed records when it signs another text", async () => {
+    const broken = await brokenRecorder('"\\n".join(map(str, [len(fields), log', '"\\n".join(map(str, [log');
+    const args = ["conformance", "--signed", "--only", "counts are exact", "--", "python3", broken];
+    const { code, output } = await kit(args);
+    expect(output).toContain("not ok");
+    expect(output).toContain("mac");
+    expect(code).toBe(1);
+  });
+
   it("is small", async () => {
-    expect((await readFile(recorder, "utf8")).trimEnd().split("\n").length).toBeLessThanOrEqual(310);
+    expect((await readFile(recorder, "utf8")).trimEnd().split("\n").length).toBeLessThanOrEqual(345);
   });
 
   it("passes every check, calling the projector itself", async () => {

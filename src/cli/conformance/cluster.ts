@@ -2,10 +2,13 @@
  * What Redis holds under one prefix: calls the projector as other processes of a cluster would, and reads the whole
  * projection.
  */
+import { createHmac } from "node:crypto";
 import { keysOf, type ShardKeys } from "../../core/keys.ts";
+import { textToSign } from "../../core/mac.ts";
 import { shardOf } from "../../core/shard.ts";
 import { project } from "../../lua/generated.ts";
 import { parseReply } from "../../projector/call.ts";
+import { deriveRecordKeys, type RecordKeys } from "../../projector/record-keys.ts";
 import { type Reply, RespClient } from "./resp.ts";
 
 export interface Seen {
@@ -32,13 +35,22 @@ export class Cluster {
   /** Users removed from ended processes so far: a recorder that closes properly leaves none. */
   givenBack = 0;
 
-  private constructor(redis: RespClient, prefix: string, shards: number) {
+  readonly #keys: RecordKeys;
+
+  private constructor(redis: RespClient, prefix: string, shards: number, keys: RecordKeys) {
+    this.#keys = keys;
     this.#redis = redis;
     this.shards = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
   }
 
-  static async open(url: string, prefix: string, shards: number): Promise<Cluster> {
-    return new Cluster(await RespClient.open(url), prefix, shards);
+  static async open(
+    url: string,
+    prefix: string,
+    shards: number,
+    recordKeys?: readonly string[],
+  ): Promise<Cluster> {
+    const keys = await deriveRecordKeys(recordKeys, prefix);
+    return new Cluster(await RespClient.open(url), prefix, shards, keys);
   }
 
   /** Calls the projector again and again, until close(). */
@@ -56,7 +68,7 @@ export class Cluster {
   async step(): Promise<void> {
     for (const { list } of this.shards) {
       const keys = [String(list.length), ...list];
-      const args = [String(this.shards.length), "1000", "1", "", "", "group", ""];
+      const args = [String(this.shards.length), "1000", "1", "", "", "group", "", "", ...this.#keys.argument];
       const reply = await this.#redis.call("EVAL", project.text, ...keys, ...args);
       this.givenBack += parseReply(reply as never).givenBack;
     }
@@ -128,8 +140,15 @@ export class Cluster {
     return String((await this.#redis.call("HGET", this.shards[0]!.states, process)) ?? "");
   }
 
+  /** Signed, if the recorder signs. */
   async append(shard: number, ...fields: string[]): Promise<void> {
-    await this.#redis.call("XADD", this.shards[shard]!.records, "*", ...fields);
+    const { records } = this.shards[shard]!;
+    const { signing } = this.#keys;
+    if (signing !== undefined) {
+      const mac = createHmac("sha1", signing).update(textToSign(records, fields)).digest("hex");
+      fields.push("mac", mac);
+    }
+    await this.#redis.call("XADD", records, "*", ...fields);
   }
 
   /** Deletes everything under the prefix, as FLUSHALL would; other prefixes stay. */

@@ -16,6 +16,7 @@ export interface CheckOutcome {
 export interface RunOptions {
   readonly command: readonly string[];
   readonly ttl: number;
+  readonly signed: boolean;
   readonly atOnce: number;
 }
 
@@ -37,14 +38,17 @@ export async function* runChecks(
   for (const { promise } of outcomes.values()) yield await promise;
 }
 
-async function run(redis: Redis, check: Check, { command, ttl }: RunOptions): Promise<CheckOutcome> {
+async function run(redis: Redis, check: Check, { command, ttl, signed }: RunOptions): Promise<CheckOutcome> {
   const { name } = check;
   const start = performance.now();
   const took = () => Math.round(performance.now() - start);
   let trial: Trial | undefined;
   try {
     const { shards = 1, grace = 0 } = check;
-    trial = await Trial.start({ command, ttl, redis: redis.url, shards, grace }, check.projecting ?? true);
+    trial = await Trial.start(
+      { command, ttl, signed, redis: redis.url, shards, grace },
+      check.projecting ?? true,
+    );
     await check.run(trial);
     const { errors } = trial.recorder;
     if (errors.length > 0) throw new Error(`the recorder reported an error: ${errors[0]}`);

@@ -8,6 +8,8 @@ import { RecorderProcess } from "./recorder.ts";
 export interface TrialOptions {
   readonly command: readonly string[];
   readonly ttl: number;
+  /** Whether records are signed, with a key that is made up. */
+  readonly signed: boolean;
   readonly redis: string;
   readonly shards: number;
   /** ms. */
@@ -44,13 +46,22 @@ export class Trial {
   }
 
   static async start(options: TrialOptions, projecting: boolean): Promise<Trial> {
-    const { redis, ttl, shards, grace } = options;
+    const { redis, ttl, shards, grace, signed } = options;
     const prefix = `conformance-${randomBytes(6).toString("hex")}`;
-    const cluster = await Cluster.open(redis, prefix, shards);
+    const recordKeys = signed ? [randomBytes(32).toString("hex")] : undefined;
+    const cluster = await Cluster.open(redis, prefix, shards, recordKeys);
     const proxy = await startProxy(redis);
     const trial = new Trial(cluster, proxy, options);
     try {
-      const open = { redis: proxy.url, prefix, ttl, heartbeat: Math.floor(ttl / 3), grace, shards };
+      const open = {
+        redis: proxy.url,
+        prefix,
+        ttl,
+        heartbeat: Math.floor(ttl / 3),
+        grace,
+        shards,
+        recordKeys,
+      };
       trial.recorder.send({ open });
       const line = await trial.recorder.hear(
         '{"ready":{}}',

@@ -23,11 +23,14 @@
   ARGV[6]  read      'group', or 'range' for an engine that does not let scripts call XREADGROUP
   ARGV[7]  check     '': the level check runs once a second; '1': in this call; '2': also check first that this user may run
                      every command that a call may need, so that nothing is left half written
-  ARGV[8]            'last' gives the turn back: the caller is closing
+  ARGV[8]  says      'last' gives the turn back: the caller is closing; 'listens': the caller waits for changes (pace)
+  ARGV[9]  mac       '' or left out: records are not checked. Else the fingerprints of the keys that sign them, and `unsigned` where
+                     records without a `mac` are accepted too, with spaces between
+  ARGV[10…]          two for each key: its inner and its outer pad (mac.lua)
 
   Returns a flat array; its items are listed in src/projector/call.ts.
 
-  Fails before its first write, with `PRESENCE_SHARDS`, `PRESENCE_VERSION` (a newer projector has run),
+  Fails before its first write, with `PRESENCE_SHARDS`, `PRESENCE_VERSION` (a newer projector has run), `PRESENCE_MAC` (other keys),
   `PRESENCE_TYPE <key>` and `PRESENCE_READ` (this engine does not let scripts call XREADGROUP: use 'range').
   The careful path checks the types of all keys first. If `changes` is replaced by another type, the quick path may fail after
   writing `leaving`; the next level check then finds that the parts do not agree and rebuilds.
@@ -52,7 +55,7 @@ end
 
 -- The fields of totals that every call reads. They are written once, at the end (tail.lua).
 local t = try('HMGET', TOTALS, 'shards', 'protocol', 'users', 'sockets', 'connections', 'folded', 'change', 'records',
-  'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced', 'unfinished')
+  'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced', 'unfinished', 'mac', 'listened', 'work')
 if t.err then error(find(t.err, 'WRONGTYPE', 1, true) and 'PRESENCE_TYPE ' .. TOTALS .. ': holds another type' or t.err, 0) end
 local users, sockets, connections = tonumber(t[3] or 0), tonumber(t[4] or 0), tonumber(t[5] or 0)
 local folded, change, folded_ever, ran = t[6] or '0-0', t[7] or '0-0', tonumber(t[8] or 0), tonumber(t[9] or 0)
@@ -69,6 +72,7 @@ local apply, valid
 local why
 if t[1] ~= ARGV[1] then why = 'shards'
 elseif t[2] ~= PROTOCOL then why = 'protocol'
+elseif (t[20] or '') ~= (ARGV[9] or '') then why = 'keys'
 elseif now < ran then why = 'clock'
 elseif t[19] == '1' then why = 'unfinished'
 elseif ARGV[7] ~= '' then why = 'check'

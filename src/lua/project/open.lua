@@ -1,6 +1,6 @@
 -- open: whose keys are these, may this call go on, and do the parts agree?
--- gives: TYPES check_permissions follow_clock open rebuild to_head
--- reads: ABOUT BY_RANGE CHANGES ENDED LEAVING PROCESSES RECORDS STATES TOTALS USERS back call change connections entries format graced longest now pass put ran rebuilt remembered scan sockets t try users
+-- gives: TYPES check_keys check_permissions follow_clock open rebuild to_head
+-- reads: ABOUT BY_RANGE CHANGES ENDED LEAVING PROCESSES RECORDS STATES TOTALS USERS back call change connections entries find format graced longest match now pass put ran rebuilt remembered scan sockets t try users
 
 local TYPES = { 'stream', 'hash', 'hash', 'zset', 'hash', 'hash', 'zset', 'stream', 'stream', 'zset', 'string' }
 
@@ -38,6 +38,21 @@ local function to_head()
   if reply.err then call('XGROUP', 'CREATE', RECORDS, 'projector', '0', 'MKSTREAM') end
 end
 
+-- Two callers agree on the keys of records when each accepts what the other signs with: the first of its keys.
+local function check_keys()
+  local ours, theirs = ARGV[9] or '', t[20] or ''
+  if ours == theirs then return end
+  local function is_accepted(signer, by)
+    if by == '' or by == 'unsigned' then return true end
+    local first = signer == '' and 'unsigned' or match(signer, '^%S+')
+    return find(' ' .. by .. ' ', ' ' .. first .. ' ', 1, true)
+  end
+  if t[1] and not (is_accepted(ours, theirs) and is_accepted(theirs, ours)) then
+    error('PRESENCE_MAC [' .. theirs .. '], not [' .. ours .. ']', 0)
+  end
+  put('mac', ours)
+end
+
 local function open()
   if ARGV[7] == '2' then check_permissions() end
   if t[1] and t[1] ~= ARGV[1] then
@@ -46,6 +61,7 @@ local function open()
   if t[2] and tonumber(t[2]) > tonumber(PROTOCOL) or t[1] and not t[2] then
     error('PRESENCE_VERSION ' .. (t[2] or '1') .. ', not ' .. PROTOCOL, 0)
   end
+  check_keys()
   -- In every careful call, which writes in several phases: none of them must fail after another has written.
   for i = 1, #KEYS do
     local kind = call('TYPE', KEYS[i]).ok

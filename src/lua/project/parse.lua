@@ -1,6 +1,6 @@
 -- parse: checks and decodes an entry of the log. Reads no key; set_aside writes `rejected`.
 -- gives: RANK list_of parse set_aside whole
--- reads: REJECTED byte call decode find format rejected sub valid
+-- reads: REJECTED byte call decode find format proven rejected sub valid
 
 local RANK = { hello = 1, pid = 2, version = 3, protocol = 4, grace = 5, connect = 6, disconnect = 7, leave = 8, close = 9,
   anonymous = 10, sockets = 11, connections = 12, bye = 13, replaces = 14 }
@@ -34,6 +34,8 @@ local function parse(fields)
     return nil, 'a record starts with process, seq, ttl'
   end
   if count > FIELDS_MAX then return nil, 'too many fields' end
+  -- Before anything of it counts.
+  if proven and not proven(fields) then return nil, 'mac' end
   local id, seq, ttl = fields[2], whole(fields[4], 1e15), whole(fields[6], TTL_MS_MAX)
   if id == '' or #id > ID_BYTES_MAX or not valid(id) then return nil, 'process is empty, too long or not UTF-8' end
   if not seq or seq < 1 or fields[4] ~= format('%.0f', seq) then return nil, 'seq is not a whole number from 1' end

@@ -2,7 +2,7 @@
   Step by step, so that the outcome never depends on how many records a call folds (INV-12). Otherwise says why in `why`, having
   written nothing. Nothing here is a function, but for what several tabs need: a call pays for each closure it makes. ]]
 -- gives: nothing
--- reads: BY_RANGE CHANGES LEAVING PROCESSES RECORDS STATES USERS apply budget byte call change changes connections count decode due encode entries find floor folded format graced match more now operations records size sockets users valid why
+-- reads: BY_RANGE CHANGES LEAVING PROCESSES RECORDS STATES USERS apply budget byte call change changes connections count decode due encode entries find floor folded format graced match more now operations proven records size sockets sub users valid why
 if entries and not why then repeat
   local last_entry, ids, n = #entries, {}, 0
   -- All processes, in one command.
@@ -21,26 +21,40 @@ if entries and not why then repeat
   for i = 1, mets do
     local seq, open, anonymous, low, slot, grace = match(states[i] or '', '^live (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
     if not seq then why = 'process' break end
-    local p = { id = names[i], seq = tonumber(seq), sockets = tonumber(open), anonymous = tonumber(anonymous),
-      connections = tonumber(low), slot = slot, grace = tonumber(grace), lease = 0 }
+    -- What is seldom needed as a number stays text.
+    local p = { id = names[i], seq = tonumber(seq), sockets = tonumber(open), anonymous = anonymous, connections = low,
+      slot = slot, grace = grace, lease = 0 }
     met[i], procs[p.id] = p, p
   end
   if why then break end
 
   -- lists, four values each: its end in `ids`, its process, its kind, and the end of the grace of users who leave in it (false: none).
   local lists, last_list, taken = {}, 0, last_entry
+  -- Records that are appended together have the same time, and mostly the same ttl.
+  local at, at_text, ttl, ttl_text = 0, nil, 0, nil
   for e = 1, last_entry do
     local f = entries[e][2]
     local p = procs[f[2]]
-    local ttl, seq, sum, declared, anonymous = find(f[6], '^%d+$') and tonumber(f[6]), p.seq + 1, 0, nil, p.anonymous
-    local at = tonumber(match(entries[e][1], '^%d+'))
-    -- An id can be ahead of the clock: ids never go back, clocks do.
-    if at > now then at = now end
-    if f[4] ~= format('%.0f', seq) then why = 'seq' break end
-    if not ttl or not (ttl >= 1 and ttl <= TTL_MS_MAX) then why = 'ttl' break end
+    local seq, sum, declared = p.seq + 1, 0, nil
+    local id = entries[e][1]
+    local ms = sub(id, 1, find(id, '-', 1, true) - 1)
+    if ms ~= at_text then
+      at, at_text = tonumber(ms), ms
+      -- An id can be ahead of the clock: ids never go back, clocks do.
+      if at > now then at = now end
+    end
+    if f[4] ~= format('%d', seq) then why = 'seq' break end
+    if f[6] ~= ttl_text then
+      ttl, ttl_text = find(f[6], '^%d+$') and tonumber(f[6]), f[6]
+      if not ttl or not (ttl >= 1 and ttl <= TTL_MS_MAX) then why = 'ttl' break end
+    end
     if at + ttl > p.lease then p.lease = at + ttl end
-    local first, rank = n, 0
-    for i = 7, #f, 2 do
+    local first, rank, ends = n, 0, #f
+    if proven then
+      ends = proven(f)
+      if not ends then why = 'mac' break end
+    end
+    for i = 7, ends, 2 do
       local name, value = f[i], f[i + 1]
       local kind = name == 'connect' and 1 or name == 'disconnect' and 2 or name == 'leave' and 3 or name == 'close' and 4
         or name == 'anonymous' and 5 or name == 'sockets' and 6 or name == 'connections' and 7 or 0
@@ -48,42 +62,51 @@ if entries and not why then repeat
       if kind <= rank then why = name break end
       rank = kind
       if kind <= 4 then
-        -- Check the size, then the first byte: cjson does not distinguish an object from a list.
-        if #value > LIST_BYTES_MAX or byte(value) ~= 91 then why = name break end
-        if find(value, '[\128-\255]') then
-          if not valid then valid = VALID end
-          if not valid(value) then why = 'utf8' break end
+        -- One user, in plain ASCII without escapes, is read without a decoder: most lists of a calm system.
+        local length = #value
+        if length > 4 and length <= ID_BYTES_MAX + 4 and sub(value, 1, 2) == '["' and sub(value, -2) == '"]'
+          and find(value, '"', 3, true) == length - 1 and not find(value, '[%c\\\128-\255]') then
+          n = n + 1
+          ids[n], length = sub(value, 3, -3), 1
+        else
+          -- Check the size, then the first byte: cjson does not distinguish an object from a list.
+          if #value > LIST_BYTES_MAX or byte(value) ~= 91 then why = name break end
+          if find(value, '[\128-\255]') then
+            if not valid then valid = VALID end
+            if not valid(value) then why = 'utf8' break end
+          end
+          local good, list = pcall(decode, value)
+          if not good then why = name break end
+          length = #list
+          for j = 1, length do
+            local user = list[j]
+            if type(user) ~= 'string' or user == '' or #user > ID_BYTES_MAX then why = 'user id' break end
+            ids[n + j] = user
+          end
+          if why then break end
+          n = n + length
         end
-        local good, list = pcall(decode, value)
-        if not good then why = name break end
-        local length = #list
-        for j = 1, length do
-          local user = list[j]
-          if type(user) ~= 'string' or user == '' or #user > ID_BYTES_MAX then why = 'user id' break end
-          ids[n + j] = user
-        end
-        if why then break end
-        n = n + length
         sum = kind == 1 and sum + length or sum - length
         lists[last_list + 1], lists[last_list + 2], lists[last_list + 3] = n, p, kind
-        lists[last_list + 4] = (kind == 2 or kind == 4) and p.grace > 0 and at + p.grace
+        lists[last_list + 4] = (kind == 2 or kind == 4) and p.grace ~= '0' and at + tonumber(p.grace)
         last_list = last_list + 4
       else
         local number = #value <= DIGITS_MAX and find(value, '^%d+$') and tonumber(value)
         if not number then why = name break end
         if kind == 6 then declared = number
-        elseif kind == 5 then anonymous = number
+        elseif kind == 5 then
+          sum = sum + number - tonumber(p.anonymous)
+          p.anonymous = format('%d', number)
         else
-          connections = connections + number - p.connections
-          p.connections = number
+          connections = connections + number - tonumber(p.connections)
+          p.connections = format('%d', number)
         end
       end
     end
     if why then break end
     if n - first > OPERATIONS_MAX then why = 'too many' break end
-    sum = sum + anonymous - p.anonymous
     if p.sockets + sum ~= declared then why = 'check digit' break end
-    p.seq, p.sockets, p.anonymous = seq, declared, anonymous
+    p.seq, p.sockets = seq, declared
     sockets = sockets + sum
     if n + e >= budget then taken = e break end
   end
@@ -196,14 +219,15 @@ if entries and not why then repeat
       end
     end
   end
-  local leases, written = {}, {}
+  local leases, written, w = {}, {}, 0
   for i = 1, mets do
     local p = met[i]
     if p.lease > 0 then
-      local w = #written
-      leases[w + 1], leases[w + 2] = p.lease, p.slot .. ':' .. p.id
+      leases[w + 1], leases[w + 2] = format('%d', p.lease), p.slot .. ':' .. p.id
       written[w + 1] = p.id
-      written[w + 2] = format('live %.0f %.0f %.0f %.0f %s %.0f', p.seq, p.sockets, p.anonymous, p.connections, p.slot, p.grace)
+      written[w + 2] = format('live %d %d ', p.seq, p.sockets)
+        .. p.anonymous .. ' ' .. p.connections .. ' ' .. p.slot .. ' ' .. p.grace
+      w = w + 2
     end
   end
   -- A grace that was over before its record was folded ends in the same call.

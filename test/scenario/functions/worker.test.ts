@@ -7,6 +7,9 @@
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { keysOf } from "../../../src/core/keys.ts";
+import { encodeRecord } from "../../../src/core/record.ts";
+import { deriveRecordKeys } from "../../../src/projector/record-keys.ts";
+import { signed } from "../../../src/recorder/sign.ts";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import type { Counts, ProcessesAnswer, UsersAnswer, UsersPage } from "../../../src/reader/reader.ts";
 import { append, HOSTILE_IDS, newPrefix, populate, problemIn, project } from "../../unit/http/support.ts";
@@ -306,6 +309,26 @@ describe("scheduled", () => {
       await minute;
     },
   );
+
+  it("with ROLLCALL_RECORD_KEYS only signed records count, and a Worker without it is refused", async () => {
+    const prefix = newPrefix();
+    const keys = keysOf(prefix, 0, 1);
+    const key = "k".repeat(32);
+    const record = (process: string, user: string) =>
+      encodeRecord({ process, seq: 1, ttl: 60_000, connect: [user], sockets: 1 });
+    const { signing } = await deriveRecordKeys([key], prefix);
+    await redis.xadd(keys.records, "*", ...signed(record("real", "alice"), keys.records, signing!));
+    await redis.xadd(keys.records, "*", ...record("forged", "mallory"));
+    const environment = { ...reading(prefix), UPSTASH_REDIS_REST_TOKEN: WRITE_TOKEN, SWEEP_INTERVAL: ONCE };
+    await using worker = await startWorker({ ...environment, ROLLCALL_RECORD_KEYS: `${key},` });
+    expect((await worker.schedule()).status).toBe(200);
+    expect(await redis.hkeys(keys.users)).toEqual(["alice"]);
+    expect(await redis.hget(keys.totals, "rejected")).toBe("1");
+    await using other = await startWorker(environment);
+    expect((await other.schedule()).status).toBe(500);
+    expect(other.logged.join()).toContain("RECORD_KEYS_MISMATCH");
+    for (const line of [...worker.logged, ...other.logged]) expect(line).not.toContain(key);
+  });
 
   it("an idle invocation sends one look per sweep, of two commands", async () => {
     const prefix = newPrefix();

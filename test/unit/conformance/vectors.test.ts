@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { project } from "../../../model/fold.ts";
+import { proofOf } from "../../../model/mac.ts";
 import { emptyProjection, type Projection } from "../../../model/state.ts";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import { slotsOf } from "../../../rig/shard.ts";
@@ -17,6 +18,9 @@ import { play, type RecorderVector } from "../../../scripts/vectors/recorder.ts"
 import { decodeChanges } from "../../../src/core/change.ts";
 import { decodeChangesCursor, decodePageCursor } from "../../../src/core/cursor.ts";
 import { keysOf, type ShardKeys } from "../../../src/core/keys.ts";
+import { textToSign } from "../../../src/core/mac.ts";
+import { deriveRecordKeys, signedSlowly } from "../../../src/projector/record-keys.ts";
+import { signed } from "../../../src/recorder/sign.ts";
 import { shardOf } from "../../../src/core/shard.ts";
 import { project as script } from "../../../src/lua/generated.ts";
 
@@ -27,6 +31,17 @@ const recorders = read("recorder.json") as RecorderVector[];
 const codec = read("codec.json") as {
   shards: { id: string; shards: Record<string, number> }[];
   changes: { id: string; fields: string[]; changes: { at: number }[] }[];
+  signed: {
+    key: string;
+    prefix: string;
+    fingerprint: string;
+    derived: string;
+    pads: string[];
+    records: string;
+    fields: string[];
+    text: string;
+    mac: string;
+  }[];
   tags: { prefix: string; shards: number; tags: string[] }[];
   cursors: {
     pages: { shard: number; scan: string; changes: string; text: string }[];
@@ -37,7 +52,7 @@ const codec = read("codec.json") as {
 /** The slots of the reply, as docs/protocol.md lists them. */
 const SLOTS = [
   "protocol", "now", "due", "more", "folded", "records", "operations", "skipped", "fenced", "rejected", "reaped", "givenBack",
-  "changes", "held", "left", "rebuilt", "holder", "turnLeft",
+  "changes", "held", "left", "rebuilt", "holder", "turnLeft", "listenedLeft",
 ]; // prettier-ignore
 
 let server: RedisServer;
@@ -83,7 +98,17 @@ describe.each(["group", "range"])("fold.json on the script, read by %s", (how) =
     const place = { changes: "-", rejected: "-" };
     for (const call of calls) {
       for (const { id, fields } of call.append) await redis.xadd(keys.records, id, ...fields);
-      const args = [1, call.budget, call.reap ? 1 : 0, call.now, "", how, ""];
+      const args = [
+        1,
+        call.budget,
+        call.reap ? 1 : 0,
+        call.now,
+        "",
+        how,
+        "",
+        "",
+        ...(call.keyArguments ?? []),
+      ];
       const reply = (await redis.eval(script.text, keys.list.length, ...keys.list, ...args)) as unknown[];
       const { due, ...slots } = Object.fromEntries(SLOTS.map((slot, i) => [slot, reply[i]]));
       const { due: wanted, ...expected } = call.reply as { due: number; more: number };
@@ -119,8 +144,9 @@ it("fold.json is what the reference model does", () => {
   for (const { calls } of folds) {
     let state: Projection = emptyProjection();
     let log: FoldVector["calls"][number]["append"] = [];
-    for (const { append, now, reap, budget, after: expected } of calls) {
-      const outcome = project(state, { now, log: [...log, ...append], reap, budget });
+    for (const { append, now, reap, budget, recordKeys, after: expected } of calls) {
+      const proven = recordKeys && proofOf(recordKeys, "vectors", keysOf("vectors", 0, 1).records);
+      const outcome = project(state, { now, log: [...log, ...append], reap, budget, proven });
       log = [...log, ...append].slice(outcome.taken);
       ({ state } = outcome);
       expect((expected as { totals: object }).totals).toMatchObject({
@@ -172,6 +198,19 @@ it("the records of recorder.json are folded, and add up", () => {
       budget: 1e6,
     });
     expect({ name, fenced: result.fenced, setAside }).toEqual({ name, fenced: 0, setAside: [] });
+  }
+});
+
+it("codec.json: what recorders and projectors make of keys", async () => {
+  for (const { key, prefix, fingerprint, derived, pads, records, fields, text, mac } of codec.signed) {
+    expect(await deriveRecordKeys([key], prefix)).toEqual({
+      mac: fingerprint,
+      argument: [fingerprint, ...pads],
+      signing: derived,
+    });
+    expect(textToSign(records, fields)).toBe(text);
+    expect(signed(fields, records, derived)).toEqual([...fields, "mac", mac]);
+    expect(await signedSlowly(fields, records, derived)).toEqual([...fields, "mac", mac]);
   }
 });
 

@@ -3,11 +3,21 @@
  * Method: the pure schedule, with times and replies chosen.
  */
 import { describe, expect, it } from "vitest";
-import { CHECK_FOLDED_MS, FOLD_AFTER_BEAT_MS, TURN_MS } from "../../../src/core/limits.ts";
+import {
+  CHECK_FOLDED_MS,
+  FOLD_AFTER_BEAT_MS,
+  LISTENED_MS,
+  PACE_UNHEARD,
+  TURN_MS,
+} from "../../../src/core/limits.ts";
 import { Pace } from "../../../src/core/pace.ts";
 
 const ME = "web-1";
-const answered = (holder: string, foldedId = "0-0") => ({ holder, foldedId });
+const answered = (holder: string, foldedId = "0-0", listenedLeft = LISTENED_MS) => ({
+  holder,
+  foldedId,
+  listenedLeft,
+});
 
 /** One whose clock is that of Redis, less `behind`. */
 function paceAt(behind: number, every = 20): Pace {
@@ -46,7 +56,7 @@ describe("while another process holds the turn", () => {
   it("a record that was appended during the turn is left to its holder, and checked after a second", () => {
     const pace = paceAt(0);
     pace.answered(answered("other"), ME, 1_001);
-    expect(pace.appended("1000-0", 1_000, { ends: 1_050, folded: "990-0" })).toBe(false);
+    expect(pace.appended("1000-0", 1_000, { ends: 1_050, folded: "990-0", listened: 2_000 })).toBe(false);
     expect(pace.foldAt).toBe(1_000 + CHECK_FOLDED_MS);
     expect(pace.isFolded("999-0")).toBe(false);
     expect(pace.isFolded("1000-0")).toBe(true);
@@ -60,8 +70,48 @@ describe("while another process holds the turn", () => {
   ])("a turn that %s has no holder: we fold at once, and for ourselves from then on", (_, ends) => {
     const pace = paceAt(0);
     pace.answered(answered("other"), ME, 1_001);
-    expect(pace.appended("1000-0", 1_000, { ends, folded: "990-0" })).toBe(true);
+    expect(pace.appended("1000-0", 1_000, { ends, folded: "990-0", listened: 2_000 })).toBe(true);
     expect(pace.state).toBe("alone");
+  });
+});
+
+describe("while no process listens to changes", () => {
+  /** How far apart beats are, ms. */
+  function beats(pace: Pace): number {
+    const first = pace.untilAppend(0);
+    return pace.untilAppend(first) === first ? first : NaN;
+  }
+
+  it("only every second beat is used, by who follows and who holds", () => {
+    for (const holder of ["other", ME]) {
+      const pace = paceAt(0);
+      pace.answered(answered(holder, "0-0", 0), ME, 1_001);
+      expect(beats(pace)).toBe(20 * PACE_UNHEARD);
+      if (holder === ME) expect(pace.foldAt).toBe(1_003);
+      pace.answered(answered(holder, "0-0", 1), ME, 1_004);
+      expect(beats(pace)).toBe(20);
+    }
+  });
+
+  it("the totals read with a record tell, and a time further ahead than can be does not count", () => {
+    const pace = paceAt(0);
+    pace.answered(answered("other"), ME, 1_001);
+    for (const [listened, every] of [
+      [0, 40],
+      [1_000, 40],
+      [1_001, 20],
+      [1_000 + LISTENED_MS, 20],
+      [1_001 + LISTENED_MS, 40],
+    ] as const) {
+      pace.appended("1000-0", 1_000, { ends: 1_050, folded: "990-0", listened });
+      expect(beats(pace), `listened ${listened}`).toBe(every);
+    }
+  });
+
+  it("a pace that is as long as can be stays, so the holder can renew its turn", () => {
+    const pace = paceAt(0, 40);
+    pace.answered(answered("other", "0-0", 0), ME, 1_001);
+    expect(beats(pace)).toBe(40);
   });
 });
 

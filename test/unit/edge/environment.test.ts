@@ -48,6 +48,7 @@ describe("what is set", () => {
       ROLLCALL_ORIGINS: "https://app.example,http://localhost:5173",
       ROLLCALL_COUNTS: "closed",
       ROLLCALL_READ: "auto",
+      ROLLCALL_RECORD_KEYS: ` ${"k".repeat(32)}, unsigned`,
       SWEEP_INTERVAL: "10000",
       SWEEP_REQUESTS: "900",
       UPSTASH_REDIS_REST_URL: "https://name.example",
@@ -66,7 +67,12 @@ describe("what is set", () => {
       origins: ["https://app.example", "http://localhost:5173"],
       counts: "closed",
     });
-    expect(read.projectorOptionsFrom(environment)).toEqual({ prefix: "chat", shards: 8, read: "auto" });
+    expect(read.projectorOptionsFrom(environment)).toEqual({
+      prefix: "chat",
+      shards: 8,
+      read: "auto",
+      recordKeys: ["k".repeat(32), "unsigned"],
+    });
     expect(read.sweepSettingsFrom(environment)).toEqual({ interval: 10_000, requests: 900 });
     expect(read.readCredentialsFrom(environment)).toEqual({ url: "https://name.example", token: "r" });
     expect(read.writeCredentialsFrom(environment)).toEqual({ url: "https://name.example", token: "w" });
@@ -85,6 +91,7 @@ describe("what is set", () => {
         "ROLLCALL_STREAM_LIFE",
         "ROLLCALL_STREAM_REQUESTS",
         "ROLLCALL_READ",
+        "ROLLCALL_RECORD_KEYS",
         "SWEEP_INTERVAL",
         "SWEEP_REQUESTS",
       ];
@@ -126,6 +133,8 @@ describe("what is wrong", () => {
     ["ROLLCALL_ORIGINS", "s3cr3t", read.appOptionsFrom],
     ["ROLLCALL_COUNTS", "s3cr3t", read.appOptionsFrom],
     ["ROLLCALL_READ", "s3cr3t", read.projectorOptionsFrom],
+    ["ROLLCALL_RECORD_KEYS", "s3cr3t", read.projectorOptionsFrom],
+    ["ROLLCALL_RECORD_KEYS", `${"k".repeat(32)},s3cr3t`, read.projectorOptionsFrom],
     ["SWEEP_INTERVAL", "999", read.sweepSettingsFrom],
     ["SWEEP_INTERVAL", "60001", read.sweepSettingsFrom],
     ["SWEEP_INTERVAL", "15s", read.sweepSettingsFrom],
@@ -190,4 +199,5 @@ it("INV-8: code that serves requests does not read write credentials", () => {
   read.listenOptionsFrom(environment);
   expect(seen.has("UPSTASH_REDIS_REST_READONLY_TOKEN")).toBe(true);
   expect(seen.has("UPSTASH_REDIS_REST_TOKEN")).toBe(false);
+  expect(seen.has("ROLLCALL_RECORD_KEYS")).toBe(false);
 });

@@ -5,7 +5,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
-import { RATE_HIGH, RATE_LOW, TURN_MS } from "../../../src/core/limits.ts";
+import { LISTENED_MS, RATE_HIGH, RATE_LOW, TURN_MS, WORK_MAX } from "../../../src/core/limits.ts";
 import { type PipelinedProjector, pipelinedProjectorOver } from "../../../src/projector/projector.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 
@@ -31,8 +31,8 @@ function caller(name: string): PipelinedProjector {
   return pipelinedProjectorOver(ioredisPort(redis), { prefix }, { caller: name, now: () => shard.now });
 }
 
-/** `rate` records a second for half a second, folded by `by` every 20 ms. Resolves with the last answer. */
-async function load(by: PipelinedProjector, rate: number) {
+/** `rate` records a second, `each` operations in one, for half a second, folded by `by` every 20 ms. Resolves with the last answer. */
+async function load(by: PipelinedProjector, rate: number, each = 1) {
   let made = 0;
   let last = await by.projector.step();
   for (let ms = 20; ms <= 500; ms += 20) {
@@ -43,8 +43,8 @@ async function load(by: PipelinedProjector, rate: number) {
         process: "p",
         seq,
         ttl: 60_000,
-        operations: operations(`+u${seq}`),
-        sockets: seq,
+        operations: operations(...Array.from({ length: each }, (_, i) => `+u${seq}-${i}`)),
+        sockets: seq * each,
       });
     }
     last = await by.projector.step();
@@ -60,6 +60,13 @@ it("one caller gets the turn at a high rate, and the others learn which", async 
   expect(await load(caller("a"), 2 * RATE_HIGH)).toMatchObject({ holder: "a", turnLeft: TURN_MS });
   shard.now += 30;
   expect(await caller("b").projector.step()).toMatchObject({ holder: "a", turnLeft: TURN_MS - 30 });
+});
+
+it("several operations in a record count, so gathering them does not end the turn, but a few full records do not start one", async () => {
+  const a = caller("a");
+  await load(a, 2 * RATE_HIGH, 4);
+  expect(await load(a, (RATE_LOW * 2) / 3, 4)).toMatchObject({ holder: "a" });
+  expect(await load(a, RATE_LOW / WORK_MAX - 4, 100)).toMatchObject({ holder: "" });
 });
 
 it("the turn of a holder that is gone ends in time, and the next caller gets it", async () => {
@@ -79,7 +86,7 @@ it("the turn is kept down to the low water, and given back below", async () => {
 it("a caller that closes gives the turn back at once", async () => {
   const a = caller("a");
   await load(a, 2 * RATE_HIGH);
-  const step = { reap: true, check: false, last: true };
+  const step = { reap: true, check: false, says: "last" as const };
   const [, sha, ...rest] = a.command(0, step);
   expect(await a.settle(0, (await shard.redis.call("EVALSHA", sha, ...rest)) as never, step)).toMatchObject({
     holder: "",
@@ -108,4 +115,23 @@ it("the outcome is the same with turns and without", async () => {
     sockets: String(seq),
     records: String(seq),
   });
+});
+
+it("a caller that listens is remembered for a while, by the clock of Redis, and every caller learns of it", async () => {
+  const [a, b] = [caller("a"), caller("b")];
+  const says = (is: "listens" | "") => a.call(0, { reap: true, check: false, says: is });
+  expect(await says("")).toMatchObject({ listenedLeft: 0 });
+  expect(await says("listens")).toMatchObject({ listenedLeft: LISTENED_MS });
+  shard.now += 1_000;
+  expect(await b.projector.step()).toMatchObject({ listenedLeft: LISTENED_MS - 1_000 });
+  // Noted again only when half of it is over: it is one field more to write.
+  expect(await says("listens")).toMatchObject({ listenedLeft: LISTENED_MS - 1_000 });
+  shard.now += LISTENED_MS / 2;
+  expect(await says("listens")).toMatchObject({ listenedLeft: LISTENED_MS });
+  shard.now += LISTENED_MS;
+  expect(await b.projector.step()).toMatchObject({ listenedLeft: 0 });
+  // The clock went back: what was noted is further ahead than can be.
+  expect(await says("listens")).toMatchObject({ listenedLeft: LISTENED_MS });
+  shard.now -= 1_000;
+  expect(await b.projector.step()).toMatchObject({ listenedLeft: 0 });
 });

@@ -44,6 +44,21 @@ async function start(options: Partial<PresenceOptions> = {}) {
   return { io, url, presence, logged };
 }
 
+/** Until when somebody is known to listen, ms. */
+const listened = async () => Number(await redis.hget("{presence}:totals", "listened"));
+
+it("the projection knows that somebody listens, since nobody else needs changes soon", async () => {
+  const { presence } = await start();
+  await presence.ready;
+  await until(
+    "two heartbeats have been folded",
+    async () => Number(await redis.hget("{presence}:totals", "records")) > 2,
+  );
+  expect(await listened()).toBe(0);
+  presence.on("online", () => {});
+  await until("it is noted", async () => (await listened()) > 0);
+});
+
 async function come(url: string, user: string) {
   const client = await connect(url, user);
   open.push(async () => client.disconnect());

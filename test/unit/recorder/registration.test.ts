@@ -22,7 +22,7 @@ const live = (seq: number) => `live ${seq} 0 0 0 1 0`;
 it("reads how far the log is folded before the state, so that a fold in between makes no process look lost", () => {
   const keys = keysOf("p", 0, 1);
   expect(registrationCommands(keys, "p1")).toEqual([
-    ["HMGET", keys.totals, "folded", "shards"],
+    ["HMGET", keys.totals, "folded", "shards", "mac"],
     ["HMGET", keys.states, "p1"],
   ]);
 });
@@ -97,7 +97,7 @@ it("a record of an earlier incarnation proves nothing about this one", () => {
 
 it("an invalid reply decides nothing", () => {
   const seen = new Watch().see([new ReplyError("ERR"), [null]], { process: "p1", seq: 2, id: "5-0" });
-  expect(seen).toEqual({ registration: { is: "unread" }, shards: null });
+  expect(seen).toEqual({ registration: { is: "unread" }, shards: null, mac: "" });
 });
 
 describe("a glance at the state alone", () => {

@@ -4,6 +4,7 @@
  */
 import { MAC_MUTANTS } from "./mac.ts";
 import { READER_MUTANTS } from "./reader.ts";
+import { REDIS_MUTANTS } from "./redis.ts";
 
 export interface Edit {
   readonly file: string;
@@ -630,6 +631,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   ...MAC_MUTANTS,
   ...READER_MUTANTS,
+  ...REDIS_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",
     "INV-13",

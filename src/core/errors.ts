@@ -12,6 +12,8 @@ export const PRESENCE_ERROR_CODES = [
   "LIMIT_EXCEEDED",
   /** Redis did not answer, or answered with an error that is not about Rollcall's data. A retry may help. */
   "REDIS_UNAVAILABLE",
+  /** This Redis lacks commands that Rollcall needs; the message names its version and the one needed. */
+  "REDIS_TOO_OLD",
   /** One of Rollcall's keys holds another type, written by something else. */
   "REDIS_TYPE",
   /** The Redis user of this connection may not run a required command; the message names it. */
@@ -61,9 +63,14 @@ const LASTING: ReadonlySet<PresenceErrorCode> = new Set([
   "REDIS_TYPE",
 ]);
 
-/** Whether a retry is useless until something has been changed. (After SHARDS_MISMATCH nothing is retried at all.) */
+/** Whether a retry is useless until something has been changed. (After what is final nothing is retried at all.) */
 export function isLasting({ code }: PresenceError): boolean {
   return LASTING.has(code);
+}
+
+/** Whether waiting does not help: what is not running yet ends with such an error. */
+export function isFinal({ code }: PresenceError): boolean {
+  return code === "SHARDS_MISMATCH" || code === "REDIS_TOO_OLD" || code === "OPTIONS_INVALID";
 }
 
 /** `error` if it is a PresenceError; anything else is a bug in Rollcall, and becomes INTERNAL. */

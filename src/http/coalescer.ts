@@ -165,10 +165,15 @@ function isOwn(error: unknown): boolean {
   const { status } = error as { readonly status?: unknown };
   if (typeof status === "number") return status < 500;
   if (!(error instanceof PresenceError)) return false;
-  return OWN.includes(error.code);
+  return OWN.has(error.code);
 }
 
-const OWN: readonly string[] = ["CURSOR_INVALID", "USER_INVALID", "OPTIONS_INVALID", "LIMIT_EXCEEDED"];
+const OWN: ReadonlySet<string> = new Set([
+  "CURSOR_INVALID",
+  "USER_INVALID",
+  "OPTIONS_INVALID",
+  "LIMIT_EXCEEDED",
+]);
 
 /** A failure without its cause. The caller whose request failed gets, and logs, the whole one. */
 function lean(error: unknown): PresenceError {

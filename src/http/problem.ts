@@ -59,6 +59,10 @@ export const PROBLEM_CODES = [
   "REPLY_INVALID",
   /** 500: another process runs an incompatible version. */
   "VERSION_MISMATCH",
+  /** 500: the Redis user or token may not run a command that a reader needs. */
+  "PERMISSION",
+  /** 500: this Redis lacks commands that are needed. */
+  "REDIS_TOO_OLD",
   /** 500: a bug. */
   "INTERNAL",
   /** 503: Redis did not answer in time, or with an error. */
@@ -201,7 +205,9 @@ export function problemOf(error: unknown): Problem {
       code === "REDIS_TYPE" ||
       code === "SHARDS_MISMATCH" ||
       code === "REPLY_INVALID" ||
-      code === "VERSION_MISMATCH"
+      code === "VERSION_MISMATCH" ||
+      code === "PERMISSION" ||
+      code === "REDIS_TOO_OLD"
     ) {
       return new Problem(500, code, "the projection cannot be read; the server's log says why", {
         cause: error,

@@ -5,7 +5,7 @@
  * wakes does the work, and the others find nothing left.
  */
 import { pauseAfter } from "../core/backoff.ts";
-import { isLasting, orInternal, PresenceError, type PresenceErrorCode } from "../core/errors.ts";
+import { isFinal, isLasting, orInternal, PresenceError, type PresenceErrorCode } from "../core/errors.ts";
 import { keysOf } from "../core/keys.ts";
 import { SILENCE_MS, SOONEST_MS } from "../core/limits.ts";
 import { Schedule, waitUntil } from "../core/schedule.ts";
@@ -108,8 +108,8 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
       } catch (error) {
         if (signal.aborted) return;
         const failure = withUser(orInternal(error), connection.user);
-        const isOther = failure.code === "SHARDS_MISMATCH" || failure.code === "RECORD_KEYS_MISMATCH";
-        if (isOther || (!hasWorked && isLasting(failure))) throw failure;
+        const isOver = isFinal(failure) || failure.code === "RECORD_KEYS_MISMATCH";
+        if (isOver || (!hasWorked && isLasting(failure))) throw failure;
         if (failure.code !== state) {
           logger.warn(`shard ${shard}: cannot project: ${failure.message}`);
           if (state !== undefined && isLasting(failure)) failures = 0;

@@ -4,7 +4,7 @@
  * reported and retried here, and never delay appending.
  */
 import { backoff, pauseAfter } from "../core/backoff.ts";
-import { isLasting, orInternal, type PresenceErrorCode } from "../core/errors.ts";
+import { isFinal, isLasting, orInternal, type PresenceErrorCode } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
 import { HOLD_MS, LISTENED_MS, SPREAD_MS, SPREAD_PART, UNFOLDED_MAX } from "../core/limits.ts";
 import { Pace } from "../core/pace.ts";
@@ -267,7 +267,7 @@ export class ShardProjecting {
   #failed(error: unknown): void {
     const { context, shard, runtime } = this.#own;
     const failure = withUser(orInternal(error), context.connection.user);
-    if (failure.code === "SHARDS_MISMATCH") throw failure;
+    if (isFinal(failure)) throw failure;
     const lasts = isLasting(failure);
     if (failure.code !== this.#state) {
       const still = lasts ? "; records are still appended" : "";

@@ -4,7 +4,7 @@
  */
 import { hostname } from "node:os";
 import { pauseAfter } from "../core/backoff.ts";
-import { isLasting, orInternal, type PresenceError, type PresenceErrorCode } from "../core/errors.ts";
+import { isFinal, isLasting, orInternal, type PresenceError, type PresenceErrorCode } from "../core/errors.ts";
 import { type Departure, Journal } from "../core/journal.ts";
 import { keysOf } from "../core/keys.ts";
 import { HOST_LENGTH_MAX } from "../core/limits.ts";
@@ -196,7 +196,7 @@ export class ShardRecorder {
   #failed(error: unknown): PresenceError {
     const failure = withUser(orInternal(error), this.#context.connection.user);
     const isKeys = failure.code === "RECORD_KEYS_MISMATCH" && !this.#isStarted;
-    if (failure.code === "SHARDS_MISMATCH" || isKeys) {
+    if (isFinal(failure) || isKeys) {
       this.#context.onError(failure);
       throw failure;
     }

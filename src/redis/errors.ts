@@ -3,6 +3,34 @@ import { recordKeysMismatch } from "../core/mac.ts";
 import { ReplyError } from "./port.ts";
 
 const THE_USER = "the Redis user of this connection";
+/** What an error says that means: not this server, or not now. Whoever gets it connects anew. */
+const ELSEWHERE_MEANS: Readonly<Record<string, string>> = {
+  READONLY: "it is a replica, perhaps since a failover; Rollcall connects anew to find the primary",
+  LOADING: "it is loading its data",
+  MASTERDOWN: "it is a replica that has lost its primary",
+  CLUSTERDOWN: "slots of the Cluster have no master",
+  UNBLOCKED: "it has just become a replica",
+  TRYAGAIN: "slots of the Cluster are being moved",
+  MOVED: "slots of the Cluster have been moved to a node that cannot be reached",
+  ASK: "slots of the Cluster are being moved",
+};
+/** At the beginning; inside of a script Redis 6.2 puts a dash before it; ioredis quotes the last one of too many. */
+const ELSEWHERE = new RegExp(`(?:^|-|ReplyError: |Last error: )(${Object.keys(ELSEWHERE_MEANS).join("|")}) `);
+
+/** Whether an error, or its cause, says that another server is responsible, so that connecting anew helps. */
+export function isElsewhere(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ELSEWHERE.test(error.message) || isElsewhere(error.cause);
+}
+
+/**
+ * Whether a transaction was discarded before it ran. A Redis that is full (`maxmemory`, noeviction) queues nothing, not even
+ * reads, and still answers them one by one.
+ */
+export function isDiscarded(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return /EXECABORT|^OOM /.test(error.message) || isDiscarded(error.cause);
+}
 
 /**
  * The PresenceError for an error of a Redis client. Its message is written here: clients put whole commands, and so user
@@ -71,6 +99,16 @@ export function redisError(error: unknown): PresenceError {
     return new PresenceError("REDIS_TYPE", "one of Rollcall's keys holds another type: rename or delete it", {
       cause: error,
     });
+  }
+  const elsewhere = ELSEWHERE.exec(text)?.[1];
+  if (elsewhere !== undefined) {
+    return new PresenceError(
+      "REDIS_UNAVAILABLE",
+      `Redis answered ${elsewhere}: ${ELSEWHERE_MEANS[elsewhere]!}`,
+      {
+        cause: error,
+      },
+    );
   }
   const said = error instanceof ReplyError || /^[A-Z]{3,} /.test(text) ? text.split(" ", 1)[0] : undefined;
   return new PresenceError(

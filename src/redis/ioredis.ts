@@ -4,7 +4,7 @@
  * Clients are recognised by their shape. An application may use another version or copy of ioredis than the one installed
  * here, so its classes and types cannot be named.
  */
-import { answerOf, redisError } from "./errors.ts";
+import { answerOf, isDiscarded, redisError } from "./errors.ts";
 import { type Command, type PipelinePort, type ReadPort, type Reply, ReplyError } from "./port.ts";
 
 /** An ioredis client or Cluster of any version from 5.4 on, as an application passes it. Only `duplicate` is called. */
@@ -24,12 +24,14 @@ export interface IoRedis {
   pipeline(): Batch;
   /** The same, as a transaction. */
   multi(): Batch;
-  on(event: "ready" | "close" | "end" | "error", listener: () => void): unknown;
+  on(event: "ready" | "close" | "end", listener: () => void): unknown;
+  on(event: "error" | "node error", listener: (error: unknown) => void): unknown;
   on(event: "-node", listener: (node: object) => void): unknown;
   /** Only a Cluster has it: its connections. */
   nodes?(role: "all" | "master"): readonly Pick<IoRedis, "call" | "connect" | "status">[];
   connect(): Promise<void>;
-  disconnect(): void;
+  /** `true`: and connect anew. */
+  disconnect(reconnect?: boolean): void;
 }
 
 interface Batch {
@@ -64,19 +66,19 @@ function toReplies(results: Results): (Reply | ReplyError)[] {
 }
 
 export function ioredisPort(client: IoRedis): ReadPort & PipelinePort {
+  const run = async (batch: Batch, commands: readonly Command[]) => {
+    for (const [name, ...args] of commands) batch.call(name, ...args);
+    return toReplies(await answerOf(() => batch.exec()));
+  };
   return {
-    async read(commands) {
-      const transaction = client.multi();
-      for (const [name, ...args] of commands) transaction.call(name, ...args);
-      return toReplies(await answerOf(() => transaction.exec()));
-    },
+    read: (commands) =>
+      run(client.multi(), commands).catch((error: unknown) => {
+        if (!isDiscarded(error)) throw error;
+        return run(client.pipeline(), commands);
+      }),
     async call([name, ...args]: Command) {
       return toResp2(await answerOf(() => client.call(name, ...args)));
     },
-    async pipeline(commands) {
-      const pipeline = client.pipeline();
-      for (const [name, ...args] of commands) pipeline.call(name, ...args);
-      return toReplies(await answerOf(() => pipeline.exec()));
-    },
+    pipeline: (commands) => run(client.pipeline(), commands),
   };
 }

@@ -1,25 +1,13 @@
 /**
- * The ports over @upstash/redis: HTTP, so no blocking reads. It works in every runtime.
- *
- * Create the client with
- * - `automaticDeserialization: false`: otherwise it turns user ids into numbers and booleans;
- * - `responseEncoding: false`: its base64 decoding strips a leading U+FEFF from a user id;
- * - a timeout as a function, `signal: () => AbortSignal.timeout(ms)`: there is none by default, and when a plain signal
- *   fires, the client returns `null` as the answer.
+ * The ports over @upstash/redis: HTTP, so no blocking reads. It works in every runtime, whatever the client's options: requests
+ * are sent as they are, past the client's command classes (upstash-settings.ts says why).
  */
-import type { Redis } from "@upstash/redis";
-import { answerOf } from "./errors.ts";
-import {
-  type Command,
-  type ReadCommand,
-  type ReadPort,
-  type Reply,
-  ReplyError,
-  type ScriptCall,
-  type WritePort,
-} from "./port.ts";
+import { PresenceError } from "../core/errors.ts";
+import { answerOf, isDiscarded, redisError } from "./errors.ts";
+import { type Command, type ReadPort, type Reply, ReplyError, type WritePort } from "./port.ts";
+import { type Send, senderOf } from "./upstash-settings.ts";
 
-/** A client of @upstash/redis, version 1.35.3 or later, from any of its entry points. Recognised by its shape. */
+/** A client of @upstash/redis from any of its entry points, or of a package built on it. Recognised by its shape. */
 export interface UpstashClient {
   exec(...args: never[]): Promise<unknown>;
   multi(): object;
@@ -31,98 +19,53 @@ export function isUpstash(redis: unknown): redis is UpstashClient {
   return typeof redis === "object" && redis !== null && "exec" in redis && !("duplicate" in redis);
 }
 
-type Pipeline = ReturnType<Redis["multi"]>;
-
-/** The client cannot put a raw command into a pipeline, so each read command is written out. */
-function add(pipeline: Pipeline, command: ReadCommand): void {
-  switch (command[0]) {
-    case "HMGET": {
-      const [, key, ...fields] = command;
-      pipeline.hmget(key, ...fields);
-      break;
-    }
-    case "GET":
-      pipeline.get(command[1]);
-      break;
-    case "PTTL":
-      pipeline.pttl(command[1]);
-      break;
-    case "HSCAN":
-      pipeline.hscan(command[1], command[2], { count: Number(command[4]) });
-      break;
-    case "ZMSCORE": {
-      const [, key, ...members] = command;
-      pipeline.zmscore(key, members);
-      break;
-    }
-    case "ZCOUNT":
-      pipeline.zcount(command[1], command[2], command[3]);
-      break;
-    case "ZRANGE":
-      pipeline.zrange(command[1], command[2] as "-inf", command[3] as "+inf", {
-        byScore: true,
-        offset: Number(command[6]),
-        count: Number(command[7]),
-        withScores: true,
-      });
-      break;
-    case "XLEN":
-      pipeline.xlen(command[1]);
-      break;
-    case "XREVRANGE":
-      pipeline.xrevrange(command[1], command[2], command[3], Number(command[5]));
-      break;
-    case "XRANGE":
-      pipeline.xrange(command[1], command[2], command[3], Number(command[5]));
-      break;
-    default:
-      command satisfies never;
-  }
+interface Result {
+  readonly result?: Reply;
+  readonly error?: string;
 }
 
-function toReplies(results: unknown): (Reply | ReplyError)[] {
-  return (results as { result?: Reply; error?: string }[]).map(({ result, error }) =>
-    error === undefined ? (result ?? null) : new ReplyError(error),
-  );
+/** What the REST API answers is not checked here: like every reply, it is where it is decoded. */
+function toReply({ result, error }: Result): Reply | ReplyError {
+  return error === undefined ? (result ?? null) : new ReplyError(error);
 }
 
+async function sendAll(
+  send: Send,
+  path: string,
+  commands: readonly Command[],
+): Promise<(Reply | ReplyError)[]> {
+  const body = commands.map((command) => [...command]);
+  const results = await answerOf(() => send({ path: [path], body }));
+  if (!Array.isArray(results)) throw replyInvalid(path);
+  return (results as Result[]).map(toReply);
+}
+
+function replyInvalid(path: string): PresenceError {
+  return new PresenceError("REPLY_INVALID", `the REST API answered ${path} with something other than a list`);
+}
+
+/** Throws PresenceError OPTIONS_INVALID. */
 export function upstashReadPort(client: UpstashClient): ReadPort {
-  const redis = client as Redis;
+  const send = senderOf(client);
   return {
-    async read(commands) {
-      const transaction = redis.multi();
-      for (const command of commands) add(transaction, command);
-      return toReplies(await answerOf(() => transaction.exec({ keepErrors: true })));
-    },
+    read: (commands) =>
+      sendAll(send, "multi-exec", commands).catch((error: unknown) => {
+        if (!isDiscarded(error)) throw error;
+        return sendAll(send, "pipeline", commands);
+      }),
   };
 }
 
+/** Throws PresenceError OPTIONS_INVALID. */
 export function upstashWritePort(client: UpstashClient): WritePort {
-  const redis = client as Redis;
+  const send = senderOf(client);
   return {
-    async call(command: Command) {
-      return answerOf(() => redis.exec<Reply>([...command]));
+    async call(command) {
+      const answer = await answerOf(() => send({ body: [...command] }));
+      const reply = toReply(answer as Result);
+      if (reply instanceof ReplyError) throw redisError(reply);
+      return reply;
     },
-    async pipeline(commands) {
-      const pipeline = redis.pipeline();
-      // A sweep sends the same call hundreds of times; it is split into keys and arguments once.
-      let call: ScriptCall | undefined;
-      let keys: string[] = [];
-      let args: string[] = [];
-      for (const command of commands) {
-        if (command[0] !== "EVALSHA") {
-          add(pipeline, command);
-          continue;
-        }
-        if (command !== call) {
-          call = command;
-          const first = 3 + Number(call[2]);
-          keys = call.slice(3, first);
-          args = call.slice(first);
-        }
-        pipeline.evalsha(command[1], keys, args);
-      }
-      return toReplies(await answerOf(() => pipeline.exec({ keepErrors: true })));
-    },
+    pipeline: (commands) => sendAll(send, "pipeline", commands),
   };
 }

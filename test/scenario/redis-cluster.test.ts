@@ -164,6 +164,68 @@ it("a slot that is moved while clients come and go costs nothing", async () => {
   stayed(present());
 });
 
+it("a master that is demoted with its connections kept, in agreement and by force, costs nothing", async () => {
+  await start();
+  await start();
+  await come(names(0, 30));
+  await agrees();
+  const master = await masterOf(2);
+  const replica = cluster.replicas[cluster.masters.indexOf(master)]!;
+  const isMaster = async ({ redis }: ClusterNode) =>
+    String(await redis.call("INFO", "replication")).includes("role:master");
+  await replica.redis.call("CLUSTER", "FAILOVER");
+  go(names(0, 5));
+  await come(names(30, 40));
+  await until(
+    "the replica is the master",
+    async () => (await isMaster(replica)) && !(await isMaster(master)),
+  );
+  await agrees();
+  // Back, without asking the others.
+  await until("the old master is in step", async () =>
+    String(await master.redis.call("INFO", "replication")).includes("master_link_status:up"),
+  );
+  await master.redis.call("CLUSTER", "FAILOVER", "TAKEOVER");
+  go(names(5, 10));
+  await come(names(40, 50));
+  await until(
+    "the old master is the master",
+    async () => (await isMaster(master)) && !(await isMaster(replica)),
+  );
+  await agrees();
+  stayed(present());
+});
+
+it("is ready while one of the nodes it is told to begin with is dead", async () => {
+  const some = new Cluster([{ host: "127.0.0.1", port: 1 }, ...cluster.nodes.slice(1)], {
+    lazyConnect: true,
+  });
+  for (let i = 0; i < 5; i++) {
+    const node = await startNode({ redis: some, prefix, shards: SHARDS });
+    nodes.push(node);
+    expect(node.errors).toEqual([]);
+  }
+});
+
+/** `CLUSTER_STARTS=100` reports how long they take. */
+it("many starts in a row are ready without an error", async () => {
+  const starts = Number(process.env["CLUSTER_STARTS"] ?? 10);
+  const times: number[] = [];
+  for (let i = 0; i < starts; i++) {
+    const began = performance.now();
+    const node = await startNode({ redis: client, prefix, shards: SHARDS });
+    times.push(performance.now() - began);
+    expect(node.errors).toEqual([]);
+    await node.close();
+  }
+  times.sort((a, b) => a - b);
+  const at = (share: number) =>
+    times[Math.min(times.length - 1, Math.floor(times.length * share))]!.toFixed(0);
+  if (starts > 10)
+    process.stdout.write(`${starts} starts: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, longest ${at(1)} ms\n`);
+  expect(times).toHaveLength(starts);
+});
+
 it("a master that is killed is replaced by its replica, and all is exact again", async () => {
   await start();
   await start();

@@ -50,6 +50,8 @@ export interface RedisServerOptions {
   readonly port?: number;
   /** Additional arguments for redis-server, such as `["--maxmemory", "64mb"]`. They must not change its address or authentication. */
   readonly args?: readonly string[];
+  /** A configuration file, which the arguments override. A Sentinel needs one, and writes to it. */
+  readonly config?: string;
   /** When it fires, starting is cancelled, or the running server is stopped. */
   readonly signal?: AbortSignal;
 }
@@ -60,11 +62,12 @@ export interface RedisServerOptions {
  * message ends with its log); with the signal's reason when the signal fires.
  */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
-  const { port, args = [], signal } = options;
+  const { port, config, args = [], signal } = options;
   signal?.throwIfAborted();
+  const given: Given = { config: config === undefined ? [] : [config], args };
   const binary = await findRedisBinary();
   for (let attempt = 1; ; attempt++) {
-    const launched = await launch(binary, port ?? (await freePort()), args, signal);
+    const launched = await launch(binary, port ?? (await freePort()), given, signal);
     if (typeof launched !== "string") return launched;
     // Another process may take the port between the check and the bind. Only then does another port help.
     const taken = /Address already in use/i.test(launched);
@@ -99,17 +102,23 @@ export async function provideRedis(
   }
 }
 
+interface Given {
+  /** Comes first on the command line, if there is one. */
+  readonly config: readonly string[];
+  readonly args: readonly string[];
+}
+
 /** One attempt. Resolves with the running server, or with the log of one that exited before it listened. */
 async function launch(
   binary: RedisBinary,
   port: number,
-  args: readonly string[],
+  given: Given,
   signal: AbortSignal | undefined,
 ): Promise<RedisServer | string> {
   const directory = await mkdtemp(join(tmpdir(), "rollcall-redis-"));
   const removeDirectory = () => rm(directory, { recursive: true, force: true });
   const logPath = join(directory, "redis.log");
-  const spawned = await spawnServer(binary, port, args, directory, logPath).catch(async (error: unknown) => {
+  const spawned = await spawnServer(binary, port, given, directory, logPath).catch(async (error: unknown) => {
     await removeDirectory();
     throw new LocalRedisError(`${binary.path} cannot be run: ${String(error)}`, { cause: error });
   });
@@ -148,7 +157,7 @@ interface Spawned {
 async function spawnServer(
   binary: RedisBinary,
   port: number,
-  args: readonly string[],
+  given: Given,
   directory: string,
   logPath: string,
 ): Promise<Spawned> {
@@ -157,7 +166,7 @@ async function spawnServer(
   // Redis logs to stdout by default, so one file holds its log and its errors about arguments.
   const log = await open(logPath, "a");
   try {
-    const child = spawn(binary.path, [...flags, ...args], {
+    const child = spawn(binary.path, [...given.config, ...flags, ...given.args], {
       cwd: directory,
       env: { ...process.env, ...binary.env },
       stdio: ["ignore", log.fd, log.fd],

@@ -9,11 +9,6 @@ export interface RecorderContext {
   readonly options: ResolvedRecorderOptions;
   /** `io.engine.clientsCount`. */
   readonly connections: () => number;
-  /**
-   * Called once per heartbeat: compares the sockets counted with those open, and corrects through connect() and disconnect().
-   * Must not throw.
-   */
-  readonly compare?: (() => void) | undefined;
   /** Called once when appending or projecting begins to fail, and for bugs (INTERNAL). Must not throw. */
   readonly onError: (error: PresenceError) => void;
   /** For the simulation. */

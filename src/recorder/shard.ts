@@ -38,8 +38,6 @@ export class ShardRecorder {
   #saidBye = false;
   /** Until when operations gather, ms of the runtime: a part of `linger`, or the next beat. */
   #leaveAt = 0;
-  /** When to compare the sockets counted with those open; one shard does it for all. */
-  #compareAt: Moment;
 
   constructor(
     shard: number,
@@ -55,8 +53,6 @@ export class ShardRecorder {
     this.#context = context;
     this.#runtime = runtime;
     this.#newId = newId;
-    const compares = shard === 0 && context.compare !== undefined;
-    this.#compareAt = compares ? runtime.now() + options.heartbeat : "never";
     this.#sleeper = new Sleeper(runtime);
     this.#projecting = new ShardProjecting({
       shard, keys, context, runtime, projector, signal,
@@ -120,12 +116,11 @@ export class ShardRecorder {
     let failures = 0;
     while (!this.#abort.signal.aborted) {
       const now = this.#runtime.now();
-      this.#compare(now);
       const sendAt = earlier(this.#appendAt, this.#sender.heartbeatAt);
       if (record === undefined && !hasCome(sendAt, now) && !this.#closing) {
         const projectAt = this.#projecting.next;
         if (hasCome(projectAt, now)) await this.#projecting.project();
-        else await this.#sleeper.sleep(waitUntil(earlier(earlier(sendAt, projectAt), this.#compareAt), now));
+        else await this.#sleeper.sleep(waitUntil(earlier(sendAt, projectAt), now));
         continue;
       }
       try {
@@ -148,14 +143,6 @@ export class ShardRecorder {
         await this.#sleeper.pause(pause, this.#abort.signal);
       }
     }
-  }
-
-  /** Once per heartbeat, and before its record is made. */
-  #compare(now: number): void {
-    const { compare, options } = this.#context;
-    if (this.#closing || !hasCome(this.#compareAt, now)) return;
-    this.#compareAt = now + options.heartbeat;
-    compare?.();
   }
 
   /** Throws SHARDS_MISMATCH, which a retry cannot fix. */

@@ -35,6 +35,8 @@ const TURN = "test/unit/recorder/turn.test.ts";
 const PACE = "test/unit/core/pace.test.ts";
 const REGISTRATION = "test/unit/recorder/registration.test.ts";
 const SOCKET_IO = "test/unit/recorder/socket-io.test.ts";
+const ATTACH = "test/unit/recorder/sockets/attach.test.ts";
+const HISTORIES = "test/unit/recorder/sockets/histories.test.ts";
 const SWEEP = "test/unit/projector/sweep.test.ts";
 const FOLLOW = "test/unit/follow/random.test.ts";
 const VERIFY = "test/unit/projector/verify.test.ts";
@@ -545,7 +547,57 @@ export const MUTANTS: readonly Mutant[] = [
     "sockets-are-not-compared",
     "INV-3",
     [SOCKET_IO],
-    ["src/recorder/socket-io.ts", `      went(socket, "disconnect");\n`, ""],
+    ["src/recorder/socket-io.ts", "      went(socket, silentDepartureOf(socket));\n", ""],
+  ),
+  mutant(
+    "a-socket-with-a-closed-connection-is-open",
+    "INV-3",
+    [ATTACH],
+    ["src/recorder/sockets/level.ts", ` && conn.readyState !== "closed"`, ` && conn.readyState !== ""`],
+  ),
+  mutant(
+    "a-goodbye-is-heard-last",
+    "INV-3",
+    [ATTACH],
+    [
+      "src/recorder/socket-io.ts",
+      `    tracked.add(socket);\n    socket.prependListener(`,
+      "    tracked.add(socket);\n    socket.on(",
+    ],
+  ),
+  mutant(
+    "what-has-gone-comes-back",
+    "INV-3",
+    [ATTACH],
+    ["src/recorder/sockets/tracked.ts", "    this.#gone.add(socket);\n", ""],
+  ),
+  mutant(
+    "an-unheard-goodbye-is-a-drop",
+    "INV-3",
+    [SOCKET_IO],
+    ["src/recorder/sockets/level.ts", `conn.readyState === "open" ?`, `conn.readyState === "" ?`],
+  ),
+  mutant(
+    "a-comparison-takes-one-turn",
+    "INV-3",
+    [ATTACH],
+    ["src/recorder/socket-io.ts", "const SLICE = 1_000;", "const SLICE = 1_000_000;"],
+  ),
+  mutant(
+    "a-user-function-is-waited-for-without-end",
+    "INV-3",
+    [ATTACH],
+    ["src/recorder/sockets/users.ts", "if (at > overdue) return;", "if (at >= overdue - USER_MS) return;"],
+  ),
+  mutant(
+    "removed-namespaces-are-held",
+    "INV-9",
+    [HISTORIES],
+    [
+      "src/recorder/sockets/namespaces.ts",
+      "  readonly #judged = new WeakMap<Namespace, boolean>();",
+      "  readonly #judged = new Map<Namespace, boolean>();",
+    ],
   ),
   mutant(
     "two-presences-count-twice",
@@ -557,11 +609,7 @@ export const MUTANTS: readonly Mutant[] = [
     "missed-sockets-are-not-counted",
     "INV-3",
     [SOCKET_IO],
-    [
-      "src/recorder/socket-io.ts",
-      "      for (const socket of namespace.sockets.values()) onSocket(socket);\n      // Socket.IO",
-      "      // Socket.IO",
-    ],
+    ["src/recorder/socket-io.ts", "        if (!tracked.has(socket)) found(socket);\n", ""],
   ),
   mutant(
     "the-first-loss-counts",
@@ -576,15 +624,18 @@ export const MUTANTS: readonly Mutant[] = [
     ["src/core/schedule.ts", "    return this.#holdLeft(now) === 0;\n", "    return now >= 0;\n"],
   ),
   mutant(
-    "disconnect-handler-after-the-await",
+    "a-socket-is-listened-to-once-its-user-is-known",
     "INV-3",
     [SOCKET_IO],
-    ["src/recorder/socket-io.ts", " || !isOpen(socket)", ""],
-    ["src/recorder/socket-io.ts", `    socket.on("disconnect", onDisconnect);\n`, ""],
     [
       "src/recorder/socket-io.ts",
-      "    tracked.set(socket, valid);\n    connect(valid);\n",
-      `    tracked.set(socket, valid);\n    socket.on("disconnect", onDisconnect);\n    connect(valid);\n`,
+      `    tracked.add(socket);\n    socket.prependListener("disconnecting", onDisconnecting);\n`,
+      "    tracked.add(socket);\n",
+    ],
+    [
+      "src/recorder/socket-io.ts",
+      `    if (isOpen(socket)) tracked.settle(socket, id, "leave");`,
+      `    socket.prependListener("disconnecting", onDisconnecting);\n    tracked.settle(socket, id, "leave");`,
     ],
   ),
   mutant(

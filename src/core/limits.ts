@@ -91,6 +91,9 @@ export const FOLD_AFTER_BEAT_MS = 3;
 /** How long after a record a process checks that some process has folded it, ms. */
 export const CHECK_FOLDED_MS = 1_000;
 
+/** How long the promise of the `user` function may take before its socket is counted as anonymous, ms. */
+export const USER_MS = 30_000;
+
 // What everything that opens a prefix must agree on.
 
 export const PREFIX = "presence";

@@ -7,6 +7,8 @@ import { utf8Length } from "./utf8.ts";
  * well-formed Unicode. Two ids that differ only in lone surrogates would be the same id in Redis, so both are refused.
  */
 function userProblem(user: unknown): string | null {
+  if (typeof user === "number" || typeof user === "bigint")
+    return `a user id must be a string, got a ${typeof user}: pass String(id)`;
   if (typeof user !== "string")
     return `a user id must be a string, got ${user === null ? "null" : typeof user}`;
   if (user === "") return "a user id must not be empty; use null for an anonymous socket";

@@ -13,9 +13,9 @@ export interface PresenceOptions extends RecorderOptions {
    */
   readonly redis: RedisInput;
   /**
-   * Returns the id of the user a socket belongs to, 1 to 256 bytes; null for an anonymous socket. May be async: the socket
-   * is counted once it is known. When it throws, the socket is counted as anonymous and `error` is emitted
-   * (USER_FUNCTION_FAILED).
+   * Returns the id of the user a socket belongs to, 1 to 256 bytes; null or undefined for an anonymous socket. Asked when the
+   * application's `connection` listeners have run. May be async: the socket is counted once it is known, and as anonymous after
+   * 30 s. When it throws, the socket is counted as anonymous and `error` is emitted (USER_FUNCTION_FAILED), once while that lasts.
    *
    *   user: (socket) => socket.data.userId
    */

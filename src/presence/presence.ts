@@ -53,8 +53,9 @@ export interface Presence extends Omit<Reader, "shards"> {
   /** The ids under which this process is registered now, one per shard; a new one after each re-registration. */
   readonly processIds: readonly string[];
   /**
-   * Sets the user of an open socket; null makes it anonymous. Overrides a `user` function that is still pending.
-   * Throws USER_INVALID, or OPTIONS_INVALID for a socket of a namespace that is not counted; ignores a closed socket.
+   * Sets the user of a socket; null makes it anonymous. Overrides a `user` function that is still pending, and one that has not been
+   * asked: in a middleware it is remembered. Never throws: emits `error` with USER_INVALID (the socket keeps its user), or with
+   * OPTIONS_INVALID for a socket of a namespace that is not counted. Ignores a closed socket, and every call after close().
    */
   identify(socket: Socket, user: string | null): void;
   /**
@@ -102,7 +103,6 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     options,
     onError,
     connections: () => io.engine?.clientsCount ?? 0,
-    compare: () => attachment.compare(),
     listens: () => listening.listens,
   });
   const attachment = attach({
@@ -112,6 +112,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     connect: (user) => recorder.connect(user),
     disconnect: (user, departure) => recorder.disconnect(user, departure),
     onError,
+    logger,
+    heartbeat: options.heartbeat,
   });
 
   inUse.set(io, prefixes.add(prefix));

@@ -10,11 +10,6 @@ export interface RecorderContext {
   readonly options: ResolvedRecorderOptions;
   /** `io.engine.clientsCount`. */
   readonly connections: () => number;
-  /**
-   * Called once per heartbeat: compares the sockets counted with those open, and corrects through connect() and disconnect().
-   * Must not throw.
-   */
-  readonly compare?: (() => void) | undefined;
   /** Whether this process listens to changes now: then beats under load are short (pace). Must not throw. */
   readonly listens?: (() => boolean) | undefined;
   /** Called once when appending or projecting begins to fail, for each code, and for bugs (INTERNAL). Must not throw. */

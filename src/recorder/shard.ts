@@ -4,7 +4,13 @@
  */
 import { hostname } from "node:os";
 import { pauseAfter } from "../core/backoff.ts";
-import { isFinal, isLasting, orInternal, type PresenceError, type PresenceErrorCode } from "../core/errors.ts";
+import {
+  isFinal,
+  isLasting,
+  orInternal,
+  type PresenceError,
+  type PresenceErrorCode,
+} from "../core/errors.ts";
 import { type Departure, Journal } from "../core/journal.ts";
 import { keysOf } from "../core/keys.ts";
 import { HOST_LENGTH_MAX } from "../core/limits.ts";
@@ -44,8 +50,6 @@ export class ShardRecorder {
   #saidBye = false;
   /** Until when operations gather, ms of the runtime: a part of `linger`, or the next beat. */
   #leaveAt = 0;
-  /** When to compare the sockets counted with those open; one shard does it for all. */
-  #compareAt: Moment;
 
   constructor(
     shard: number,
@@ -61,8 +65,6 @@ export class ShardRecorder {
     this.#context = context;
     this.#runtime = runtime;
     this.#newId = newId;
-    const compares = shard === 0 && context.compare !== undefined;
-    this.#compareAt = compares ? runtime.now() + options.heartbeat : "never";
     this.#sleeper = new Sleeper(runtime);
     this.#projecting = new ShardProjecting({
       shard, keys, context, runtime, projector, signal,
@@ -133,12 +135,11 @@ export class ShardRecorder {
     let failures = 0;
     while (!this.#abort.signal.aborted) {
       const now = this.#runtime.now();
-      this.#compare(now);
       const sendAt = earlier(this.#appendAt, this.#sender.heartbeatAt);
       if (record === undefined && !hasCome(sendAt, now) && !this.#closing) {
         const projectAt = this.#projecting.next;
         if (hasCome(projectAt, now)) await this.#projecting.project();
-        else await this.#sleeper.sleep(waitUntil(earlier(earlier(sendAt, projectAt), this.#compareAt), now));
+        else await this.#sleeper.sleep(waitUntil(earlier(sendAt, projectAt), now));
         continue;
       }
       try {
@@ -161,14 +162,6 @@ export class ShardRecorder {
         await this.#pause(failure, failures);
       }
     }
-  }
-
-  /** Once per heartbeat, and before its record is made. */
-  #compare(now: number): void {
-    const { compare, options } = this.#context;
-    if (this.#closing || !hasCome(this.#compareAt, now)) return;
-    this.#compareAt = now + options.heartbeat;
-    compare?.();
   }
 
   /** The first record is appended. A promise that was rejected before stays so; who asks now gets another. */

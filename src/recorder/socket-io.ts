@@ -1,77 +1,68 @@
 /**
  * Attaches a recorder to a Socket.IO server: which sockets are counted, for which user, and how they disconnect.
+ *
+ * Listeners only mark what changed. What counts is what Socket.IO has: once per heartbeat all sockets are compared with it, because
+ * events can be missed. Our listeners go first, since one of the application's that throws ends the event; and `disconnecting` is
+ * used, not `disconnect`, which does not come if a listener of the former throws.
  */
-import type { Namespace, Server, Socket } from "socket.io";
+import type { Server, Socket } from "socket.io";
 import { orInternal, PresenceError } from "../core/errors.ts";
-import { checkUser } from "../core/user.ts";
 import type { Departure } from "../core/journal.ts";
+import type { Logger } from "../core/options.ts";
+import { processRuntime, type Runtime } from "../time/runtime.ts";
+import { departureOf, isOpen, isSocket, silentDepartureOf } from "./sockets/level.ts";
+import { type NamespaceMatcher, Namespaces } from "./sockets/namespaces.ts";
+import { Reports } from "./sockets/reports.ts";
+import { Slices } from "./sockets/slices.ts";
+import { type Counts, Tracked } from "./sockets/tracked.ts";
+import { type UserFunction, Users } from "./sockets/users.ts";
 
-/**
- * The user of a socket: its id, 1 to 256 bytes, or null for an anonymous socket. May throw or reject: the socket is counted as
- * anonymous then, and `error` is emitted with USER_FUNCTION_FAILED.
- */
-export type UserFunction = (socket: Socket) => string | null | Promise<string | null>;
+export type { NamespaceMatcher, UserFunction };
 
-/** A namespace's name, a pattern of names, or a function of the name. If it throws, `error` is emitted and it does not match. */
-export type NamespaceMatcher = string | RegExp | ((name: string) => boolean);
+/** Sockets compared in one turn of the event loop: about a quarter of a millisecond. */
+const SLICE = 1_000;
 
-export interface AttachOptions {
+export interface AttachOptions extends Counts {
   readonly io: Server;
   readonly user: UserFunction;
   readonly namespaces: readonly NamespaceMatcher[];
-  readonly connect: (user: string) => void;
-  readonly disconnect: (user: string, departure: Departure) => void;
   /** Must not throw. */
   readonly onError: (error: PresenceError) => void;
+  readonly logger: Pick<Logger, "info" | "warn">;
+  /** How often to compare, ms. */
+  readonly heartbeat: number;
+  /** For tests. */
+  readonly runtime?: Pick<Runtime, "now" | "after"> | undefined;
 }
 
 export interface Attachment {
   /** See Presence.identify. */
   identify(socket: Socket, user: string | null): void;
   /**
-   * Compares the sockets counted with those Socket.IO has, and corrects the count. Events can be missed: a library may remove
-   * our listeners, and a listener before ours may throw. A socket that is gone without an event counts as a dropped transport.
+   * Compares the sockets counted with those Socket.IO has, and corrects the count, as happens once per heartbeat. With more than
+   * SLICE sockets the rest is done in later turns. Never throws.
    */
   compare(): void;
   /** Stops listening; sockets stay open. */
   detach(): void;
 }
 
-/** Anonymous sockets are counted under the empty id. */
-const ANONYMOUS = "";
-
-/** The reasons of Socket.IO with which one side said goodbye; every other one is a dropped transport. */
-const GOODBYES = new Set(["client namespace disconnect", "server namespace disconnect"]);
-
-/**
- * The existing namespaces. Socket.IO (4.6 to 4.8) emits `new_namespace` for later ones and has no public list: `_nsps` is the
- * only undocumented property we read. If it is missing, only the main namespace, which is public, is used.
- */
-function existingNamespaces(io: Server): Iterable<Namespace> {
-  const known: unknown = io._nsps;
-  return known instanceof Map ? (known as Server["_nsps"]).values() : [io.sockets];
-}
-
-/** The open sockets, whatever events were emitted. */
-function isOpen(socket: Socket): boolean {
-  return socket.connected && socket.nsp.sockets.get(socket.id) === socket;
-}
-
-function matches(matcher: NamespaceMatcher, name: string): boolean {
-  if (typeof matcher === "string") return matcher === name;
-  if (typeof matcher === "function") return matcher(name);
-  matcher.lastIndex = 0;
-  return matcher.test(name);
-}
-
-export function attach({ io, user, namespaces, connect, disconnect, onError }: AttachOptions): Attachment {
-  // By object, not by id: connection state recovery brings an id back, possibly on another node.
-  // The user counted for a socket; null while the application has not said who it is. Nothing more is kept of a socket, and all
-  // share their listener: a server has very many.
-  const tracked = new Map<Socket, string | null>();
-  const attached = new Set<Namespace>();
-  /** Cached, because the functions in `namespaces` are the application's and should not run at every heartbeat. */
-  const refused = new WeakSet<Namespace>();
+export function attach(options: AttachOptions): Attachment {
+  const { io, user, namespaces, onError, logger, heartbeat, runtime = processRuntime } = options;
+  const reports = new Reports({ onError, logger });
+  const tracked = new Tracked(options);
+  const users = new Users({
+    user,
+    reports,
+    now: runtime.now,
+    onAnswer: guarded((socket: Socket, id: string) => settle(socket, id)),
+  });
+  const counted = new Namespaces({ io, matchers: namespaces, reports, onSocket: guarded(track) });
+  const slices = new Slices();
+  /** Set by identify() before the socket was connected. */
+  const foretold = new WeakMap<Socket, string>();
+  /** Tracked in this turn: whose they are is asked when the application's own listeners have run. */
+  let marked: Socket[] = [];
   let detached = false;
 
   /** Socket.IO calls our handlers beside the application's: what one of ours throws would end theirs, or the process. */
@@ -80,144 +71,136 @@ export function attach({ io, user, namespaces, connect, disconnect, onError }: A
       try {
         handler.apply(this, args);
       } catch (error) {
-        onError(orInternal(error));
+        reports.error("bugs in Rollcall", () => orInternal(error));
       }
     };
   }
 
-  const onDisconnect = guarded(function (this: Socket, reason: string): void {
-    went(this, GOODBYES.has(reason) ? "leave" : "disconnect");
-  });
-
-  const onSocket = guarded((socket: Socket): void => {
-    if (tracked.has(socket)) return;
-    tracked.set(socket, null);
-    // Before anything is awaited: a socket that leaves meanwhile would be counted for ever.
-    socket.on("disconnect", onDisconnect);
-    if (!socket.connected) {
-      socket.off("disconnect", onDisconnect);
-      tracked.delete(socket);
-      return;
-    }
-    resolveUser(socket);
+  const onDisconnecting = guarded(function (this: Socket, reason: string): void {
+    went(this, departureOf(reason));
   });
 
   function went(socket: Socket, departure: Departure): void {
-    const counted = tracked.get(socket) ?? null;
-    tracked.delete(socket);
-    if (counted !== null) disconnect(counted, departure);
+    users.forget(socket);
+    tracked.remove(socket, departure);
   }
 
-  function resolveUser(socket: Socket): void {
-    let answer: string | null | Promise<string | null>;
-    try {
-      answer = user(socket);
-    } catch (error) {
-      settle(socket, failed(error));
-      return;
-    }
-    // If `user` returns no promise, the socket is counted synchronously.
-    if (typeof answer !== "object" || answer === null) {
-      settle(socket, answer);
-      return;
-    }
-    Promise.resolve(answer).then(
-      (id) => settle(socket, id),
-      (error: unknown) => settle(socket, failed(error)),
-    );
+  function track(socket: Socket): void {
+    if (tracked.has(socket) || tracked.hasGone(socket) || !isOpen(socket)) return;
+    tracked.add(socket);
+    socket.prependListener("disconnecting", onDisconnecting);
+    if (marked.push(socket) === 1) queueMicrotask(askMarked);
   }
 
-  function failed(cause: unknown): null {
-    onError(
-      new PresenceError(
-        "USER_FUNCTION_FAILED",
-        "the `user` function failed; its socket is counted as anonymous",
-        { cause },
-      ),
-    );
-    return null;
+  function askMarked(): void {
+    const sockets = marked;
+    marked = [];
+    for (const socket of sockets) ask(socket);
   }
 
-  const settle = guarded((socket: Socket, id: string | null): void => {
+  const ask = guarded((socket: Socket): void => {
     // Gone, or identified meanwhile.
-    if (tracked.get(socket) !== null || !isOpen(socket)) return;
-    let valid = ANONYMOUS;
-    if (id !== null) {
-      try {
-        valid = checkUser(id);
-      } catch (error) {
-        onError(orInternal(error));
-      }
-    }
-    tracked.set(socket, valid);
-    connect(valid);
+    if (tracked.userOf(socket) !== null) return;
+    const id = foretold.get(socket) ?? users.ask(socket);
+    if (id !== null) settle(socket, id);
   });
 
-  function isCounted({ name }: Namespace): boolean {
-    return namespaces.some((matcher) => {
-      try {
-        return matches(matcher, name);
-      } catch (cause) {
-        const message = `a function in \`namespaces\` threw for ${name}: the namespace is not counted`;
-        onError(new PresenceError("OPTIONS_INVALID", message, { cause }));
-        return false;
-      }
+  function settle(socket: Socket, id: string): void {
+    // A socket that has gone unnoticed is left to the next comparison.
+    if (isOpen(socket)) tracked.settle(socket, id, "leave");
+  }
+
+  function identify(socket: Socket, user: string | null): void {
+    if (detached) return;
+    if (!isSocket(socket)) return uncounted("the first argument must be a socket of this server");
+    const id = users.check(user, "ids given to identify() that are no user id");
+    if (id === null || tracked.hasGone(socket)) return;
+    const { nsp } = socket;
+    if (!counted.isCounted(nsp)) return uncounted(`the namespace ${nsp.name} is not among \`namespaces\``);
+    if (!socket.connected) {
+      // In a middleware. After the end of a socket that was never counted it does not matter.
+      foretold.set(socket, id);
+      return;
+    }
+    track(socket);
+    users.forget(socket);
+    settle(socket, id);
+  }
+
+  function uncounted(why: string): void {
+    reports.error("calls of identify() for a socket that is not counted", () => {
+      return new PresenceError("OPTIONS_INVALID", `identify: ${why}`);
     });
   }
 
-  const attachTo = guarded((namespace: Namespace): void => {
-    if (attached.has(namespace) || refused.has(namespace)) return;
-    if (!isCounted(namespace)) {
-      refused.add(namespace);
-      return;
+  function* comparison(): Generator<void> {
+    let left = SLICE;
+    for (const socket of tracked.sockets) {
+      check(socket);
+      if (--left > 0) continue;
+      left = SLICE;
+      yield;
     }
-    attached.add(namespace);
-    namespace.on("connection", onSocket);
-    for (const socket of namespace.sockets.values()) onSocket(socket);
+    counted.review();
+    for (const namespace of counted) {
+      for (const socket of namespace.sockets.values()) {
+        if (!tracked.has(socket)) found(socket);
+        if (--left > 0) continue;
+        left = SLICE;
+        yield;
+      }
+    }
+  }
+
+  const check = guarded((socket: Socket): void => {
+    if (!isOpen(socket)) {
+      corrected();
+      socket.off("disconnecting", onDisconnecting);
+      went(socket, silentDepartureOf(socket));
+    } else if (socket.listenerCount("disconnecting", onDisconnecting) === 0) {
+      socket.prependListener("disconnecting", onDisconnecting);
+    }
   });
+
+  const found = guarded((socket: Socket): void => {
+    track(socket);
+    if (tracked.has(socket)) corrected();
+  });
+
+  function corrected(): void {
+    const message =
+      "sockets came or went unnoticed and were counted late: a listener threw, or ours were removed";
+    reports.warn("sockets corrected by a level check", message);
+  }
+
+  counted.review();
+  for (const namespace of counted) namespace.sockets.forEach(track);
 
   const compare = guarded((): void => {
     if (detached) return;
-    for (const socket of tracked.keys()) {
-      if (isOpen(socket)) continue;
-      socket.off("disconnect", onDisconnect);
-      went(socket, "disconnect");
-    }
-    for (const namespace of existingNamespaces(io)) attachTo(namespace);
-    const existing: unknown = io._nsps;
-    for (const namespace of attached) {
-      for (const socket of namespace.sockets.values()) onSocket(socket);
-      // Socket.IO removes empty children of a dynamic namespace, if configured to.
-      if (!(existing instanceof Map) || existing.get(namespace.name) === namespace) continue;
-      if (namespace.sockets.size === 0) attached.delete(namespace);
-    }
+    reports.heartbeat();
+    users.heartbeat();
+    slices.start(comparison);
   });
 
-  io.on("new_namespace", attachTo);
-  for (const namespace of existingNamespaces(io)) attachTo(namespace);
+  // Not with the heartbeat's record: sockets come and go while Redis is away, too.
+  let cancel: () => void;
+  (function next(): void {
+    cancel = runtime.after(heartbeat, () => {
+      next();
+      compare();
+    });
+  })();
 
   return {
-    identify(socket, id) {
-      const valid = id === null ? ANONYMOUS : checkUser(id);
-      const before = tracked.get(socket);
-      if (before === undefined) {
-        if (!socket.connected) return;
-        throw new PresenceError(
-          "OPTIONS_INVALID",
-          `identify: the namespace ${socket.nsp.name} of this socket is not among \`namespaces\``,
-        );
-      }
-      if (before === valid) return;
-      tracked.set(socket, valid);
-      if (before !== null) disconnect(before, "leave");
-      connect(valid);
-    },
+    identify: guarded(identify),
     compare,
     detach() {
       detached = true;
-      io.off("new_namespace", attachTo);
-      for (const namespace of attached) namespace.off("connection", onSocket);
-      for (const socket of tracked.keys()) socket.off("disconnect", onDisconnect);
+      cancel();
+      slices.stop();
+      counted.detach();
+      for (const socket of tracked.sockets) socket.off("disconnecting", onDisconnecting);
       tracked.clear();
     },
   };

@@ -64,7 +64,6 @@ async function start(
   options: RecorderOptions & {
     url?: string;
     timeout?: number;
-    compare?: () => void;
     connections?: () => number;
   } = {},
 ): Promise<TestRecorder> {
@@ -72,7 +71,7 @@ async function start(
   const codes: string[] = [];
   const lines: string[] = [];
   const say = (line: string) => lines.push(line);
-  const { url = server.url, timeout = 5_000, compare, connections = () => 0, ...rest } = options;
+  const { url = server.url, timeout = 5_000, connections = () => 0, ...rest } = options;
   const connection = connect(url, { timeout, name: "test" });
   const recorder = new Recorder({
     connection,
@@ -84,7 +83,6 @@ async function start(
       ...rest,
     }),
     connections,
-    compare,
     onError(error) {
       errors.push(error.message);
       codes.push(error.code);

@@ -51,7 +51,7 @@ return n`;
  * caller that has keys.
  */
 export function projectArguments(keys: ShardKeys, keyArguments: readonly string[] = []): string[] {
-  const own = ["1", String(BUDGET), "1", "", "", "group", "", "", ...keyArguments];
+  const own = ["1", String(BUDGET), "1", "", "", "group", "", "", "", ...keyArguments];
   return [String(keys.list.length), ...keys.list, ...own];
 }
 

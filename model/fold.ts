@@ -106,7 +106,7 @@ class ProjectorCall {
     const state = this.#state;
     this.#followClock();
     const drained = this.#fold();
-    const more = !drained || this.#reap() || this.#endGrace();
+    const more = !drained || this.#reap() || this.#endGrace() || this.#hasTombs();
     state.ran = this.#call.now;
     for (const name of ["records", "rejected", "fenced", "reaped"] as const)
       state.ever[name] += this.#did[name];
@@ -305,6 +305,11 @@ class ProjectorCall {
     this.#put(id, { sockets: 0, anonymous: 0, connections: 0 });
     this.#state.leases.delete(id);
     this.#state.ended.set(id, this.#call.now + TOMBSTONE_MS);
+  }
+
+  /** Whether tombstones are left that are due: their number a call is bounded. */
+  #hasTombs(): boolean {
+    return [...this.#state.ended.values()].some((until) => until <= this.#call.now);
   }
 
   #forgetTheDead(): void {

@@ -4,6 +4,7 @@
  */
 import { Redis } from "ioredis";
 import { decodeChanges, type Change } from "../src/core/change.ts";
+import type { Keep } from "../src/core/keep.ts";
 import { keysOf, type ShardKeys } from "../src/core/keys.ts";
 import { encodeRecord, type RecordEntry } from "../src/core/record.ts";
 import { deriveRecordKeys } from "../src/projector/record-keys.ts";
@@ -87,6 +88,7 @@ export class TestShard {
       budget?: number;
       prefix?: string;
       read?: ReadMode;
+      keep?: Keep | undefined;
       recordKeys?: readonly string[] | undefined;
     } = {},
   ) {
@@ -96,7 +98,13 @@ export class TestShard {
     this.keys = keysOf(this.prefix, 0, 1);
     this.projector = projectorOver(
       ioredisPort(this.redis),
-      { prefix: this.prefix, budget: options.budget, read: options.read, recordKeys: options.recordKeys },
+      {
+        prefix: this.prefix,
+        budget: options.budget,
+        read: options.read,
+        keep: options.keep,
+        recordKeys: options.recordKeys,
+      },
       { now: () => this.now },
     );
   }

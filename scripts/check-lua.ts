@@ -8,8 +8,8 @@ import { join } from "node:path";
 import * as limits from "../src/core/limits.ts";
 
 const folder = join(import.meta.dirname, "../src/lua/project");
-/** In the order of assembly; those from `open` to `expire` are inside the function `careful`. */
-const INSIDE = ["open", "states", "parse", "steps", "fold", "reap", "expire"];
+/** In the order of assembly; those from `open` to `forget` are inside the function `careful`. */
+const INSIDE = ["open", "states", "parse", "steps", "fold", "reap", "expire", "trim", "forget"];
 const PARTS = ["head", "mac", "quick", "careful", ...INSIDE, "tail"];
 const GLOBALS = new Set(
   "redis cjson struct KEYS ARGV string table math tonumber tostring type unpack pcall error next ipairs pairs".split(" "),

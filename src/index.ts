@@ -5,6 +5,7 @@ export type { Change, ChangeCause, ChangeType } from "./core/change.ts";
 export { PresenceError, type PresenceErrorCode } from "./core/errors.ts";
 export { createProjector, type ProjectorInput } from "./projector/create.ts";
 export { type ClosableReader, createReader, type ReaderInput } from "./reader/create.ts";
+export type { Duration, Keep, KeepOptions } from "./core/keep.ts";
 export type { KeyOptions } from "./core/key-options.ts";
 export type { Logger } from "./core/options.ts";
 export type {
@@ -27,6 +28,7 @@ export {
   type PresenceOptions,
 } from "./presence/presence.ts";
 export type { Gap, GapReason, Mirror } from "./follow/mirror.ts";
+export type { Forgotten } from "./projector/forget.ts";
 export type { Projector, StepResult } from "./projector/projector.ts";
 export type { SweepLeft, SweepSummary } from "./projector/sweep.ts";
 export type {

@@ -55,7 +55,7 @@ function after(state: Projection) {
 const PREFIX = "vectors";
 const RECORDS = keysOf(PREFIX, 0, 1).records;
 
-/** What the script gets of the keys, from its ninth argument on. */
+/** What the script gets of the keys, from its tenth argument on. */
 function argumentsOf(keys: readonly string[]): string[] {
   const mac = keys.map((key) => (key === "unsigned" ? key : fingerprintOf(key, PREFIX))).join(" ");
   const pads = keys.filter((key) => key !== "unsigned").flatMap((key) => padsOf(derivedKey(key, PREFIX)));

@@ -6,6 +6,8 @@ export const PRESENCE_ERROR_CODES = [
   "USER_INVALID",
   /** The application's `user` function threw or rejected; its socket is counted as anonymous. */
   "USER_FUNCTION_FAILED",
+  /** forget() of a user who is present, or in grace: disconnect their sockets first. */
+  "USER_PRESENT",
   /** A cursor that did not come from an answer. */
   "CURSOR_INVALID",
   /** More results than the caller's limit; the message says how to raise it, or to read in parts. */

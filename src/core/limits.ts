@@ -48,6 +48,17 @@ export const VALUES_MAX = 4_000;
 /** Approximate number of entries kept. */
 export const CHANGES_KEPT = 100_000;
 export const REJECTED_KEPT = 1_000;
+/** How long entries of `changes` and `rejected` are kept, ms: a week. At least a minute, and at most ten years. */
+export const KEEP_MS = 604_800_000;
+export const KEEP_MS_MIN = 60_000;
+export const KEEP_MS_MAX = 315_360_000_000;
+/** How often what is too old is removed, ms; and commands for it of one call, of about 10,000 entries each. */
+export const FORGET_MS = 60_000;
+export const TRIMS_MAX = 4;
+/** Most entries that one call of forget() looks at. */
+export const FORGET_SLICE = 500;
+/** How long followers have to read on before the last entry of `changes` is removed, ms: the streams of an API poll once a second. */
+export const FOLLOWED_MS = 2_000;
 /** Values kept of an entry that is not a record. */
 export const KEPT_VALUES = 64;
 

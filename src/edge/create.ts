@@ -24,7 +24,7 @@ export function createReader(input: EdgeReaderInput): Reader {
   return readerOver(upstashReadPort(checked(redis)), options);
 }
 
-/** A projector over Upstash's REST API, with `step`, `sweep`, `verify` and `evict`. Throws PresenceError OPTIONS_INVALID. */
+/** A projector over Upstash's REST API, with `step`, `sweep`, `verify`, `evict` and `forget`. Throws PresenceError OPTIONS_INVALID. */
 export function createProjector(input: EdgeProjectorInput): Projector {
   refuseUnknown(input, PROJECTOR_INPUT, "createProjector");
   const { redis, ...options } = input;

@@ -87,13 +87,17 @@ export function writeCredentialsFrom(environment: Environment): RestCredentials 
 }
 
 /**
- * The same as keyOptionsFrom, ROLLCALL_READ, `group`, `range` or `auto`: how the log is read, and ROLLCALL_RECORD_KEYS, separated by
- * commas: only for projectors.
+ * The same as keyOptionsFrom, ROLLCALL_READ, `group`, `range` or `auto`: how the log is read, ROLLCALL_KEEP_CHANGES and
+ * ROLLCALL_KEEP_REJECTED, such as `7d`, and ROLLCALL_RECORD_KEYS, separated by commas: only for projectors.
  */
 export function projectorOptionsFrom(environment: Environment): ProjectorOptions {
   return {
     ...keyOptionsFrom(environment),
     read: taken(environment, "ROLLCALL_READ"),
+    keep: {
+      changes: taken(environment, "ROLLCALL_KEEP_CHANGES"),
+      rejected: taken(environment, "ROLLCALL_KEEP_REJECTED"),
+    },
     recordKeys: taken(environment, "ROLLCALL_RECORD_KEYS"),
   };
 }

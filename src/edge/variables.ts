@@ -2,6 +2,7 @@
  * The table of environment variables: name, option, how the text is parsed, and meaning. The option's own check reports an
  * invalid value. `.dev.vars.example` is generated from this table (scripts/dev-vars.ts).
  */
+import { type Duration, resolveKeep } from "../core/keep.ts";
 import { resolveKeyOptions } from "../core/key-options.ts";
 import {
   HOST,
@@ -159,6 +160,25 @@ export const VARIABLES = {
       "How the log is read: `group`; `range` for a Redis that lets no script call XREADGROUP; `auto` finds out.",
     ],
   }),
+  ROLLCALL_KEEP_CHANGES: texts<Exclude<Duration, number>>(
+    "keep.changes",
+    (changes) => resolveKeep({ changes }),
+    {
+      fallback: "7d",
+      doc: [
+        "How long an entry of `changes`, which names who came and went, is kept: minutes, hours or days, such as `90m`, `12h`, `7d`. For",
+        "projectors; set the option `keep` of your Socket.IO processes to the same. The strictest decides.",
+      ],
+    },
+  ),
+  ROLLCALL_KEEP_REJECTED: texts<Exclude<Duration, number>>(
+    "keep.rejected",
+    (rejected) => resolveKeep({ rejected }),
+    {
+      fallback: "7d",
+      doc: ["The same for entries of the log that are no records and were set aside."],
+    },
+  ),
   ROLLCALL_RECORD_KEYS: lists("recordKeys", checkRecordKeys, {
     isSecret: true,
     doc: [

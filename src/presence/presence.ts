@@ -6,7 +6,7 @@ import { SILENCE_MS, SILENCE_MS_MIN } from "../core/limits.ts";
 import type { PresenceError } from "../core/errors.ts";
 import { invalid } from "../core/options.ts";
 import { type Reader, readerOver } from "../reader/reader.ts";
-import { Recorder } from "../recorder/recorder.ts";
+import { type Forgotten, Recorder } from "../recorder/recorder.ts";
 import { connect } from "../redis/connect.ts";
 import { attach } from "../recorder/socket-io.ts";
 import type { Mirror } from "../follow/mirror.ts";
@@ -58,6 +58,11 @@ export interface Presence extends Omit<Reader, "shards"> {
    * OPTIONS_INVALID for a socket of a namespace that is not counted. Ignores a closed socket, and every call after close().
    */
   identify(socket: Socket, user: string | null): void;
+  /**
+   * Removes what is kept about a user who is not present; as Projector.forget(), which says what that is. Rejects with USER_PRESENT while
+   * the user is present anywhere. This process's Redis user needs a projector's rights, also with `project: false`.
+   */
+  forget(user: string): Promise<Forgotten>;
   /**
    * Appends what is left, says goodbye and closes the connections, within about `timeout` ms. If Redis does not answer in
    * time, the lease expires instead. Idempotent. Sockets stay open and are no longer counted. Rejects with OPTIONS_INVALID.
@@ -173,6 +178,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     get processIds() {
       return recorder.processes;
     },
+    forget: (user) => recorder.forget(user),
     identify: (socket, user) => attachment.identify(socket, user),
     async close(closeOptions = {}) {
       const { timeout } = resolveCloseOptions(closeOptions);

@@ -13,7 +13,7 @@ export interface ProjectorInput<Client extends RedisInput | UpstashClient> exten
 }
 
 /**
- * A projector. Over @upstash/redis it has `step`, `sweep`, `verify` and `evict`; over ioredis also `run`, which needs blocking
+ * A projector. Over @upstash/redis it has `step`, `sweep`, `verify`, `evict` and `forget`; over ioredis also `run`, which needs blocking
  * reads, and `close`. Throws PresenceError OPTIONS_INVALID.
  *
  *   await using projector = createProjector({ redis: "redis://127.0.0.1:6379" });

@@ -12,9 +12,11 @@ import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { project } from "../lua/generated.ts";
 import { orInternal } from "../core/errors.ts";
 import { whole } from "../core/options.ts";
+import { checkUser } from "../core/user.ts";
 import { deriveRecordKeys, NO_KEYS, type RecordKeys, signedSlowly } from "./record-keys.ts";
 import { parseReply, type StepResult } from "./call.ts";
 import { checkProcess, evictFrom } from "./evict.ts";
+import { type Forgotten, forgetUser } from "./forget.ts";
 import { Look } from "./look.ts";
 import {
   type ProjectorInternals,
@@ -72,6 +74,15 @@ export interface Projector {
    *   await projector.evict("web-1.7f3a9c04b2d1");
    */
   evict(process: string): Promise<boolean>;
+  /**
+   * Removes what is kept about a user who is not present: from `changes` everything up to the last entry that names the user (a cursor
+   * in there becomes a gap; servers that follow do not notice), from `rejected` every entry that does, or may. Resolves with how many
+   * entries were removed. Rejects as step() does, with USER_INVALID, and with USER_PRESENT, grace included: disconnect the user's sockets
+   * first. If it fails half-way, or the user was here meanwhile, call it again. docs/privacy.md says what it cannot reach.
+   *
+   *   await projector.forget("alice");
+   */
+  forget(user: string): Promise<Forgotten>;
 }
 
 /** What a recorder needs in addition: it sends the projector's call together with its record. */
@@ -104,7 +115,7 @@ export function pipelinedProjectorOver(
   options: ProjectorOptions = {},
   internals: ProjectorInternals = {},
 ): PipelinedProjector {
-  const { prefix, shards, budget, read, recordKeys } = resolveProjectorOptions(options);
+  const { prefix, shards, budget, read, keep, recordKeys } = resolveProjectorOptions(options);
   const { now, caller = "", repeated = () => 0, clock = now ?? Date.now } = internals;
   const keys: ShardKeys[] = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
   /** Requests made so far: a sweep has a budget of them. */
@@ -127,7 +138,19 @@ export function pipelinedProjectorOver(
     const level = !tried.has(shard) ? "2" : check ? "1" : "";
     const how = byRange ? "range" : "group";
     const { argument } = derived!;
-    return [String(shards), String(budget), reap ? "1" : "0", time, caller, how, level, says, ...argument];
+    const kept = `${keep.changes} ${keep.rejected}`;
+    return [
+      String(shards),
+      String(budget),
+      reap ? "1" : "0",
+      time,
+      caller,
+      how,
+      level,
+      says,
+      kept,
+      ...argument,
+    ];
   }
 
   function heard(shard: number, result: StepResult): StepResult {
@@ -232,6 +255,11 @@ export function pipelinedProjectorOver(
       for (const [shard, own] of keys.entries())
         found = (await evictFrom(port, own, id, () => resolvedStep(shard, REAPING), sign)) || found;
       return found;
+    },
+    async forget(user) {
+      const id = checkUser(user);
+      await opened();
+      return forgetUser(port, keys, id, (shard) => resolvedStep(shard, REAPING));
     },
   };
   return {

@@ -6,7 +6,7 @@ const FINGERPRINT_DIGITS = 16;
 export interface RecordKeys {
   /** As `mac` of the totals has them: fingerprints, and `unsigned`, with a space between; "": none. */
   readonly mac: string;
-  /** What the script gets, from its ninth argument on. */
+  /** What the script gets, from its tenth argument on. */
   readonly argument: readonly string[];
   /** What records are signed with, 64 letters; undefined: they are not. */
   readonly signing: string | undefined;

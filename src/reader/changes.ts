@@ -81,13 +81,15 @@ async function readChanges(
   let count = COUNT_FIRST;
   for (let reads = 1; ; reads++) {
     const fromStart = at === START;
-    const [found, length] = await read([
+    const [found, length, totals] = await read([
       ["XRANGE", keys.changes, fromStart ? "-" : at, "+", "COUNT", String(fromStart ? count : count + 1)],
-      ...(fromStart ? [["XLEN", keys.changes] as const] : []),
+      ...(fromStart ? [["XLEN", keys.changes] as const, ["HMGET", keys.totals, "cut"] as const] : []),
     ]);
     const entries = entriesOf(found, ASKED);
     const gap = fromStart
-      ? integer(length, "XLEN of changes") >= CHANGES_KEPT || entries[0]?.fields[0] === REBUILT
+      ? integer(length, "XLEN of changes") >= CHANGES_KEPT ||
+        entries[0]?.fields[0] === REBUILT ||
+        fieldsOf(totals ?? null, "HMGET of the totals", 1)[0] !== null
       : entries.shift()?.id !== at;
     if (gap) return { changes: [], at, gap, more: false };
     let taken = 0;

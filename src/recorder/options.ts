@@ -1,4 +1,5 @@
 /** The options of a recorder, and their checks. */
+import { type KeepOptions, resolveKeep } from "../core/keep.ts";
 import { KEY_OPTIONS, type KeyOptions, resolveKeyOptions } from "../core/key-options.ts";
 import { checkRecordKeys, type RecordKeyOptions } from "../core/mac.ts";
 import { PACE_MS, PACE_MS_MAX, TTL_MS, TTL_MS_MAX, TTL_MS_MIN } from "../core/limits.ts";
@@ -14,7 +15,7 @@ import {
 } from "../core/options.ts";
 import { type ReadMode, readModeOf } from "../projector/options.ts";
 
-export interface RecorderOptions extends KeyOptions, RecordKeyOptions {
+export interface RecorderOptions extends KeyOptions, RecordKeyOptions, KeepOptions {
   /**
    * The lease: how long a process counts after its last record, ms. 100 to 3,600,000, default 10,000. Users of a crashed
    * process go offline after it; a process that stalls for longer registers again and sends its full state.
@@ -61,6 +62,7 @@ export const RECORDER_OPTIONS: Known<RecorderOptions> = {
   read: true,
   linger: true,
   pace: true,
+  keep: true,
   recordKeys: true,
   logger: true,
 };
@@ -94,6 +96,7 @@ export function resolveRecorderOptions(options: RecorderOptions) {
     read: readModeOf(options.read),
     linger,
     pace: whole("pace", options.pace ?? PACE_MS, 0, PACE_MS_MAX),
+    keep: resolveKeep(options.keep),
     recordKeys: checkRecordKeys(options.recordKeys),
     logger: loggerOr(SILENT, options.logger),
   };

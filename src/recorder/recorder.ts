@@ -14,12 +14,16 @@ import { hostname } from "node:os";
 import type { Departure, Journal } from "../core/journal.ts";
 import { HOST_LENGTH_MAX } from "../core/limits.ts";
 import { shardOf } from "../core/shard.ts";
-import { pipelinedProjectorOver } from "../projector/projector.ts";
+import type { Forgotten } from "../projector/forget.ts";
+import { pipelinedProjectorOver, type Projector, projectorOver } from "../projector/projector.ts";
 import type { RecorderContext } from "./context.ts";
 import { ShardRecorder } from "./shard.ts";
 
+export type { Forgotten };
+
 export class Recorder {
   readonly #shards: readonly ShardRecorder[];
+  readonly #projector: () => Projector;
 
   constructor(context: RecorderContext) {
     const { options, connection } = context;
@@ -30,10 +34,12 @@ export class Recorder {
     const first = newId();
     // Without a caller name it takes no turn and learns of none.
     const caller = options.pace > 0 && options.linger === 0 ? first : "";
-    const { prefix, shards, read, recordKeys } = options;
+    const { prefix, shards, read, keep, recordKeys } = options;
     const projector = options.project
-      ? pipelinedProjectorOver(port, { prefix, shards, read, recordKeys }, { caller })
+      ? pipelinedProjectorOver(port, { prefix, shards, read, keep, recordKeys }, { caller })
       : undefined;
+    this.#projector = () =>
+      projector?.projector ?? projectorOver(port, { prefix, shards, read, keep, recordKeys });
     this.#shards = Array.from(
       { length: options.shards },
       (_, shard) => new ShardRecorder(shard, first, context, projector && { ...projector, caller }, newId),
@@ -77,6 +83,11 @@ export class Recorder {
    */
   async ready(): Promise<void> {
     await Promise.all(this.#shards.map((shard) => shard.ready));
+  }
+
+  /** As Projector.forget(). */
+  async forget(user: string): Promise<Forgotten> {
+    return this.#projector().forget(user);
   }
 
   /**

@@ -75,7 +75,7 @@ export class Cluster {
   }
 
   async #step({ list }: ShardKeys, shards: number): Promise<void> {
-    const args = [String(shards), "1000", "1", "", "", "group", "", "", ...this.#keys.argument];
+    const args = [String(shards), "1000", "1", "", "", "group", "", "", "", ...this.#keys.argument];
     const reply = await this.#redis.call("EVAL", project.text, String(list.length), ...list, ...args);
     this.givenBack += parseReply(reply as never).givenBack;
   }

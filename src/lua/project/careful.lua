@@ -2,14 +2,15 @@
   not folding: level checks, clocks that went back, registering, fencing, reaping, grace. It is rare, so it is one function,
   created when it is called. Each phase reads first and writes last. ]]
 -- gives: back busy careful drained due_at longest lowest more_fields pass put remembered scan slots totals work
--- reads: LEAVING PROCESSES TOTALS apply call connections due expire fenced fold follow_clock format more now open reap reaped rebuilt rejected sockets t users valid
+-- reads: LEAVING PROCESSES TOTALS apply call connections due expire fenced fold follow_clock forget format more now open reap reaped rebuilt rejected sockets t users valid
 local function careful()
   if not apply then apply = APPLY end
   if not valid then valid = VALID end
   -- The quick path may have changed these before it gave up.
   users, sockets, connections, due = tonumber(t[3] or 0), tonumber(t[4] or 0), tonumber(t[5] or 0), nil
   local work = 0
-  local more_fields = call('HMGET', TOTALS, 'rejected', 'fenced', 'reaped', 'grace', 'back', 'slots', 'scan', 'pass', 'rebuilt', 'known')
+  local more_fields = call('HMGET', TOTALS, 'rejected', 'fenced', 'reaped', 'grace', 'back', 'slots', 'scan', 'pass', 'rebuilt', 'known',
+    'trimmed', 'blank')
   local longest, back = tonumber(more_fields[4] or 0), more_fields[5] == '1'
   local slots, scan, pass = tonumber(more_fields[6] or 0), more_fields[7] or '0', more_fields[8] or ''
   -- How many processes `states` holds, by what calls have added and removed.
@@ -32,6 +33,8 @@ local function careful()
   -- include fold.lua
   -- include reap.lua
   -- include expire.lua
+  -- include trim.lua
+  -- include forget.lua
 
   open()
   follow_clock()
@@ -41,6 +44,7 @@ local function careful()
     -- Only when the log is drained: a heartbeat still in it keeps its process alive (INV-6).
     busy = reap()
     if not busy then busy = expire() end
+    if not busy then busy = forget() end
   end
   more = busy and 1 or 0
   put('rejected', tonumber(more_fields[1] or 0) + rejected)

@@ -24,9 +24,10 @@
   ARGV[7]  check     '': the level check runs once a second; '1': in this call; '2': also check first that this user may run
                      every command that a call may need, so that nothing is left half written
   ARGV[8]  says      'last' gives the turn back: the caller is closing; 'listens': the caller waits for changes (pace)
-  ARGV[9]  mac       '' or left out: records are not checked. Else the fingerprints of the keys that sign them, and `unsigned` where
+  ARGV[9]  keep      how long entries of `changes` and of `rejected` are kept, two numbers of ms; '' or left out: the default
+  ARGV[10] mac       '' or left out: records are not checked. Else the fingerprints of the keys that sign them, and `unsigned` where
                      records without a `mac` are accepted too, with spaces between
-  ARGV[10…]          two for each key: its inner and its outer pad (mac.lua)
+  ARGV[11…]          two for each key: its inner and its outer pad (mac.lua)
 
   Returns a flat array; its items are listed in src/projector/call.ts.
 
@@ -75,7 +76,7 @@ local apply, valid
 local why
 if t[1] ~= ARGV[1] then why = 'shards'
 elseif t[2] ~= PROTOCOL then why = 'protocol'
-elseif (t[20] or '') ~= (ARGV[9] or '') then why = 'keys'
+elseif (t[20] or '') ~= (ARGV[10] or '') then why = 'keys'
 elseif now < ran then why = 'clock'
 elseif t[19] == '1' then why = 'unfinished'
 elseif ARGV[7] ~= '' then why = 'check'

@@ -3,9 +3,9 @@
 -- gives: proven
 -- reads: RECORDS find
 local proven
-if ARGV[9] and ARGV[9] ~= '' then
+if ARGV[10] and ARGV[10] ~= '' then
   local concat, sha1, pack = table.concat, redis.sha1hex, struct and struct.pack
-  local accepts_unsigned = find(' ' .. ARGV[9] .. ' ', ' unsigned ', 1, true)
+  local accepts_unsigned = find(' ' .. ARGV[10] .. ' ', ' unsigned ', 1, true)
 
   -- 40 hex digits as 20 bytes.
   local function bytes_of(hex)
@@ -25,7 +25,7 @@ if ARGV[9] and ARGV[9] ~= '' then
     if n >= FIELDS_MAX then return nil end
     local text, mac = n .. '\n' .. RECORDS .. '\n' .. concat(fields, '\n', 1, n), fields[n + 2]
     if #text > SIGNED_BYTES_MAX then return nil end
-    for k = 10, #ARGV, 2 do
+    for k = 11, #ARGV, 2 do
       if sha1(ARGV[k + 1] .. bytes_of(sha1(ARGV[k] .. text))) == mac then return n end
     end
     return nil

@@ -40,7 +40,7 @@ end
 
 -- Two callers agree on the keys of records when each accepts what the other signs with: the first of its keys.
 local function check_keys()
-  local ours, theirs = ARGV[9] or '', t[20] or ''
+  local ours, theirs = ARGV[10] or '', t[20] or ''
   if ours == theirs then return end
   local function is_accepted(signer, by)
     if by == '' or by == 'unsigned' then return true end

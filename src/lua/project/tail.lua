@@ -56,5 +56,7 @@ elseif records > 0 or k > 0 then
   call('HSET', TOTALS, 'users', format('%d', users), 'sockets', format('%d', sockets), 'folded', folded, 'change', change,
     'records', format('%d', folded_ever + records), 'ran', format('%d', now), 'work', format('%d', work), unpack(f, 1, k))
 end
+-- Nobody is left: then what is next to be forgotten is due. It is no part of `due` of the totals, by which answers are stale.
+if due < 0 then due = tonumber(call('HGET', TOTALS, 'forget') or -1) end
 return { PROTOCOL, now, due, more, folded, records, operations, skipped, fenced, rejected, reaped, given_back, changes, held,
   left, rebuilt, holder, turn_left, listened_left }

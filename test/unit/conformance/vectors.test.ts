@@ -107,6 +107,7 @@ describe.each(["group", "range"])("fold.json on the script, read by %s", (how) =
         how,
         "",
         "",
+        "",
         ...(call.keyArguments ?? []),
       ];
       const reply = (await redis.eval(script.text, keys.list.length, ...keys.list, ...args)) as unknown[];

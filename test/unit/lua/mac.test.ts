@@ -144,7 +144,7 @@ it("an engine without struct computes the same", async () => {
   expect(text).not.toBe(project.text);
   await shard.record(connects("p", 1, "alice"));
   await shard.append(...withMac(shard, shard.fieldsOf(connects("p", 2, "bob")), OTHER));
-  const call = ["1", "1000", "1", String(shard.now), "", "group", "", "", ...argument];
+  const call = ["1", "1000", "1", String(shard.now), "", "group", "", "", "", ...argument];
   await shard.redis.eval(text, shard.keys.list.length, ...shard.keys.list, ...call);
   expect(await shard.users()).toEqual({ alice: 1 });
   expect(await shard.rejected()).toEqual(["mac"]);
@@ -185,7 +185,7 @@ describe("callers with different keys", () => {
     await shard.record(connects("p", 2, "bob"));
     // The script's own refusal, without the look before it.
     const { argument } = await deriveRecordKeys(second, shard.prefix);
-    const call = ["1", "1000", "1", String(shard.now), "", "group", "", "", ...argument];
+    const call = ["1", "1000", "1", String(shard.now), "", "group", "", "", "", ...argument];
     const run = shard.redis.eval(project.text, shard.keys.list.length, ...shard.keys.list, ...call);
     if (good) await run;
     else await expect(run).rejects.toThrow(/PRESENCE_MAC/);
@@ -256,7 +256,7 @@ it("evict() works on a signed prefix", async () => {
   expect(await shard.rejected()).toEqual([]);
 });
 
-it("without keys a call has the arguments it always had, and totals no field more", async () => {
+it("without keys a call has no argument for them, and totals no field", async () => {
   const shard = open({});
   const watching = new Redis(server.url);
   const monitor = await watching.monitor();
@@ -272,7 +272,7 @@ it("without keys a call has the arguments it always had, and totals no field mor
   await shard.redis.echo("done");
   await seen;
   expect(calls.length).toBeGreaterThanOrEqual(2);
-  for (const args of calls) expect(args).toHaveLength(3 + 11 + 8);
+  for (const args of calls) expect(args).toHaveLength(3 + 11 + 9);
   expect(await shard.totals()).not.toHaveProperty("mac");
   monitor.disconnect();
   watching.disconnect();

@@ -199,6 +199,7 @@ it("a projector does not expose the recorder's methods", async () => {
   expect(Object.keys(projector).sort()).toEqual([
     "close",
     "evict",
+    "forget",
     "run",
     "shards",
     "step",

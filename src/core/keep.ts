@@ -1,0 +1,47 @@
+/** How long what names users is kept after it happened: the option `keep`. */
+import { KEEP_MS, KEEP_MS_MAX, KEEP_MS_MIN } from "./limits.ts";
+import { invalid, type Known, refuseUnknown } from "./options.ts";
+
+/** A time in ms, or as text in minutes, hours or days: `"90m"`, `"12h"`, `"7d"`. */
+export type Duration = number | `${number}${"m" | "h" | "d"}`;
+
+export interface Keep {
+  /**
+   * Entries of `changes`, each of which names who came and went. A cursor that is older is a gap. `"1m"` to `"3650d"`, default `"7d"`; and
+   * about 100,000 entries at most, whatever their age.
+   */
+  readonly changes?: Duration | undefined;
+  /** Entries of the log that were set aside, with their values. `"1m"` to `"3650d"`, default `"7d"`; and about 1,000 at most. */
+  readonly rejected?: Duration | undefined;
+}
+
+export interface KeepOptions {
+  /**
+   * How long what names users is kept after it happened. Of several callers of the projector the strictest decides. Something has to call
+   * the projector for it: a server, a worker, a scheduled function.
+   */
+  readonly keep?: Keep | undefined;
+}
+
+const KEEP: Known<Keep> = { changes: true, rejected: true };
+const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Ms. Throws PresenceError OPTIONS_INVALID. */
+export function resolveDuration(name: string, value: unknown): number {
+  const [, count, unit] =
+    typeof value === "string" ? (/^(\d{1,9})([mhd])$/.exec(value) ?? []) : ([] as string[]);
+  const ms = unit === undefined ? value : Number(count) * UNITS[unit]!;
+  if (typeof ms === "number" && Number.isInteger(ms) && ms >= KEEP_MS_MIN && ms <= KEEP_MS_MAX) return ms;
+  return invalid(
+    `${name} must be a time from "1m" to "3650d", or as many ms (${KEEP_MS_MIN} to ${KEEP_MS_MAX}), got ${typeof value === "string" ? JSON.stringify(value) : String(value)}`,
+  );
+}
+
+/** Throws PresenceError OPTIONS_INVALID. */
+export function resolveKeep(keep: Keep = {}): { readonly changes: number; readonly rejected: number } {
+  refuseUnknown(keep, KEEP, "a projector", "keep");
+  return {
+    changes: resolveDuration("keep.changes", keep.changes ?? KEEP_MS),
+    rejected: resolveDuration("keep.rejected", keep.rejected ?? KEEP_MS),
+  };
+}

@@ -5,6 +5,7 @@
 import { MAC_MUTANTS } from "./mac.ts";
 import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
+import { RETENTION_MUTANTS } from "./retention.ts";
 
 export interface Edit {
   readonly file: string;
@@ -683,6 +684,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MAC_MUTANTS,
   ...READER_MUTANTS,
   ...REDIS_MUTANTS,
+  ...RETENTION_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",
     "INV-13",

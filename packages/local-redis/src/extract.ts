@@ -2,16 +2,20 @@
  * A Redis for Debian and Ubuntu without installing anything: apt downloads the distribution's own signed
  * packages, `dpkg -x` unpacks them into this user's cache, and the server runs from there.
  *
+ * apt checks the packages: their SHA-256 is in the index, and the index is signed by the distribution. It is told here not to accept less.
+ * What is in the cache is run only if nobody else can have put it there (own.ts).
+ *
  * A tree is built in a temporary directory, tested, and only then renamed into place. So any number of processes may do this
  * at once: the first rename wins, and a process that stops half-way leaves a directory that a later extraction removes.
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { LocalRedisError } from "./error.ts";
+import { checkOwn } from "./own.ts";
 
 const run = promisify(execFile);
 
@@ -23,6 +27,14 @@ const ABANDONED_AFTER_MS = 3_600_000;
 
 /** The packages a typical machine lacks; used when apt cannot determine them. */
 const LEAST_PACKAGES = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1"];
+
+/** Nothing unsigned, whatever this machine's configuration allows. (A source that is marked `trusted=yes` there stays trusted.) */
+const SIGNED = [
+  "APT::Get::AllowUnauthenticated=false",
+  "Acquire::AllowInsecureRepositories=false",
+  "Acquire::AllowWeakRepositories=false",
+  "Acquire::AllowDowngradeToInsecureRepositories=false",
+].flatMap((setting) => ["-o", setting]);
 
 /** An unpacked tree: the server, and the environment in which it finds its libraries. */
 export interface ExtractedRedis {
@@ -55,7 +67,7 @@ export async function extractRedis(
   { cache, path }: ExtractOptions,
 ): Promise<ExtractedRedis> {
   const home = join(cache, `redis-${await platformName()}`);
-  const cached = await findServer(home);
+  const cached = await ownServer(cache, home);
   if (cached !== undefined && (await works(cached))) return cached;
 
   const partial = await makePartial(cache);
@@ -79,7 +91,7 @@ async function publish(partial: string, home: string, works: TryServer): Promise
     } catch (error) {
       if (!isCode(error, "ENOTEMPTY") && !isCode(error, "EEXIST")) throw error;
     }
-    const server = await findServer(home);
+    const server = await ownServer(dirname(home), home);
     if (server !== undefined && (await works(server))) return server;
     // The tree in place is broken. Rename it before removing it, so that no process sees a half-removed tree.
     const broken = `${partial}-broken`;
@@ -91,10 +103,12 @@ async function publish(partial: string, home: string, works: TryServer): Promise
 
 async function makePartial(cache: string): Promise<string> {
   try {
-    await mkdir(cache, { recursive: true });
+    await mkdir(cache, { recursive: true, mode: 0o700 });
+    await checkOwn(cache, { deep: false });
     await sweepAbandoned(cache);
     return await mkdtemp(join(cache, "partial-"));
   } catch (error) {
+    if (error instanceof LocalRedisError) throw error;
     throw new LocalRedisError(`${cache} cannot be written; set XDG_CACHE_HOME to a directory that can`, {
       cause: error,
     });
@@ -120,7 +134,7 @@ async function download(directory: string, path: string): Promise<void> {
   };
   // The directory is private, so apt's unprivileged user could not write to it.
   const aptGet = (...args: string[]) =>
-    run("apt-get", ["-q", "-o", "APT::Sandbox::User=root", ...args], settings);
+    run("apt-get", ["-q", "-o", "APT::Sandbox::User=root", ...SIGNED, ...args], settings);
   const fetchAll = async () => aptGet("download", ...(await missingPackages(aptGet)));
   try {
     await fetchAll();
@@ -167,6 +181,15 @@ async function update(aptGet: AptGet): Promise<void> {
       await delay(LOCK_POLL_MS);
     }
   }
+}
+
+/** The server in a tree of the cache; undefined: there is none. Rejects with LocalRedisError when it may be somebody else's. */
+async function ownServer(cache: string, home: string): Promise<ExtractedRedis | undefined> {
+  const server = await findServer(home);
+  if (server === undefined) return undefined;
+  await checkOwn(cache, { deep: false });
+  await checkOwn(home, { deep: true });
+  return server;
 }
 
 /** Finds the server in a tree, whatever the names of its engine and of the library directory. */

@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -207,6 +207,52 @@ describe("the extraction", () => {
       path: expect.any(String),
     });
     await expect(readdir(cache)).resolves.toHaveLength(1);
+  });
+
+  it("asks apt for signed packages only", async () => {
+    await prepare("signed", `echo "$*" >> ${join(scratch, "asked")}; ${downloads}`);
+    await extractRedis(works, { cache, path: path() });
+    const asked = (await readFile(join(scratch, "asked"), "utf8")).trim().split("\n");
+    expect(asked.length).toBeGreaterThan(0);
+    for (const line of asked) {
+      expect(line).toContain("APT::Get::AllowUnauthenticated=false");
+      expect(line).toContain("Acquire::AllowInsecureRepositories=false");
+      expect(line).not.toMatch(/allow-unauthenticated|--force-yes|trusted/);
+    }
+  });
+
+  it.each([
+    ["the server", "usr/bin/redis-server", "file"],
+    ["a directory of its libraries", "usr/lib/x86_64-linux-gnu", "directory"],
+    ["the tree", "", "directory"],
+    ["the cache", "..", "directory"],
+  ])("a cached server is not run when everyone can write %s", async (_, inTree, kind) => {
+    await prepare(`open-${inTree.replaceAll("/", "-")}`, downloads);
+    const made = await extractRedis(works, { cache, path: path() });
+    const target = join(made.path, "../../..", inTree);
+    await chmod(target, kind === "file" ? 0o757 : 0o777);
+    let runs = 0;
+    const counting = async () => ++runs > 0;
+    await expect(extractRedis(counting, { cache, path: path() })).rejects.toThrow(
+      /can be written by everyone, so it is not run: remove .*XDG_CACHE_HOME/,
+    );
+    expect(runs).toBe(0);
+    await chmod(target, 0o755);
+    await expect(extractRedis(counting, { cache, path: path() })).resolves.toEqual(made);
+  });
+
+  // Only root can give a file away.
+  it.runIf(process.getuid?.() === 0)("a cached server of another user is not run", async () => {
+    await prepare("foreign", downloads);
+    const made = await extractRedis(works, { cache, path: path() });
+    await chown(made.path, 12_345, 12_345);
+    await expect(extractRedis(works, { cache, path: path() })).rejects.toThrow(/belongs to user 12345, not to 0/);
+  });
+
+  it("a new cache is its owner's alone", async () => {
+    await prepare("private", downloads);
+    await extractRedis(works, { cache, path: path() });
+    expect((await stat(cache)).mode & 0o777).toBe(0o700);
   });
 
   it("reports what apt said and leaves nothing behind", async () => {

@@ -2,7 +2,7 @@
 -- last entry of `changes` always stays, so that the cursor of a snapshot proves itself. If it is too old, one without users follows it,
 -- and it goes a minute later, when followers have read on.
 -- gives: forget
--- reads: CHANGES ENDED REJECTED call change due format match more_fields now put trim
+-- reads: CHANGES ENDED REJECTED call change due format match more_fields now put t trim
 
 -- Returns whether there is more.
 local function forget()
@@ -41,6 +41,8 @@ local function forget()
   end
   -- While a process is registered, calls come anyway.
   if due then return false end
+  -- Nobody is left who could hold the turn, and the name of who held it last begins with its host.
+  if (t[13] or '') ~= '' then put('turn', '') end
   local next_at = tomb[2] and tonumber(tomb[2])
   local function from_oldest(key, keep, except)
     local oldest = call('XRANGE', key, '-', '+', 'COUNT', 1)[1]

@@ -7,9 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RedisServer, startRedis } from "../../../packages/local-redis/src/index.ts";
 import { Random } from "../../../rig/random.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
+import { until } from "../../../rig/until.ts";
 import type { Keep } from "../../../src/core/keep.ts";
 import { CHECK_IDLE_MS, FORGET_MS, TOMBSTONE_MS } from "../../../src/core/limits.ts";
 import { projectorOver } from "../../../src/projector/projector.ts";
+import { follow } from "../../../src/follow/mirror.ts";
 import { readerOver } from "../../../src/reader/reader.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 
@@ -67,6 +69,8 @@ async function everything(shard: TestShard): Promise<string> {
 it("where nothing happens any more, whoever calls when `due` says has nothing left of users, hosts and processes", async () => {
   const shard = newShard({ changes: "2h", rejected: "90m" });
   await aliceWasHere(shard);
+  // Who held the turn last, which is a process.
+  await shard.redis.hset(shard.keys.totals, "turn", "host-mark-1.abc");
   expect(await everything(shard)).toMatch(/host-mark.*alice/s);
   expect(await shard.rejected()).toHaveLength(1);
   const began = shard.now;
@@ -256,6 +260,41 @@ it("INV-11: the cursor of a snapshot is never a gap at once, even if all changes
     expect(await reader.changes({ after: next })).toMatchObject({ gap: false, changes: [] });
   }
   expect(await everything(shard)).not.toContain("alice");
+});
+
+it("INV-13: a server that follows hears nothing of it", async () => {
+  const shard = newShard({ changes: "1h", rejected: "1h" });
+  const heard: string[] = [];
+  const log = (line: string) => void heard.push(line);
+  const following = follow({
+    redis: server.url,
+    prefix: shard.prefix,
+    shards: 1,
+    ttl: 300,
+    max: 1_000,
+    logger: { info: log, warn: log, error: log },
+    onChange: ({ user, type }) => void heard.push(`${type} ${user}`),
+    onGap: ({ reason }) => void heard.push(reason),
+  });
+  await following.ready;
+  await aliceWasHere(shard);
+  await until("both changes", () => heard.length === 2);
+  shard.now += 3_700_000;
+  await shard.step({ check: true });
+  const { blank } = await shard.totals();
+  expect((await idsOf(shard, shard.keys.changes)).length).toBeGreaterThan(1);
+  // It has a second and more to read on; here it has until somebody else comes.
+  await shard.record({ process: "q", seq: 1, ttl: 3_600_000, about, operations: operations("+bob"), sockets: 1 });
+  await shard.drain();
+  await until("the next change", () => heard.length === 3);
+  shard.now += FORGET_MS;
+  await shard.step({ check: true });
+  expect(await idsOf(shard, shard.keys.changes)).not.toContain(blank);
+  await shard.record({ process: "q", seq: 2, ttl: 3_600_000, operations: operations("+dan"), sockets: 2 });
+  await shard.drain();
+  await until("one more", () => heard.length === 4);
+  expect(heard).toEqual(["online alice", "offline alice", "online bob", "online dan"]);
+  await following.close();
 });
 
 it("tombstones that are due are all removed, a bounded number a call", async () => {

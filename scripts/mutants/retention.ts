@@ -1,0 +1,74 @@
+/** What is forgotten, by age and by hand. */
+import type { Mutant } from "./list.ts";
+
+const KEEP = "test/unit/lua/keep.test.ts";
+const FORGET = "test/unit/projector/forget.test.ts";
+
+function mutant(
+  name: string,
+  breaks: Mutant["breaks"],
+  tests: readonly string[],
+  ...edits: readonly (readonly [file: string, find: string, replace: string])[]
+): Mutant {
+  return { name, breaks, tests, edits: edits.map(([file, find, replace]) => ({ file, find, replace })) };
+}
+
+const lua = (part: string) => `src/lua/${part}.lua`;
+
+export const RETENTION_MUTANTS: readonly Mutant[] = [
+  mutant("keep-last-change-goes", "INV-11", [KEEP], [lua("project/forget"), "      from = change\n", ""]),
+  mutant(
+    "keep-nothing-follows-the-last-change",
+    "INV-11",
+    [KEEP],
+    [lua("project/forget"), "if last > 0 and change ~= blank then", "if false then"],
+  ),
+  mutant(
+    "keep-cut-untold",
+    "INV-11",
+    [KEEP],
+    [lua("project/forget"), "      if removed > 0 then put('cut', from) end\n", ""],
+  ),
+  mutant(
+    "keep-cut-unread",
+    "INV-11",
+    [KEEP],
+    ["src/reader/changes.ts", '["HMGET", keys.totals, "cut"]', '["HMGET", keys.totals, "uncut"]'],
+  ),
+  mutant(
+    "keep-part-of-a-node-stays",
+    "INV-11",
+    [KEEP],
+    [lua("project/trim"), "removed + call('XTRIM', key, 'MINID', before), false", "removed, false"],
+  ),
+  mutant(
+    "keep-weaker-caller-counts",
+    "INV-11",
+    [KEEP],
+    [lua("project/forget"), "\n    and tonumber(changes) <= keep_changes and tonumber(rejected) <= keep_rejected", ""],
+  ),
+  mutant(
+    "keep-nobody-left-forgotten",
+    "INV-11",
+    [KEEP],
+    [lua("project/tail"), "if due < 0 then due = tonumber(call('HGET', TOTALS, 'forget') or -1) end\n", ""],
+  ),
+  mutant(
+    "forget-single-entry",
+    "INV-11",
+    [FORGET],
+    [lua("forget"), "local removed, more = trim(CHANGES, from)", "local removed, more = 0, false"],
+  ),
+  mutant(
+    "forget-followers-not-awaited",
+    "INV-13",
+    [FORGET],
+    [lua("forget"), "if last and last[1] == from then", "if false then"],
+  ),
+  mutant(
+    "forget-the-present",
+    "INV-13",
+    [FORGET],
+    [lua("forget"), "if call('HGET', USERS, user) then return { 'present', '', 0 } end\n", ""],
+  ),
+];

@@ -45,7 +45,11 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     "keep-weaker-caller-counts",
     "INV-11",
     [KEEP],
-    [lua("project/forget"), "\n    and tonumber(changes) <= keep_changes and tonumber(rejected) <= keep_rejected", ""],
+    [
+      lua("project/forget"),
+      "\n    and tonumber(changes) <= keep_changes and tonumber(rejected) <= keep_rejected",
+      "",
+    ],
   ),
   mutant(
     "keep-nobody-left-forgotten",
@@ -61,7 +65,7 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     "forget-followers-not-awaited",
-    "INV-13",
+    "INV-11",
     [FORGET],
     [lua("forget"), "if last and last[1] == from then", "if false then"],
   ),

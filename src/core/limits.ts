@@ -52,9 +52,10 @@ export const REJECTED_KEPT = 1_000;
 export const KEEP_MS = 604_800_000;
 export const KEEP_MS_MIN = 60_000;
 export const KEEP_MS_MAX = 315_360_000_000;
-/** How often what is too old is removed, ms; and commands for it of one call, of about 10,000 entries each. */
+/** How often what is too old is removed, ms; and most of a stream that one call removes: entries, and about how many bytes. */
 export const FORGET_MS = 60_000;
-export const TRIMS_MAX = 4;
+export const TRIM_MAX = 20_000;
+export const TRIM_BYTES = 2_000_000;
 /** Most entries that one call of forget() looks at. */
 export const FORGET_SLICE = 500;
 /** How long followers have to read on before the last entry of `changes` is removed, ms: the streams of an API poll once a second. */

@@ -80,13 +80,21 @@ async function start(grace = 0) {
   const ask = async (path: string, init: RequestInit = {}) => {
     const headers = { "x-forwarded-for": "203.0.113.7", ...init.headers };
     const response = await app.fetch(new Request(`http://api.test${path}`, { ...init, headers }));
-    return { status: response.status, text: await response.text(), headers: JSON.stringify([...response.headers]) };
+    return {
+      status: response.status,
+      text: await response.text(),
+      headers: JSON.stringify([...response.headers]),
+    };
   };
   return { log, node, ask };
 }
 
 const handshake = {
-  extraHeaders: { cookie: "session=cookie-mark", "user-agent": "agent-mark", "x-forwarded-for": "203.0.113.7" },
+  extraHeaders: {
+    cookie: "session=cookie-mark",
+    "user-agent": "agent-mark",
+    "x-forwarded-for": "203.0.113.7",
+  },
   query: { q: "query-mark" },
 };
 
@@ -105,7 +113,8 @@ it("user ids are in five keys, host names in the keys of processes, and nothing 
   await until("in grace", async () => (await redis.zcard("{privacy}:leaving")) > 0);
   const all = await everything();
   expect(naming(all, USER)).toEqual([":changes", ":leaving", ":records", ":rejected", ":users"]);
-  for (const key of naming(all, hostname())) expect([":about", ":processes", ":records", ":states", ":totals"]).toContain(key);
+  for (const key of naming(all, hostname()))
+    expect([":about", ":processes", ":records", ":states", ":totals"]).toContain(key);
   for (const mark of CONNECTION) expect(naming(all, mark), mark).toEqual([]);
   client.disconnect();
 });
@@ -145,7 +154,9 @@ it("no log line, metric, problem document or header names a user, while all goes
     // The answer to a lookup that succeeded is none of these.
     if (status < 400 && i !== 0 && !text.includes("rollcall_")) continue;
     // `last`, the last known answer, is what the same token could read a moment ago.
-    const problem = text.startsWith("{") ? JSON.stringify({ ...(JSON.parse(text) as object), last: undefined }) : text;
+    const problem = text.startsWith("{")
+      ? JSON.stringify({ ...(JSON.parse(text) as object), last: undefined })
+      : text;
     expect(problem + headers, `request ${i}`).not.toContain(USER);
   }
   expect(log.lines.join("\n")).not.toContain(USER);

@@ -246,7 +246,9 @@ describe("the extraction", () => {
     await prepare("foreign", downloads);
     const made = await extractRedis(works, { cache, path: path() });
     await chown(made.path, 12_345, 12_345);
-    await expect(extractRedis(works, { cache, path: path() })).rejects.toThrow(/belongs to user 12345, not to 0/);
+    await expect(extractRedis(works, { cache, path: path() })).rejects.toThrow(
+      /belongs to user 12345, not to 0/,
+    );
   });
 
   it("a new cache is its owner's alone", async () => {

@@ -284,7 +284,14 @@ it("INV-13: a server that follows hears nothing of it", async () => {
   const { blank } = await shard.totals();
   expect((await idsOf(shard, shard.keys.changes)).length).toBeGreaterThan(1);
   // It has a second and more to read on; here it has until somebody else comes.
-  await shard.record({ process: "q", seq: 1, ttl: 3_600_000, about, operations: operations("+bob"), sockets: 1 });
+  await shard.record({
+    process: "q",
+    seq: 1,
+    ttl: 3_600_000,
+    about,
+    operations: operations("+bob"),
+    sockets: 1,
+  });
   await shard.drain();
   await until("the next change", () => heard.length === 3);
   shard.now += FORGET_MS;

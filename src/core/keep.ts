@@ -1,5 +1,5 @@
 /** How long what names users is kept after it happened: the option `keep`. */
-import { KEEP_MS, KEEP_MS_MAX, KEEP_MS_MIN } from "./limits.ts";
+import { KEPT_MS, KEPT_MS_MAX, KEPT_MS_MIN } from "./limits.ts";
 import { invalid, type Known, refuseUnknown } from "./options.ts";
 
 /** A time in ms, or as text in minutes, hours or days: `"90m"`, `"12h"`, `"7d"`. */
@@ -31,9 +31,9 @@ export function resolveDuration(name: string, value: unknown): number {
   const [, count, unit] =
     typeof value === "string" ? (/^(\d{1,9})([mhd])$/.exec(value) ?? []) : ([] as string[]);
   const ms = unit === undefined ? value : Number(count) * UNITS[unit]!;
-  if (typeof ms === "number" && Number.isInteger(ms) && ms >= KEEP_MS_MIN && ms <= KEEP_MS_MAX) return ms;
+  if (typeof ms === "number" && Number.isInteger(ms) && ms >= KEPT_MS_MIN && ms <= KEPT_MS_MAX) return ms;
   return invalid(
-    `${name} must be a time from "1m" to "3650d", or as many ms (${KEEP_MS_MIN} to ${KEEP_MS_MAX}), got ${typeof value === "string" ? JSON.stringify(value) : String(value)}`,
+    `${name} must be a time from "1m" to "3650d", or as many ms (${KEPT_MS_MIN} to ${KEPT_MS_MAX}), got ${typeof value === "string" ? JSON.stringify(value) : String(value)}`,
   );
 }
 
@@ -41,7 +41,7 @@ export function resolveDuration(name: string, value: unknown): number {
 export function resolveKeep(keep: Keep = {}): { readonly changes: number; readonly rejected: number } {
   refuseUnknown(keep, KEEP, "a projector", "keep");
   return {
-    changes: resolveDuration("keep.changes", keep.changes ?? KEEP_MS),
-    rejected: resolveDuration("keep.rejected", keep.rejected ?? KEEP_MS),
+    changes: resolveDuration("keep.changes", keep.changes ?? KEPT_MS),
+    rejected: resolveDuration("keep.rejected", keep.rejected ?? KEPT_MS),
   };
 }

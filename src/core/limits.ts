@@ -49,9 +49,9 @@ export const VALUES_MAX = 4_000;
 export const CHANGES_KEPT = 100_000;
 export const REJECTED_KEPT = 1_000;
 /** How long entries of `changes` and `rejected` are kept, ms: a week. At least a minute, and at most ten years. */
-export const KEEP_MS = 604_800_000;
-export const KEEP_MS_MIN = 60_000;
-export const KEEP_MS_MAX = 315_360_000_000;
+export const KEPT_MS = 604_800_000;
+export const KEPT_MS_MIN = 60_000;
+export const KEPT_MS_MAX = 315_360_000_000;
 /** How often what is too old is removed, ms; and most of a stream that one call removes: entries, and about how many bytes. */
 export const FORGET_MS = 60_000;
 export const TRIM_MAX = 20_000;

@@ -31,7 +31,7 @@ beforeAll(async () => {
   redis = new Redis(server.url);
 });
 afterEach(async () => {
-  for (const one of closing.splice(0).reverse()) await one.close();
+  for (const one of closing.splice(0).toReversed()) await one.close();
   await redis.flushall();
 });
 afterAll(async () => {
@@ -77,7 +77,10 @@ async function start(grace = 0) {
   const reader = createReader({ redis: proxy.url, prefix: "privacy" });
   closing.push(reader);
   const app = createApp({ reader, tokens: [TOKEN], counts: "open", logger: log });
-  const ask = async (path: string, init: RequestInit = {}) => {
+  const ask = async (
+    path: string,
+    init: Omit<RequestInit, "headers"> & { headers?: Record<string, string> } = {},
+  ) => {
     const headers = { "x-forwarded-for": "203.0.113.7", ...init.headers };
     const response = await app.fetch(new Request(`http://api.test${path}`, { ...init, headers }));
     return {

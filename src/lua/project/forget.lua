@@ -9,7 +9,7 @@ local function forget()
   local tomb = call('ZRANGE', ENDED, 0, 0, 'WITHSCORES')
   if tomb[2] and tonumber(tomb[2]) <= now then return true end
   local keep_changes, keep_rejected = match(ARGV[9] or '', '^(%d+) (%d+)$')
-  keep_changes, keep_rejected = tonumber(keep_changes or KEEP_MS), tonumber(keep_rejected or KEEP_MS)
+  keep_changes, keep_rejected = tonumber(keep_changes or KEPT_MS), tonumber(keep_rejected or KEPT_MS)
   local at, changes, rejected = match(more_fields[11] or '', '^(%d+) (%d+) (%d+)$')
   local blank = more_fields[12]
   -- The strictest of several callers decides: it does not take the trimming of another for its own.

@@ -29,6 +29,7 @@ import { describeFailure } from "./report.ts";
 import { checkAddress } from "./request.ts";
 import type { Route } from "./route.ts";
 import { routesOf } from "./routes.ts";
+import { Freshness } from "./staleness.ts";
 import { Streams } from "./streams.ts";
 
 export type { AppOptions };
@@ -57,8 +58,10 @@ export function createApp(input: AppOptions): Hono {
   }
 
   const onError = (error: unknown, c: Context) => report(problemOf(error), c);
-  const streams = new Streams({ ...options.streams, signal: options.signal, onError });
-  const routes = routesOf({ reader: new CoalescedReader(options), streams, options });
+  const onSuspicion = (message: string) => logger.warn(message);
+  const streams = new Streams({ ...options.streams, signal: options.signal, onError, onSuspicion });
+  const reader = new CoalescedReader(options);
+  const routes = routesOf({ reader, streams, freshness: new Freshness(), options });
 
   app.use(securityHeaders(), noStoreByDefault());
   if (origins.length > 0) app.use(crossOrigin(origins));

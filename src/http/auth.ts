@@ -4,7 +4,7 @@
  *
  * Closed by default: with no token set, every request is refused.
  */
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { TOKEN_LENGTH_MIN, TOKENS_MAX } from "../core/limits.ts";
 import { invalid } from "../core/options.ts";
 import { Problem } from "./problem.ts";
@@ -47,6 +47,19 @@ export interface Guard {
   readonly scopeOf: (method: string, path: string) => Scope | undefined;
 }
 
+/** Whose request it is: the scope of its token, and which of that scope's tokens it is, by its index. */
+export interface Caller {
+  readonly scope: Scope;
+  readonly token: number;
+}
+
+const callers = new WeakMap<Request, Caller>();
+
+/** The caller of a request with a valid token, also on an open route; undefined: it has none. */
+export function callerOf(c: Context): Caller | undefined {
+  return callers.get(c.req.raw);
+}
+
 /**
  * Lets authorised requests through. Problems: 401 TOKEN_MISSING and TOKEN_INVALID, 403 SCOPE_MISSING, with WWW-Authenticate (RFC 6750);
  * 403 TOKENS_NOT_SET.
@@ -55,9 +68,25 @@ export function requireScope({ users, counts, scopeOf }: Guard): MiddlewareHandl
   // The digests, not a promise of them: a Worker must not await in one request what another request started.
   let digests: { users: Digests; counts: Digests } | undefined;
 
+  async function identify(request: Request, given: string): Promise<Caller | undefined> {
+    digests ??= { users: await digestsOf(users), counts: await digestsOf(counts) };
+    const digest = await digestOf(given);
+    // Always compare with both lists, whichever one matches.
+    const [ofUsers, ofCounts] = [indexAmong(digest, digests.users), indexAmong(digest, digests.counts)];
+    if (ofUsers === -1 && ofCounts === -1) return undefined;
+    const caller: Caller =
+      ofUsers === -1 ? { scope: "counts", token: ofCounts } : { scope: "users", token: ofUsers };
+    callers.set(request, caller);
+    return caller;
+  }
+
   return async function bearer(c, next) {
     const scope = scopeOf(c.req.method, c.req.path);
-    if (scope === undefined) return next();
+    if (scope === undefined) {
+      const given = tokenOf(c.req.header("authorization"));
+      if (given !== undefined) await identify(c.req.raw, given);
+      return next();
+    }
     if (users.length === 0 && (scope === "users" || counts.length === 0)) {
       throw new Problem(403, "TOKENS_NOT_SET", "this route requires a token and the server has none: set `tokens` or ROLLCALL_TOKENS"); // prettier-ignore
     }
@@ -67,16 +96,13 @@ export function requireScope({ users, counts, scopeOf }: Guard): MiddlewareHandl
         headers: { "www-authenticate": 'Bearer realm="rollcall"' },
       });
     }
-    digests ??= { users: await digestsOf(users), counts: await digestsOf(counts) };
-    const digest = await digestOf(given);
-    // Always compare with both lists, whichever one matches.
-    const [isOfUsers, isOfCounts] = [isAmong(digest, digests.users), isAmong(digest, digests.counts)];
-    if (!isOfUsers && !isOfCounts) {
+    const caller = await identify(c.req.raw, given);
+    if (caller === undefined) {
       throw new Problem(401, "TOKEN_INVALID", "the token is invalid", {
         headers: { "www-authenticate": 'Bearer realm="rollcall", error="invalid_token"' },
       });
     }
-    if (!isOfUsers && scope === "users") {
+    if (caller.scope !== "users" && scope === "users") {
       throw new Problem(
         403,
         "SCOPE_MISSING",
@@ -110,12 +136,12 @@ async function digestOf(token: string): Promise<Uint8Array> {
  * Compares every byte of every digest, even after a match, so that the time taken reveals neither how much of a token was
  * right nor which one matched.
  */
-function isAmong(given: Uint8Array, digests: Digests): boolean {
-  let found = 0;
-  for (const digest of digests) {
+function indexAmong(given: Uint8Array, digests: Digests): number {
+  let found = -1;
+  for (const [index, digest] of digests.entries()) {
     let difference = 0;
     for (let i = 0; i < given.length; i++) difference |= given[i]! ^ digest[i]!;
-    found |= Number(difference === 0);
+    found = difference === 0 ? index : found;
   }
-  return found === 1;
+  return found;
 }

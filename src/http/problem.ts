@@ -41,6 +41,8 @@ export const PROBLEM_CODES = [
   "URI_TOO_LONG",
   /** 415 */
   "MEDIA_TYPE_UNSUPPORTED",
+  /** 429: this client or token has as many event streams as it may. */
+  "STREAMS_LIMITED",
   /** 500: the server is misconfigured; its operator has to fix it. */
   "OPTIONS_INVALID",
   /** 500: the prefix is in use with another number of shards. */
@@ -55,7 +57,7 @@ export const PROBLEM_CODES = [
   "INTERNAL",
   /** 503: Redis did not answer in time, or with an error. */
   "REDIS_UNAVAILABLE",
-  /** 503: the process serves no more event streams at once. */
+  /** 503: the process serves no more event streams of this scope at once. */
   "STREAMS_EXHAUSTED",
   /** 503, only from /ready: Redis answers, but the projector is overdue. */
   "PROJECTOR_STALE",
@@ -96,6 +98,7 @@ const TITLES = {
   413: "Content Too Large",
   414: "URI Too Long",
   415: "Unsupported Media Type",
+  429: "Too Many Requests",
   500: "Internal Server Error",
   503: "Service Unavailable",
 } as const;

@@ -31,7 +31,7 @@ export type NodeHandler = (request: IncomingMessage, response: ServerResponse) =
  */
 export function nodeHandler(app: FetchApp): NodeHandler {
   // By default the adapter replaces the process's global Request and Response with its own classes.
-  return getRequestListener((request) => app.fetch(request), { overrideGlobalObjects: false });
+  return getRequestListener((request, env) => app.fetch(request, env), { overrideGlobalObjects: false });
 }
 
 export interface ServeOptions {
@@ -63,7 +63,7 @@ export async function serve(app: FetchApp, options: ServeOptions): Promise<void>
     invalid("signal must be an AbortSignal: nothing else stops the server");
   if (onListen !== undefined) callable("onListen", onListen);
   const server = createAdaptorServer({
-    fetch: (request) => app.fetch(request),
+    fetch: (request, env) => app.fetch(request, env),
     overrideGlobalObjects: false,
     serverOptions: { requestTimeout: REQUEST_MS },
   }) as Server;

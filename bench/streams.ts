@@ -75,9 +75,9 @@ const readers = start("subscribers", {
 await once(readers, "message");
 
 const health: number[] = [];
-let done = false;
+const finished = new AbortController();
 const watching = (async () => {
-  while (!done) {
+  while (!finished.signal.aborted) {
     const began = performance.now();
     await (await fetch(`${url}/health`)).text();
     health.push(performance.now() - began);
@@ -105,7 +105,7 @@ while (performance.now() - began < seconds * 1000) {
 }
 const took = (performance.now() - began) / 1000;
 await delay(3_000);
-done = true;
+finished.abort();
 await watching;
 const after = await tell<Used>(api, "used");
 const received = await tell<{ bytes: number; changes: number; ended: number }>(readers, "received");

@@ -199,7 +199,7 @@ function settledOr<T>(
       },
       (error: unknown) => {
         stop();
-        reject(error as Error);
+        reject(error);
       },
     );
     if (signal.aborted) end();

@@ -41,6 +41,10 @@ export interface Opened {
 /** How long a client waits before it reconnects, ms; up to twice as long, so that a restart is not followed by a crowd. */
 const RETRY_MS = 1_000;
 
+/** How often a stream says that it is alive, ms, and for how long it keeps its place without: a Worker's timers end with its client. */
+const RENEW_MS = 5_000;
+const PLACE_MS = 15_000;
+
 const HEADERS = {
   "content-type": "text/event-stream",
   "cache-control": "no-store",
@@ -70,7 +74,7 @@ export class Streams {
   constructor(options: StreamOptions) {
     this.#options = options;
     this.#stall = Math.max(STREAM_STALL_MS, 2 * options.heartbeat);
-    this.#places = new Places(options, this.#stall + 2 * options.heartbeat);
+    this.#places = new Places(options, PLACE_MS);
     options.signal?.addEventListener(
       "abort",
       () => {
@@ -130,6 +134,7 @@ export class Streams {
     const events = opened.events(ended.signal);
     let lifetime: ReturnType<typeof setTimeout> | undefined;
     let stall: ReturnType<typeof setTimeout> | undefined;
+    const renewal = setInterval(place.renew, RENEW_MS);
     let isOver = false;
     let isFirst = true;
     let close = (): void => {};
@@ -138,6 +143,7 @@ export class Streams {
       isOver = true;
       clearTimeout(lifetime);
       clearTimeout(stall);
+      clearInterval(renewal);
       this.#open.delete(finish);
       place.release();
       ended.abort();
@@ -153,13 +159,11 @@ export class Streams {
         },
         pull: async (controller) => {
           clearTimeout(stall);
-          place.renew();
           try {
             const next = isFirst ? { done: false, value: retryFrame(retryMs()) } : await events.next();
             isFirst = false;
             if (isOver) return;
             if (next.done === true || next.value === undefined) return finish();
-            place.renew();
             controller.enqueue(next.value as Uint8Array<ArrayBuffer>);
             stall = setTimeout(() => {
               finish();

@@ -145,7 +145,7 @@ describe("the end of a stream", () => {
   it("a client that takes nothing is cut off", async () => {
     const { app, leave, prefix } = await setup({ perToken: 1 });
     await populate(test.redis, { prefix, users: ["alice"] });
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
     let cut = 0;
     const env = { outgoing: { destroy: () => cut++ } };
     const init = { headers: { accept: "text/event-stream", authorization: bearer(TOKEN) } };

@@ -14,6 +14,7 @@ process.on("message", () => {
   const { user, system } = process.cpuUsage();
   process.send!({ rss: process.memoryUsage.rss(), cpu: user + system });
 });
+process.on("disconnect", () => process.exit());
 await serve(app, {
   port: 0,
   signal: new AbortController().signal,

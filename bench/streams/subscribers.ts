@@ -32,3 +32,4 @@ for (let i = 0; i < count; i++) {
   request.on("error", () => ended++);
 }
 process.on("message", () => process.send!({ bytes, changes, ended }));
+process.on("disconnect", () => process.exit());

@@ -54,7 +54,7 @@ export const MAC_MUTANTS: readonly Mutant[] = [
     "mac-only-the-first-key-is-tried",
     "INV-3",
     [MAC, MODEL],
-    [lua("mac"), "for k = 10, #ARGV, 2 do", "for k = 10, 10, 2 do"],
+    [lua("mac"), "for k = 11, #ARGV, 2 do", "for k = 11, 11, 2 do"],
   ),
   mutant(
     "mac-no-bound-of-what-is-hashed",
@@ -82,7 +82,7 @@ export const MAC_MUTANTS: readonly Mutant[] = [
     "mac-other-keys-are-overlooked-by-the-quick-path",
     "INV-1",
     [MAC],
-    [lua("head"), "elseif (t[20] or '') ~= (ARGV[9] or '') then why = 'keys'\n", ""],
+    [lua("head"), "elseif (t[20] or '') ~= (ARGV[10] or '') then why = 'keys'\n", ""],
   ),
   mutant(
     "mac-a-recorder-does-not-compare-keys",

@@ -250,6 +250,24 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
       await expect(projector.evict(id)).rejects.toMatchObject({ code: "OPTIONS_INVALID" });
   });
 
+  it("a user who is offline is forgotten, in whatever shard; one who is online is refused", async () => {
+    await append(operations("+alice", "+bob"));
+    await projector.sweep();
+    await expect(projector.forget("alice")).rejects.toMatchObject({ code: "USER_PRESENT" });
+    await append(operations("~alice"));
+    await projector.sweep();
+    await append(operations(...Array.from({ length: 20 }, (_, i) => `+u${i}`)));
+    expect((await projector.forget("alice")).changes).toBeGreaterThan(0);
+    const kept = await Promise.all(
+      Array.from({ length: shards }, (_, i) =>
+        client.redis.xrange(keysOf(prefix, i, shards).changes, "-", "+"),
+      ),
+    );
+    expect(JSON.stringify(kept)).toContain('\\"u19\\"');
+    expect(JSON.stringify(kept)).not.toContain("alice");
+    expect(await projector.forget("alice")).toEqual({ changes: 0, rejected: 0 });
+  });
+
   it("a key of another type is named by reader and projector", async () => {
     await append(operations("+alice"));
     await projector.sweep();

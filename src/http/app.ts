@@ -51,7 +51,7 @@ const DOCUMENT_PATH = "/openapi.json";
  */
 export function createApp(input: AppOptions): Hono {
   const options = resolveAppOptions(input);
-  return composed(options, routesOf);
+  return composed(options, routesOf, "users");
 }
 
 /** What an app of createProbes() depends on; all as for createApp(). */
@@ -65,7 +65,7 @@ export type ProbesOptions = Pick<AppOptions, "reader" | "timeout" | "reuse" | "s
  */
 export function createProbes(input: ProbesOptions): Hono {
   refuseUnknown(input, PROBES_OPTIONS, "createProbes");
-  return composed(resolveAppOptions({ ...input, probes: "open" }), probesOf);
+  return composed(resolveAppOptions({ ...input, probes: "open" }), probesOf, undefined);
 }
 
 const PROBES_OPTIONS: Known<ProbesOptions> = {
@@ -76,7 +76,12 @@ const PROBES_OPTIONS: Known<ProbesOptions> = {
   logger: true,
 };
 
-function composed(options: ResolvedAppOptions, choose: (parts: RouteParts) => readonly Route[]): Hono {
+/** `otherwise`: the scope of what no open route answers. */
+function composed(
+  options: ResolvedAppOptions,
+  choose: (parts: RouteParts) => readonly Route[],
+  otherwise: Scope | undefined,
+): Hono {
   const { origins, logger, tokens, countsTokens } = options;
   const app = new Hono();
 
@@ -101,7 +106,7 @@ function composed(options: ResolvedAppOptions, choose: (parts: RouteParts) => re
   if (origins.length > 0) app.use(preflightOf(origins));
   app.use(checkAddress());
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (_, methods) => notAllowed(methods) }));
-  app.use(requireScope({ users: tokens, counts: countsTokens, scopeOf: scopesOf(routes) }));
+  app.use(requireScope({ users: tokens, counts: countsTokens, scopeOf: scopesOf(routes, otherwise) }));
 
   for (const { method, path, respond } of routes) app.on(method, path, respond);
   let document: Answer | undefined;
@@ -124,14 +129,17 @@ function composed(options: ResolvedAppOptions, choose: (parts: RouteParts) => re
 }
 
 /**
- * The scope that a request requires. Anything not listed requires `users`, and so do paths that do not exist: a caller
+ * The scope that a request requires. Anything not listed requires `otherwise`, and so do paths that do not exist: a caller
  * without access does not learn which paths exist.
  */
-function scopesOf(routes: readonly Route[]): (method: string, path: string) => Scope | undefined {
+function scopesOf(
+  routes: readonly Route[],
+  otherwise: Scope | undefined,
+): (method: string, path: string) => Scope | undefined {
   const scopes = new Map<string, Scope | undefined>([[DOCUMENT_PATH, undefined]]);
   for (const { method, path, scope } of routes) if (method === "GET") scopes.set(path, scope);
   return (method, path) =>
-    (method === "GET" || method === "HEAD") && scopes.has(path) ? scopes.get(path) : "users";
+    (method === "GET" || method === "HEAD") && scopes.has(path) ? scopes.get(path) : otherwise;
 }
 
 function notAllowed(methods: readonly string[]): Response {

@@ -6,7 +6,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { untilEqual } from "../../../rig/until.ts";
 import { commandsOf } from "../../../src/core/access.ts";
-import { isLasting, PresenceError } from "../../../src/core/errors.ts";
+import { isLasting, type PresenceError } from "../../../src/core/errors.ts";
 import { keysOf } from "../../../src/core/keys.ts";
 import { tail } from "../../../src/follow/tail.ts";
 import { createProjector } from "../../../src/projector/create.ts";

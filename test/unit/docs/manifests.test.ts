@@ -45,7 +45,7 @@ const deployment = v.object({
 const REQUESTS_S = 8;
 
 it("the manifests name files, variables, ports and paths that exist", async () => {
-  const [block] = deploy.filter(({ language }) => language === "yaml");
+  const block = deploy.find(({ language }) => language === "yaml");
   const documents = parseAllDocuments(block!.code);
   expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([]);
   expect(documents).toHaveLength(2);
@@ -76,7 +76,7 @@ it("the manifests name files, variables, ports and paths that exist", async () =
 });
 
 it("the unit of systemd starts a file that exists, and sets what systemd knows", () => {
-  const [block] = deploy.filter(({ language }) => language === "ini");
+  const block = deploy.find(({ language }) => language === "ini");
   const lines = block!.code.split("\n").filter((line) => line !== "");
   for (const line of lines) expect(line).toMatch(/^(\[(Unit|Service|Install)\]|[A-Z]\w+=\S.*)$/);
   const [, file = ""] = /^ExecStart=\/usr\/bin\/node (\S+)$/m.exec(block!.code)!;

@@ -726,6 +726,21 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   ),
   mutant(
+    "a-loss-between-two-reads-is-unnoticed",
+    "INV-13",
+    [FOLLOW],
+    [
+      "src/follow/tail.ts",
+      " || connection.reconnectedAt !== since) await proveAfterLoss",
+      ") await proveAfterLoss",
+    ],
+    [
+      "src/follow/tail.ts",
+      "level !== undefined && connection.reconnectedAt !== since",
+      "level !== undefined && signal.aborted",
+    ],
+  ),
+  mutant(
     "told-online-twice",
     "INV-13",
     [FOLLOW],

@@ -197,7 +197,7 @@ describe("while Redis is away", () => {
     client.disconnect();
     for (const { source, got } of [running, late]) {
       await until("it is fresh again, with news", () => {
-        const last = got.filter(({ event }) => event === "counts").at(-1);
+        const last = got.findLast(({ event }) => event === "counts");
         return last?.data["users"] === 2 && got.at(-1)?.event === "fresh";
       });
       expect(source.readyState).toBe(EventSource.OPEN);

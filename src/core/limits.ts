@@ -74,7 +74,7 @@ export const TURN_MS = 100;
  * How often the rate of operations is measured, ms. A turn starts at RATE_HIGH operations a second and is kept down to RATE_LOW. Of one
  * record at most WORK_MAX count, and at least one.
  */
-export const MEASURE_MS = 100;
+export const MEASURE_MS = 50;
 export const RATE_HIGH = 150;
 export const RATE_LOW = 90;
 export const WORK_MAX = 8;

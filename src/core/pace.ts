@@ -4,8 +4,8 @@
  *
  * At a low rate each record is appended and folded at once. Above a rate the script gives one caller the **turn**: for a
  * short time it folds for all. The others then append at the next **beat**, a multiple of the pace on Redis's clock, and the
- * holder folds shortly after: one warm call for what all processes did, instead of a cold call from each. While no process
- * listens to changes, nobody waits for a beat, so only every second one is used.
+ * holder folds shortly after, together with its own record: one warm call for what all processes did, instead of a cold call from
+ * each. While no process listens to changes, nobody waits for a beat, so only every second one is used.
  *
  * All times are ms of the caller's own clock, except ids and ends of turns, which are on Redis's clock.
  */
@@ -60,14 +60,15 @@ export class Pace {
 
   /** How long until gathered operations may be sent, ms; 0: at once. A full record does not wait. */
   untilAppend(now: number): number {
-    return this.#state === "alone" ? 0 : this.#untilBeat(now);
+    if (this.#state === "alone") return 0;
+    return this.#state === "holds" ? Math.max(0, this.#foldAt! - now) : this.#untilBeat(now);
   }
 
-  /** What to send along with a record that is sent now. A turn that is known to last needs not be read again. */
+  /** What to send along with a record that is sent now. A turn that is known to last need not be read again. */
   along(now: number): Along {
-    if (this.#state === "alone") return "fold";
+    if (this.#state !== "follows") return "fold";
     const lasts = this.#ahead !== undefined && now + this.#ahead + KNOWN_MS < this.#ends;
-    return this.#state === "holds" || lasts ? "nothing" : "turn";
+    return lasts ? "nothing" : "turn";
   }
 
   /** When to call the projector because of the turn, ms of our clock; undefined: not needed. */

@@ -139,13 +139,15 @@ describe("while no process listens to changes", () => {
   }
 
   it("only every second beat is used, by who follows and who holds", () => {
-    for (const holder of ["other", ME]) {
+    for (const [listenedLeft, every] of [
+      [0, 20 * PACE_UNHEARD],
+      [1, 20],
+    ] as const) {
       const pace = paceAt(0);
-      pace.answered(answered(holder, 0), ME, 1_001);
-      expect(beats(pace)).toBe(20 * PACE_UNHEARD);
-      if (holder === ME) expect(pace.foldAt).toBe(1_003);
-      pace.answered(answered(holder, 1), ME, 1_004);
-      expect(beats(pace)).toBe(20);
+      pace.answered(answered("other", listenedLeft), ME, 1_001);
+      expect(beats(pace)).toBe(every);
+      pace.answered(answered(ME, listenedLeft), ME, 1_004);
+      expect(pace.foldAt).toBe(1_000 + every + FOLD_AFTER_BEAT_MS);
     }
   });
 
@@ -172,14 +174,16 @@ describe("while no process listens to changes", () => {
 });
 
 describe("while we hold the turn", () => {
-  it("our records are sent at the beat without a fold, and folded shortly after with those of the others", () => {
+  it("our records are sent with the fold, shortly after the beat of the others", () => {
     const pace = paceAt(0);
     pace.answered(answered(ME), ME, 1_001);
     expect(pace.state).toBe("holds");
-    expect(pace.along(1_000)).toBe("nothing");
+    expect(pace.along(1_001)).toBe("fold");
     expect(pace.foldAt).toBe(1_003);
     pace.answered(answered(ME), ME, 1_004);
     expect(pace.foldAt).toBe(1_020 + FOLD_AFTER_BEAT_MS);
+    expect(pace.untilAppend(1_010)).toBe(10 + FOLD_AFTER_BEAT_MS);
+    expect(pace.untilAppend(1_030)).toBe(0);
   });
 
   it("until a reply says that another process does, or none", () => {

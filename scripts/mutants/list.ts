@@ -204,12 +204,18 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     "nobody-checks-that-the-holder-folds",
     "INV-5",
-    [SIMULATION],
+    [PACE, SIMULATION],
     [
       "src/core/pace.ts",
-      "this.#open = isBefore(totals.folded, id) ? { id, checkAt } : undefined;",
+      "this.#open = { id, checkAt: this.#open?.checkAt ?? now + CHECK_FOLDED_MS };",
       "this.#open = undefined;",
     ],
+  ),
+  mutant(
+    "a-turn-that-was-not-read-is-not-checked",
+    "INV-5",
+    [PACE],
+    ["src/core/pace.ts", "return !this.#isHeld(msOf(id));", "return false;"],
   ),
   mutant(
     "under-load-the-check-never-comes",
@@ -242,8 +248,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     "a-turn-that-is-over-is-believed",
     "INV-5",
-    [SIMULATION],
-    ["src/core/pace.ts", "if (left > 0 && left <= TURN_MS) return false;", "if (left < 1e9) return false;"],
+    [PACE, SIMULATION],
+    ["src/core/pace.ts", "if (left > 0 && left <= TURN_MS) return true;", "if (left < 1e9) return true;"],
   ),
   mutant(
     "grace-that-is-over-waits-for-a-call",

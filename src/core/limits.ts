@@ -83,7 +83,7 @@ export const AHEAD_MS = 60_000;
 /** How long a turn lasts, ms. */
 export const TURN_MS = 100;
 /**
- * How often the rate of operations is measured, ms. A turn starts at RATE_HIGH operations a second and is kept down to RATE_LOW. Of one
+ * How often the rate of operations is measured, ms, or after half of it when there were many. A turn starts at RATE_HIGH operations a second and is kept down to RATE_LOW. Of one
  * record at most WORK_MAX count, and at least one.
  */
 export const MEASURE_MS = 100;

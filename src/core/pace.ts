@@ -4,8 +4,8 @@
  *
  * At a low rate each record is appended and folded at once. Above a rate the script gives one caller the **turn**: for a
  * short time it folds for all. The others then append at the next **beat**, a multiple of the pace on Redis's clock, and the
- * holder folds shortly after: one warm call for what all processes did, instead of a cold call from each. While no process
- * listens to changes, nobody waits for a beat, so only every second one is used.
+ * holder folds shortly after, together with its own record: one warm call for what all processes did, instead of a cold call from
+ * each. While no process listens to changes, nobody waits for a beat, so only every second one is used.
  *
  * All times are ms of the caller's own clock, except ids and ends of turns, which are on Redis's clock.
  */
@@ -17,10 +17,13 @@ import {
   PACE_UNHEARD,
   TURN_MS,
 } from "./limits.ts";
-import { isBefore } from "./stream-id.ts";
+import { isBefore, msOf } from "./stream-id.ts";
 
 /** `alone`: no process holds the turn, so each folds what it appends. `follows`: another holds it. `holds`: this one does. */
 export type PaceState = "alone" | "follows" | "holds";
+
+/** How long before its known end a turn is read again, ms: clocks are estimated, and the record takes a moment to arrive. */
+const KNOWN_MS = 5;
 
 /** What to send along with a record. */
 export type Along = "fold" | "turn" | "nothing";
@@ -32,6 +35,8 @@ export class Pace {
   /** Whether some process listens to changes. */
   #listened = true;
   #state: PaceState = "alone";
+  /** While another holds the turn: until when it is known to, on Redis's clock. */
+  #ends = 0;
   /** Redis's clock minus ours, from the fastest recent reply; undefined: not known. */
   #ahead: number | undefined;
   #trip = Infinity;
@@ -55,13 +60,15 @@ export class Pace {
 
   /** How long until gathered operations may be sent, ms; 0: at once. A full record does not wait. */
   untilAppend(now: number): number {
-    return this.#state === "alone" ? 0 : this.#untilBeat(now);
+    if (this.#state === "alone") return 0;
+    return this.#state === "holds" ? Math.max(0, this.#foldAt! - now) : this.#untilBeat(now);
   }
 
-  /** What to send along with a record that is sent now. */
-  get along(): Along {
-    if (this.#state === "alone") return "fold";
-    return this.#state === "holds" ? "nothing" : "turn";
+  /** What to send along with a record that is sent now. A turn that is known to last need not be read again. */
+  along(now: number): Along {
+    if (this.#state !== "follows") return "fold";
+    const lasts = this.#ahead !== undefined && now + this.#ahead + KNOWN_MS < this.#ends;
+    return lasts ? "nothing" : "turn";
   }
 
   /** When to call the projector because of the turn, ms of our clock; undefined: not needed. */
@@ -79,15 +86,30 @@ export class Pace {
     totals: { readonly ends: number; readonly folded: string; readonly listened: number },
   ): boolean {
     this.isFolded(totals.folded);
-    const checkAt = this.#open?.checkAt ?? now + CHECK_FOLDED_MS;
-    this.#open = isBefore(totals.folded, id) ? { id, checkAt } : undefined;
-    const at = Number(id.split("-", 1)[0]);
+    if (isBefore(totals.folded, id)) this.#await(id, now);
+    else this.#open = undefined;
+    const at = msOf(id);
     this.#listened = totals.listened > at && totals.listened <= at + LISTENED_MS;
-    // Ids stand still while the clock is behind the last one, so a turn may seem held for longer than it is: hence the check.
-    const left = totals.ends - at;
-    if (left > 0 && left <= TURN_MS) return false;
+    this.#ends = totals.ends;
+    return !this.#isHeld(at);
+  }
+
+  /** A record was appended as `id` while another holds the turn, as far as known. Returns whether to fold at once, as above. */
+  trusted(id: string, now: number): boolean {
+    this.#await(id, now);
+    return !this.#isHeld(msOf(id));
+  }
+
+  #await(id: string, now: number): void {
+    this.#open = { id, checkAt: this.#open?.checkAt ?? now + CHECK_FOLDED_MS };
+  }
+
+  /** Ids stand still while the clock is behind the last one, so a turn may seem held for longer than it is: hence the check. */
+  #isHeld(at: number): boolean {
+    const left = this.#ends - at;
+    if (left > 0 && left <= TURN_MS) return true;
     this.#state = "alone";
-    return true;
+    return false;
   }
 
   /**
@@ -95,11 +117,17 @@ export class Pace {
    * caller name of the call.
    */
   answered(
-    answer: { readonly holder: string; readonly listenedLeft: number },
+    answer: {
+      readonly now: number;
+      readonly holder: string;
+      readonly turnLeft: number;
+      readonly listenedLeft: number;
+    },
     me: string,
     now: number,
   ): void {
     this.#listened = answer.listenedLeft > 0;
+    this.#ends = answer.now + answer.turnLeft;
     this.#open = undefined;
     if (this.#every === 0 || answer.holder === "") this.#state = "alone";
     else this.#state = answer.holder === me ? "holds" : "follows";

@@ -9,7 +9,7 @@ import type { ShardKeys } from "../core/keys.ts";
 import { HOLD_MS, LISTENED_MS, SPREAD_MS, SPREAD_PART, UNFOLDED_MAX } from "../core/limits.ts";
 import { Pace } from "../core/pace.ts";
 import { earlier, hasCome, type Moment, Schedule } from "../core/schedule.ts";
-import { isBefore } from "../core/stream-id.ts";
+import { isBefore, msOf } from "../core/stream-id.ts";
 import type { PipelinedProjector, StepResult } from "../projector/projector.ts";
 import { withUser } from "../redis/errors.ts";
 import type { Reply, ReplyError, ScriptCall } from "../redis/port.ts";
@@ -150,11 +150,19 @@ export class ShardProjecting {
   /** Takes the totals read with a record of ours: if the turn is no longer held, we fold at once. */
   turnSeen(id: string, reply: Reply | ReplyError, sentAt: number): void {
     const now = this.#own.runtime.now();
-    this.pace.clock(Number(id.split("-", 1)[0]), sentAt, now);
+    this.pace.clock(msOf(id), sentAt, now);
     const [ends, folded, listened] = Array.isArray(reply) ? (reply as (string | null)[]) : [];
     if (typeof folded === "string" && !isBefore(folded, id)) this.#unfolded = 0;
     const totals = { ends: Number(ends ?? 0), folded: folded ?? "0-0", listened: Number(listened ?? 0) };
     if (this.pace.appended(id, now, totals)) this.#schedule.callNow();
+  }
+
+  /** A record went out without a call or a read of the turn: whoever holds it folds, as far as known. */
+  turnTrusted(id: string, sentAt: number): void {
+    if (this.pace.state !== "follows") return;
+    const now = this.#own.runtime.now();
+    this.pace.clock(msOf(id), sentAt, now);
+    if (this.pace.trusted(id, now)) this.#schedule.callNow();
   }
 
   /** Folds appended records soon: once for all that gather meanwhile, other processes' included. */

@@ -69,14 +69,14 @@ export class RecordSender {
     const { heartbeat, linger } = context.options;
     // Decide whether to reap once Redis is connected, not before waiting for it.
     await connection.ready();
-    await this.#open();
+    if (!this.#isOpen) await this.#open();
     const now = runtime.now();
     const presses = record.seq === 1 || record.bye === true || record.replaces !== undefined;
     const news = presses || hasNews(record);
     const mayWait = !presses && projecting.mayWait;
     const { pace } = projecting;
     // Under load another process folds, or this one does slightly later.
-    const along = presses ? "fold" : pace.along;
+    const along = presses ? "fold" : pace.along(now);
     const folds = news && along === "fold" && !(mayWait && linger > 0);
     const call = mayWait && isFollowed ? undefined : projecting.callWith(folds, record.bye === true);
     const readsTurn = news && along === "turn" && call === undefined;
@@ -103,6 +103,7 @@ export class RecordSender {
       forgot = this.#forgot(String(id), await projecting.settle(replies[1]!, call.step));
     else if (readsTurn) projecting.turnSeen(String(id), replies[1]!, now);
     else if (news && along === "fold") projecting.within(linger);
+    else if (news) projecting.turnTrusted(String(id), now);
     if (typeof this.#heartbeatAt === "number") this.#heartbeatAt = projecting.withDeadline(this.#heartbeatAt);
     if (forgot && !looks) this.renew();
     if (!looks) return undefined;
@@ -140,7 +141,6 @@ export class RecordSender {
 
   /** Throws SHARDS_MISMATCH and RECORD_KEYS_MISMATCH, before anything is written. */
   async #open(): Promise<void> {
-    if (this.#isOpen) return;
     const { context, projecting } = this.#own;
     const { prefix, shards, recordKeys } = context.options;
     this.#keys = await deriveRecordKeys(recordKeys, prefix);

@@ -48,6 +48,8 @@ export function open(client: IoRedis, logger: Logger | undefined): Connection {
   let cause: unknown;
   /** Since the connection was made: settles when the server has been checked and takes commands. */
   let usable: Promise<void> | undefined;
+  /** The `usable` that has resolved: nothing is left to wait for while both are the same. */
+  let prepared: Promise<void> | undefined;
   let wasUsable = false;
   let closed = false;
   /** The current connection attempt, shared by all callers that wait for it; undefined: none waits. */
@@ -94,7 +96,11 @@ export function open(client: IoRedis, logger: Logger | undefined): Connection {
     const made = (usable = prepare());
     made.then(
       // Unless it was lost meanwhile.
-      () => (usable === made ? settle() : undefined),
+      () => {
+        if (usable !== made) return;
+        prepared = made;
+        settle();
+      },
       (error: PresenceError) => (usable === made ? settle(error) : undefined),
     );
     if (asked !== undefined) void warnOfEviction(client, asked);
@@ -142,7 +148,7 @@ export function open(client: IoRedis, logger: Logger | undefined): Connection {
 
   /** Sends, and gives the connection up when the reply says that another server is responsible. */
   async function sent<T>(send: () => Promise<T>): Promise<T> {
-    await ready();
+    if (closed || client.status !== "ready" || usable === undefined || usable !== prepared) await ready();
     const on = usable;
     const giveUp = (error: unknown) => {
       // Not the connection that has been made since.

@@ -20,6 +20,8 @@ export interface IoRedis {
   readonly status: string;
   readonly isCluster?: boolean;
   call(name: string, ...args: string[]): Promise<unknown>;
+  /** The socket of a client of one server, once it has one. What is written while it is corked goes out in one piece. */
+  readonly stream?: { cork(): void; uncork(): void } | undefined;
   /** Queues commands; `exec` sends them in one round trip. */
   pipeline(): Batch;
   /** The same, as a transaction. */
@@ -55,14 +57,34 @@ function toResp2(reply: unknown): Reply {
 
 type Results = [error: Error | null, result: unknown][] | null;
 
+/** Only the server's error is a reply; when the connection is lost, every command of the batch has that error. */
+function toReplyError(error: unknown): ReplyError {
+  if (error instanceof Error && error.name === "ReplyError") return new ReplyError(error.message);
+  throw redisError(error);
+}
+
 function toReplies(results: Results): (Reply | ReplyError)[] {
   if (results === null) throw redisError(new Error("the transaction was discarded"));
-  return results.map(([error, result]) => {
-    if (error === null || error === undefined) return toResp2(result);
-    // Only the server's error is a reply; when the connection is lost, every command of the batch has that error.
-    if (error.name === "ReplyError") return new ReplyError(error.message);
-    throw redisError(error);
-  });
+  return results.map(([error, result]) =>
+    error === null || error === undefined ? toResp2(result) : toReplyError(error),
+  );
+}
+
+/**
+ * Sends commands to one server in one piece, without a pipeline of ioredis: for two commands that one takes half as much CPU again, and
+ * a recorder sends little else.
+ */
+async function together(client: IoRedis, commands: readonly Command[]): Promise<(Reply | ReplyError)[]> {
+  const { stream } = client;
+  let sent: Promise<unknown>[];
+  stream?.cork();
+  try {
+    sent = commands.map(([name, ...args]) => client.call(name, ...args));
+  } finally {
+    stream?.uncork();
+  }
+  const outcomes = await Promise.allSettled(sent);
+  return outcomes.map((one) => (one.status === "fulfilled" ? toResp2(one.value) : toReplyError(one.reason)));
 }
 
 export function ioredisPort(client: IoRedis): ReadPort & PipelinePort {
@@ -79,6 +101,8 @@ export function ioredisPort(client: IoRedis): ReadPort & PipelinePort {
     async call([name, ...args]: Command) {
       return toResp2(await answerOf(() => client.call(name, ...args)));
     },
-    pipeline: (commands) => run(client.pipeline(), commands),
+    // In a Cluster each command would look for its node, and follow redirections on its own.
+    pipeline: (commands) =>
+      client.isCluster === true ? run(client.pipeline(), commands) : together(client, commands),
   };
 }

@@ -24,9 +24,11 @@ if CALLER ~= '' then
     k = k + 2
   end
   local mark = tonumber(t[15] or 0)
-  if now - mark >= MEASURE_MS or mark > now then
-    local fresh = mark > now and 0 or (work - tonumber(t[16] or 0)) * 1000 / (now - mark)
-    rate = now - mark > 10 * MEASURE_MS and fresh or (rate + fresh) / 2
+  local since, done = now - mark, work - tonumber(t[16] or 0)
+  -- Half the time is enough for as many as make a high rate in all of it: a burst is folded one by one until it is noticed.
+  if since >= MEASURE_MS or since >= MEASURE_MS / 2 and done >= RATE_HIGH * MEASURE_MS / 1000 or since < 0 then
+    local fresh = since < 0 and 0 or done * 1000 / since
+    rate = since > 10 * MEASURE_MS and fresh or (rate + fresh) / 2
     rate = floor(rate)
     f[k + 1], f[k + 2], f[k + 3], f[k + 4], f[k + 5], f[k + 6] = 'mark', now, 'marked', work, 'rate', rate
     k = k + 6

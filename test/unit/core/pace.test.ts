@@ -13,7 +13,13 @@ import {
 import { Pace } from "../../../src/core/pace.ts";
 
 const ME = "web-1";
-const answered = (holder: string, listenedLeft = LISTENED_MS) => ({ holder, listenedLeft });
+/** A call was answered: its turn has ended by 1,000, if it was another's. */
+const answered = (holder: string, listenedLeft = LISTENED_MS, { now = 0, turnLeft = 0 } = {}) => ({
+  now,
+  holder,
+  turnLeft,
+  listenedLeft,
+});
 
 /** One whose clock is that of Redis, less `behind`. */
 function paceAt(behind: number, every = 20): Pace {
@@ -27,7 +33,7 @@ describe("while no process holds the turn", () => {
     const pace = new Pace(20);
     expect(pace.state).toBe("alone");
     expect(pace.untilAppend(1_234)).toBe(0);
-    expect(pace.along).toBe("fold");
+    expect(pace.along(1_234)).toBe("fold");
     expect(pace.foldAt).toBeUndefined();
   });
 });
@@ -37,7 +43,6 @@ describe("while another process holds the turn", () => {
     for (const behind of [0, 7, -7, 1_790_000_000_013]) {
       const pace = paceAt(behind);
       pace.answered(answered("other"), ME, 1_001);
-      expect(pace.along).toBe("turn");
       for (const now of [0, 3, 19, 100.5]) {
         const wait = pace.untilAppend(now);
         expect(wait).toBeGreaterThan(0);
@@ -57,6 +62,39 @@ describe("while another process holds the turn", () => {
     expect(pace.isFolded("999-0")).toBe(false);
     expect(pace.isFolded("1000-0")).toBe(true);
     expect(pace.foldAt).toBeUndefined();
+  });
+
+  it("a turn that is known to last is not read again", () => {
+    const pace = paceAt(0);
+    pace.answered(answered("other", 0, { now: 1_000, turnLeft: TURN_MS }), ME, 1_000);
+    expect(pace.along(1_080)).toBe("nothing");
+    expect(pace.along(1_096)).toBe("turn");
+    pace.appended("1096-0", 1_096, { ends: 1_160, folded: "1060-0", listened: 0 });
+    expect(pace.along(1_140)).toBe("nothing");
+    expect(pace.along(1_156)).toBe("turn");
+  });
+
+  it("a record sent without reading the turn is checked after a second too, and folded at once when it came too late", () => {
+    const pace = paceAt(0);
+    pace.answered(answered("other", 0, { now: 1_000, turnLeft: TURN_MS }), ME, 1_000);
+    expect(pace.trusted("1080-0", 1_081)).toBe(false);
+    expect(pace.foldAt).toBe(1_081 + CHECK_FOLDED_MS);
+    expect(pace.trusted("1090-0", 1_091)).toBe(false);
+    expect(pace.foldAt).toBe(1_081 + CHECK_FOLDED_MS);
+    expect(pace.trusted("1100-0", 1_101)).toBe(true);
+    expect(pace.state).toBe("alone");
+  });
+
+  it("a turn further ahead than one can last, since the clock went back, is not trusted", () => {
+    const pace = paceAt(0);
+    pace.answered(answered("other", 0, { now: 1_000, turnLeft: TURN_MS }), ME, 1_000);
+    expect(pace.trusted("999-0", 1_001)).toBe(true);
+  });
+
+  it("nothing is trusted while the clock is not known", () => {
+    const pace = new Pace(20);
+    pace.answered(answered("other", 0, { now: 1_000, turnLeft: TURN_MS }), ME, 0);
+    expect(pace.along(1_000)).toBe("turn");
   });
 
   it("the check comes a second after the first record that is not folded, however many follow", () => {
@@ -101,13 +139,15 @@ describe("while no process listens to changes", () => {
   }
 
   it("only every second beat is used, by who follows and who holds", () => {
-    for (const holder of ["other", ME]) {
+    for (const [listenedLeft, every] of [
+      [0, 20 * PACE_UNHEARD],
+      [1, 20],
+    ] as const) {
       const pace = paceAt(0);
-      pace.answered(answered(holder, 0), ME, 1_001);
-      expect(beats(pace)).toBe(20 * PACE_UNHEARD);
-      if (holder === ME) expect(pace.foldAt).toBe(1_003);
-      pace.answered(answered(holder, 1), ME, 1_004);
-      expect(beats(pace)).toBe(20);
+      pace.answered(answered("other", listenedLeft), ME, 1_001);
+      expect(beats(pace)).toBe(every);
+      pace.answered(answered(ME, listenedLeft), ME, 1_004);
+      expect(pace.foldAt).toBe(1_000 + every + FOLD_AFTER_BEAT_MS);
     }
   });
 
@@ -134,14 +174,16 @@ describe("while no process listens to changes", () => {
 });
 
 describe("while we hold the turn", () => {
-  it("our records are sent at the beat without a fold, and folded shortly after with those of the others", () => {
+  it("our records are sent with the fold, shortly after the beat of the others", () => {
     const pace = paceAt(0);
     pace.answered(answered(ME), ME, 1_001);
     expect(pace.state).toBe("holds");
-    expect(pace.along).toBe("nothing");
+    expect(pace.along(1_001)).toBe("fold");
     expect(pace.foldAt).toBe(1_003);
     pace.answered(answered(ME), ME, 1_004);
     expect(pace.foldAt).toBe(1_020 + FOLD_AFTER_BEAT_MS);
+    expect(pace.untilAppend(1_010)).toBe(10 + FOLD_AFTER_BEAT_MS);
+    expect(pace.untilAppend(1_030)).toBe(0);
   });
 
   it("until a reply says that another process does, or none", () => {

@@ -5,7 +5,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
-import { LISTENED_MS, RATE_HIGH, RATE_LOW, TURN_MS, WORK_MAX } from "../../../src/core/limits.ts";
+import { LISTENED_MS, MEASURE_MS, RATE_HIGH, RATE_LOW, TURN_MS, WORK_MAX } from "../../../src/core/limits.ts";
 import { type PipelinedProjector, pipelinedProjectorOver } from "../../../src/projector/projector.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 
@@ -60,6 +60,32 @@ it("one caller gets the turn at a high rate, and the others learn which", async 
   expect(await load(caller("a"), 2 * RATE_HIGH)).toMatchObject({ holder: "a", turnLeft: TURN_MS });
   shard.now += 30;
   expect(await caller("b").projector.step()).toMatchObject({ holder: "a", turnLeft: TURN_MS - 30 });
+});
+
+it("a burst on an idle system gets the turn before the next measurement is due, and a few records do not", async () => {
+  const a = caller("a");
+  const burst = async (records: number) => {
+    for (let i = 0; i < records; i++) {
+      seq++;
+      await shard.record({
+        process: "p",
+        seq,
+        ttl: 60_000,
+        operations: operations(`+u${seq}`),
+        sockets: seq,
+      });
+    }
+    return a.projector.step();
+  };
+  await burst(1);
+  shard.now += MEASURE_MS * 20;
+  await burst(0);
+  shard.now += MEASURE_MS / 2;
+  expect(await burst((RATE_HIGH * MEASURE_MS) / 1000 - 1)).toMatchObject({ holder: "" });
+  shard.now += MEASURE_MS * 20;
+  await burst(0);
+  shard.now += MEASURE_MS / 2;
+  expect(await burst((RATE_HIGH * MEASURE_MS) / 1000)).toMatchObject({ holder: "a" });
 });
 
 it("several operations in a record count, so gathering them does not end the turn, but a few full records do not start one", async () => {

@@ -1,6 +1,6 @@
 /**
- * Goal: recorders of which one folds for the others do not hammer a Redis that refuses their calls.
- * Method: busy recorders on a real Redis; calls are counted against heartbeats.
+ * Goal: recorders of which one folds for the others do not hammer a Redis that refuses their calls, and do not rely on the one.
+ * Method: busy recorders on a real Redis; calls are counted against heartbeats. A turn of a holder that does not exist.
  */
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
@@ -8,6 +8,10 @@ import { type RedisServer, startRedis } from "../../../packages/local-redis/src/
 import { Busy } from "../../../rig/busy.ts";
 import { until } from "../../../rig/until.ts";
 import { keysOf } from "../../../src/core/keys.ts";
+import { TURN_MS } from "../../../src/core/limits.ts";
+import { resolveRecorderOptions } from "../../../src/recorder/options.ts";
+import { Recorder } from "../../../src/recorder/recorder.ts";
+import { connect } from "../../../src/redis/connect.ts";
 
 let server: RedisServer;
 let redis: Redis;
@@ -57,4 +61,27 @@ it("calls that fail while a turn is held are not made one after the other", asyn
   // One of a heartbeat at most, and as many retries.
   expect((await calls()) - before).toBeLessThanOrEqual(40);
   await redis.hset(totals, "protocol", "2");
+});
+
+it("a record left to a holder that is gone is folded by who appended it, whether the turn was read with it or known to last", async () => {
+  const connection = connect(server.url, { timeout: 5_000, name: "test" });
+  const recorder = new Recorder({
+    connection,
+    // So that no heartbeat comes meanwhile.
+    options: resolveRecorderOptions({ prefix, ttl: 600_000 }),
+    connections: () => 0,
+    onError: (error) => expect.fail(error.message),
+  });
+  const { totals, users } = keys();
+  const isFolded = (user: string) => until(user, async () => (await redis.hexists(users, user)) === 1);
+  await recorder.ready();
+  const [seconds, micros] = await redis.time();
+  const now = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+  await redis.hset(totals, "turn", "gone", "ends", now + TURN_MS);
+  recorder.connect("learns");
+  await isFolded("learns");
+  recorder.connect("is left");
+  await isFolded("is left");
+  await recorder.close(5_000);
+  connection.close();
 });

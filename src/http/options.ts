@@ -57,8 +57,8 @@ export interface AppOptions {
   readonly streams?: StreamLimits | undefined;
   /** Ends the open event streams and refuses new ones, for a server that is closing. */
   readonly signal?: AbortSignal | undefined;
-  /** Receives a line for each answer with a status of 500 or above, such as `console`. Default: silent. */
-  readonly logger?: Logger | undefined;
+  /** Receives a line for each answer with a status of 500 or above, such as `console` or pino's; see RecorderOptions.logger. Default: silent. */
+  readonly logger?: Logger | false | undefined;
 }
 
 export interface StreamLimits {

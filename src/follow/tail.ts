@@ -184,10 +184,12 @@ export function tail({
         await start();
         if (signal.aborted) return;
         started();
-        let block = BLOCK_MS;
+        // Not for long at first, to see that it works again.
+        let block = failures > 0 ? 1 : BLOCK_MS;
         if (level !== undefined) {
           // It was checked, or started again.
           works();
+          block = BLOCK_MS;
           const places = group.map((i) => at[i]);
           block = Math.max(1, Math.min(block, await level.look(group, places, port)));
           for (const [k, i] of group.entries()) at[i] = places[k];

@@ -149,7 +149,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
       shards: options.shards,
       ttl: options.ttl,
       max: mirrorMax,
-      logger,
+      // What is missing is missing in all shards.
+      logger: { ...logger, info: (message) => outages.note("changes", "info", message, {}) },
       onChange: (change) => events.emit(change.type, change.user, change),
       onGap: (gap) => events.emit("gap", gap),
       onState(error, group) {

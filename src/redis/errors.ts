@@ -123,7 +123,11 @@ export function redisError(error: unknown): PresenceError {
       "Redis did not answer in time: check that it is not stuck, and firewalls",
       error,
     );
-  if (/connection (?:is )?clos|socket closed|ECONNRESET|EPIPE/i.test(text))
+  if (
+    /connection (?:is )?clos|socket closed|writeable|max retries|disconnected|startup nodes|master node|ECONNRESET|EPIPE/i.test(
+      text,
+    )
+  )
     return unavailable(
       "LOST",
       "Redis closed the connection: Rollcall connects anew; if that does not help, look whether it runs",

@@ -1,3 +1,5 @@
+import { kindOf, placeOf } from "./place.ts";
+
 /** The one error class, and what can go wrong, for code to branch on. */
 export const PRESENCE_ERROR_CODES = [
   /** An option is missing, out of range, or contradicts another. Thrown at construction, or by the method that takes it. */
@@ -101,8 +103,21 @@ export function orInternal(error: unknown): PresenceError {
 
 /** The error of a function of the application: `what` is `onStep` or `a listener of "online"`, `how` "threw" or "rejected". */
 export function listenerFailed(what: string, how: "threw" | "rejected", cause: unknown): PresenceError {
-  // Its message may quote a user.
-  const kind = cause instanceof Error ? cause.name : typeof cause;
-  const message = `${what} ${how} ${/^\w{1,40}$/.test(kind) ? kind : "an error"}: fix it; \`cause\` is what it ${how}`;
-  return new PresenceError("LISTENER_FAILED", message, { cause });
+  return new PresenceError("LISTENER_FAILED", `${what} ${how}: fix it; \`cause\` is what it ${how}`, {
+    cause,
+  });
+}
+
+/** The codes whose `cause` is thrown by code that somebody has to look at. */
+const THROWN: ReadonlySet<PresenceErrorCode> = new Set([
+  "INTERNAL",
+  "LISTENER_FAILED",
+  "USER_FUNCTION_FAILED",
+]);
+
+/** An error as a log tells it: with the place where it was thrown, if that helps. */
+export function told(failure: PresenceError): string {
+  const { code, message, cause } = failure;
+  const where = THROWN.has(code) ? `${kindOf(cause)}${placeOf(cause)}` : "";
+  return `${code}: ${message}${where}`;
 }

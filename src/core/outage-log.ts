@@ -1,7 +1,7 @@
 /**
  * Tells the states of failure of one process: a line in the log and an `error` when one begins, and a line when it is over.
  */
-import { isLasting, type PresenceError } from "./errors.ts";
+import { isLasting, type PresenceError, told } from "./errors.ts";
 import type { LogFields, Logger } from "./options.ts";
 import { type Outage, Outages, type Reporter, type Told } from "./outages.ts";
 
@@ -71,8 +71,8 @@ export class OutageLog {
     if (this.#closed) return;
     this.#closed = true;
     // That a listener has not failed since says nothing.
-    const told = this.#outages.tick(Infinity).filter(({ is }) => is === "over");
-    this.#tell(told.filter(({ outage }) => outage.failure.code !== "LISTENER_FAILED"));
+    const over = this.#outages.tick(Infinity).filter(({ is }) => is === "over");
+    this.#tell(over.filter(({ outage }) => outage.failure.code !== "LISTENER_FAILED"));
     this.#cancel?.();
   }
 
@@ -80,8 +80,8 @@ export class OutageLog {
     return this.#own.runtime.now();
   }
 
-  #tell(told: readonly Told[]): void {
-    for (const one of told) {
+  #tell(some: readonly Told[]): void {
+    for (const one of some) {
       const fields = this.#fieldsOf(one);
       if (one.is === "begun") {
         const { failure, reporter } = one.outage;
@@ -106,8 +106,8 @@ export class OutageLog {
     });
   }
 
-  #fieldsOf(told: Told): LogFields {
-    const { failure, reporter, attempts } = told.outage;
+  #fieldsOf(one: Told): LogFields {
+    const { failure, reporter, attempts } = one.outage;
     const { reason, host, port, address } = failure.details;
     const isShared = failure.code === "REDIS_UNAVAILABLE";
     const all = {
@@ -118,18 +118,17 @@ export class OutageLog {
       address: host === undefined ? address : undefined,
       shard: isShared ? undefined : reporter.shard,
       process: this.#own.process?.(),
-      ...(told.is === "over" ? { ms: Math.round(told.ms), attempts } : {}),
+      ...(one.is === "over" ? { ms: Math.round(one.ms), attempts } : {}),
     };
     return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
   }
 }
 
 function lineOf({ reporter, failure }: Outage): string {
-  const { code, message } = failure;
   // That Redis is away is no failure of one part alone.
-  if (code === "REDIS_UNAVAILABLE") return `${code}: ${message}`;
+  if (failure.code === "REDIS_UNAVAILABLE") return told(failure);
   const still = reporter.still === undefined || !isLasting(failure) ? "" : `; ${reporter.still}`;
-  return `${reporter.cannot}: ${code}: ${message}${still}`;
+  return `${reporter.cannot}: ${told(failure)}${still}`;
 }
 
 function endOf({ reporter, failure, attempts }: Outage, ms: number): string {

@@ -2,7 +2,7 @@
  * The events of a presence and their listeners. A listener that throws, or whose promise rejects, does not stop the others.
  */
 import type { Change } from "../core/change.ts";
-import { listenerFailed, PresenceError } from "../core/errors.ts";
+import { listenerFailed, PresenceError, told } from "../core/errors.ts";
 import { LISTENER_QUIET_MS } from "../core/limits.ts";
 import { type Logger, quiet } from "../core/options.ts";
 import type { OutageLog } from "../core/outage-log.ts";
@@ -114,7 +114,7 @@ export class Events {
   /** Emits `error`, or logs it if there is no listener. Never throws. */
   error(failure: PresenceError): void {
     if (this.count("error") > 0) this.emit("error", failure);
-    else this.#logger.error(`${failure.code}: ${failure.message}`, { code: failure.code });
+    else this.#logger.error(told(failure), { code: failure.code });
   }
 
   /** One line and one `error` for all failures of listeners of an event, until there have been none for a while. */

@@ -3,6 +3,7 @@
  * exactly once in its file, so that a mutant whose code has changed is detected too.
  */
 import { MAC_MUTANTS } from "./mac.ts";
+import { OUTAGE_MUTANTS } from "./outages.ts";
 import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
 
@@ -683,6 +684,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MAC_MUTANTS,
   ...READER_MUTANTS,
   ...REDIS_MUTANTS,
+  ...OUTAGE_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",
     "INV-13",

@@ -103,6 +103,7 @@ describe("a logger", () => {
   it("that rejects, or whose functions go away, does not either", async () => {
     const broken: Record<string, unknown> = {
       info: () => Promise.reject(new Error("a bug of the application")),
+      // oxlint-disable-next-line unicorn/no-thenable
       warn: () => ({ get then(): never { throw new Error("another"); } }),
       error() {},
     }; // prettier-ignore

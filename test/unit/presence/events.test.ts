@@ -280,9 +280,12 @@ describe("a listener that fails", () => {
     events.add("error", ({ code }) => codes.push(code), false);
     const gap = { reason: "lost" } as const;
     events.add("gap", () => Promise.reject(new TypeError("mine")), false);
+    // oxlint-disable-next-line only-throw-error -- an application may
     events.add("gap", () => { throw "text"; }, false); // prettier-ignore
     // A promise of another library, and one whose `then` throws.
+    // oxlint-disable-next-line unicorn/no-thenable
     events.add("gap", () => ({ then: (_: unknown, no: (cause: unknown) => void) => no(null) }), false);
+    // oxlint-disable-next-line unicorn/no-thenable
     events.add("gap", () => ({ get then(): never { throw new Error("mine"); } }), false); // prettier-ignore
     let last = 0;
     events.add("gap", () => last++, false);

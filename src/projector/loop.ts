@@ -64,8 +64,6 @@ class Bell {
   }
 }
 
-const ON_STEP: Reporter = { name: "onStep", cannot: "onStep fails", again: "onStep no longer fails" };
-
 /**
  * A projector with its own connections, from a redis:// URL, an ioredis client or Cluster.
  * Throws PresenceError OPTIONS_INVALID.
@@ -82,8 +80,16 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     shard: number,
     bell: Bell,
     signal: AbortSignal,
-    onStep: RunOptions["onStep"],
+    { onStep, onTurn }: RunOptions,
   ): Promise<void> {
+    const tell = (name: string, call: () => void) => {
+      try {
+        call();
+      } catch (cause) {
+        const failing: Reporter = { name, cannot: `${name} fails`, again: `${name} no longer fails` };
+        outages.occurred(name, failing, listenerFailed(name, "threw", cause), LISTENER_QUIET_MS);
+      }
+    };
     const schedule = new Schedule({ hold, soonest: SOONEST_MS, spread: 0 });
     const reporter: Reporter = {
       name: `project ${shard}`,
@@ -104,17 +110,14 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
         failures = 0;
         state = undefined;
         hasWorked = true;
-        if (result.records + result.givenBack + result.changes > 0) {
-          try {
-            onStep?.(result, shard);
-          } catch (cause) {
-            outages.occurred("onStep", ON_STEP, listenerFailed("onStep", "threw", cause), LISTENER_QUIET_MS);
-          }
-        }
-        if (result.more) continue;
+        if (result.records + result.givenBack + result.changes > 0)
+          tell("onStep", () => onStep?.(result, shard));
         const now = performance.now();
-        schedule.answered(result, now, 0);
-        await bell.sleep(waitUntil(schedule.next, now));
+        if (!result.more) schedule.answered(result, now, 0);
+        const next = result.more ? 0 : waitUntil(schedule.next, now);
+        tell("onTurn", () => onTurn?.({ shard, result, failure: null, next }));
+        if (result.more) continue;
+        await bell.sleep(next);
       } catch (error) {
         if (signal.aborted) return;
         const failure = explained(error, connection);
@@ -124,7 +127,9 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
         if (failure.code !== state && state !== undefined && isLasting(failure)) failures = 0;
         state = failure.code;
         failures++;
-        await pause(pauseAfter(failure, failures), signal);
+        const next = pauseAfter(failure, failures);
+        tell("onTurn", () => onTurn?.({ shard, result: null, failure: failure.code, next }));
+        await pause(next, signal);
         schedule.lost(performance.now());
       }
     }
@@ -142,7 +147,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     else outages.failed(reporter, error);
   }
 
-  async function project({ signal: outer, onStep }: RunOptions): Promise<void> {
+  async function project({ signal: outer, ...told }: RunOptions): Promise<void> {
     const failed = new AbortController();
     const signal = AbortSignal.any([closing.signal, failed.signal, ...(outer === undefined ? [] : [outer])]);
     const bells = Array.from({ length: shards }, () => new Bell());
@@ -160,7 +165,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     try {
       const loops = bells.map(async (bell, shard) => {
         try {
-          await loop(shard, bell, signal, onStep);
+          await loop(shard, bell, signal, told);
         } finally {
           failed.abort();
         }

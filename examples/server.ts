@@ -36,6 +36,12 @@ async function stop(): Promise<void> {
 process.once("SIGINT", () => void stop());
 process.once("SIGTERM", () => void stop());
 
-await presence.ready;
+try {
+  await presence.ready;
+} catch (error) {
+  // Not within 10 s (`readyTimeout`). A server that can do without presence for a while would listen all the same.
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+}
 const port = Number(process.env["PORT"] ?? 3000);
 httpServer.listen(port, () => console.log(`listening on port ${port}`));

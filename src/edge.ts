@@ -1,5 +1,5 @@
 /** The entry point `rollcall/edge`: reader, API and sweeps for Workers and functions. It does not need Node. */
-export { PresenceError, type PresenceErrorCode } from "./core/errors.ts";
+export { type ErrorDetails, PresenceError, type PresenceErrorCode } from "./core/errors.ts";
 export { createFetch, type EnvironmentFetch } from "./edge/api.ts";
 export {
   createProjector,
@@ -16,7 +16,7 @@ export { fetchHandler, type FetchApp } from "./http/fetch.ts";
 export type { CountsAccess, StreamLimits } from "./http/options.ts";
 export type { ProblemCode } from "./http/problem.ts";
 export type { KeyOptions } from "./core/key-options.ts";
-export type { Logger } from "./core/options.ts";
+export type { LogFields, Logger } from "./core/options.ts";
 export type {
   ProjectorOptions,
   ReadMode,

@@ -2,12 +2,12 @@
  * Rollcall: crash-proof presence for Socket.IO, written to a Redis stream and readable from the edge.
  */
 export type { Change, ChangeCause, ChangeType } from "./core/change.ts";
-export { PresenceError, type PresenceErrorCode } from "./core/errors.ts";
+export { type ErrorDetails, PresenceError, type PresenceErrorCode } from "./core/errors.ts";
 export { createProjector, type ProjectorInput } from "./projector/create.ts";
 export { type ClosableReader, createReader, type ReaderInput } from "./reader/create.ts";
 export type { Duration, Keep, KeepOptions } from "./core/keep.ts";
 export type { KeyOptions } from "./core/key-options.ts";
-export type { Logger } from "./core/options.ts";
+export type { LogFields, Logger } from "./core/options.ts";
 export type {
   ProjectorOptions,
   ReadMode,

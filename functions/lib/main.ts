@@ -10,12 +10,24 @@ export async function main(work: (signal: AbortSignal, fail: () => void) => Prom
   // Once each: for a second signal the default applies, which ends the process at once.
   for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => stopping.abort());
   try {
+    refuseArguments(process.argv.slice(2));
     await work(stopping.signal, () => stopping.abort());
   } catch (error) {
     // The cause may contain whole commands, so it is not printed.
     console.error(error instanceof PresenceError ? `${error.code}: ${error.message}` : stackOf(error));
     process.exitCode = 1;
   }
+}
+
+/** A flag would otherwise be ignored in silence. */
+function refuseArguments([first]: readonly string[]): void {
+  if (first === undefined) return;
+  // It may be a misplaced secret.
+  const shown = first.startsWith("--") ? first.split("=", 1)[0]! : "an argument";
+  throw new PresenceError(
+    "OPTIONS_INVALID",
+    `no arguments are taken, got ${shown}: set environment variables instead (.dev.vars.example lists them)`,
+  );
 }
 
 function stackOf(error: unknown): string {

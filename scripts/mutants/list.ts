@@ -4,6 +4,7 @@
  */
 import { ACCESS_MUTANTS } from "./access.ts";
 import { MAC_MUTANTS } from "./mac.ts";
+import { OUTAGE_MUTANTS } from "./outages.ts";
 import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
 import { RETENTION_MUTANTS } from "./retention.ts";
@@ -687,6 +688,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MAC_MUTANTS,
   ...READER_MUTANTS,
   ...REDIS_MUTANTS,
+  ...OUTAGE_MUTANTS,
   ...ACCESS_MUTANTS,
   ...RETENTION_MUTANTS,
   mutant(

@@ -9,7 +9,7 @@
  * read the open counts, or put the API behind your own server.
  */
 import type * as reader from "../reader/reader.ts";
-import { PresenceError, type PresenceErrorCode } from "../core/errors.ts";
+import { type ErrorDetails, PresenceError, type PresenceErrorCode } from "../core/errors.ts";
 import { type Known, refuseUnknown } from "../core/options.ts";
 import type { Json } from "../reader/answers/json.ts";
 import { follow, type FollowOptions, type News, type Staleness, type StaleReason } from "./follow.ts";
@@ -17,7 +17,7 @@ import { ProblemError } from "./problem.ts";
 import { type ClientOptions, requester } from "./request.ts";
 
 export type { ClientOptions, FollowOptions, News, Staleness, StaleReason };
-export { PresenceError, type PresenceErrorCode, ProblemError };
+export { type ErrorDetails, PresenceError, type PresenceErrorCode, ProblemError };
 
 export type Counts = Json<reader.Counts>;
 export type UsersPage = Json<reader.UsersPage>;

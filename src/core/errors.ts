@@ -1,3 +1,5 @@
+import { kindOf, placeOf } from "./place.ts";
+
 /** The one error class, and what can go wrong, for code to branch on. */
 export const PRESENCE_ERROR_CODES = [
   /** An option is missing, out of range, or contradicts another. Thrown at construction, or by the method that takes it. */
@@ -41,6 +43,17 @@ export const PRESENCE_ERROR_CODES = [
 /** One of PRESENCE_ERROR_CODES, each of which is described there. */
 export type PresenceErrorCode = (typeof PRESENCE_ERROR_CODES)[number];
 
+/** What a log line can show of an error besides its message: no user ids, no secrets. */
+export interface ErrorDetails {
+  /** What Redis or the network called it: `ECONNREFUSED`, `WRONGPASS`, `OOM`; `LOST`: the connection was, and no more is known. */
+  readonly reason?: string | undefined;
+  /** Where Redis was looked for: `host:port`, a path, or a list of nodes. */
+  readonly address?: string | undefined;
+  /** Host and port, where there is one of each. */
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+}
+
 /**
  * The one error class. `message` says what to do; `cause` is the original error. The message contains no user ids and no
  * secrets; the `cause` from a Redis client may, so log it with care.
@@ -50,10 +63,17 @@ export type PresenceErrorCode = (typeof PRESENCE_ERROR_CODES)[number];
 export class PresenceError extends Error {
   override readonly name = "PresenceError";
   readonly code: PresenceErrorCode;
+  /** Empty where nothing more is known. */
+  readonly details: ErrorDetails;
 
-  constructor(code: PresenceErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  constructor(
+    code: PresenceErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly details?: ErrorDetails | undefined } = {},
+  ) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
+    this.details = options.details ?? {};
   }
 }
 
@@ -81,4 +101,25 @@ export function orInternal(error: unknown): PresenceError {
   return new PresenceError("INTERNAL", "a bug in Rollcall; please report it with the stack of `cause`", {
     cause: error,
   });
+}
+
+/** The error of a function of the application: `what` is `onStep` or `a listener of "online"`, `how` "threw" or "rejected". */
+export function listenerFailed(what: string, how: "threw" | "rejected", cause: unknown): PresenceError {
+  return new PresenceError("LISTENER_FAILED", `${what} ${how}: fix it; \`cause\` is what it ${how}`, {
+    cause,
+  });
+}
+
+/** The codes whose `cause` is thrown by code that somebody has to look at. */
+const THROWN: ReadonlySet<PresenceErrorCode> = new Set([
+  "INTERNAL",
+  "LISTENER_FAILED",
+  "USER_FUNCTION_FAILED",
+]);
+
+/** An error as a log tells it: with the place where it was thrown, if that helps. */
+export function told(failure: PresenceError): string {
+  const { code, message, cause } = failure;
+  const where = THROWN.has(code) ? `${kindOf(cause)}${placeOf(cause)}` : "";
+  return `${code}: ${message}${where}`;
 }

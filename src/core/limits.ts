@@ -284,6 +284,10 @@ export const LEVEL_MS = 5_000;
 export const LEVEL_CHUNK = 1_000;
 /** A tail is kept this long without listeners, ms: repeated once() removes one listener before the next is added. */
 export const UNHEARD_MS = 1_000;
+/** A listener that has not failed for this long has stopped failing, ms. */
+export const LISTENER_QUIET_MS = 30_000;
+/** How long `ready` waits by default, ms. */
+export const READY_MS = 10_000;
 /** The first pause before a retry, ms, and the longest: every process reconnects within it after an outage. */
 export const BACKOFF_MS_MIN = 50;
 export const BACKOFF_MS_MAX = 2_000;

@@ -5,13 +5,34 @@
  * Every function here throws PresenceError OPTIONS_INVALID; the message begins with the option's name. A message that shows
  * the value ends with `, got …` (withoutValue() removes that).
  */
-import { PresenceError } from "./errors.ts";
+import { PresenceError, type PresenceErrorCode } from "./errors.ts";
 
-/** Receives log lines about failures and recoveries. `console` is one. */
+/** What a log line says besides its text. No user ids, no secrets. */
+export interface LogFields {
+  readonly code?: PresenceErrorCode;
+  /** What Redis or the network called it: `ECONNREFUSED`, `WRONGPASS`, `OOM`. */
+  readonly reason?: string;
+  readonly host?: string;
+  readonly port?: number;
+  /** Several hosts, or a path. */
+  readonly address?: string;
+  readonly shard?: number;
+  /** The id of the process in Redis. */
+  readonly process?: string;
+  /** How long it took or lasted. */
+  readonly ms?: number;
+  /** How often it failed. */
+  readonly attempts?: number;
+}
+
+/**
+ * Receives log lines about failures and recoveries. `console` is one, and so are the loggers of pino and bunyan: these take the
+ * fields first, which is seen by their shape. All others get the text first and the fields second.
+ */
 export interface Logger {
-  info(message: string): void;
-  warn(message: string): void;
-  error(message: string): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
 }
 
 /** The names of a type's options. The compiler checks that the list is complete and has no other names. */
@@ -57,22 +78,49 @@ export function abortSignal<Signal>(name: string, value: Signal): Signal {
 const LEVELS = ["info", "warn", "error"] as const;
 
 /** Wraps a logger so that it never throws: it is called from the recorder's loop and from socket handlers. */
-export function loggerOr(fallback: Logger, value: Logger | undefined): Logger {
+export function loggerOr(fallback: Logger, value: Logger | false | undefined): Logger {
   if (value === undefined) return fallback;
-  const missing =
-    typeof value === "object" && value !== null
-      ? LEVELS.find((level) => typeof value[level] !== "function")
-      : "info";
+  if (value === false) return SILENT;
+  const { missing, fieldsFirst } = shapeOf(value);
   if (missing !== undefined)
-    invalid(`logger must have the functions info, warn and error; ${missing} is not a function`);
-  const safely = (level: (typeof LEVELS)[number]) => (message: string) => {
+    invalid(`logger must be false, or have the functions info, warn and error; ${missing} is not a function`);
+  const call = value as unknown as Record<(typeof LEVELS)[number], (...args: unknown[]) => unknown>;
+  const safely = (level: (typeof LEVELS)[number]) => (message: string, fields?: LogFields) => {
     try {
-      value[level](message);
+      const args = fieldsFirst
+        ? [fields ?? {}, message]
+        : fields === undefined
+          ? [message]
+          : [message, fields];
+      // One that writes later may fail later.
+      quiet(call[level](...args));
     } catch {
       // A broken logger has nowhere to report to.
     }
   };
   return { info: safely("info"), warn: safely("warn"), error: safely("error") };
+}
+
+/** Which function a logger lacks, and whether it takes the fields first: pino has `bindings`, bunyan `addStream`. */
+function shapeOf(value: unknown): { missing: string | undefined; fieldsFirst: boolean } {
+  const has = (name: string): boolean => {
+    try {
+      return typeof (value as Record<string, unknown>)[name] === "function";
+    } catch {
+      return false;
+    }
+  };
+  if (typeof value !== "object" && typeof value !== "function")
+    return { missing: "info", fieldsFirst: false };
+  const missing = LEVELS.find((level) => !has(level));
+  return { missing, fieldsFirst: has("bindings") || has("addStream") };
+}
+
+/** Handles the rejection of what may be a promise. Throws what its `then` throws. */
+export function quiet(result: unknown, failed: (cause: unknown) => void = () => {}): void {
+  if (typeof result !== "object" || result === null || !("then" in result)) return;
+  const { then } = result;
+  if (typeof then === "function") then.call(result, undefined, failed);
 }
 
 export const SILENT: Logger = { info() {}, warn() {}, error() {} };

@@ -14,8 +14,7 @@ import { isBefore, STREAM_START } from "../core/stream-id.ts";
 import { connect, isStandalone, type Connection, type RedisInput } from "../redis/connect.ts";
 import { entriesOf, integer } from "../redis/decode.ts";
 import { type StreamEntry, streamsOf } from "../redis/entries.ts";
-import { redisError } from "../redis/errors.ts";
-import { orInternal } from "../core/errors.ts";
+import { explained, redisError } from "../redis/errors.ts";
 import { ReplyError } from "../redis/port.ts";
 import { pause } from "../time/pause.ts";
 import { processRuntime, type Runtime } from "../time/runtime.ts";
@@ -44,7 +43,7 @@ export interface TailOptions {
     stream: number,
     entries: readonly StreamEntry[],
   ) => void | Promise<void | "restart" | "doubt">;
-  /** Called once when reading begins to fail and once when it works again; on a Cluster, per stream. */
+  /** Called when reading begins to fail, when it fails for another reason, and once when it works again; on a Cluster, per stream. */
   readonly onState?: ((error: PresenceError | null, streams: readonly number[]) => void) | undefined;
   /** Without it, reading starts at the end of the stream and gaps are not detected. */
   readonly level?: Level | undefined;
@@ -98,9 +97,11 @@ export function tail({
     const keys = group.map((i) => streams[i]!);
     const coalescing = new Coalescing(coalesce);
     let failures = 0;
+    let reason: string | undefined;
     const works = () => {
       if (failures > 0) onState(null, group);
       failures = 0;
+      reason = undefined;
     };
 
     async function start(): Promise<void> {
@@ -195,10 +196,12 @@ export function tail({
         await start();
         if (signal.aborted) return;
         started();
-        let block = BLOCK_MS;
+        // Not for long at first, to see that it works again.
+        let block = failures > 0 ? 1 : BLOCK_MS;
         if (level !== undefined) {
           // It was checked, or started again.
           works();
+          block = BLOCK_MS;
           const places = group.map((i) => at[i]);
           block = Math.max(1, Math.min(block, await level.look(group, places, port)));
           for (const [k, i] of group.entries()) at[i] = places[k];
@@ -207,8 +210,10 @@ export function tail({
         if (!signal.aborted) await read(block);
       } catch (error) {
         if (signal.aborted) return;
-        const failure = orInternal(error);
-        if (failures === 0) onState(failure, group);
+        const failure = explained(error, connection);
+        const because = `${failure.code} ${failure.details.reason}`;
+        if (because !== reason) onState(failure, group);
+        reason = because;
         failures++;
         const ms = pauseAfter(failure, failures, () => runtime.random());
         await pause(ms, signal, runtime);

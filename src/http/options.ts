@@ -74,8 +74,8 @@ export interface AppOptions {
    * 0 to 300,000, default 0.
    */
   readonly drain?: number | undefined;
-  /** Receives a line for each answer with a status of 500 or above, such as `console`. Default: silent. */
-  readonly logger?: Logger | undefined;
+  /** Receives a line for each answer with a status of 500 or above, such as `console` or pino's; see RecorderOptions.logger. Default: silent. */
+  readonly logger?: Logger | false | undefined;
 }
 
 export interface StreamLimits {

@@ -2,8 +2,11 @@
  * The events of a presence and their listeners. A listener that throws, or whose promise rejects, does not stop the others.
  */
 import type { Change } from "../core/change.ts";
-import { PresenceError } from "../core/errors.ts";
-import type { Logger } from "../core/options.ts";
+import { listenerFailed, PresenceError, told } from "../core/errors.ts";
+import { LISTENER_QUIET_MS } from "../core/limits.ts";
+import { type Logger, quiet } from "../core/options.ts";
+import type { OutageLog } from "../core/outage-log.ts";
+import type { Reporter } from "../core/outages.ts";
 import type { Gap } from "../follow/mirror.ts";
 
 /** The events of a presence and the arguments of their listeners. */
@@ -20,7 +23,7 @@ export interface PresenceEvents {
   /**
    * A failure that Rollcall keeps retrying (REDIS_UNAVAILABLE), an invalid input (USER_INVALID, USER_FUNCTION_FAILED), a
    * listener that threw or rejected (LISTENER_FAILED), or a bug in Rollcall (INTERNAL). Emitted once per outage, not per
-   * retry. Without a listener it is logged; it never throws.
+   * retry. An outage is also logged, anything else only without a listener. It never throws.
    */
   error: [error: PresenceError];
 }
@@ -30,17 +33,28 @@ export type PresenceListener<E extends keyof PresenceEvents> = (...args: Presenc
 interface Listening {
   readonly listener: (...args: never[]) => unknown;
   readonly once: boolean;
+  /** Then it is not called any more, not even for the event that is being emitted. */
+  isRemoved: boolean;
 }
+
+const words = (event: string): Reporter => ({
+  name: `listener of ${event}`,
+  cannot: `a listener of "${event}" fails`,
+  again: `listeners of "${event}" no longer fail`,
+  isLoggedOnly: event === "error",
+});
 
 export class Events {
   readonly #listening = new Map<keyof PresenceEvents, readonly Listening[]>();
   readonly #logger: Logger;
   readonly #changed: () => void;
+  readonly #occurred: OutageLog["occurred"];
 
-  /** `changed` is called whenever a listener was added or removed. */
-  constructor(logger: Logger, changed: () => void) {
+  /** `changed` is called whenever a listener was added or removed, `occurred` for each failure of one. */
+  constructor(logger: Logger, changed: () => void, occurred: OutageLog["occurred"]) {
     this.#logger = logger;
     this.#changed = changed;
+    this.#occurred = occurred;
   }
 
   count(event: keyof PresenceEvents): number {
@@ -50,17 +64,18 @@ export class Events {
   add<E extends keyof PresenceEvents>(event: E, listener: PresenceListener<E>, once: boolean): void {
     if (typeof listener !== "function")
       throw new PresenceError("OPTIONS_INVALID", `a listener must be a function, got ${typeof listener}`);
-    this.#set(event, [...(this.#listening.get(event) ?? []), { listener, once }]);
+    this.#set(event, [...(this.#listening.get(event) ?? []), { listener, once, isRemoved: false }]);
   }
 
   /** If a listener was added twice, removes the later one. */
   remove<E extends keyof PresenceEvents>(event: E, listener: PresenceListener<E>): void {
     const all = this.#listening.get(event) ?? [];
     const place = all.findLastIndex((one) => one.listener === listener);
-    if (place !== -1) this.#set(event, all.toSpliced(place, 1));
+    if (place !== -1) this.#remove(event, all[place]!);
   }
 
   clear(): void {
+    for (const all of this.#listening.values()) for (const one of all) one.isRemoved = true;
     this.#listening.clear();
     this.#changed();
   }
@@ -70,21 +85,26 @@ export class Events {
     this.#changed();
   }
 
-  /** Calls the current listeners in the order in which they were added. Never throws. */
+  #remove(event: keyof PresenceEvents, one: Listening): void {
+    one.isRemoved = true;
+    const all = this.#listening.get(event) ?? [];
+    this.#set(
+      event,
+      all.filter((other) => other !== one),
+    );
+  }
+
+  /**
+   * Calls the listeners there are, in the order in which they were added: none that is removed meanwhile, and none that is added. Never
+   * throws.
+   */
   emit<E extends keyof PresenceEvents>(event: E, ...args: PresenceEvents[E]): void {
     for (const one of this.#listening.get(event) ?? []) {
-      if (one.once) {
-        const all = this.#listening.get(event) ?? [];
-        if (!all.includes(one)) continue;
-        this.#set(
-          event,
-          all.filter((other) => other !== one),
-        );
-      }
+      if (one.isRemoved) continue;
+      if (one.once) this.#remove(event, one);
       try {
         const result = (one.listener as PresenceListener<E>)(...args);
-        if (result instanceof Promise)
-          result.catch((cause: unknown) => this.#failed(event, "rejected", cause));
+        quiet(result, (cause) => this.#failed(event, "rejected", cause));
       } catch (cause) {
         this.#failed(event, "threw", cause);
       }
@@ -94,16 +114,13 @@ export class Events {
   /** Emits `error`, or logs it if there is no listener. Never throws. */
   error(failure: PresenceError): void {
     if (this.count("error") > 0) this.emit("error", failure);
-    else this.#logger.error(`${failure.code}: ${failure.message}`);
+    else this.#logger.error(told(failure), { code: failure.code });
   }
 
-  #failed(event: keyof PresenceEvents, how: string, cause: unknown): void {
-    if (event === "error") {
-      this.#logger.error(
-        `a listener of "error" ${how} ${cause instanceof Error ? cause.name : typeof cause}`,
-      );
-      return;
-    }
-    this.error(new PresenceError("LISTENER_FAILED", `a listener of "${event}" ${how}`, { cause }));
+  /** One line and one `error` for all failures of listeners of an event, until there have been none for a while. */
+  #failed(event: keyof PresenceEvents, how: "threw" | "rejected", cause: unknown): void {
+    const failure = listenerFailed(`a listener of "${event}"`, how, cause);
+    const reporter = words(event);
+    this.#occurred(reporter.name, reporter, failure, LISTENER_QUIET_MS);
   }
 }

@@ -7,6 +7,7 @@ import { processRuntime } from "../time/runtime.ts";
 export class Listening {
   readonly #options: FollowOptions;
   readonly #heard: () => boolean;
+  readonly #ended: () => void;
   #following: Following | undefined;
   /** The mirror was used: it is kept until close(). */
   #kept = false;
@@ -14,8 +15,9 @@ export class Listening {
   #cancel: (() => void) | undefined;
   #ending: Promise<unknown> = Promise.resolve();
 
-  /** `heard` says whether there is a listener now. */
-  constructor(options: FollowOptions, heard: () => boolean) {
+  /** `heard` says whether there is a listener now; `ended` is called when following ends. */
+  constructor(options: FollowOptions, heard: () => boolean, ended: () => void) {
+    this.#ended = ended;
     this.#options = options;
     this.#heard = heard;
   }
@@ -37,6 +39,7 @@ export class Listening {
     this.#cancel = undefined;
     const ended = this.#following?.close();
     this.#following = undefined;
+    this.#ended();
     this.#ending = Promise.all([this.#ending, ended]);
   }
 

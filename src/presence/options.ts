@@ -1,7 +1,8 @@
 /** The options of createPresence and its methods, and their checks. */
 import type { Server } from "socket.io";
-import { CLOSE_MS, MIRROR_USERS, MIRROR_USERS_MAX, TIMER_MS_MAX } from "../core/limits.ts";
-import { callable, invalid, type Known, type Logger, refuseUnknown, whole } from "../core/options.ts";
+import { CLOSE_MS, MIRROR_USERS, MIRROR_USERS_MAX, READY_MS, TIMER_MS_MAX } from "../core/limits.ts";
+import { callable, invalid, type Known, loggerOr, refuseUnknown, whole } from "../core/options.ts";
+import { CONSOLE } from "../time/console.ts";
 import { RECORDER_OPTIONS, type RecorderOptions, resolveRecorderOptions } from "../recorder/options.ts";
 import type { NamespaceMatcher, UserFunction } from "../recorder/socket-io.ts";
 import type { RedisInput } from "../redis/connect.ts";
@@ -30,6 +31,11 @@ export interface PresenceOptions extends RecorderOptions {
    * 16,000,000, default 1,000,000. With more users online it keeps none, and `gap` is emitted when changes may be lost.
    */
   readonly mirrorMax?: number | undefined;
+  /**
+   * How long `ready` waits before it rejects with why it is not, ms. Attempts go on, and asking for `ready` again waits again. 0 to
+   * 2,147,483,647, default 10,000. 0: it waits for as long as it takes.
+   */
+  readonly readyTimeout?: number | undefined;
 }
 
 const PRESENCE_OPTIONS: Known<PresenceOptions> = {
@@ -37,27 +43,21 @@ const PRESENCE_OPTIONS: Known<PresenceOptions> = {
   user: true,
   namespaces: true,
   mirrorMax: true,
+  readyTimeout: true,
   ...RECORDER_OPTIONS,
-};
-
-const CONSOLE: Logger = {
-  info() {},
-  // oxlint-disable-next-line no-console
-  warn: (message) => console.warn(`[rollcall] ${message}`),
-  // oxlint-disable-next-line no-console
-  error: (message) => console.error(`[rollcall] ${message}`),
 };
 
 /** Throws PresenceError OPTIONS_INVALID. `redis` is checked when the connection is opened. */
 export function resolvePresenceOptions(input: PresenceOptions) {
   refuseUnknown(input, PRESENCE_OPTIONS, "createPresence");
-  const { redis, user, namespaces = ["/"], mirrorMax = MIRROR_USERS, logger = CONSOLE, ...recorder } = input;
+  const { redis, user, namespaces = ["/"], mirrorMax, readyTimeout, logger, ...recorder } = input;
   return {
     redis,
     user: callable("user", user, "a function of a socket that returns its user's id or null"),
     namespaces: namespaceMatchers(namespaces),
-    mirrorMax: whole("mirrorMax", mirrorMax, 1, MIRROR_USERS_MAX),
-    recorder: resolveRecorderOptions({ ...recorder, logger }),
+    mirrorMax: whole("mirrorMax", mirrorMax ?? MIRROR_USERS, 1, MIRROR_USERS_MAX),
+    readyTimeout: whole("readyTimeout", readyTimeout ?? READY_MS, 0, TIMER_MS_MAX),
+    recorder: resolveRecorderOptions({ ...recorder, logger: loggerOr(CONSOLE, logger) }),
   };
 }
 

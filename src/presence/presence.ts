@@ -3,7 +3,9 @@
  */
 import type { Server, Socket } from "socket.io";
 import { SILENCE_MS, SILENCE_MS_MIN } from "../core/limits.ts";
-import type { PresenceError } from "../core/errors.ts";
+import { PresenceError } from "../core/errors.ts";
+import { OutageLog } from "../core/outage-log.ts";
+import type { Reporter } from "../core/outages.ts";
 import { invalid } from "../core/options.ts";
 import { type Reader, readerOver } from "../reader/reader.ts";
 import { type Forgotten, Recorder } from "../recorder/recorder.ts";
@@ -12,6 +14,8 @@ import { attach } from "../recorder/socket-io.ts";
 import type { Mirror } from "../follow/mirror.ts";
 import { Events, type PresenceEvents, type PresenceListener } from "./events.ts";
 import { Listening } from "./listening.ts";
+import { within } from "../time/deadline.ts";
+import { processRuntime } from "../time/runtime.ts";
 import {
   checkServer,
   type CloseOptions,
@@ -44,7 +48,8 @@ export interface Presence extends Omit<Reader, "shards"> {
   readonly mirror: Mirror;
   /**
    * Resolves when this process is registered, and the listeners added so far receive every change from then on.
-   * Rejects with SHARDS_MISMATCH and RECORD_KEYS_MISMATCH when the prefix is in use with another number of shards or other
+   * Rejects after `readyTimeout` (10 s) with the first reason why it is not, such as REDIS_UNAVAILABLE; asking again waits again. Rejects
+   * with CLOSED if close() comes first. Rejects with SHARDS_MISMATCH and RECORD_KEYS_MISMATCH when the prefix is in use with another number of shards or other
    * `recordKeys`, and with PERMISSION or REDIS_TYPE when records cannot be appended until somebody changes that; attempts go on, and
    * once one succeeds `ready` is a promise that resolves. A process that can append and not project is ready: `error` is emitted,
    * and others fold its records.
@@ -65,7 +70,7 @@ export interface Presence extends Omit<Reader, "shards"> {
   forget(user: string): Promise<Forgotten>;
   /**
    * Appends what is left, says goodbye and closes the connections, within about `timeout` ms. If Redis does not answer in
-   * time, the lease expires instead. Idempotent. Sockets stay open and are no longer counted. Rejects with OPTIONS_INVALID.
+   * time, the lease expires instead. Where Redis has never been reached, it does not wait for it. Idempotent. Sockets stay open and are no longer counted. Rejects with OPTIONS_INVALID.
    */
   close(options?: CloseOptions): Promise<void>;
   /** close(), for `await using`. */
@@ -85,7 +90,14 @@ const inUse = new WeakMap<Server, Set<string>>();
  */
 export function createPresence(io: Server, input: PresenceOptions): Presence {
   checkServer(io);
-  const { redis, user, namespaces, mirrorMax, recorder: options } = resolvePresenceOptions(input);
+  const {
+    redis,
+    user,
+    namespaces,
+    mirrorMax,
+    readyTimeout,
+    recorder: options,
+  } = resolvePresenceOptions(input);
   const { logger, prefix } = options;
   const prefixes = inUse.get(io) ?? new Set<string>();
   if (prefixes.has(prefix)) {
@@ -94,8 +106,19 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
         "close() that one first, or use another prefix",
     );
   }
-  const events: Events = new Events(logger, () => listening.review());
+  const events: Events = new Events(
+    logger,
+    () => listening.review(),
+    (...failed) => outages.occurred(...failed),
+  );
   const onError = (failure: PresenceError) => events.error(failure);
+  const outages: OutageLog = new OutageLog({
+    logger,
+    // It has its line already.
+    onError: (failure) => events.emit("error", failure),
+    runtime: processRuntime,
+    process: () => recorder.processes[0],
+  });
   const connection = connect(redis, {
     timeout: Math.max(SILENCE_MS_MIN, Math.min(SILENCE_MS, Math.floor(options.ttl / 3))),
     name: "rollcall",
@@ -103,10 +126,11 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   });
   const { port } = connection;
   const reader = readerOver(port, { prefix: options.prefix, shards: options.shards });
-  const recorder = new Recorder({
+  const recorder: Recorder = new Recorder({
     connection,
     options,
     onError,
+    outages,
     connections: () => io.engine?.clientsCount ?? 0,
     listens: () => listening.listens,
   });
@@ -130,27 +154,51 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
       shards: options.shards,
       ttl: options.ttl,
       max: mirrorMax,
-      logger,
+      // What is missing is missing in all shards.
+      logger: { ...logger, info: (message) => outages.note("changes", "info", message, {}) },
       onChange: (change) => events.emit(change.type, change.user, change),
       onGap: (gap) => events.emit("gap", gap),
-      onState(error) {
-        if (error === null) return;
-        logger.warn(`cannot read changes: ${error.message}`);
-        onError(error);
+      onState(error, group) {
+        const reporter = readingOf(group);
+        if (error === null) outages.worked(reporter);
+        else outages.failed(reporter, error);
       },
     },
     () => events.count("online") + events.count("offline") + events.count("gap") > 0,
+    () => reading.forEach((reporter) => outages.gone(reporter)),
   );
+  /** Who has read changes, one on a Redis, one a shard on a Cluster. */
+  const reading = new Map<number, Reporter>();
+  function readingOf([shard = 0, ...more]: readonly number[]): Reporter {
+    const isOne = more.length === 0 && options.shards > 1;
+    const known = reading.get(shard);
+    const reporter = known ?? {
+      name: `changes ${shard}`,
+      cannot: "cannot read changes",
+      again: "reading changes again",
+      shard: isOne ? shard : undefined,
+    };
+    reading.set(shard, reporter);
+    return reporter;
+  }
+  /** Why it is not ready in time. The first reason known, whatever followed from it. */
+  function late(ms: number): PresenceError {
+    const { cause } = outages;
+    const why = cause?.message ?? `nothing is known to be wrong; raise \`readyTimeout\` if Redis is slow`;
+    const { code = "REDIS_UNAVAILABLE", details } = cause ?? {};
+    return new PresenceError(code, `not ready within ${ms} ms: ${why}`, { cause, details });
+  }
 
   let closed: Promise<void> | undefined;
   async function close(timeout: number): Promise<void> {
     attachment.detach();
     prefixes.delete(prefix);
     const graceful = await recorder.close(timeout);
-    if (!graceful)
+    if (!graceful && connection.wasUsable)
       logger.warn("closed without a goodbye: Redis did not answer in time, so the lease expires instead");
     connection.close();
     await listening.close();
+    outages.close();
     events.clear();
   }
 
@@ -171,7 +219,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
       return listening.mirror;
     },
     get ready() {
-      const ready = recorder.ready().then(() => listening.ready());
+      const follows = recorder.ready().then(() => listening.ready());
+      const ready = readyTimeout === 0 ? follows : within(readyTimeout, follows, late);
       ready.catch(() => {});
       return ready;
     },

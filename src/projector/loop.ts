@@ -5,9 +5,11 @@
  * wakes does the work, and the others find nothing left.
  */
 import { pauseAfter } from "../core/backoff.ts";
-import { isFinal, isLasting, orInternal, PresenceError, type PresenceErrorCode } from "../core/errors.ts";
+import { isFinal, isLasting, listenerFailed, PresenceError } from "../core/errors.ts";
+import { OutageLog } from "../core/outage-log.ts";
+import type { Reporter } from "../core/outages.ts";
 import { keysOf } from "../core/keys.ts";
-import { SILENCE_MS, SOONEST_MS } from "../core/limits.ts";
+import { LISTENER_QUIET_MS, SILENCE_MS, SOONEST_MS } from "../core/limits.ts";
 import { Schedule, waitUntil } from "../core/schedule.ts";
 import {
   type ProjectorOptions,
@@ -18,7 +20,8 @@ import {
 import { type Projector, projectorOver } from "./projector.ts";
 import { connect, type RedisInput } from "../redis/connect.ts";
 import { pause } from "../time/pause.ts";
-import { withUser } from "../redis/errors.ts";
+import { explained } from "../redis/errors.ts";
+import { processRuntime } from "../time/runtime.ts";
 import { tail } from "../follow/tail.ts";
 
 /** A projector that can also run by itself: over ioredis, whose connections can block. */
@@ -71,6 +74,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
   const projector = projectorOver(connection.port, options);
   const closing = new AbortController();
   const running = new Set<Promise<void>>();
+  const outages = new OutageLog({ logger, onError() {}, runtime: processRuntime });
 
   async function loop(
     shard: number,
@@ -81,13 +85,20 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     const tell = (name: string, call: () => void) => {
       try {
         call();
-      } catch (error) {
-        logger.error(`shard ${shard}: ${name} threw ${error instanceof Error ? error.name : typeof error}`);
+      } catch (cause) {
+        const failing: Reporter = { name, cannot: `${name} fails`, again: `${name} no longer fails` };
+        outages.occurred(name, failing, listenerFailed(name, "threw", cause), LISTENER_QUIET_MS);
       }
     };
     const schedule = new Schedule({ hold, soonest: SOONEST_MS, spread: 0 });
+    const reporter: Reporter = {
+      name: `project ${shard}`,
+      cannot: "cannot project",
+      again: "projecting again",
+      shard: shards > 1 ? shard : undefined,
+    };
     let failures = 0;
-    let state: PresenceErrorCode | undefined;
+    let state: string | undefined;
     let hasWorked = false;
     while (!signal.aborted) {
       try {
@@ -95,7 +106,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
         await connection.ready();
         schedule.lost(connection.reconnectedAt);
         const result = await projector.step(shard, { reap: schedule.mayReap(performance.now()) });
-        if (failures > 0) logger.info(`shard ${shard}: projecting again after ${failures} failed calls`);
+        outages.worked(reporter);
         failures = 0;
         state = undefined;
         hasWorked = true;
@@ -109,13 +120,11 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
         await bell.sleep(next);
       } catch (error) {
         if (signal.aborted) return;
-        const failure = withUser(orInternal(error), connection.user);
+        const failure = explained(error, connection);
         const isOver = isFinal(failure) || failure.code === "RECORD_KEYS_MISMATCH";
         if (isOver || (!hasWorked && isLasting(failure))) throw failure;
-        if (failure.code !== state) {
-          logger.warn(`shard ${shard}: cannot project: ${failure.message}`);
-          if (state !== undefined && isLasting(failure)) failures = 0;
-        }
+        outages.failed(reporter, failure);
+        if (failure.code !== state && state !== undefined && isLasting(failure)) failures = 0;
         state = failure.code;
         failures++;
         const next = pauseAfter(failure, failures);
@@ -126,18 +135,16 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     }
   }
 
-  /** Why records do not wake the loops; deadlines still do. Of Redis being away the loops tell themselves. */
-  let deaf = false;
+  /** While it fails, records do not wake the loops; deadlines still do. */
   function waits(error: PresenceError | null, group: readonly number[]): void {
-    const about = `shard ${group.join(", ")}`;
-    if (error !== null && isLasting(error)) {
-      deaf = true;
-      const { message } = withUser(error, connection.user);
-      logger.warn(`${about}: cannot wait for records, so they are folded late: ${message}`);
-    } else if (error === null && deaf) {
-      deaf = false;
-      logger.info(`${about}: waiting for records again`);
-    }
+    const reporter: Reporter = {
+      name: `wait ${group.join(" ")}`,
+      cannot: "cannot wait for records, so they are folded late",
+      again: "waiting for records again",
+      shard: group.length === 1 && shards > 1 ? group[0] : undefined,
+    };
+    if (error === null) outages.worked(reporter);
+    else outages.failed(reporter, error);
   }
 
   async function project({ signal: outer, ...told }: RunOptions): Promise<void> {
@@ -179,6 +186,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     closing.abort();
     await Promise.allSettled(running);
     connection.close();
+    outages.close();
   }
 
   return {

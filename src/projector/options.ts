@@ -22,9 +22,9 @@ import {
   loggerOr,
   oneOf,
   refuseUnknown,
-  SILENT,
   whole,
 } from "../core/options.ts";
+import { CONSOLE } from "../time/console.ts";
 import type { PresenceErrorCode } from "../core/errors.ts";
 import type { StepResult } from "./call.ts";
 
@@ -50,8 +50,11 @@ export interface ProjectorOptions extends KeyOptions, RecordKeyOptions, KeepOpti
    * on such an engine. Both may be used on one prefix at the same time.
    */
   readonly read?: ReadMode | undefined;
-  /** Receives a line when run() begins to fail and when it works again, for example `console`. Default: silent. */
-  readonly logger?: Logger | undefined;
+  /**
+   * Receives one line when run() begins to fail, with the reason, and one when it works again; see RecorderOptions.logger. False:
+   * silent. Default: the text, to `console`.
+   */
+  readonly logger?: Logger | false | undefined;
 }
 
 const PROJECTOR_OPTIONS: Known<ProjectorOptions> = {
@@ -93,7 +96,7 @@ export function resolveProjectorOptions(options: ProjectorOptions) {
     read: readModeOf(options.read),
     keep: resolveKeep(options.keep),
     recordKeys: checkRecordKeys(options.recordKeys),
-    logger: loggerOr(SILENT, options.logger),
+    logger: loggerOr(CONSOLE, options.logger),
   };
 }
 

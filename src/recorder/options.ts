@@ -49,8 +49,11 @@ export interface RecorderOptions extends KeyOptions, RecordKeyOptions, KeepOptio
    * turns it off: each process always appends and folds at once. No effect when `linger` is set.
    */
   readonly pace?: number | undefined;
-  /** Receives a line when appending or projecting begins to fail, and when it works again. Default: `console`, without `info`. */
-  readonly logger?: Logger | undefined;
+  /**
+   * Receives one line when something begins to fail, with its reason, and one when it is over. A logger of pino's or bunyan's shape gets
+   * (fields, text), any other, such as `console`, (text, fields). False: silent. Default: the text, to `console`.
+   */
+  readonly logger?: Logger | false | undefined;
 }
 
 export const RECORDER_OPTIONS: Known<RecorderOptions> = {

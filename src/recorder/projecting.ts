@@ -4,17 +4,18 @@
  * reported and retried here, and never delay appending.
  */
 import { backoff, pauseAfter } from "../core/backoff.ts";
-import { isFinal, isLasting, orInternal, type PresenceErrorCode } from "../core/errors.ts";
+import { isFinal, isLasting, type PresenceErrorCode } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
 import { HOLD_MS, LISTENED_MS, SPREAD_MS, SPREAD_PART, UNFOLDED_MAX } from "../core/limits.ts";
+import type { Reporter } from "../core/outages.ts";
 import { Pace } from "../core/pace.ts";
 import { earlier, hasCome, type Moment, Schedule } from "../core/schedule.ts";
 import { isBefore, msOf } from "../core/stream-id.ts";
 import type { PipelinedProjector, StepResult } from "../projector/projector.ts";
-import { withUser } from "../redis/errors.ts";
+import { explained } from "../redis/errors.ts";
 import type { Reply, ReplyError, ScriptCall } from "../redis/port.ts";
 import type { Runtime } from "../time/runtime.ts";
-import type { RecorderContext } from "./context.ts";
+import type { SharedContext } from "./context.ts";
 
 /** As a part of `linger`: the shortest and longest time until appended records are folded. */
 const FOLD_LEAST = 0.4;
@@ -39,7 +40,7 @@ export interface RecordersProjector extends PipelinedProjector {
 export interface ShardProjectingOptions {
   readonly shard: number;
   readonly keys: ShardKeys;
-  readonly context: RecorderContext;
+  readonly context: SharedContext;
   readonly runtime: Runtime;
   /** Undefined: this process does not project. */
   readonly projector: RecordersProjector | undefined;
@@ -54,6 +55,7 @@ export class ShardProjecting {
   readonly pace: Pace;
   readonly #own: ShardProjectingOptions;
   readonly #schedule: Schedule;
+  readonly #reporter: Reporter;
   /** Records appended and not known to be folded. */
   #unfolded = 0;
   /** The last of ours that says something; a heartbeat may wait for the next deadline. */
@@ -75,6 +77,11 @@ export class ShardProjecting {
 
   constructor(options: ShardProjectingOptions) {
     this.#own = options;
+    const { shard } = options;
+    this.#reporter = {
+      name: `project ${shard}`, cannot: "cannot project", again: "projecting again", still: "records are still appended",
+      shard: options.context.options.shards > 1 ? shard : undefined,
+    }; // prettier-ignore
     const spread = Math.min(SPREAD_MS, options.context.options.heartbeat * SPREAD_PART);
     this.#schedule = new Schedule({ hold: HOLD_MS, soonest: 1, spread });
     const paced = options.projector !== undefined && options.projector.caller !== "";
@@ -194,7 +201,10 @@ export class ShardProjecting {
       await context.connection.ready();
       const step = this.#step(runtime.now());
       const isOurs = this.pace.state === "holds" && hasCome(this.pace.foldAt ?? "never", runtime.now());
-      if (!isOurs && this.#schedule.mayLook && (await this.#isServed())) return;
+      if (!isOurs && this.#schedule.mayLook && (await this.#isServed())) {
+        if (this.#blockedUntil === undefined) context.outages.worked(this.#reporter);
+        return;
+      }
       this.#sentAt = runtime.now();
       await this.#finish(await projector!.call(shard, step), step);
     } catch (error) {
@@ -253,10 +263,7 @@ export class ShardProjecting {
       rebuilt ||= result.rebuilt;
     }
     if (rebuilt) this.#own.onRebuilt();
-    if (this.#blockedUntil !== undefined)
-      this.#own.context.options.logger.info(
-        `shard ${shard}: projecting again after ${this.#failures} refusals`,
-      );
+    this.#own.context.outages.worked(this.#reporter);
     this.#state = undefined;
     this.#failures = 0;
     this.#blockedUntil = undefined;
@@ -273,16 +280,12 @@ export class ShardProjecting {
   }
 
   #failed(error: unknown): void {
-    const { context, shard, runtime } = this.#own;
-    const failure = withUser(orInternal(error), context.connection.user);
+    const { context, runtime } = this.#own;
+    const failure = explained(error, context.connection);
+    context.outages.failed(this.#reporter, failure);
     if (isFinal(failure)) throw failure;
     const lasts = isLasting(failure);
-    if (failure.code !== this.#state) {
-      const still = lasts ? "; records are still appended" : "";
-      context.options.logger.warn(`shard ${shard}: cannot project: ${failure.message}${still}`);
-      context.onError(failure);
-      this.#failures = 0;
-    }
+    if (failure.code !== this.#state) this.#failures = 0;
     this.#state = failure.code;
     this.#failures++;
     const now = runtime.now();

@@ -13,9 +13,11 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Departure, Journal } from "../core/journal.ts";
 import { HOST_LENGTH_MAX } from "../core/limits.ts";
+import { OutageLog } from "../core/outage-log.ts";
 import { shardOf } from "../core/shard.ts";
 import type { Forgotten } from "../projector/forget.ts";
 import { pipelinedProjectorOver, type Projector, projectorOver } from "../projector/projector.ts";
+import { processRuntime } from "../time/runtime.ts";
 import type { RecorderContext } from "./context.ts";
 import { ShardRecorder } from "./shard.ts";
 
@@ -24,9 +26,14 @@ export type { Forgotten };
 export class Recorder {
   readonly #shards: readonly ShardRecorder[];
   readonly #projector: () => Projector;
+  /** Undefined: the creator's. */
+  readonly #ownOutages: OutageLog | undefined;
 
   constructor(context: RecorderContext) {
-    const { options, connection } = context;
+    const { options, connection, onError, runtime = processRuntime } = context;
+    const { logger } = options;
+    if (context.outages === undefined) this.#ownOutages = new OutageLog({ logger, onError, runtime });
+    const shared = { ...context, outages: context.outages ?? this.#ownOutages! };
     const { port } = connection;
     const name = `${hostname().slice(0, HOST_LENGTH_MAX)}-${process.pid}`;
     const newId = context.newId ?? (() => `${name}.${randomBytes(6).toString("hex")}`);
@@ -42,7 +49,7 @@ export class Recorder {
       projector?.projector ?? projectorOver(port, { prefix, shards, read, keep, recordKeys });
     this.#shards = Array.from(
       { length: options.shards },
-      (_, shard) => new ShardRecorder(shard, first, context, projector && { ...projector, caller }, newId),
+      (_, shard) => new ShardRecorder(shard, first, shared, projector && { ...projector, caller }, newId),
     );
     connection.onReconnect = () => {
       for (const shard of this.#shards) shard.reconnected();
@@ -79,7 +86,7 @@ export class Recorder {
 
   /**
    * Resolves when every shard has appended its first record. Rejects with SHARDS_MISMATCH and RECORD_KEYS_MISMATCH, and with PERMISSION
-   * or REDIS_TYPE while that is why one cannot; asked again once it can, it resolves.
+   * or REDIS_TYPE while that is why one cannot; asked again once it can, it resolves. Rejects with CLOSED if close() comes first.
    */
   async ready(): Promise<void> {
     await Promise.all(this.#shards.map((shard) => shard.ready));
@@ -92,9 +99,11 @@ export class Recorder {
 
   /**
    * Appends the pending operations and says goodbye, within `timeout` ms. Resolves true if every shard did; otherwise the
-   * lease expires. Idempotent.
+   * lease expires. At once, with false, where Redis has never been reached: there is no lease. Idempotent.
    */
   async close(timeout: number): Promise<boolean> {
-    return (await Promise.all(this.#shards.map((shard) => shard.close(timeout)))).every(Boolean);
+    const said = await Promise.all(this.#shards.map((shard) => shard.close(timeout)));
+    this.#ownOutages?.close();
+    return said.every(Boolean);
   }
 }

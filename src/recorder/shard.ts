@@ -4,22 +4,17 @@
  */
 import { hostname } from "node:os";
 import { pauseAfter } from "../core/backoff.ts";
-import {
-  isFinal,
-  isLasting,
-  orInternal,
-  type PresenceError,
-  type PresenceErrorCode,
-} from "../core/errors.ts";
+import { isFinal, isLasting, orInternal, PresenceError } from "../core/errors.ts";
 import { type Departure, Journal } from "../core/journal.ts";
 import { keysOf } from "../core/keys.ts";
 import { HOST_LENGTH_MAX } from "../core/limits.ts";
+import type { Reporter } from "../core/outages.ts";
 import type { RecordEntry } from "../core/record.ts";
 import { earlier, hasCome, type Moment, waitUntil } from "../core/schedule.ts";
 import { VERSION } from "../core/version.ts";
 import { processRuntime, type Runtime } from "../time/runtime.ts";
-import { withUser } from "../redis/errors.ts";
-import type { RecorderContext } from "./context.ts";
+import { explained } from "../redis/errors.ts";
+import type { SharedContext } from "./context.ts";
 import { type RecordersProjector, ShardProjecting } from "./projecting.ts";
 import type { Registration } from "./registration.ts";
 import { RecordSender } from "./sender.ts";
@@ -27,11 +22,15 @@ import { Sleeper } from "./sleeper.ts";
 
 /** As a part of `linger`: how long operations gather before they are appended. */
 const GATHER = 0.4;
+/** How long what befalls several shards, or one again and again, is one line, ms. */
+const DOUBT_MS = 30_000;
+const IN_DOUBT: Reporter = { name: "journal", cannot: "registering again", again: "no more doubt" };
 
 export class ShardRecorder {
   readonly journal: Journal;
   readonly #shard: number;
-  readonly #context: RecorderContext;
+  readonly #context: SharedContext;
+  readonly #reporter: Reporter;
   readonly #runtime: Runtime;
   readonly #projecting: ShardProjecting;
   readonly #sender: RecordSender;
@@ -39,11 +38,10 @@ export class ShardRecorder {
   readonly #newId: () => string;
   readonly #abort = new AbortController();
   readonly #done: Promise<void>;
+  readonly #aborted = Promise.withResolvers<void>();
   #ready = Promise.withResolvers<void>();
   #hasRefused = false;
   #isStarted = false;
-  /** Why the last attempt to append failed; undefined: it did not. */
-  #state: PresenceErrorCode | undefined;
   /** A pause that lasts has lost its reason: Redis is back, or we are closing. */
   #hurried = false;
   #closing = false;
@@ -54,7 +52,7 @@ export class ShardRecorder {
   constructor(
     shard: number,
     id: string,
-    context: RecorderContext,
+    context: SharedContext,
     projector: RecordersProjector | undefined,
     newId: () => string,
   ) {
@@ -62,6 +60,12 @@ export class ShardRecorder {
     const keys = keysOf(options.prefix, shard, options.shards);
     const { signal } = this.#abort;
     this.#shard = shard;
+    this.#reporter = {
+      name: `append ${shard}`,
+      cannot: "cannot append",
+      again: "appending again",
+      shard: options.shards > 1 ? shard : undefined,
+    };
     this.#context = context;
     this.#runtime = runtime;
     this.#newId = newId;
@@ -77,6 +81,7 @@ export class ShardRecorder {
       about: { host, pid: process.pid, version: VERSION, grace: options.grace },
     });
     this.#ready.promise.catch(() => {});
+    signal.addEventListener("abort", () => this.#aborted.resolve());
     this.#done = this.#run().catch((error: unknown) => this.#ready.reject(error));
   }
 
@@ -99,7 +104,8 @@ export class ShardRecorder {
     if (!this.journal.disconnect(user, departure)) {
       // The journal disagrees with the sockets. Send its full state under a new id.
       const cause = new Error("a socket disconnected that had not connected");
-      this.#context.onError(orInternal(cause));
+      const failure = orInternal(cause);
+      this.#context.outages.occurred("journal in doubt", IN_DOUBT, failure, DOUBT_MS);
       this.#registerAfresh("in doubt");
     }
     this.#noted(gathered);
@@ -148,9 +154,8 @@ export class ShardRecorder {
           bye: this.#closing,
         });
         this.#seen(await this.#sender.send(record, this.journal.dirty || this.#closing));
-        if (failures > 0) this.#say("info", `appending again after ${failures} failures`);
+        this.#context.outages.worked(this.#reporter);
         failures = 0;
-        this.#state = undefined;
         this.#saidBye = record.bye === true;
         record = undefined;
         this.#started();
@@ -187,17 +192,10 @@ export class ShardRecorder {
    * the first after a flush, and this one goes on as soon as the keys agree again.
    */
   #failed(error: unknown): PresenceError {
-    const failure = withUser(orInternal(error), this.#context.connection.user);
+    const failure = explained(error, this.#context.connection);
     const isKeys = failure.code === "RECORD_KEYS_MISMATCH" && !this.#isStarted;
-    if (isFinal(failure) || isKeys) {
-      this.#context.onError(failure);
-      throw failure;
-    }
-    if (failure.code !== this.#state) {
-      this.#say("warn", `cannot append: ${failure.message}`);
-      this.#context.onError(failure);
-    }
-    this.#state = failure.code;
+    this.#context.outages.failed(this.#reporter, failure);
+    if (isFinal(failure) || isKeys) throw failure;
     if (isLasting(failure) && !this.#isStarted) {
       this.#hasRefused = true;
       this.#ready.reject(failure);
@@ -214,7 +212,7 @@ export class ShardRecorder {
   }
 
   #rebuilt(): void {
-    this.#say("warn", "the projection was rebuilt, because its parts did not agree");
+    this.#say("warn", "rebuilt", "the projection was rebuilt, because its parts did not agree");
     this.#sender.renew();
     this.#sleeper.wake();
   }
@@ -223,11 +221,12 @@ export class ShardRecorder {
     this.#projecting.pace.reset();
     const before = this.journal.process;
     this.journal.restate(this.#newId());
-    this.#say("info", `${before} is ${state}; registering again as ${this.journal.process}`);
+    this.#say("info", "again", `${before} is ${state}; registering again as ${this.journal.process}`);
   }
 
-  #say(level: "info" | "warn", message: string): void {
-    this.#context.options.logger[level](`shard ${this.#shard}: ${message}`);
+  /** What befalls all shards at once is one line. */
+  #say(level: "info" | "warn", kind: string, message: string): void {
+    this.#context.outages.note(kind, level, message, { process: this.journal.process });
   }
 
   /** Appends pending operations and the departure of every open socket, and says goodbye, within `timeout` ms. Resolves true if it did. Idempotent. */
@@ -239,9 +238,13 @@ export class ShardRecorder {
       this.#abort.abort();
       this.#sleeper.wake();
     });
-    await this.#done;
+    // Nothing was ever sent, so nothing is there that a goodbye could end.
+    if (this.#context.connection.wasUsable === false) this.#abort.abort();
+    // What still waits for a connection ends when that is closed.
+    await Promise.race([this.#done, this.#aborted.promise]);
     cancel();
     this.#abort.abort();
+    this.#ready.reject(new PresenceError("CLOSED", "closed before this process was registered"));
     return this.#saidBye;
   }
 }

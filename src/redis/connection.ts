@@ -5,19 +5,23 @@
  * may keep its connections, and would refuse every record sent on them.
  */
 import { backoff } from "../core/backoff.ts";
-import { PresenceError } from "../core/errors.ts";
+import { type ErrorDetails, PresenceError } from "../core/errors.ts";
 import type { Logger } from "../core/options.ts";
 import { checkAbilities } from "./abilities.ts";
-import { isElsewhere } from "./errors.ts";
+import { explained, isElsewhere } from "./errors.ts";
 import { warnOfEviction } from "./eviction.ts";
 import { type IoRedis, ioredisPort } from "./ioredis.ts";
 import { type PipelinePort, type ReadPort, type Reply, ReplyError } from "./port.ts";
-import { hidesWhy, lastWords, targetOf, unreachable } from "./unreachable.ts";
+import { hidesWhy, lastWords, placeOf, targetOf, unreachable } from "./unreachable.ts";
 
 export interface Connection {
   readonly client: IoRedis;
   /** The Redis user that it logs in as. */
   readonly user: string;
+  /** Where it leads, for messages. */
+  readonly place: ErrorDetails;
+  /** Whether it has ever been usable: until then nothing was sent. */
+  readonly wasUsable: boolean;
   /** Commands wait for the current connection attempt, and reject when it fails or the connection is closed. */
   readonly port: ReadPort & PipelinePort;
   /**
@@ -40,6 +44,8 @@ const closedError = () => new PresenceError("REDIS_UNAVAILABLE", "this connectio
 
 export function open(client: IoRedis, logger: Logger | undefined): Connection {
   const target = targetOf(client);
+  const user = userOf(client);
+  const place = placeOf(target);
   let asked = logger;
   /** How often the current attempt has failed, and how often it may. */
   let failures = 0;
@@ -165,14 +171,18 @@ export function open(client: IoRedis, logger: Logger | undefined): Connection {
       return replies as T;
     } catch (error) {
       giveUp(error);
-      throw error;
+      throw explained(error, { user, place });
     }
   }
 
   const port = ioredisPort(client);
   const connection: { -readonly [K in keyof Connection]: Connection[K] } = {
     client,
-    user: userOf(client),
+    user,
+    place,
+    get wasUsable() {
+      return wasUsable;
+    },
     ready,
     reconnectedAt: undefined,
     onReconnect: undefined,

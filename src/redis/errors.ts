@@ -1,4 +1,4 @@
-import { PresenceError } from "../core/errors.ts";
+import { type ErrorDetails, orInternal, PresenceError } from "../core/errors.ts";
 import { recordKeysMismatch } from "../core/mac.ts";
 import { ReplyError } from "./port.ts";
 
@@ -14,6 +14,17 @@ const ELSEWHERE_MEANS: Readonly<Record<string, string>> = {
   MOVED: "slots of the Cluster have been moved to a node that cannot be reached",
   ASK: "slots of the Cluster are being moved",
 };
+/** What an error says that means: this server, but not now. Somebody has to do something about it. */
+const REFUSED_MEANS: Readonly<Record<string, string>> = {
+  OOM: "its memory is full, so it takes no records: raise maxmemory, or free some",
+  EXECABORT: "it discarded a transaction, as it does when its memory is full",
+  MISCONF: "it cannot save to its disk, so it takes no records: look at its log and its disk",
+  NOREPLICAS: "too few replicas are connected, so it takes no records: see min-replicas-to-write",
+  BUSY: "a script has held it up for a long time: see SCRIPT KILL and its log",
+  NOAUTH: "it requires a password: put it into the URL, redis://user:password@host",
+  WRONGPASS: "the user name or password is wrong",
+};
+const REFUSED = new RegExp(`(?:^|-|ReplyError: )(${Object.keys(REFUSED_MEANS).join("|")}) `);
 /** At the beginning; inside of a script Redis 6.2 puts a dash before it; ioredis quotes the last one of too many. */
 const ELSEWHERE = new RegExp(`(?:^|-|ReplyError: |Last error: )(${Object.keys(ELSEWHERE_MEANS).join("|")}) `);
 
@@ -108,28 +119,62 @@ export function redisError(error: unknown): PresenceError {
     });
   }
   const elsewhere = ELSEWHERE.exec(text)?.[1];
-  if (elsewhere !== undefined) {
-    return new PresenceError(
-      "REDIS_UNAVAILABLE",
-      `Redis answered ${elsewhere}: ${ELSEWHERE_MEANS[elsewhere]!}`,
-      {
-        cause: error,
-      },
+  if (elsewhere !== undefined) return answered(elsewhere, ELSEWHERE_MEANS[elsewhere]!, error);
+  const refused = REFUSED.exec(text)?.[1];
+  if (refused !== undefined) return answered(refused, REFUSED_MEANS[refused]!, error);
+  if (error instanceof ReplyError || /^[A-Z]{3,} /.test(text))
+    return answered(/^-?([A-Z]{2,20})(?= )/.exec(text)?.[1] ?? "ERR", "see `cause`", error);
+  if (/timed? ?out|ETIMEDOUT/i.test(text))
+    return unavailable(
+      "ETIMEDOUT",
+      "Redis did not answer in time: check that it is not stuck, and firewalls",
+      error,
     );
-  }
-  const said = error instanceof ReplyError || /^[A-Z]{3,} /.test(text) ? text.split(" ", 1)[0] : undefined;
-  return new PresenceError(
-    "REDIS_UNAVAILABLE",
-    said === undefined ? "Redis did not answer; see `cause`" : `Redis answered ${said}; see \`cause\``,
-    { cause: error },
-  );
+  if (
+    /connection (?:is )?clos|socket closed|writeable|max retries|disconnected|startup nodes|master node|ECONNRESET|EPIPE/i.test(
+      text,
+    )
+  )
+    return unavailable(
+      "LOST",
+      "Redis closed the connection: Rollcall connects anew; if that does not help, look whether it runs",
+      error,
+    );
+  return unavailable(undefined, "Redis did not answer; see `cause`", error);
+}
+
+function answered(reason: string, means: string, cause: unknown): PresenceError {
+  return unavailable(reason, `Redis answered ${reason}: ${means}`, cause);
+}
+
+function unavailable(reason: string | undefined, message: string, cause: unknown): PresenceError {
+  return new PresenceError("REDIS_UNAVAILABLE", message, { cause, details: { reason } });
+}
+
+/** Who a connection logs in as, and where it leads. */
+export interface Whereabouts {
+  readonly user?: string;
+  readonly place?: ErrorDetails;
+}
+
+/**
+ * The error of what was sent on a connection, with what its reader needs: the Redis user where it is about what that user may do, and
+ * where this Redis is. Anything but a PresenceError is a bug, and becomes INTERNAL.
+ */
+export function explained(error: unknown, { user, place }: Whereabouts): PresenceError {
+  const failure = withUser(orInternal(error), user);
+  const { code, message, cause, details } = failure;
+  const isPlaced = details.address !== undefined || place?.address === undefined;
+  if (isPlaced || (code !== "REDIS_UNAVAILABLE" && code !== "PERMISSION")) return failure;
+  const said = message.replace(/^Redis (?=answered|did not|closed)/, () => `Redis at ${place.address} `);
+  return new PresenceError(code, said, { cause, details: { ...place, reason: details.reason } });
 }
 
 /** The same failure with the name of the Redis user in its message, where it is about what that user may do. */
-export function withUser(failure: PresenceError, user: string | undefined): PresenceError {
+function withUser(failure: PresenceError, user: string | undefined): PresenceError {
   if (failure.code !== "PERMISSION" || user === undefined) return failure;
   const message = failure.message.replace(THE_USER, () => `the Redis user ${JSON.stringify(user)}`);
-  return new PresenceError("PERMISSION", message, { cause: failure.cause });
+  return new PresenceError("PERMISSION", message, { cause: failure.cause, details: failure.details });
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Why a connection to Redis could not be made: where, with which code, and what to do about it. */
 import { createConnection } from "node:net";
-import { PresenceError } from "../core/errors.ts";
+import { type ErrorDetails, PresenceError } from "../core/errors.ts";
 import type { IoRedis } from "./ioredis.ts";
 
 /** Where a connection leads. Never a password. */
@@ -101,16 +101,26 @@ function saidBy(error: unknown): string {
 }
 
 /** The error for a connection that could not be made. `cause`: what the client said; undefined: nothing. */
-export function unreachable({ address, tls }: Target, cause: unknown): PresenceError {
+export function unreachable(target: Target, cause: unknown): PresenceError {
+  const { address, tls } = target;
   const said = saidBy(cause);
   const [, code, advice] = ADVICE.find(([pattern]) => pattern.test(said)) ?? [];
+  const isClosed = cause === undefined || /EPIPE|ECONNRESET|Connection is closed/.test(said);
+  const reason = code ?? (isClosed ? "ECONNRESET" : undefined);
   const why =
-    code === undefined
-      ? cause === undefined || /EPIPE|ECONNRESET|Connection is closed/.test(said)
-        ? `ECONNRESET: ${CLOSED}`
-        : "see `cause`"
-      : `${code}: ${code === "ETIMEDOUT" && tls ? SILENT_TLS : advice}`;
-  return new PresenceError("REDIS_UNAVAILABLE", `cannot connect to Redis at ${address}: ${why}`, { cause });
+    reason === undefined
+      ? "for a reason that Rollcall does not know: see `cause`"
+      : `${reason}: ${code === undefined ? CLOSED : code === "ETIMEDOUT" && tls ? SILENT_TLS : advice}`;
+  return new PresenceError("REDIS_UNAVAILABLE", `cannot connect to Redis at ${address}: ${why}`, {
+    cause,
+    details: { ...placeOf(target), reason: reason ?? "UNKNOWN" },
+  });
+}
+
+/** Where a target leads, for the details of an error. */
+export function placeOf({ address, server }: Target): ErrorDetails {
+  const isOne = server !== undefined && address === `${server.host}:${server.port}`;
+  return isOne ? { address, ...server } : { address };
 }
 
 /** How long to wait for what a server says unasked, ms. */

@@ -1,18 +1,23 @@
 import { PresenceError } from "../core/errors.ts";
 
+const unanswered = (ms: number) =>
+  new PresenceError("REDIS_UNAVAILABLE", `Redis did not answer within ${ms} ms`);
+
 /**
- * The promise's outcome, or PresenceError REDIS_UNAVAILABLE after `ms`. The promise itself is not cancelled: a read that
+ * The promise's outcome, or after `ms` the error `late`, by default PresenceError REDIS_UNAVAILABLE. The promise itself is not cancelled: a read that
  * arrives late does no harm, and one that fails late is not an unhandled rejection.
  */
-export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+export async function within<T>(
+  ms: number,
+  promise: Promise<T>,
+  late: (ms: number) => PresenceError = unanswered,
+): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const giveUp = () =>
-      reject(new PresenceError("REDIS_UNAVAILABLE", `Redis did not answer within ${ms} ms`));
-    timer = setTimeout(giveUp, ms);
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late(ms)), ms);
   });
   try {
-    return await Promise.race([promise, late]);
+    return await Promise.race([promise, over]);
   } finally {
     clearTimeout(timer);
   }

@@ -245,7 +245,7 @@ describe("projector.ts", () => {
     const gone = await startRedis();
     await gone.stop();
     await using entry = start("projector.ts", { REDIS_URL: gone.url });
-    await entry.prints(/cannot project/);
+    await entry.prints(/cannot connect to Redis at 127\.0\.0\.1:\d+: ECONNREFUSED/);
     entry.child.kill("SIGTERM");
     expect(await entry.ended).toBe(0);
   });

@@ -1,8 +1,12 @@
 /** Goal: every option is checked in the same way, and a typo in a name is reported with the nearest known name. */
+import { Console } from "node:console";
+import { Writable } from "node:stream";
+import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { type PresenceError } from "../../../src/core/errors.ts";
 import {
   boolean,
+  type Logger,
   loggerOr,
   nearest,
   oneOf,
@@ -94,6 +98,63 @@ describe("a logger", () => {
       error() {},
     });
     expect(() => logger.warn("x")).not.toThrow();
+  });
+
+  it("that rejects, or whose functions go away, does not either", async () => {
+    const broken: Record<string, unknown> = {
+      info: () => Promise.reject(new Error("a bug of the application")),
+      // oxlint-disable-next-line unicorn/no-thenable
+      warn: () => ({ get then(): never { throw new Error("another"); } }),
+      error() {},
+    }; // prettier-ignore
+    const logger = loggerOr(SILENT, broken as unknown as Logger);
+    delete broken["error"];
+    const rejections: unknown[] = [];
+    const onRejection = (reason: unknown) => rejections.push(reason);
+    process.on("unhandledRejection", onRejection);
+    for (const level of ["info", "warn", "error"] as const) expect(() => logger[level]("x")).not.toThrow();
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    process.off("unhandledRejection", onRejection);
+    expect(rejections).toEqual([]);
+  });
+
+  it("of pino gets the fields first", () => {
+    const lines: string[] = [];
+    const destination = { write: (line: string) => void lines.push(line) };
+    const given = pino({ level: "info", base: null, timestamp: false }, destination);
+    const logger = loggerOr(SILENT, given);
+    logger.warn("Redis is away", { code: "REDIS_UNAVAILABLE", port: 6379 });
+    logger.info("text alone");
+    // A child, as frameworks give one to each request.
+    loggerOr(SILENT, given.child({ name: "rollcall" })).error("a child", { shard: 3 });
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+      { level: 40, code: "REDIS_UNAVAILABLE", port: 6379, msg: "Redis is away" },
+      { level: 30, msg: "text alone" },
+      { level: 50, name: "rollcall", shard: 3, msg: "a child" },
+    ]);
+  });
+
+  it("such as a console gets the text first", () => {
+    let text = "";
+    const out = new Writable({
+      write(chunk, _, done) {
+        text += String(chunk);
+        done();
+      },
+    });
+    const logger = loggerOr(SILENT, new Console(out, out));
+    logger.warn("Redis is away", { code: "REDIS_UNAVAILABLE" });
+    logger.info("text alone");
+    expect(text).toBe("Redis is away { code: 'REDIS_UNAVAILABLE' }\ntext alone\n");
+  });
+
+  it("can be false: then nothing is logged", () => {
+    expect(loggerOr(console, false)).toBe(SILENT);
+    for (const not of [null, true, "console", 1])
+      expect(refusal(() => loggerOr(SILENT, not as unknown as Logger))).toMatch(
+        /^logger must be false, or have/,
+      );
   });
 
   it("keeps its `this`", () => {

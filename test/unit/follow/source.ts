@@ -206,6 +206,8 @@ export class Source {
     return {
       client: { isCluster: false } as Connection["client"],
       user: "default",
+      place: {},
+      wasUsable: true,
       port: { call: answer, pipeline: all, read: (commands: readonly ReadCommand[]) => all(commands) },
       ready: async () => {},
       get reconnectedAt() {

@@ -8,6 +8,9 @@ import { type RedisServer, startRedis } from "../../../packages/local-redis/src/
 import { connect, startServer, userOfAuth } from "../../../rig/node.ts";
 import { until, untilEqual } from "../../../rig/until.ts";
 import type { PresenceError } from "../../../src/core/errors.ts";
+import { OutageLog } from "../../../src/core/outage-log.ts";
+import { Events } from "../../../src/presence/events.ts";
+import { processRuntime } from "../../../src/time/runtime.ts";
 import { createPresence, type Presence, type PresenceOptions } from "../../../src/presence/presence.ts";
 
 let server: RedisServer;
@@ -233,10 +236,12 @@ describe("a listener that fails", () => {
     expect(errors[0]!.cause).toMatchObject({ message: "mine" });
   });
 
-  it("of error itself, is logged", async () => {
+  it("of error itself, is only logged, once for all of them", async () => {
     const { presence, url, logged } = await start();
+    const codes: string[] = [];
     presence.on("error", () => Promise.reject(new TypeError("mine")));
-    presence.on("error", () => {
+    presence.on("error", ({ code }) => {
+      codes.push(code);
       throw new RangeError("mine");
     });
     presence.on("online", () => {
@@ -244,10 +249,73 @@ describe("a listener that fails", () => {
     });
     await presence.ready;
     await come(url, "alice");
-    await untilEqual(
-      () => [...logged].sort(),
-      ['a listener of "error" rejected TypeError', 'a listener of "error" threw RangeError'],
+    await until("both are told", () => logged.length === 2);
+    // With the place, not with the message.
+    for (const [i, event, kind] of [[0, "online", "Error"], [1, "error", "RangeError"]] as const)
+      expect(logged[i]).toMatch(
+        new RegExp(
+          `^a listener of "${event}" fails: LISTENER_FAILED: a listener of "${event}" threw: fix it; \`cause\` is what it threw ` +
+            `\\(${kind}\\) at .*events\\.test\\.ts:\\d+:\\d+\\)?$`,
+        ),
+      ); // prettier-ignore
+    expect(logged.join()).not.toContain("mine");
+    expect(codes).toEqual(["LISTENER_FAILED"]);
+  });
+
+  it("ten thousand times, in every way, is one line and one error a kind of event", async () => {
+    const logged: string[] = [];
+    const codes: string[] = [];
+    const say = (line: string) => void logged.push(line);
+    const logger = { info: say, warn: say, error: say };
+    const outages = new OutageLog({
+      logger,
+      onError: (error) => events.emit("error", error),
+      runtime: processRuntime,
+    });
+    const events: Events = new Events(
+      logger,
+      () => {},
+      (...failed) => outages.occurred(...failed),
     );
+    events.add("error", ({ code }) => codes.push(code), false);
+    const gap = { reason: "lost" } as const;
+    events.add("gap", () => Promise.reject(new TypeError("mine")), false);
+    // oxlint-disable-next-line only-throw-error -- an application may
+    events.add("gap", () => { throw "text"; }, false); // prettier-ignore
+    // A promise of another library, and one whose `then` throws.
+    // oxlint-disable-next-line unicorn/no-thenable
+    events.add("gap", () => ({ then: (_: unknown, no: (cause: unknown) => void) => no(null) }), false);
+    // oxlint-disable-next-line unicorn/no-thenable
+    events.add("gap", () => ({ get then(): never { throw new Error("mine"); } }), false); // prettier-ignore
+    let last = 0;
+    events.add("gap", () => last++, false);
+    for (let i = 0; i < 10_000; i++) events.emit("gap", gap);
+    await new Promise(setImmediate);
+    expect(last).toBe(10_000);
+    expect(codes).toEqual(["LISTENER_FAILED"]);
+    expect(logged.length).toBe(1);
+    outages.close();
+    // What rejects later is still handled, and told nobody.
+    events.emit("gap", gap);
+    await new Promise(setImmediate);
+    expect(logged.length).toBe(1);
+  });
+
+  it("removed by another, or by itself, is not called any more, and one that is added is not called yet", async () => {
+    const { presence, url } = await start();
+    const called: string[] = [];
+    const second = () => called.push("second");
+    const first = () => {
+      called.push("first");
+      presence.off("online", first).off("online", second);
+      presence.on("online", () => called.push("added"));
+    };
+    presence.on("online", first).on("online", second).on("online", () => called.push("third")); // prettier-ignore
+    await presence.ready;
+    await come(url, "alice");
+    await untilEqual(() => called, ["first", "third"]);
+    await come(url, "bob");
+    await untilEqual(() => called, ["first", "third", "third", "added"]);
   });
 
   it("must be a function", async () => {

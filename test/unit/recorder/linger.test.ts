@@ -6,7 +6,7 @@
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { keysOf } from "../../../src/core/keys.ts";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { type RecorderOptions, resolveRecorderOptions } from "../../../src/recorder/options.ts";
 import { Recorder } from "../../../src/recorder/recorder.ts";
 import type { Runtime } from "../../../src/time/runtime.ts";

@@ -36,7 +36,8 @@ const APT_MS = 150_000;
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const SOURCES = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"];
 /** Of what an installation would add, what a server may load. The rest is for maintaining a system. */
-const NEEDED = /^(lib(?!pam|debconf|semanage|audit|gconv)|redis-(server|tools)|valkey-(server|tools)|zlib1g|lua-)/;
+const NEEDED =
+  /^(lib(?!pam|debconf|semanage|audit|gconv)|redis-(server|tools)|valkey-(server|tools)|zlib1g|lua-)/;
 
 /** A folder to put first on the PATH. Rejects when the release, its package or a library cannot be had, and says why. */
 export async function debianServer(server: DebianServer): Promise<string> {

@@ -674,11 +674,7 @@ export const MUTANTS: readonly Mutant[] = [
     "stream-begins-anew",
     "INV-11",
     [EVENTS],
-    [
-      "src/http/routes/changes.ts",
-      "reader.changes(lastEventId(c) ?? after, pace.counting)",
-      "reader.changes(after, pace.counting)",
-    ],
+    ["src/http/routes/changes.ts", "const from = lastEventId(c) ?? after;", "const from = after;"],
   ),
   ...MAC_MUTANTS,
   ...READER_MUTANTS,
@@ -725,6 +721,21 @@ export const MUTANTS: readonly Mutant[] = [
       "src/follow/mirror.ts",
       `if (own.state.phase === "settling")\n        own.settles =`,
       "if (false)\n        own.settles =",
+    ],
+  ),
+  mutant(
+    "a-loss-between-two-reads-is-unnoticed",
+    "INV-13",
+    [FOLLOW],
+    [
+      "src/follow/tail.ts",
+      " || connection.reconnectedAt !== since) await proveAfterLoss",
+      ") await proveAfterLoss",
+    ],
+    [
+      "src/follow/tail.ts",
+      "level !== undefined && connection.reconnectedAt !== since",
+      "level !== undefined && signal.aborted",
     ],
   ),
   mutant(

@@ -12,11 +12,11 @@ import type * as reader from "../reader/reader.ts";
 import { PresenceError, type PresenceErrorCode } from "../core/errors.ts";
 import { type Known, refuseUnknown } from "../core/options.ts";
 import type { Json } from "../reader/answers/json.ts";
-import { follow, type FollowOptions, type News } from "./follow.ts";
+import { follow, type FollowOptions, type News, type Staleness, type StaleReason } from "./follow.ts";
 import { ProblemError } from "./problem.ts";
 import { type ClientOptions, requester } from "./request.ts";
 
-export type { ClientOptions, FollowOptions, News };
+export type { ClientOptions, FollowOptions, News, Staleness, StaleReason };
 export { PresenceError, type PresenceErrorCode, ProblemError };
 
 export type Counts = Json<reader.Counts>;
@@ -66,8 +66,9 @@ export interface Client {
   /** The changes since a cursor. */
   changes(options?: ClientChangesOptions): Promise<Changes>;
   /**
-   * Changes as they happen. Reconnects by itself, with jittered back-off, and continues from the last cursor. Ends when the
-   * signal fires; rejects with ProblemError for what a retry does not fix (a wrong token, a wrong cursor).
+   * Changes as they happen. Reconnects by itself, with jittered back-off, also when the server falls silent, and continues from
+   * the last cursor. `stale` of an item says when changes may be late. Ends when the signal fires; rejects with ProblemError for
+   * what a retry does not fix: a wrong token, a wrong cursor, a URL that is not the API's.
    */
   follow(options?: FollowOptions): AsyncGenerator<News, void>;
   /**

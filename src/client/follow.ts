@@ -3,37 +3,63 @@
  *
  * It does not use the browser's EventSource, which cannot send a token and gives up when the first request is refused.
  */
-import { type EventSourceMessage, EventSourceParserStream } from "eventsource-parser/stream";
-import { backoff } from "../core/backoff.ts";
-import { abortSignal, type Known, refuseUnknown } from "../core/options.ts";
+import { abortSignal, type Known, refuseUnknown, whole } from "../core/options.ts";
+import { TIMER_MS_MAX } from "../core/limits.ts";
 import type { Changes } from "./client.ts";
 import { pause } from "../time/pause.ts";
 import { ProblemError } from "./problem.ts";
 import type { Request } from "./request.ts";
+import { itemsOf } from "./stream.ts";
 
 export interface FollowOptions {
   /** A cursor, from a snapshot's `asOf` or from the last item. Default: from now on. */
   readonly after?: string | undefined;
   /** Only changes of these users, at most 100. Default: all users. */
   readonly users?: readonly string[] | undefined;
+  /**
+   * How long the server may send nothing, not even a sign of life, until the client reconnects, ms. 100 to 2,147,483,647, default
+   * 45,000: three times the server's `streams.heartbeat`.
+   */
+  readonly silence?: number | undefined;
   /** Ends following. */
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface News {
-  readonly changes: Changes["changes"];
-  /** Where to continue, for instance in another process. */
-  readonly cursor: string;
-  /** Some changes are no longer available: take a new snapshot. `changes` is empty then. */
-  readonly gap: boolean;
+/** Why changes may be late: no connection to the API, Redis does not answer it, or no projector runs. */
+export type StaleReason = "connection" | "redis" | "projector";
+
+/** Since when changes may be late. */
+export interface Staleness {
+  readonly cause: StaleReason;
+  /** The last time that is known to be complete, ISO 8601; null: not known. */
+  readonly since: string | null;
 }
 
-const FOLLOW_OPTIONS: Known<FollowOptions> = { after: true, users: true, signal: true };
+export interface News {
+  readonly changes: Changes["changes"];
+  /** Where to continue, for instance in another process; undefined until the server has told one. */
+  readonly cursor: string | undefined;
+  /** Some changes are no longer available: take a new snapshot. `changes` is empty then. */
+  readonly gap: boolean;
+  /** Changes may be late; null: they are not. There is an item without changes when this begins and when it is over. */
+  readonly stale: Staleness | null;
+}
 
-/** The server sends a keep-alive every 15 s. */
+const FOLLOW_OPTIONS: Known<FollowOptions> = { after: true, users: true, silence: true, signal: true };
+
+/** Three heartbeats of the server. */
 const SILENCE_MS = 45_000;
-/** An event holds a few thousand changes at most. */
-const BUFFER_MAX = 16 * 1024 * 1024;
+const SILENCE_MS_MIN = 100;
+/** How long until the first reconnection, ms, unless the server says something else. */
+const RETRY_MS = 1_000;
+/** Bounds of what a server may ask for, ms. */
+const RETRY_MS_MIN = 500;
+const RETRY_MS_MAX = 60_000;
+const RETRY_AFTER_MS_MAX = 300_000;
+/** The longest wait after failures, ms. */
+const FAILURE_MS_MAX = 30_000;
+/** A stream without events that lasted so long, ms, did its job; a shorter one counts as a failure. */
+const LASTING_MS = 10_000;
 
 export async function* follow(
   url: string,
@@ -43,102 +69,136 @@ export async function* follow(
   refuseUnknown(options, FOLLOW_OPTIONS, "follow()");
   const { after, users = [], signal: outer } = options;
   abortSignal("signal", outer);
+  const silence = whole("silence", options.silence ?? SILENCE_MS, SILENCE_MS_MIN, TIMER_MS_MAX);
   const leaving = new AbortController();
   const signal = AbortSignal.any([leaving.signal, ...(outer === undefined ? [] : [outer])]);
   let cursor = after;
+  let stale: Staleness | null = null;
+  let aliveAt: string | null = null;
   let failures = 0;
-  let retry = 1_000;
+  let retry = RETRY_MS;
+  const news = (changes: Changes["changes"] = [], gap = false): News => ({ changes, cursor, gap, stale });
   try {
     while (!signal.aborted) {
-      let wait: number | undefined;
+      let wait = 0;
+      let didWork = false;
+      const began = performance.now();
       try {
-        const stream = new Stream(await open(url, request, cursor, users, signal), signal);
-        for await (const { event, data, id } of stream.events()) {
-          failures = 0;
-          const parsed = JSON.parse(data) as { changes?: Changes["changes"] };
-          cursor = id ?? cursor;
-          if (event === "gap" || event === "changes")
-            yield { changes: parsed.changes ?? [], cursor: cursor!, gap: event === "gap" };
+        const response = await open(url, request, cursor, users, signal);
+        // Whether this stream is stale too is known when it has sent its first event or id.
+        let isUnconfirmed = stale !== null;
+        for await (const item of itemsOf(response, silence, signal)) {
+          aliveAt = new Date().toISOString();
+          if (item.retry !== undefined) retry = Math.min(RETRY_MS_MAX, Math.max(RETRY_MS_MIN, item.retry));
+          if (item.event === "stale") {
+            isUnconfirmed = false;
+            stale = stalenessOf(parsed(response, item.data));
+            yield news();
+            continue;
+          }
+          if (item.id !== undefined) cursor = item.id;
+          if (item.event === "fresh" || (isUnconfirmed && item.id !== undefined)) {
+            isUnconfirmed = false;
+            stale = null;
+            yield news();
+          }
+          if (item.event === "changes") {
+            const { changes } = parsed(response, item.data);
+            if (!Array.isArray(changes)) throw notRollcall(response);
+            didWork = true;
+            yield news(changes as Changes["changes"]);
+          } else if (item.event === "gap") {
+            didWork = true;
+            yield news([], true);
+          }
         }
-        failures = 0;
-        // Every event has been consumed, so ids sent without an event count too.
-        cursor = stream.lastId ?? cursor;
-        retry = stream.retry ?? retry;
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof ProblemError && !mayPass(error)) throw error;
+        if (stale === null) {
+          stale = { cause: "connection", since: aliveAt };
+          yield news();
+        }
+        wait = error instanceof ProblemError ? Math.min(RETRY_AFTER_MS_MAX, error.retryAfter ?? 0) : 0;
         failures++;
-        wait = error instanceof ProblemError ? error.retryAfter : undefined;
+        didWork = false;
+        await pause(Math.max(wait, jittered(pauseAfter(failures))), signal);
+        continue;
       }
-      await pause(Math.max(wait ?? 0, failures === 0 ? retry : backoff(failures + 3)), signal);
+      if (signal.aborted) return;
+      // A stream that ends at once each time would otherwise be a request a second for ever.
+      failures = didWork || performance.now() - began >= LASTING_MS ? 0 : failures + 1;
+      await pause(jittered(Math.max(retry, failures > 1 ? pauseAfter(failures) : 0)), signal);
     }
   } finally {
     leaving.abort();
   }
 }
 
-/** Whether a retry may help: the API is busy, down or briefly unavailable. */
-function mayPass({ status }: ProblemError): boolean {
-  return status >= 500 || status === 408 || status === 429;
+/** ms: 1 s, 2 s, 4 s … 30 s. */
+function pauseAfter(failures: number): number {
+  return Math.min(FAILURE_MS_MAX, 1_000 * 2 ** Math.min(failures - 1, 10));
 }
 
+/** All clients lose a server at the same moment and must not return at the same moment. */
+function jittered(ms: number): number {
+  return ms * (0.5 + Math.random() / 2);
+}
+
+/** Whether a retry may help: the API is busy, down or briefly unavailable. */
+function mayPass({ status }: ProblemError): boolean {
+  return status >= 500 || status === 408 || status === 425 || status === 429;
+}
+
+/** The response, which is an event stream. Rejects with ProblemError for anything else. */
 async function open(
   url: string,
   request: Request,
   cursor: string | undefined,
   users: readonly string[],
   signal: AbortSignal,
-): Promise<ReadableStream<Uint8Array>> {
+): Promise<Response> {
   const query = new URLSearchParams(users.map((user) => ["user", user]));
   if (cursor !== undefined) query.set("after", cursor);
-  const response = await request(`${url}?${query}`, { headers: { accept: "text/event-stream" }, signal });
-  if (!response.ok || response.body === null) throw await ProblemError.of(response);
-  return response.body;
+  const headers = { accept: "text/event-stream" };
+  // A redirect is not followed: it would take the token elsewhere, or end at a page for people.
+  const response = await request(`${url}?${query}`, { headers, signal, redirect: "manual" });
+  const { status, type } = response;
+  if (type === "opaqueredirect" || (status >= 300 && status < 400)) {
+    throw await ProblemError.of(response, {
+      code: "REDIRECTED",
+      detail: "the API's URL redirects: give createClient the URL that it redirects to",
+    });
+  }
+  if (!response.ok) throw await ProblemError.of(response);
+  const media = (response.headers.get("content-type") ?? "").split(";", 1)[0]!.trim().toLowerCase();
+  if (status === 200 && media === "text/event-stream" && response.body !== null) return response;
+  throw await ProblemError.of(response, {
+    code: "NOT_EVENTS",
+    detail: `the URL answered ${status} ${media === "" ? "without a content type" : media} instead of an event stream: check that it is the API's, and that nothing in front of it answers in its place`,
+  });
 }
 
-/** The events of one answer. Fails when nothing has arrived for a while, not even a keep-alive. */
-class Stream {
-  readonly #body: ReadableStream<Uint8Array>;
-  readonly #signal: AbortSignal;
-  lastId: string | undefined;
-  retry: number | undefined;
-
-  constructor(body: ReadableStream<Uint8Array>, signal: AbortSignal) {
-    this.#body = body;
-    this.#signal = signal;
+function parsed(response: Response, data = ""): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(data);
+    if (typeof value === "object" && value !== null) return value as Readonly<Record<string, unknown>>;
+  } catch {
+    // Told below.
   }
+  throw notRollcall(response);
+}
 
-  async *events(): AsyncGenerator<EventSourceMessage, void> {
-    const silent = new AbortController();
-    const fail = () =>
-      silent.abort(new DOMException(`the stream sent nothing for ${SILENCE_MS} ms`, "TimeoutError"));
-    let timer = setTimeout(fail, SILENCE_MS);
-    const watch = new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        clearTimeout(timer);
-        timer = setTimeout(fail, SILENCE_MS);
-        controller.enqueue(chunk);
-      },
-    });
-    const parser = new EventSourceParserStream({
-      maxBufferSize: BUFFER_MAX,
-      onId: (id) => (this.lastId = id),
-      onRetry: (ms) => (this.retry = ms),
-    });
-    const reader = this.#body
-      .pipeThrough(watch, { signal: AbortSignal.any([silent.signal, this.#signal]) })
-      .pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)
-      .pipeThrough(parser)
-      .getReader();
-    try {
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) return;
-        yield value;
-      }
-    } finally {
-      clearTimeout(timer);
-      await reader.cancel().catch(() => {});
-    }
-  }
+function notRollcall(response: Response): ProblemError {
+  return ProblemError.with(response, {
+    code: "NOT_EVENTS",
+    detail: "the URL sends events that are not Rollcall's: check that it is the API's",
+  });
+}
+
+function stalenessOf({ cause, since }: Readonly<Record<string, unknown>>): Staleness {
+  return {
+    cause: cause === "projector" ? "projector" : "redis",
+    since: typeof since === "string" ? since : null,
+  };
 }

@@ -198,9 +198,19 @@ export const STREAM_HEARTBEAT_MS_MIN = 100;
 export const STREAM_HEARTBEAT_MS_MAX = 300_000;
 /** Most requests to Redis of one stream, where there is a limit. */
 export const STREAM_REQUESTS_MAX = 1_000_000_000;
-/** Event streams at once. */
+/** Event streams at once, in each pool. */
 export const STREAMS = 1_000;
 export const STREAMS_MAX = 100_000;
+/** Event streams without a token of one client. */
+export const STREAMS_PER_CLIENT = 100;
+/** Most proxies in front of a server. */
+export const PROXIES_MAX = 10;
+/** Bytes of one event of changes, approximately: more become several events. */
+export const EVENT_BYTES = 65_536;
+/** Most bytes of one event of changes; an entry that alone has more becomes a gap. */
+export const EVENT_BYTES_MAX = 2_097_152;
+/** How long a subscriber may take nothing before its stream is cut, ms; at least two heartbeats. */
+export const STREAM_STALL_MS = 30_000;
 /** Fewest characters of a token: 64 random bits in hex. Tokens are pasted, not remembered. */
 export const TOKEN_LENGTH_MIN = 16;
 /** Tokens in one list: every request is compared with each of them. */

@@ -81,7 +81,10 @@ export function tail({
   const connections = groups.map((_, i) => (i === 0 ? probe : connection()));
   const at = streams.map((): string | undefined => undefined);
 
-  async function follow(group: readonly number[], { port }: Connection, started: () => void) {
+  async function follow(group: readonly number[], connection: Connection, started: () => void) {
+    const { port } = connection;
+    /** The connection that the current places were read on, by when it was restored. */
+    let since = connection.reconnectedAt;
     const lost = new Set<number>();
     /** Stream → the id it was read from, which is still to be checked. */
     const unproved = new Map<number, string>();
@@ -138,6 +141,17 @@ export function tail({
       }
     }
 
+    /**
+     * After a lost connection, perhaps a failover. That takes the end of a stream, so the last id has to be checked, and not only
+     * the oldest, which stands for what was trimmed.
+     */
+    async function proveAfterLoss(): Promise<void> {
+      since = connection.reconnectedAt;
+      await prove(true);
+      group.forEach(doubt);
+      await prove(true);
+    }
+
     async function read(block: number): Promise<void> {
       if (unproved.size > 0) {
         if (runtime.now() >= due) await prove();
@@ -149,6 +163,8 @@ export function tail({
         "XREAD", "COUNT", String(TAIL_ENTRIES), "BLOCK", String(Math.ceil(block)), "STREAMS", ...keys, ...asked,
       ]); // prettier-ignore
       if (signal.aborted) return;
+      // It was lost between two reads, and nothing failed: check first, then read again.
+      if (level !== undefined && connection.reconnectedAt !== since) return;
       works();
       if (reply === null) {
         if (level === undefined) await stepBack(port, group);
@@ -175,10 +191,7 @@ export function tail({
 
     while (!signal.aborted) {
       try {
-        if (failures > 0) {
-          group.forEach(doubt);
-          await prove(true);
-        }
+        if (failures > 0 || connection.reconnectedAt !== since) await proveAfterLoss();
         await start();
         if (signal.aborted) return;
         started();

@@ -31,6 +31,7 @@ import { describeFailure } from "./report.ts";
 import { checkAddress } from "./request.ts";
 import type { Route } from "./route.ts";
 import { routesOf } from "./routes.ts";
+import { Freshness } from "./staleness.ts";
 import { Streams } from "./streams.ts";
 
 export type { AppOptions };
@@ -59,9 +60,11 @@ export function createApp(input: AppOptions): Hono {
   }
 
   const onError = (error: unknown, c: Context) => report(problemOf(error), c);
-  const streams = new Streams({ ...options.streams, signal: options.signal, onError });
+  const onSuspicion = (message: string) => logger.warn(message);
+  const streams = new Streams({ ...options.streams, signal: options.signal, onError, onSuspicion });
   const bodies = new Bodies();
-  const routes = routesOf({ reader: new CoalescedReader(options), streams, bodies, options });
+  const reader = new CoalescedReader(options);
+  const routes = routesOf({ reader, streams, bodies, freshness: new Freshness(), options });
 
   app.use(frameOf(origins));
   if (origins.length > 0) app.use(preflightOf(origins));

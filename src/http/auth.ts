@@ -4,7 +4,7 @@
  *
  * Closed by default: with no token set, every request is refused.
  */
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { TOKEN_LENGTH_MIN, TOKENS_MAX } from "../core/limits.ts";
 import { invalid } from "../core/options.ts";
 import { Problem } from "./problem.ts";
@@ -53,14 +53,41 @@ export interface Guard {
   readonly scopeOf: (method: string, path: string) => Scope | undefined;
 }
 
+/** Whose request it is: the scope of its token, and which of that scope's tokens it is, by its index. */
+export interface Caller {
+  readonly scope: Scope;
+  readonly token: number;
+}
+
+const callers = new WeakMap<Request, Caller>();
+
+/** The caller of a request with a valid token, also on an open route; undefined: it has none. */
+export function callerOf(c: Context): Caller | undefined {
+  return callers.get(c.req.raw);
+}
+
 /**
  * Lets authorised requests through. Problems: 401 TOKEN_MISSING and TOKEN_INVALID, 403 SCOPE_MISSING, with WWW-Authenticate (RFC 6750);
  * 403 TOKENS_NOT_SET.
  */
 export function requireScope({ users, counts, scopeOf }: Guard): MiddlewareHandler {
+  function identify(request: Request, given: string): Caller | undefined {
+    // Always compare with both lists, whichever one matches.
+    const [ofUsers, ofCounts] = [indexAmong(given, users), indexAmong(given, counts)];
+    if (ofUsers === -1 && ofCounts === -1) return undefined;
+    const caller: Caller =
+      ofUsers === -1 ? { scope: "counts", token: ofCounts } : { scope: "users", token: ofUsers };
+    callers.set(request, caller);
+    return caller;
+  }
+
   return async function bearer(c, next) {
     const scope = scopeOf(c.req.method, c.req.path);
-    if (scope === undefined) return next();
+    if (scope === undefined) {
+      const given = tokenOf(c.req.header("authorization"));
+      if (given !== undefined) identify(c.req.raw, given);
+      return next();
+    }
     if (users.length === 0 && (scope === "users" || counts.length === 0)) {
       throw new Problem(403, "TOKENS_NOT_SET", "this route requires a token and the server has none: set `tokens` or ROLLCALL_TOKENS"); // prettier-ignore
     }
@@ -70,14 +97,13 @@ export function requireScope({ users, counts, scopeOf }: Guard): MiddlewareHandl
         headers: { "www-authenticate": 'Bearer realm="rollcall"' },
       });
     }
-    // Always compare with both lists, whichever one matches.
-    const [isOfUsers, isOfCounts] = [isAmong(given, users), isAmong(given, counts)];
-    if (!isOfUsers && !isOfCounts) {
+    const caller = identify(c.req.raw, given);
+    if (caller === undefined) {
       throw new Problem(401, "TOKEN_INVALID", "the token is invalid", {
         headers: { "www-authenticate": 'Bearer realm="rollcall", error="invalid_token"' },
       });
     }
-    if (!isOfUsers && scope === "users") {
+    if (caller.scope !== "users" && scope === "users") {
       throw new Problem(
         403,
         "SCOPE_MISSING",
@@ -101,14 +127,14 @@ function tokenOf(header: string | undefined): string | undefined {
  * Compares with every token, each time all of what was given, so that the time taken reveals neither how much of a token was right
  * nor which one matched. Without a digest: crypto.subtle takes longer than the rest of a request.
  */
-function isAmong(given: string, tokens: readonly string[]): boolean {
-  let found = 0;
-  for (const token of tokens) {
+function indexAmong(given: string, tokens: readonly string[]): number {
+  let found = -1;
+  for (const [index, token] of tokens.entries()) {
     let difference = given.length ^ token.length;
     // What is longer than the token differs already; a long header must not take long.
     const end = Math.min(given.length, TOKEN_COMPARED);
     for (let i = 0; i < end; i++) difference |= given.charCodeAt(i) ^ token.charCodeAt(i % token.length);
-    found |= Number(difference === 0);
+    found = difference === 0 ? index : found;
   }
-  return found === 1;
+  return found;
 }

@@ -36,7 +36,7 @@ export class CoalescedReader {
   readonly #ask: Ask;
   readonly #coalescer: Coalescer;
   /** The problem documents with previous answers, for as long as those are kept. */
-  readonly #stale = new WeakMap<Answer, string>();
+  readonly #stale = new WeakMap<Answer, Pick<ProblemParts, "members" | "json">>();
   /** The bytes of answers about changes, for as long as the feed keeps the answer. */
   readonly #sent = new WeakMap<ChangesAnswer, Answer>();
 
@@ -135,19 +135,20 @@ export class CoalescedReader {
       const last = this.#coalescer.recent(key) as Answer | undefined;
       const isAway = error instanceof PresenceError && error.code === "REDIS_UNAVAILABLE";
       if (!isAway || last === undefined) throw error;
-      throw stale({ json: this.#staleOf(last), cause: error });
+      throw stale({ ...this.#staleOf(last), cause: error });
     }
   }
 
   /** The problem document with a previous answer: in an outage everybody gets it, so it is made once. */
-  #staleOf(last: Answer): string {
+  #staleOf(last: Answer): Pick<ProblemParts, "members" | "json"> {
     const known = this.#stale.get(last);
     if (known !== undefined) return known;
     const value = valueOf(last);
     const asOf = { ...(value["asOf"] as object), stale: true };
-    const json = stale({ members: { last: { ...value, asOf } } }).toJson();
-    this.#stale.set(last, json);
-    return json;
+    const members = { last: { ...value, asOf } };
+    const made = { members, json: stale({ members }).toJson() };
+    this.#stale.set(last, made);
+    return made;
   }
 }
 

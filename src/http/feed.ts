@@ -10,7 +10,10 @@ import { decodeChangesCursor, encodeChangesCursor } from "../core/cursor.ts";
 import { shardOf } from "../core/shard.ts";
 import { isBefore } from "../core/stream-id.ts";
 import type { ChangesAnswer, Reader } from "../reader/reader.ts";
+import { pause } from "../time/pause.ts";
 import { type Coalescer, wokenOr } from "./coalescer.ts";
+import { Followers } from "./followers.ts";
+import { Batch } from "./frames.ts";
 import { keyOf } from "./key.ts";
 
 /** Asks the reader, within the timeout of a request. */
@@ -29,11 +32,11 @@ const IDLE_MS = 10_000;
 /** Consecutive reads before the waiting followers get what was read. */
 const READS_MAX = 4;
 
-/** What one read brought: everything after the cursor `after`, up to the `after` of the next. */
-interface Batch {
-  readonly after: string;
-  readonly changes: readonly Change[];
-}
+/** Characters kept, approximately. */
+const KEPT_CHARACTERS_MAX = 4_000_000;
+/** Waiting followers are woken over this time, ms a follower: their writes would otherwise hold the process together. */
+const SPREAD_MS = 0.2;
+const SPREAD_MS_MAX = 250;
 
 /** Replaced after each read, never changed, so that a slow follower sees a consistent state. */
 interface Window {
@@ -44,6 +47,19 @@ interface Window {
   readonly more: boolean;
   /** Answers given from here, by cursor: callers with the same cursor get the same object, and so the same bytes. */
   readonly answers: Map<string, ChangesAnswer>;
+  /** Rises when a window does not continue the one before: after a gap or a time without callers. */
+  readonly epoch: number;
+}
+
+/** What is new for a subscriber. */
+export interface News {
+  /** What was read since its cursor; its group says which of it concerns it. */
+  readonly batches: readonly Batch[];
+  readonly next: string;
+  readonly gap: boolean;
+  readonly more: boolean;
+  /** The window that `next` lies in; undefined while the subscriber still catches up. */
+  readonly epoch: number | undefined;
 }
 
 /** All followers must share one Coalescer. */
@@ -54,6 +70,13 @@ export class Feed {
   #window: Window | undefined;
   #readAt = -Infinity;
   readonly #waiting = new Set<() => void>();
+  /** Who follows which users. */
+  readonly followers = new Followers();
+  #batches = 0;
+  #noted = -1;
+  #epoch = 0;
+  /** The batch of an answer that several subscribers got when they caught up from the same cursor. */
+  readonly #caughtUp = new WeakMap<ChangesAnswer, Batch>();
 
   constructor(shards: number, coalescer: Coalescer, now: () => number = () => performance.now()) {
     this.#shards = shards;
@@ -86,9 +109,53 @@ export class Feed {
     return this.#isKept(window, ids) ? this.#answer(window, 0, ids) : undefined;
   }
 
+  /**
+   * Like since(), as batches that all subscribers share. `slow` is the `epoch` of the answer before, for a subscriber that took
+   * it slowly: if it has fallen behind this window it gets a gap instead of reading Redis on its own.
+   */
+  async news(cursor: string | undefined, ask: Ask, slow: number | undefined): Promise<News> {
+    const ids = cursor === undefined ? undefined : decodeChangesCursor(cursor, this.#shards);
+    const window = await this.#latest(ask);
+    const { batches, end, more, epoch } = window;
+    if (cursor === undefined || ids === undefined)
+      return { batches: [], next: end, gap: false, more: false, epoch };
+    if (cursor === end) return { batches: [], next: end, gap: false, more, epoch };
+    const first = batches.findLastIndex(({ after }) => after === cursor);
+    if (first !== -1) {
+      let last = first + 1;
+      for (let count = batches[first]!.changes.length; last < batches.length; last++) {
+        count += batches[last]!.changes.length;
+        if (count > ANSWER_MAX) break;
+      }
+      const next = batches[last]?.after ?? end;
+      return {
+        batches: batches.slice(first, last),
+        next,
+        gap: false,
+        more: more || last < batches.length,
+        epoch,
+      };
+    }
+    if (slow === epoch) return { batches: [], next: end, gap: true, more: false, epoch };
+    const answer = this.#isKept(window, ids)
+      ? this.#answer(window, 0, ids)
+      : await this.#coalescer.get(await keyOf(["changes", cursor]), () =>
+          ask((reader) => reader.changes({ after: cursor, limit: ANSWER_MAX })),
+        );
+    const { changes, next, gap } = answer;
+    let batch = this.#caughtUp.get(answer);
+    if (batch === undefined) {
+      batch = new Batch(-1, cursor, next, changes, this.#shards);
+      this.#caughtUp.set(answer, batch);
+    }
+    return { batches: gap ? [] : [batch], next, gap, more: answer.more, epoch: undefined };
+  }
+
   /** Resolves when any follower has read something new, after `ms`, or when the signal fires. */
-  wait(ms: number, signal: AbortSignal): Promise<void> {
-    return wokenOr(this.#waiting, ms, signal);
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
+    const spread = Math.min(SPREAD_MS_MAX, this.#waiting.size * SPREAD_MS);
+    await wokenOr(this.#waiting, ms, signal);
+    if (spread >= 1) await pause(Math.random() * spread, signal);
   }
 
   async #latest(ask: Ask): Promise<Window> {
@@ -120,17 +187,20 @@ export class Feed {
     const before = this.#now() - this.#readAt > IDLE_MS ? undefined : known;
     const window =
       before === undefined
-        ? windowOf([], (await ask((reader) => reader.changes())).next, false)
+        ? windowOf([], (await ask((reader) => reader.changes())).next, false, ++this.#epoch)
         : await this.#readOn(before, ask);
     // This read was abandoned as too slow and another one finished first: keep the newer window.
     if (this.#window !== undefined && this.#window !== known) return;
     this.#readAt = this.#now();
     this.#window = window;
+    for (const batch of window.batches) if (batch.n > this.#noted) this.followers.note(batch);
+    this.#noted = window.batches.at(-1)?.n ?? this.#noted;
     if (window.end !== before?.end) for (const wake of this.#waiting) wake();
   }
 
   async #readOn(window: Window, ask: Ask): Promise<Window> {
     const batches = [...window.batches];
+    const known = batches.length;
     let { end } = window;
     for (let reads = 1; ; reads++) {
       const after = end;
@@ -138,10 +208,11 @@ export class Feed {
         reader.changes({ after, limit: ANSWER_MAX }),
       );
       // A follower from before the gap finds no batch here and learns of the gap from Redis.
-      if (gap) return windowOf([], next, false);
-      if (next !== end) batches.push({ after, changes });
+      if (gap) return windowOf([], next, false, ++this.#epoch);
+      if (next !== end) batches.push(new Batch(this.#batches++, after, next, changes, this.#shards));
       end = next;
-      if (!more || reads === READS_MAX) return windowOf(bounded(batches), end, more);
+      if (!more || reads === READS_MAX)
+        return windowOf(bounded(batches, batches.length - known), end, more, window.epoch);
     }
   }
 
@@ -161,8 +232,8 @@ export class Feed {
   }
 }
 
-function windowOf(batches: readonly Batch[], end: string, more: boolean): Window {
-  return { batches, end, more, answers: new Map() };
+function windowOf(batches: readonly Batch[], end: string, more: boolean, epoch: number): Window {
+  return { batches, end, more, epoch, answers: new Map() };
 }
 
 /** About the bytes of an answer's changes in memory. */
@@ -170,9 +241,12 @@ export function weightOfChanges({ changes }: ChangesAnswer): number {
   return changes.reduce((bytes, { user }) => bytes + CHANGE_BYTES + 2 * user.length, 0);
 }
 
-/** The latest batches, together about KEPT_MAX changes. */
-function bounded(batches: readonly Batch[]): readonly Batch[] {
+/** The latest batches, together about KEPT_MAX changes and KEPT_CHARACTERS_MAX; in any case the `fresh` newest. */
+function bounded(batches: readonly Batch[], fresh: number): readonly Batch[] {
   let kept = 0;
-  const first = batches.findLastIndex(({ changes }) => (kept += changes.length) > KEPT_MAX);
-  return batches.slice(first + 1);
+  let weight = 0;
+  const first = batches.findLastIndex(
+    (batch) => (kept += batch.changes.length) > KEPT_MAX || (weight += batch.weight) > KEPT_CHARACTERS_MAX,
+  );
+  return batches.slice(Math.min(first + 1, batches.length - fresh));
 }

@@ -2,7 +2,8 @@
 
 /** Anything with a fetch handler, such as the app that createApp returns. */
 export interface FetchApp {
-  fetch(request: Request): Response | Promise<Response>;
+  /** `env` is what the platform passes besides the request; on Node, the socket. */
+  fetch(request: Request, env?: object): Response | Promise<Response>;
 }
 
 /**

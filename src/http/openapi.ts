@@ -42,6 +42,7 @@ const TITLES = {
   403: "The server has no token, or the token's scope does not cover this route.",
   413: "The body is too large.",
   415: "The body is not application/json.",
+  429: "This client or token has as many event streams as it may.",
   503: "Redis does not answer; `last` has a recent answer if there is one.",
 } as const;
 

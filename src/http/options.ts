@@ -11,8 +11,10 @@ import {
   STREAM_LIFE_MS_MAX,
   STREAM_LIFE_MS_MIN,
   STREAM_REQUESTS_MAX,
+  PROXIES_MAX,
   STREAMS,
   STREAMS_MAX,
+  STREAMS_PER_CLIENT,
 } from "../core/limits.ts";
 import {
   abortSignal,
@@ -74,8 +76,28 @@ export interface StreamLimits {
    * invocation. 1 to 1,000,000,000, default no limit.
    */
   readonly requests?: number | undefined;
-  /** Most streams at once; further ones get 503. 0 to 100,000, default 1,000. 0 turns streams off, for platforms that buffer answers. */
+  /**
+   * Most streams at once with tokens of one scope; further ones get 503. 0 to 100,000, default 1,000. 0 turns all streams off,
+   * for platforms that buffer answers.
+   */
   readonly most?: number | undefined;
+  /**
+   * Most streams at once without a token, which only open counts have; further ones get 503. They never take a place from a
+   * stream with a token. 0 to 100,000, default: as `most`.
+   */
+  readonly anonymous?: number | undefined;
+  /** Most streams of one token; further ones get 429. 1 to `most`, default `most`. */
+  readonly perToken?: number | undefined;
+  /**
+   * Most streams without a token of one client, by its address; further ones get 429. 1 to `anonymous`, default 100 or
+   * `anonymous` if that is less.
+   */
+  readonly perClient?: number | undefined;
+  /**
+   * How many proxies in front of the server write X-Forwarded-For: a client's address is then that many entries from its end. 0
+   * to 10, default 0: the address of the connection on Node. Not needed on Cloudflare.
+   */
+  readonly proxies?: number | undefined;
 }
 
 const APP_OPTIONS: Known<AppOptions> = {
@@ -90,7 +112,16 @@ const APP_OPTIONS: Known<AppOptions> = {
   signal: true,
   logger: true,
 };
-const STREAM_LIMITS: Known<StreamLimits> = { life: true, heartbeat: true, requests: true, most: true };
+const STREAM_LIMITS: Known<StreamLimits> = {
+  life: true,
+  heartbeat: true,
+  requests: true,
+  most: true,
+  anonymous: true,
+  perToken: true,
+  perClient: true,
+  proxies: true,
+};
 
 export type ResolvedAppOptions = ReturnType<typeof resolveAppOptions>;
 
@@ -121,7 +152,12 @@ export function resolveAppOptions(options: AppOptions) {
 /** Throws PresenceError OPTIONS_INVALID. */
 export function resolveStreamLimits(streams: StreamLimits) {
   refuseUnknown(streams, STREAM_LIMITS, "createApp", "streams");
-  const { heartbeat = STREAM_HEARTBEAT_MS, requests, most = STREAMS } = streams;
+  const { heartbeat = STREAM_HEARTBEAT_MS, requests } = streams;
+  const most = whole("streams.most", streams.most ?? STREAMS, 0, STREAMS_MAX);
+  const anonymous = whole("streams.anonymous", streams.anonymous ?? most, 0, STREAMS_MAX);
+  if (most === 0 && (streams.anonymous ?? 0) > 0) {
+    invalid(`streams.anonymous (${anonymous}) has no effect with streams.most 0, which turns streams off`);
+  }
   const life = whole("streams.life", streams.life ?? STREAM_LIFE_MS, STREAM_LIFE_MS_MIN, STREAM_LIFE_MS_MAX);
   whole("streams.heartbeat", heartbeat, STREAM_HEARTBEAT_MS_MIN, STREAM_HEARTBEAT_MS_MAX);
   // With a life shorter than the default heartbeat, no keep-alive is needed.
@@ -132,8 +168,34 @@ export function resolveStreamLimits(streams: StreamLimits) {
     life,
     heartbeat,
     requests: requests === undefined ? Infinity : whole("streams.requests", requests, 1, STREAM_REQUESTS_MAX),
-    most: whole("streams.most", most, 0, STREAMS_MAX),
+    most,
+    anonymous,
+    perToken: share("perToken", streams.perToken, most, "most", most),
+    perClient: share(
+      "perClient",
+      streams.perClient,
+      Math.min(STREAMS_PER_CLIENT, anonymous),
+      "anonymous",
+      anonymous,
+    ),
+    proxies: whole("streams.proxies", streams.proxies ?? 0, 0, PROXIES_MAX),
   };
+}
+
+/** A part of a pool. */
+function share(
+  name: string,
+  value: number | undefined,
+  fallback: number,
+  poolName: string,
+  pool: number,
+): number {
+  if (value === undefined) return fallback;
+  whole(`streams.${name}`, value, 1, STREAMS_MAX);
+  if (value <= pool) return value;
+  return invalid(
+    `streams.${name} (${value}) must be at most streams.${poolName} (${pool}): lower it, or raise the other`,
+  );
 }
 
 /** Throws PresenceError OPTIONS_INVALID. */

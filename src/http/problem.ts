@@ -47,6 +47,8 @@ export const PROBLEM_CODES = [
   "MEDIA_TYPE_UNSUPPORTED",
   /** 417: an `Expect` other than `100-continue`. Node only. */
   "EXPECTATION_FAILED",
+  /** 429: this client or token has as many event streams as it may. */
+  "STREAMS_LIMITED",
   /** 431: the header fields are too large. Node only. */
   "HEADERS_TOO_LARGE",
   /** 500: the server is misconfigured; its operator has to fix it. */
@@ -69,7 +71,7 @@ export const PROBLEM_CODES = [
   "REDIS_UNAVAILABLE",
   /** 503: the lookups that are being answered have too many bytes together. */
   "LOOKUPS_EXHAUSTED",
-  /** 503: the process serves no more event streams at once. */
+  /** 503: the process serves no more event streams of this scope at once. */
   "STREAMS_EXHAUSTED",
   /** 503, only from /ready: Redis answers, but the projector is overdue. */
   "PROJECTOR_STALE",
@@ -112,6 +114,7 @@ const TITLES = {
   414: "URI Too Long",
   415: "Unsupported Media Type",
   417: "Expectation Failed",
+  429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   503: "Service Unavailable",

@@ -45,7 +45,7 @@ const SENT = new Response(null, { headers: { "x-hono-already-sent": "true" } });
  * The time-outs are those of the application's server: behind a balancer its `keepAliveTimeout` has to be longer than the balancer's.
  */
 export function nodeHandler(app: FetchApp): NodeHandler {
-  const answer = isDirect(app) ? withSend(app) : (request: Request) => app.fetch(request);
+  const answer = isDirect(app) ? withSend(app) : (request: Request, env: object) => app.fetch(request, env);
   return getRequestListener(answer, {
     // By default the adapter replaces the process's global Request and Response with its own classes.
     overrideGlobalObjects: false,
@@ -56,7 +56,8 @@ export function nodeHandler(app: FetchApp): NodeHandler {
 /** The app of createApp, which sends kept bytes itself: making and reading a Response takes Node longer than all the rest. */
 function withSend(app: FetchApp) {
   const withEnv: { fetch(request: Request, env: object): Response | Promise<Response> } = app;
-  return (request: Request, { outgoing }: { readonly outgoing: object }) => {
+  return (request: Request, env: { readonly outgoing: object }) => {
+    const { outgoing } = env;
     const send: Send = (status, fields, bytes) => {
       const response = outgoing as ServerResponse;
       // Something of the application's has answered already, such as a time-out.
@@ -65,7 +66,8 @@ function withSend(app: FetchApp) {
       response.end(bytes);
       return SENT;
     };
-    return withEnv.fetch(request, { [SEND]: send });
+    // The socket of `incoming` is the client that event streams are counted for.
+    return withEnv.fetch(request, { ...env, [SEND]: send });
   };
 }
 

@@ -1,5 +1,6 @@
 import { changesAnswerSchema } from "../../reader/answers/changes.ts";
-import { changesEvents } from "../events.ts";
+import { decodeChangesCursor } from "../../core/cursor.ts";
+import { changesEvents, opening, outcomeOf } from "../events.ts";
 import { cacheControl, tellerOf } from "../headers.ts";
 import { paceOf } from "../pace.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
@@ -7,7 +8,7 @@ import { changesQuery } from "../schemas.ts";
 import { lastEventId, wantsEvents } from "../streams.ts";
 
 /** `user`, given once or several times, limits the changes to these users. */
-export function changesRoute({ reader, streams, options }: RouteParts): Route {
+export function changesRoute({ reader, streams, freshness, options }: RouteParts): Route {
   const tell = tellerOf(options, { cache: cacheControl("private", options.reuse), vary: "Accept" });
   return routeWithQuery({
     method: "GET",
@@ -17,17 +18,34 @@ export function changesRoute({ reader, streams, options }: RouteParts): Route {
     scope: "users",
     answer: changesAnswerSchema,
     events:
-      "An event `changes` {changes, next} when there are any, or `gap` {next}. Ids are cursors: `Last-Event-ID` continues.",
+      "An event `changes` {changes, next} when there are any, or `gap` {next}. Ids are cursors: `Last-Event-ID` continues. " +
+      "`stale` {cause, since, asOf} when changes may be late, with the cause `redis` or `projector`; `fresh` {since} when they are not any more.",
     query: changesQuery,
-    problems: [400, 503],
+    problems: [400, 429, 503],
     async respond(c, { after, user = [] }) {
       const followed = [user].flat();
       if (!wantsEvents(c)) return tell(c, await reader.changesAnswer(after, followed));
       c.header("vary", "Accept");
-      const pace = paceOf(options);
-      const first = await reader.changes(lastEventId(c) ?? after, pace.counting);
-      const ask = reader.askWith(pace.counting);
-      return streams.respond(c, (ended) => changesEvents(reader.feed, ask, first, followed, pace, ended));
+      const from = lastEventId(c) ?? after;
+      // An invalid cursor is refused before it takes a place.
+      if (from !== undefined) decodeChangesCursor(from, options.reader.shards);
+      return streams.respond(c, async () => {
+        const pace = paceOf(options);
+        const ask = reader.askWith(pace.counting);
+        const read = async (cursor: string | undefined, slow?: number) => {
+          const [news] = await Promise.all([
+            reader.feed.news(cursor, ask, slow),
+            freshness.check(() => reader.counts(pace.counting)),
+          ]);
+          return news;
+        };
+        const first = outcomeOf(read(from));
+        await opening(first);
+        const group = reader.feed.followers.join(followed);
+        const wait = (ms: number, ended: AbortSignal) => reader.feed.wait(ms, ended);
+        const parts = { read, wait, first, after: from, group, freshness, pace };
+        return { events: (ended) => changesEvents(parts, ended), leave: group.leave };
+      });
     },
   });
 }

@@ -1,5 +1,5 @@
 import { countsSchema } from "../../reader/answers/counts.ts";
-import { countsEvents } from "../events.ts";
+import { countsEvents, opening, outcomeOf } from "../events.ts";
 import { cacheControl, tellerOf } from "../headers.ts";
 import { paceOf } from "../pace.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
@@ -7,7 +7,7 @@ import { noQuery } from "../schemas.ts";
 import { wantsEvents } from "../streams.ts";
 
 /** Open unless the option `counts` is "closed". */
-export function countsRoute({ reader, streams, options }: RouteParts): Route {
+export function countsRoute({ reader, streams, freshness, options }: RouteParts): Route {
   const isOpen = options.counts === "open";
   const cache = cacheControl(isOpen ? "public" : "private", options.reuse);
   const tell = tellerOf(options, { cache, vary: "Accept" });
@@ -18,16 +18,21 @@ export function countsRoute({ reader, streams, options }: RouteParts): Route {
     summary: "How many users, sockets and connections.",
     scope: isOpen ? undefined : "counts",
     answer: countsSchema,
-    events: "An event `counts` with the same answer when a number changes, at most one a second.",
+    events:
+      "An event `counts` with the same answer when a number changes, at most one a second. `stale` {cause, since, asOf} when " +
+      "the numbers are no longer current, with the cause `redis` or `projector`; `fresh` {since} when they are again.",
     query: noQuery,
-    problems: [400, 503],
+    problems: [400, 429, 503],
     async respond(c) {
       if (!wantsEvents(c)) return tell(c, await reader.countsAnswer());
       c.header("vary", "Accept");
-      const first = await reader.counts();
-      const pace = paceOf(options);
-      const ask = () => reader.counts(pace.counting);
-      return streams.respond(c, (ended) => countsEvents(ask, first, pace, ended));
+      return streams.respond(c, async () => {
+        const pace = paceOf(options);
+        const read = () => reader.counts(pace.counting);
+        const first = outcomeOf(read());
+        await opening(first);
+        return { events: (ended) => countsEvents(read, first, freshness, pace, ended) };
+      });
     },
   });
 }

@@ -29,8 +29,9 @@ beforeEach(() => {
   tap.sent.length = 0;
 });
 
-const start = (prefix: string) =>
+const start = (prefix: string, more: Record<string, string> = {}) =>
   startWorkerd({
+    ...more,
     UPSTASH_REDIS_REST_URL: tap.url,
     UPSTASH_REDIS_REST_READONLY_TOKEN: READ_ONLY_TOKEN,
     ROLLCALL_TOKENS: TOKEN,
@@ -88,6 +89,34 @@ it("a stream of counts has an event for each change of a number", async () => {
   expect((await events.next())!.json).toMatchObject({ users: 1 });
   await come(prefix, ["bob"]);
   expect((await events.next())!.json).toMatchObject({ users: 2 });
+});
+
+it("a client that goes away makes room", async () => {
+  const prefix = newPrefix();
+  await populate(redis, { prefix, users: ["alice"] });
+  await using worker = await start(prefix, { ROLLCALL_STREAMS: "2" });
+  const open = () => readEvents(`${worker.url}/v1/changes`);
+  const both = [await open(), await open()];
+  await expect(open()).rejects.toThrow("no stream: 503");
+  for (const events of both) await events[Symbol.asyncDispose]();
+  // 15 s after the last sign of life; when workerd does not notice that the client is gone, after 30 s without a reader.
+  const patient = { every: 500, timeout: 60_000 };
+  await using next = await until("there is room", () => open().catch(() => undefined), patient);
+  expect(next.response.status).toBe(200);
+}, 90_000);
+
+it("a stream opens while Redis is away, and says that it is stale", async () => {
+  await using worker = await startWorkerd({
+    UPSTASH_REDIS_REST_URL: "http://127.0.0.1:1",
+    UPSTASH_REDIS_REST_READONLY_TOKEN: READ_ONLY_TOKEN,
+    ROLLCALL_TOKENS: TOKEN,
+  });
+  for (const path of ["/v1/changes", "/v1/counts"]) {
+    await using events = await readEvents(`${worker.url}${path}`);
+    expect((await events.next())!).toMatchObject({ event: "stale", json: { cause: "redis", since: null } });
+    const one = await fetch(`${worker.url}${path}`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    expect(one.status).toBe(503);
+  }
 });
 
 it("1,000 requests at once share a few reads of Redis, and the OpenAPI document is served", async () => {

@@ -220,19 +220,11 @@ it("the client runs with browser globals only", async () => {
   expect(text.length).toBeLessThan(20_000);
   await using api = await start();
   await come(api.prefix, ["alice"]);
-  const {
-    AbortController,
-    AbortSignal,
-    DOMException,
-    Headers,
-    TextDecoderStream,
-    TransformStream,
-    URL,
-    URLSearchParams,
-  } = globalThis;
+  const { AbortController, AbortSignal, DOMException, Headers, TextDecoder, URL, URLSearchParams } =
+    globalThis;
   const context = createContext({
-    fetch, setTimeout, clearTimeout, AbortController, AbortSignal, DOMException, Headers, TextDecoderStream,
-    TransformStream, URL, URLSearchParams,
+    fetch, setTimeout, clearTimeout, AbortController, AbortSignal, DOMException, Headers, TextDecoder,
+    URL, performance, URLSearchParams,
   }); // prettier-ignore
   const { createClient: create } = runInContext(`${text};rollcall`, context) as {
     createClient: typeof createClient;

@@ -14,8 +14,11 @@ const RUNS = Number(process.env["FOLLOW_RUNS"] ?? 150);
 const SEEDS =
   process.env["FOLLOW_SEED"] === undefined
     ? // Rare ones: a flush right after the first change ever; a connection that is lost while departures wait; a first
-      // registration that brings nobody who was known.
-      [...Array.from({ length: RUNS }, (_, i) => `follow-${i}`), "follow-524", "follow-1041", "follow-2494"]
+      // registration that brings nobody who was known; a failover between two reads, which fails neither.
+      [
+        ...Array.from({ length: RUNS }, (_, i) => `follow-${i}`),
+        ...[524, 1041, 2494, 15151].map((n) => `follow-${n}`),
+      ]
     : [process.env["FOLLOW_SEED"]];
 const STEPS = 60;
 const PROCESSES = 3;

@@ -76,6 +76,7 @@ export class Source {
   readonly #processes: Process[];
   #entries: Entry[] = [];
   #last = 0;
+  #cutAt: number | undefined;
   #readers: { from: string; cancel: () => void; answer: (reply: Reply) => void }[] = [];
   /** While true, nothing gets through. */
   down = false;
@@ -145,8 +146,9 @@ export class Source {
     for (const [i, process] of this.#processes.entries()) process.known = known[i] && new Set(known[i]);
   }
 
-  /** Cuts the connections that are reading. */
+  /** Cuts all connections: those that are reading fail, the others are restored unnoticed. */
   cut(): void {
+    this.#cutAt = this.#clock.now();
     const readers = this.#readers;
     this.#readers = [];
     for (const { cancel, answer } of readers) {
@@ -194,6 +196,7 @@ export class Source {
 
   /** A connection of a follower. */
   open(): Connection {
+    const cutAt = () => this.#cutAt;
     const answer = async (command: Command): Promise<Reply> => {
       await Promise.resolve();
       if (this.down) throw new PresenceError("REDIS_UNAVAILABLE", "down");
@@ -205,7 +208,9 @@ export class Source {
       user: "default",
       port: { call: answer, pipeline: all, read: (commands: readonly ReadCommand[]) => all(commands) },
       ready: async () => {},
-      reconnectedAt: undefined,
+      get reconnectedAt() {
+        return cutAt();
+      },
       onReconnect: undefined,
       close: () => this.cut(),
     };

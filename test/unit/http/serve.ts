@@ -13,7 +13,7 @@ export interface Served extends AsyncDisposable {
 }
 
 export async function serve(app: Hono): Promise<Served> {
-  const server = createAdaptorServer({ fetch: (request) => app.fetch(request) }) as Server;
+  const server = createAdaptorServer({ fetch: (request, env) => app.fetch(request, env) }) as Server;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {

@@ -12,10 +12,10 @@ const HELP = `Usage: upstash-bridge [--redis URL] [--port PORT] [--max-request S
 
 Serves Upstash's REST protocol on 127.0.0.1 over a plain Redis, for development and tests.
 
-  --redis URL   the Redis to use; default REDIS_URL, or a temporary Redis that stops with the bridge
-  --port PORT   TCP port; default a free one
-  --max-request SIZE  the limit of a plan to impose, such as 1mb; default 10mb
-  --help        this text
+  --redis URL         the Redis to use; default REDIS_URL, or a temporary Redis that stops with the bridge
+  --port PORT         TCP port; default a free one
+  --max-request SIZE  the limit of a plan to impose, such as 1mb, on requests and on a reader's replies; default 10mb
+  --help              this text
 
 Tokens come from UPSTASH_REDIS_REST_TOKEN and UPSTASH_REDIS_REST_READONLY_TOKEN; one that is not set is created and printed.
 `;

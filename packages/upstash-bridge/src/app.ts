@@ -7,7 +7,7 @@ import { notPermitted, type Refuse } from "./commands.ts";
 import type { Connection } from "./connection.ts";
 import { RequestError, type FailureStatus } from "./errors.ts";
 import type { Events } from "./events.ts";
-import { COMMANDS_MAX, sizeExceeded } from "./limits.ts";
+import { sizeExceeded } from "./limits.ts";
 import type { BridgeLogger } from "./options.ts";
 import { toJson, toResp2, type Outcome, type ReplyFormat } from "./reply.ts";
 import { parseCommand, parseCommands, parsePath, segmentsOf, type Command } from "./request.ts";
@@ -74,7 +74,7 @@ export function createApp({
   });
 
   app.post("/pipeline", async (c) => {
-    const commands = commandsOf(await bodyOf(c));
+    const commands = parseCommands(await bodyOf(c));
     const refusals = commands.map((command) => refuse(command, c.var.access));
     const outcomes = await connectionOf(c).run(commands.filter((_, index) => refusals[index] === undefined));
     let next = 0;
@@ -85,7 +85,7 @@ export function createApp({
   });
 
   app.post("/multi-exec", async (c) => {
-    const commands = commandsOf(await bodyOf(c));
+    const commands = parseCommands(await bodyOf(c));
     for (const command of commands) {
       const error = refuse(command, c.var.access);
       if (error !== undefined) throw new RequestError(400, error);
@@ -141,12 +141,6 @@ function answer(c: Context<Env>, outcome: Outcome | Outcome[], format = c.var.fo
     return new Response(new Uint8Array(toResp2(outcome)), { status, headers });
   }
   return new Response(toJson(outcome, format.base64), { status, headers: { "content-type": JSON_TYPE } });
-}
-
-function commandsOf(body: Uint8Array): Command[] {
-  const commands = parseCommands(body);
-  if (commands.length <= COMMANDS_MAX) return commands;
-  throw new RequestError(413, `ERR too many commands: ${commands.length}, of ${COMMANDS_MAX} in one request`);
 }
 
 function formatOf(headers: Headers): ReplyFormat {

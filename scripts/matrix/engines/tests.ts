@@ -17,6 +17,7 @@ export const ENGINE_TESTS: readonly EngineTests[] = [
   { path: "test/unit/redis/decode.test.ts" },
   { path: "test/unit/redis/floor.test.ts" },
   { path: "test/unit/redis/eviction.test.ts", own: configures },
+  { path: "test/unit/redis/managed.test.ts", own: configures },
   { path: "test/unit/redis/settings.test.ts", own: configures },
   { path: "test/unit/redis/unreachable.test.ts", own: configures },
   { path: "test/unit/redis/upstash-settings.test.ts", own: configures },

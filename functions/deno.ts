@@ -5,4 +5,11 @@ import { createFetch } from "../src/edge/api.ts";
 const serve = createFetch();
 const environment = { ...process.env };
 
-export default { fetch: (request: Request): Promise<Response> => serve(request, environment) };
+interface Info {
+  readonly remoteAddr?: { readonly hostname?: string };
+}
+
+export default {
+  fetch: (request: Request, info?: Info): Promise<Response> =>
+    serve(request, environment, info?.remoteAddr?.hostname),
+};

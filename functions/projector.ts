@@ -1,21 +1,34 @@
 /**
  * The projector as a separate process: `node functions/projector.ts`. It requires REDIS_URL with write access. Any number may
- * run at once, also while Socket.IO servers project themselves. SIGTERM and SIGINT end it between two calls.
+ * run at once, also while Socket.IO servers project themselves. SIGTERM and SIGINT end it between two calls. With
+ * ROLLCALL_HEALTH_PORT it answers /health, /ready and /metrics.
  */
 import { createProjector } from "../src/projector/create.ts";
 import * as read from "../src/edge/environment.ts";
+import { serve } from "../src/node/server.ts";
 import { main } from "./lib/main.ts";
+import { WorkerHealth } from "./lib/worker-health.ts";
 
-await main(async (signal) => {
+await main(async (signal, fail) => {
   const options = {
     redis: read.redisUrlFrom(process.env),
     ...read.projectorOptionsFrom(process.env),
     logger: console,
   };
+  const at = read.healthOptionsFrom(process.env);
   const projector = createProjector(options);
+  const health = new WorkerHealth(projector, signal);
   try {
     console.info(`projecting ${options.prefix ?? "presence"}, ${projector.shards} shard(s)`);
-    await projector.run({ signal });
+    const running = [projector.run({ signal, onTurn: health.heard })];
+    if (at !== undefined) {
+      const onListen = (url: string) => console.info(`health on ${url}`);
+      running.push(serve(health.app, { ...at, signal, onListen }));
+    }
+    // Neither goes on without the other.
+    for (const one of running) one.catch(fail);
+    for (const result of await Promise.allSettled(running))
+      if (result.status === "rejected") throw result.reason;
   } finally {
     await projector.close();
   }

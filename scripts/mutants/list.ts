@@ -2,6 +2,7 @@
  * Small changes that break the code, each with the invariant it breaks and the tests that must fail. `find` is exact and occurs
  * exactly once in its file, so that a mutant whose code has changed is detected too.
  */
+import { ACCESS_MUTANTS } from "./access.ts";
 import { MAC_MUTANTS } from "./mac.ts";
 import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
@@ -679,6 +680,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MAC_MUTANTS,
   ...READER_MUTANTS,
   ...REDIS_MUTANTS,
+  ...ACCESS_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",
     "INV-13",

@@ -225,6 +225,8 @@ export const KEEP_ALIVE_MS_MAX = 3_600_000;
 export const HEADERS_MS = 10_000;
 export const SEND_MS = 30_000;
 export const SEND_MS_MAX = 300_000;
+/** How long a server that is to end goes on serving, ms, at most. */
+export const DRAIN_MS_MAX = 300_000;
 /** Where the API listens on Node and Bun: reachable from this machine only, unless HOST is set. */
 export const PORT = 3_000;
 export const PORT_MAX = 65_535;

@@ -7,7 +7,12 @@ import { upstashReadPort } from "../redis/upstash.ts";
 import * as read from "./environment.ts";
 import { upstashClient } from "./upstash.ts";
 
-export type EnvironmentFetch = (request: Request, environment: read.Environment) => Promise<Response>;
+/** `address`: the client's, where the platform tells it apart from the request, for the cap of event streams by client. */
+export type EnvironmentFetch = (
+  request: Request,
+  environment: read.Environment,
+  address?: string | object,
+) => Promise<Response>;
 
 /**
  * A fetch handler configured by environment variables: `export default { fetch: createFetch() }`. The app is created with the
@@ -23,12 +28,15 @@ export function createFetch(): EnvironmentFetch {
     return createApp({ reader, ...read.appOptionsFrom(environment), logger: console });
   }
 
-  return async function serve(request, environment) {
+  return async function serve(request, environment, address) {
     try {
       if (served?.environment !== environment) served = { environment, app: compose(environment) };
     } catch (error) {
       return misconfigured(error, console);
     }
-    return served.app.fetch(request);
+    // A Worker is given its context here.
+    if (typeof address !== "string") return served.app.fetch(request);
+    // In the form of @hono/node-server.
+    return served.app.fetch(request, { incoming: { socket: { remoteAddress: address } } });
   };
 }

@@ -56,7 +56,7 @@ export function edgeReaderOptionsFrom(environment: Environment): ReaderOptions {
  */
 export function appOptionsFrom(
   environment: Environment,
-): Pick<AppOptions, "tokens" | "countsTokens" | "origins" | "counts" | "streams"> {
+): Pick<AppOptions, "tokens" | "countsTokens" | "origins" | "counts" | "probes" | "streams"> {
   refuseUnknownVariables(environment);
   const tokens = taken(environment, "ROLLCALL_TOKENS") ?? [];
   const countsTokens = taken(environment, "ROLLCALL_COUNTS_TOKENS") ?? [];
@@ -68,9 +68,11 @@ export function appOptionsFrom(
       most: taken(environment, "ROLLCALL_STREAMS"),
       life: taken(environment, "ROLLCALL_STREAM_LIFE"),
       requests: taken(environment, "ROLLCALL_STREAM_REQUESTS"),
+      proxies: taken(environment, "ROLLCALL_PROXIES"),
     },
     origins: taken(environment, "ROLLCALL_ORIGINS") ?? [],
     counts: taken(environment, "ROLLCALL_COUNTS"),
+    probes: taken(environment, "ROLLCALL_PROBES"),
   };
 }
 
@@ -132,6 +134,37 @@ export function readSourceFrom(environment: Environment): string | RestCredentia
 /** PORT (default 3000, 0 for a free one) and HOST (default 127.0.0.1; 0.0.0.0 in a container). */
 export function listenOptionsFrom(environment: Environment): { port: number; host: string } {
   return { port: taken(environment, "PORT") ?? PORT, host: taken(environment, "HOST") ?? HOST };
+}
+
+/** ROLLCALL_DRAIN, ms. */
+export function drainFrom(environment: Environment): number {
+  return taken(environment, "ROLLCALL_DRAIN") ?? 0;
+}
+
+/** ROLLCALL_KEEP_ALIVE_TIMEOUT, ROLLCALL_HEADERS_TIMEOUT and ROLLCALL_REQUEST_TIMEOUT, ms; undefined: the default of serve(). */
+export function timeoutsFrom(environment: Environment) {
+  return {
+    keepAliveTimeout: taken(environment, "ROLLCALL_KEEP_ALIVE_TIMEOUT"),
+    headersTimeout: taken(environment, "ROLLCALL_HEADERS_TIMEOUT"),
+    requestTimeout: taken(environment, "ROLLCALL_REQUEST_TIMEOUT"),
+  };
+}
+
+/** ROLLCALL_HEALTH_PORT and ROLLCALL_HEALTH_HOST (default as HOST); undefined: no port of its own. Refuses two ways in at once. */
+export function healthOptionsFrom(environment: Environment): { port: number; host: string } | undefined {
+  const port = taken(environment, "ROLLCALL_HEALTH_PORT");
+  const host = taken(environment, "ROLLCALL_HEALTH_HOST");
+  if (port === undefined) {
+    if (host !== undefined) invalid("ROLLCALL_HEALTH_HOST has no effect without ROLLCALL_HEALTH_PORT");
+    return undefined;
+  }
+  if (taken(environment, "ROLLCALL_PROBES") === "open")
+    invalid("ROLLCALL_HEALTH_PORT and ROLLCALL_PROBES=open contradict each other: keep one");
+  const api = listenOptionsFrom(environment);
+  const own = { port, host: host ?? api.host };
+  if (port !== 0 && port === api.port && own.host === api.host)
+    invalid("ROLLCALL_HEALTH_PORT is also PORT: choose another, or set ROLLCALL_PROBES=open instead");
+  return own;
 }
 
 /**

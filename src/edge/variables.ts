@@ -4,15 +4,20 @@
  */
 import { resolveKeyOptions } from "../core/key-options.ts";
 import {
+  HEADERS_MS,
   HOST,
   INTERVAL_MS,
   INTERVAL_MS_MAX,
   INTERVAL_MS_MIN,
   INVOCATION_REQUESTS,
   INVOCATION_REQUESTS_MAX,
+  KEEP_ALIVE_MS,
+  KEEP_ALIVE_MS_MAX,
   PORT,
   PORT_MAX,
   PREFIX,
+  SEND_MS,
+  SEND_MS_MAX,
   STALE_AFTER_MS,
   STREAM_LIFE_MS,
   STREAMS,
@@ -20,7 +25,15 @@ import {
 import { checkRecordKeys } from "../core/mac.ts";
 import { invalid, whole } from "../core/options.ts";
 import { checkTokens } from "../http/auth.ts";
-import { checkCounts, checkOrigins, type CountsAccess, resolveStreamLimits } from "../http/options.ts";
+import {
+  checkCounts,
+  checkDrain,
+  checkOrigins,
+  checkProbes,
+  type CountsAccess,
+  type ProbesAccess,
+  resolveStreamLimits,
+} from "../http/options.ts";
 import { type ReadMode, readModeOf } from "../projector/options.ts";
 import { resolveReaderOptions } from "../reader/options.ts";
 
@@ -129,6 +142,52 @@ export const VARIABLES = {
     fallback: "open",
     doc: [
       "`open`: /v1/counts answers without a token. `closed`: it requires one, as /ready and /metrics do.",
+    ],
+  }),
+  ROLLCALL_PROBES: texts<ProbesAccess>("probes", checkProbes, {
+    fallback: "closed",
+    doc: ["`open`: /ready and /metrics answer without a token. `closed`: they require one."],
+  }),
+  ROLLCALL_HEALTH_PORT: numbers("port", (port) => whole("port", port, 0, PORT_MAX), {
+    doc: [
+      "On Node only: a port of its own for /health, /serving, /ready and /metrics, without tokens; 0 picks a free one. Not together with",
+      "ROLLCALL_PROBES=open. For functions/projector.ts too, which has no other port. Default none.",
+    ],
+  }),
+  ROLLCALL_HEALTH_HOST: texts("host", anything, {
+    doc: ["The address for ROLLCALL_HEALTH_PORT. Default: as HOST."],
+  }),
+  ROLLCALL_DRAIN: numbers("drain", (drain) => checkDrain(drain), {
+    fallback: 0,
+    doc: [
+      "On Node only: for how long the API goes on serving after SIGTERM, ms, 0 to 300000, while /serving and /ready answer 503, so that",
+      "balancers notice first.",
+    ],
+  }),
+  ROLLCALL_KEEP_ALIVE_TIMEOUT: numbers(
+    "keepAliveTimeout",
+    (ms) => whole("keepAliveTimeout", ms, 1_000, KEEP_ALIVE_MS_MAX),
+    {
+      fallback: KEEP_ALIVE_MS,
+      doc: [
+        "On Node only: how long an idle connection is kept open, ms: longer than the idle time-out of the balancer in front.",
+      ],
+    },
+  ),
+  ROLLCALL_HEADERS_TIMEOUT: numbers("headersTimeout", (ms) => whole("headersTimeout", ms, 100, SEND_MS_MAX), {
+    fallback: HEADERS_MS,
+    doc: ["On Node only: how long the header of a request may take to arrive, ms."],
+  }),
+  ROLLCALL_REQUEST_TIMEOUT: numbers("requestTimeout", (ms) => whole("requestTimeout", ms, 100, SEND_MS_MAX), {
+    fallback: SEND_MS,
+    doc: [
+      "On Node only: how long a whole request may take to arrive, ms. At least ROLLCALL_HEADERS_TIMEOUT.",
+    ],
+  }),
+  ROLLCALL_PROXIES: numbers("streams.proxies", (proxies) => resolveStreamLimits({ proxies }), {
+    fallback: 0,
+    doc: [
+      "How many proxies in front of the API write X-Forwarded-For, for the cap of event streams by client. Not needed on Cloudflare.",
     ],
   }),
   ROLLCALL_ORIGINS: lists("origins", checkOrigins, {

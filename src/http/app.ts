@@ -5,8 +5,9 @@
  *   GET  /health             open       the process answers
  *   GET  /openapi.json       open       this list, machine-readable
  *   GET  /v1/counts          open*      users, sockets, connections; also as events     * unless `counts: "closed"`
- *   GET  /ready              counts     200, or 503 when Redis is unreachable or the projector is overdue
- *   GET  /metrics            counts     for Prometheus
+ *   GET  /serving            open       200 when requests are to be sent here: for balancers
+ *   GET  /ready              counts*    200, or 503 when Redis is unreachable or the projector is overdue
+ *   GET  /metrics            counts*    for Prometheus                                  * unless `probes: "open"`
  *   GET  /v1/users           users      a page: ?cursor=&limit=
  *   GET  /v1/users/:id       users      one user, `online: false` for one who is absent
  *   POST /v1/users/lookup    users      {"ids": [...]}, at most 1,000
@@ -19,18 +20,20 @@ import { type Context, Hono } from "hono";
 import { matchedRoutes } from "hono/route";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { PresenceError } from "../core/errors.ts";
+import { type Known, refuseUnknown } from "../core/options.ts";
+import { delayed } from "../time/delayed.ts";
 import { requireScope, type Scope } from "./auth.ts";
 import { type Answer, answerOf, markDirect } from "./answer.ts";
 import { Bodies } from "./bodies.ts";
 import { frameOf, preflightOf, tellerOf } from "./headers.ts";
 import { CoalescedReader } from "./coalesced-reader.ts";
 import { documentOf } from "./openapi.ts";
-import { type AppOptions, resolveAppOptions } from "./options.ts";
+import { type AppOptions, type ResolvedAppOptions, resolveAppOptions } from "./options.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { describeFailure } from "./report.ts";
 import { checkAddress } from "./request.ts";
-import type { Route } from "./route.ts";
-import { routesOf } from "./routes.ts";
+import type { Route, RouteParts } from "./route.ts";
+import { probesOf, routesOf } from "./routes.ts";
 import { Freshness } from "./staleness.ts";
 import { Streams } from "./streams.ts";
 
@@ -48,12 +51,43 @@ const DOCUMENT_PATH = "/openapi.json";
  */
 export function createApp(input: AppOptions): Hono {
   const options = resolveAppOptions(input);
+  return composed(options, routesOf, "users");
+}
+
+/** What an app of createProbes() depends on; all as for createApp(). */
+export type ProbesOptions = Pick<AppOptions, "reader" | "timeout" | "reuse" | "signal" | "logger">;
+
+/**
+ * /health, /serving, /ready and /metrics without a token, and nothing else: for a port that only Kubernetes, balancers and Prometheus
+ * can reach. Throws PresenceError OPTIONS_INVALID.
+ *
+ *   await serve(createProbes({ reader, signal }), { port: 9090, signal });
+ */
+export function createProbes(input: ProbesOptions): Hono {
+  refuseUnknown(input, PROBES_OPTIONS, "createProbes");
+  return composed(resolveAppOptions({ ...input, probes: "open" }), probesOf, undefined);
+}
+
+const PROBES_OPTIONS: Known<ProbesOptions> = {
+  reader: true,
+  timeout: true,
+  reuse: true,
+  signal: true,
+  logger: true,
+};
+
+/** `otherwise`: the scope of what no open route answers. */
+function composed(
+  options: ResolvedAppOptions,
+  choose: (parts: RouteParts) => readonly Route[],
+  otherwise: Scope | undefined,
+): Hono {
   const { origins, logger, tokens, countsTokens } = options;
   const app = new Hono();
 
   /** Answers below 500 are the caller's errors and are not logged. */
   function report(problem: Problem, c: Context): void {
-    if (problem.status < 500) return;
+    if (problem.status < 500 || problem.code === "SHUTTING_DOWN") return;
     // Middleware matches too, with a pattern that ends in "*".
     const route = matchedRoutes(c).findLast(({ path }) => !path.endsWith("*"))?.path ?? "*";
     logger[problem.status === 503 ? "warn" : "error"](describeFailure(c.req.method, route, problem));
@@ -61,16 +95,18 @@ export function createApp(input: AppOptions): Hono {
 
   const onError = (error: unknown, c: Context) => report(problemOf(error), c);
   const onSuspicion = (message: string) => logger.warn(message);
-  const streams = new Streams({ ...options.streams, signal: options.signal, onError, onSuspicion });
+  // Streams that ended at once would come back here: balancers do not know yet.
+  const ending = options.signal && delayed(options.signal, options.drain);
+  const streams = new Streams({ ...options.streams, signal: ending, onError, onSuspicion });
   const bodies = new Bodies();
   const reader = new CoalescedReader(options);
-  const routes = routesOf({ reader, streams, bodies, freshness: new Freshness(), options });
+  const routes = choose({ reader, streams, bodies, freshness: new Freshness(), options });
 
   app.use(frameOf(origins));
   if (origins.length > 0) app.use(preflightOf(origins));
   app.use(checkAddress());
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (_, methods) => notAllowed(methods) }));
-  app.use(requireScope({ users: tokens, counts: countsTokens, scopeOf: scopesOf(routes) }));
+  app.use(requireScope({ users: tokens, counts: countsTokens, scopeOf: scopesOf(routes, otherwise) }));
 
   for (const { method, path, respond } of routes) app.on(method, path, respond);
   let document: Answer | undefined;
@@ -93,14 +129,17 @@ export function createApp(input: AppOptions): Hono {
 }
 
 /**
- * The scope that a request requires. Anything not listed requires `users`, and so do paths that do not exist: a caller
+ * The scope that a request requires. Anything not listed requires `otherwise`, and so do paths that do not exist: a caller
  * without access does not learn which paths exist.
  */
-function scopesOf(routes: readonly Route[]): (method: string, path: string) => Scope | undefined {
+function scopesOf(
+  routes: readonly Route[],
+  otherwise: Scope | undefined,
+): (method: string, path: string) => Scope | undefined {
   const scopes = new Map<string, Scope | undefined>([[DOCUMENT_PATH, undefined]]);
   for (const { method, path, scope } of routes) if (method === "GET") scopes.set(path, scope);
   return (method, path) =>
-    (method === "GET" || method === "HEAD") && scopes.has(path) ? scopes.get(path) : "users";
+    (method === "GET" || method === "HEAD") && scopes.has(path) ? scopes.get(path) : otherwise;
 }
 
 function notAllowed(methods: readonly string[]): Response {

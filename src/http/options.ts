@@ -1,5 +1,6 @@
 /** The options of createApp, checked when the app is created and not when a request arrives. */
 import {
+  DRAIN_MS_MAX,
   REQUEST_MS,
   REQUEST_MS_MAX,
   REUSE_MS,
@@ -34,6 +35,10 @@ import { checkScopes, checkTokens } from "./auth.ts";
 const COUNTS = ["open", "closed"] as const;
 export type CountsAccess = (typeof COUNTS)[number];
 
+/** Whether /ready and /metrics require a token; see AppOptions.probes. */
+const PROBES = ["open", "closed"] as const;
+export type ProbesAccess = (typeof PROBES)[number];
+
 export interface AppOptions {
   /** Where answers come from: createReader(). */
   readonly reader: Reader;
@@ -46,6 +51,11 @@ export interface AppOptions {
   readonly countsTokens?: readonly string[] | undefined;
   /** Whether /v1/counts answers without a token: "open" or "closed". Default "open". */
   readonly counts?: CountsAccess | undefined;
+  /**
+   * Whether /ready and /metrics answer without a token: "open" or "closed", for a balancer and Prometheus in a network of their own.
+   * createProbes() puts them on another port instead. Default "closed".
+   */
+  readonly probes?: ProbesAccess | undefined;
   /** Origins whose pages may call the API from a browser, such as `https://app.example`, or "*" alone. Default none: no CORS. */
   readonly origins?: readonly string[] | undefined;
   /** How long a request may wait for Redis, ms; after that the answer is 503. 1 to 60,000, default 5,000. */
@@ -57,8 +67,13 @@ export interface AppOptions {
   readonly reuse?: number | undefined;
   /** Limits of the event streams. */
   readonly streams?: StreamLimits | undefined;
-  /** Ends the open event streams and refuses new ones, for a server that is closing. */
+  /** The server is to end: /serving and /ready answer 503 at once, and after `drain` the event streams end. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * For how long the server goes on serving once `signal` has fired, ms, so that balancers notice first: the same as for serve().
+   * 0 to 300,000, default 0.
+   */
+  readonly drain?: number | undefined;
   /** Receives a line for each answer with a status of 500 or above, such as `console`. Default: silent. */
   readonly logger?: Logger | undefined;
 }
@@ -105,11 +120,13 @@ const APP_OPTIONS: Known<AppOptions> = {
   tokens: true,
   countsTokens: true,
   counts: true,
+  probes: true,
   origins: true,
   timeout: true,
   reuse: true,
   streams: true,
   signal: true,
+  drain: true,
   logger: true,
 };
 const STREAM_LIMITS: Known<StreamLimits> = {
@@ -140,11 +157,13 @@ export function resolveAppOptions(options: AppOptions) {
     tokens,
     countsTokens,
     counts,
+    probes: checkProbes(options.probes),
     origins: checkOrigins(options.origins ?? []),
     timeout: whole("timeout", options.timeout ?? REQUEST_MS, 1, REQUEST_MS_MAX),
     reuse: whole("reuse", options.reuse ?? REUSE_MS, 0, REUSE_MS_MAX),
     streams: resolveStreamLimits(options.streams ?? {}),
     signal: abortSignal("signal", options.signal),
+    drain: checkDrain(options.drain),
     logger: loggerOr(SILENT, options.logger),
   };
 }
@@ -201,6 +220,16 @@ function share(
 /** Throws PresenceError OPTIONS_INVALID. */
 export function checkCounts(counts: CountsAccess = "open"): CountsAccess {
   return oneOf("counts", counts, COUNTS);
+}
+
+/** Throws PresenceError OPTIONS_INVALID. */
+export function checkProbes(probes: ProbesAccess = "closed"): ProbesAccess {
+  return oneOf("probes", probes, PROBES);
+}
+
+/** Throws PresenceError OPTIONS_INVALID. */
+export function checkDrain(drain = 0): number {
+  return whole("drain", drain, 0, DRAIN_MS_MAX);
 }
 
 /** Throws PresenceError OPTIONS_INVALID for a value that no browser sends as an origin. */

@@ -75,6 +75,8 @@ export const PROBLEM_CODES = [
   "STREAMS_EXHAUSTED",
   /** 503, only from /ready: Redis answers, but the projector is overdue. */
   "PROJECTOR_STALE",
+  /** 503, only from /ready and /serving: this server is to end; use another. */
+  "SHUTTING_DOWN",
 ] as const;
 
 /** One of PROBLEM_CODES, each of which is described there. */

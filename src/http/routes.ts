@@ -11,14 +11,13 @@ import { metricsRoute } from "./routes/metrics.ts";
 import { processesRoute } from "./routes/processes.ts";
 import { readyRoute } from "./routes/ready.ts";
 import { userRoute } from "./routes/user.ts";
+import { servingRoute } from "./routes/serving.ts";
 import { usersRoute } from "./routes/users.ts";
 
 /** All routes that app.ts lists. */
 export function routesOf(parts: RouteParts): readonly Route[] {
   return [
-    healthRoute,
-    readyRoute(parts),
-    metricsRoute(parts),
+    ...probesOf(parts),
     countsRoute(parts),
     usersRoute(parts),
     userRoute(parts),
@@ -26,4 +25,9 @@ export function routesOf(parts: RouteParts): readonly Route[] {
     processesRoute(parts),
     changesRoute(parts),
   ];
+}
+
+/** The routes of createProbes(): those that are about the server. */
+export function probesOf(parts: RouteParts): readonly Route[] {
+  return [healthRoute, servingRoute(parts), readyRoute(parts), metricsRoute(parts)];
 }

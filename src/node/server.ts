@@ -14,6 +14,8 @@ import {
   SEND_MS,
   SEND_MS_MAX,
 } from "../core/limits.ts";
+import { checkDrain } from "../http/options.ts";
+import { delayed } from "../time/delayed.ts";
 import { isDirect, SEND, type Send } from "../http/answer.ts";
 import type { FetchApp } from "../http/fetch.ts";
 import { refuseExpectation, refusingConnections, requestInvalid } from "./refusals.ts";
@@ -76,8 +78,13 @@ export interface ServeOptions {
   readonly port: number;
   /** Default 127.0.0.1, reachable from this machine only. Use 0.0.0.0 in a container. */
   readonly host?: string | undefined;
-  /** Stops the server: it accepts no more requests, and running ones get up to 8 s. */
+  /** Stops the server, after `drain`: it accepts no more requests, and running ones get up to 8 s. */
   readonly signal: AbortSignal;
+  /**
+   * For how long it goes on serving once `signal` has fired, ms, so that balancers notice first: the same as for createApp(). Each
+   * answer then closes its connection. 0 to 300,000, default 0.
+   */
+  readonly drain?: number | undefined;
   /**
    * How long an idle connection is kept open, ms. 1,000 to 3,600,000, default 65,000. It must be longer than the idle time-out of
    * the balancer in front, most often 60 s: a connection that the server closes first loses the request just sent on it, a 502.
@@ -98,6 +105,7 @@ const SERVE_OPTIONS: Known<ServeOptions> = {
   port: true,
   host: true,
   signal: true,
+  drain: true,
   keepAliveTimeout: true,
   headersTimeout: true,
   requestTimeout: true,
@@ -119,6 +127,7 @@ export async function serve(app: FetchApp, options: ServeOptions): Promise<void>
   if (abortSignal("signal", signal) === undefined)
     invalid("signal must be an AbortSignal: nothing else stops the server");
   if (onListen !== undefined) callable("onListen", onListen);
+  const drain = checkDrain(options.drain);
   const times = timesOf(options);
   const handler = nodeHandler(app);
   // A request without a Host is refused by the adapter, with a problem document; Node would send a bare 400.
@@ -132,6 +141,8 @@ export async function serve(app: FetchApp, options: ServeOptions): Promise<void>
     const { socket } = request;
     const own = answers.get(socket) ?? new Set();
     answers.set(socket, own.add(response));
+    // A balancer then opens its next connection elsewhere.
+    if (signal.aborted) response.shouldKeepAlive = false;
     void handler(request, response);
     // server.close() closes connections that are idle now; one that becomes idle later is closed here.
     response.once("close", () => {
@@ -152,7 +163,8 @@ export async function serve(app: FetchApp, options: ServeOptions): Promise<void>
   const { address, family, port: bound } = server.address() as AddressInfo;
   onListen?.(`http://${family === "IPv6" ? `[${address}]` : address}:${bound}`);
 
-  if (!signal.aborted) await once(signal, "abort");
+  const ending = delayed(signal, drain);
+  if (!ending.aborted) await once(ending, "abort");
   const closed = once(server, "close");
   server.close();
   const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);

@@ -76,8 +76,15 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     shard: number,
     bell: Bell,
     signal: AbortSignal,
-    onStep: RunOptions["onStep"],
+    { onStep, onTurn }: RunOptions,
   ): Promise<void> {
+    const tell = (name: string, call: () => void) => {
+      try {
+        call();
+      } catch (error) {
+        logger.error(`shard ${shard}: ${name} threw ${error instanceof Error ? error.name : typeof error}`);
+      }
+    };
     const schedule = new Schedule({ hold, soonest: SOONEST_MS, spread: 0 });
     let failures = 0;
     let state: PresenceErrorCode | undefined;
@@ -92,19 +99,14 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
         failures = 0;
         state = undefined;
         hasWorked = true;
-        if (result.records + result.givenBack + result.changes > 0) {
-          try {
-            onStep?.(result, shard);
-          } catch (error) {
-            logger.error(
-              `shard ${shard}: onStep threw ${error instanceof Error ? error.name : typeof error}`,
-            );
-          }
-        }
-        if (result.more) continue;
+        if (result.records + result.givenBack + result.changes > 0)
+          tell("onStep", () => onStep?.(result, shard));
         const now = performance.now();
-        schedule.answered(result, now, 0);
-        await bell.sleep(waitUntil(schedule.next, now));
+        if (!result.more) schedule.answered(result, now, 0);
+        const next = result.more ? 0 : waitUntil(schedule.next, now);
+        tell("onTurn", () => onTurn?.({ shard, result, failure: null, next }));
+        if (result.more) continue;
+        await bell.sleep(next);
       } catch (error) {
         if (signal.aborted) return;
         const failure = withUser(orInternal(error), connection.user);
@@ -116,7 +118,9 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
         }
         state = failure.code;
         failures++;
-        await pause(pauseAfter(failure, failures), signal);
+        const next = pauseAfter(failure, failures);
+        tell("onTurn", () => onTurn?.({ shard, result: null, failure: failure.code, next }));
+        await pause(next, signal);
         schedule.lost(performance.now());
       }
     }
@@ -136,7 +140,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     }
   }
 
-  async function project({ signal: outer, onStep }: RunOptions): Promise<void> {
+  async function project({ signal: outer, ...told }: RunOptions): Promise<void> {
     const failed = new AbortController();
     const signal = AbortSignal.any([closing.signal, failed.signal, ...(outer === undefined ? [] : [outer])]);
     const bells = Array.from({ length: shards }, () => new Bell());
@@ -154,7 +158,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     try {
       const loops = bells.map(async (bell, shard) => {
         try {
-          await loop(shard, bell, signal, onStep);
+          await loop(shard, bell, signal, told);
         } finally {
           failed.abort();
         }

@@ -24,6 +24,7 @@ import {
   SILENT,
   whole,
 } from "../core/options.ts";
+import type { PresenceErrorCode } from "../core/errors.ts";
 import type { StepResult } from "./call.ts";
 
 /** How a call reads the log; see ProjectorOptions.read. */
@@ -164,13 +165,27 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called after each step that did something, with its result and its shard, for logs and metrics. An error it throws is logged. */
   readonly onStep?: ((result: StepResult, shard: number) => void) | undefined;
+  /** Called after each turn of a shard's loop, also one that did nothing or failed, for health checks. An error it throws is logged. */
+  readonly onTurn?: ((turn: Turn) => void) | undefined;
 }
 
-const RUN_OPTIONS: Known<RunOptions> = { signal: true, onStep: true };
+/** One turn of the loop of a shard: a call of the script, or what kept it from being made. */
+export interface Turn {
+  readonly shard: number;
+  /** null: it failed. */
+  readonly result: StepResult | null;
+  /** null: it worked. */
+  readonly failure: PresenceErrorCode | null;
+  /** The latest time of the next turn, ms from now. It comes earlier when there is something to do. */
+  readonly next: number;
+}
+
+const RUN_OPTIONS: Known<RunOptions> = { signal: true, onStep: true, onTurn: true };
 
 export function resolveRunOptions(options: RunOptions): RunOptions {
   refuseUnknown(options, RUN_OPTIONS, "run()");
   abortSignal("signal", options.signal);
   if (options.onStep !== undefined) callable("onStep", options.onStep);
+  if (options.onTurn !== undefined) callable("onTurn", options.onTurn);
   return options;
 }

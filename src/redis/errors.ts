@@ -28,8 +28,15 @@ export function isElsewhere(error: unknown): boolean {
  * reads, and still answers them one by one.
  */
 export function isDiscarded(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!(error instanceof Error) || /NOPERM/.test(saidIn(error))) return false;
   return /EXECABORT|^OOM /.test(error.message) || isDiscarded(error.cause);
+}
+
+/** The server's text; of a transaction that failed, also what its commands were answered. */
+function saidIn(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { previousErrors = [] } = error as { previousErrors?: readonly Error[] };
+  return [error, ...previousErrors].map(({ message }) => message).join("; ");
 }
 
 /**
@@ -38,7 +45,7 @@ export function isDiscarded(error: unknown): boolean {
  */
 export function redisError(error: unknown): PresenceError {
   if (error instanceof PresenceError) return error;
-  const text = error instanceof Error ? error.message : String(error);
+  const text = saidIn(error);
   const shards = /PRESENCE_SHARDS ([^,]*, not \d+)/.exec(text);
   if (shards !== null) {
     return new PresenceError(
@@ -53,20 +60,20 @@ export function redisError(error: unknown): PresenceError {
   if (keys !== null) return recordKeysMismatch(keys[2]!, keys[1]!, error);
   const permission =
     /PRESENCE_PERMISSION ([A-Z]+)/.exec(text) ??
-    /(?:NOPERM|ACL failure).*'([^']+)' command/.exec(text) ??
+    /(?:NOPERM|ACL failure)[^;]*'([^']+)' command/.exec(text) ??
     // Redis 7.0 does not name the command.
     /executing the script can't run (this command)/.exec(text);
   if (permission !== null) {
     return new PresenceError(
       "PERMISSION",
-      `${THE_USER} may not run ${permission[1]!.toUpperCase()}: allow it (docs/operations.md lists the commands)`,
+      `${THE_USER} may not run ${permission[1]!.toUpperCase()}: allow it (\`npx rollcall acl\` prints what each role needs)`,
       { cause: error },
     );
   }
   if (/NOPERM.*\bkeys?\b|can't access at least one of the keys/.test(text)) {
     return new PresenceError(
       "PERMISSION",
-      `${THE_USER} may not use the keys of this prefix: allow them (docs/operations.md)`,
+      `${THE_USER} may not use the keys of this prefix: allow them (\`npx rollcall acl\` prints what each role needs)`,
       { cause: error },
     );
   }

@@ -69,7 +69,7 @@ const ADVICE: readonly (readonly [said: RegExp, code: string, advice: string])[]
   [/EHOSTUNREACH|ENETUNREACH/, "EHOSTUNREACH", "there is no route to it: check the network"],
   [/WRONGPASS|invalid password/, "WRONGPASS", "the user name or password is wrong"],
   [/NOAUTH|HELLO must be called/, "NOAUTH", "it requires a password: put it into the URL, redis://user:password@host"],
-  [/NOPERM/, "NOPERM", "the Redis user may not do what a connection begins with: see the ACLs in docs/operations.md"],
+  [/NOPERM/, "NOPERM", "the Redis user may not do what a connection begins with: `npx rollcall acl` prints what it needs"],
   [/max number of clients/, "MAXCLIENTS", "it has as many clients as it takes: raise maxclients, or close some"],
   [/DENIED/, "DENIED", "it is in protected mode: set a password or bind it to the right address"],
   [/LOADING/, "LOADING", "it is loading its data: wait"],

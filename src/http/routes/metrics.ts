@@ -2,13 +2,13 @@ import { METRICS_TYPE, metricsOf } from "../metrics.ts";
 import type { Route, RouteParts } from "../route.ts";
 
 /** Reader.totals(), as text. */
-export function metricsRoute({ reader }: RouteParts): Route {
+export function metricsRoute({ reader, options }: RouteParts): Route {
   return {
     method: "GET",
     path: "/metrics",
     id: "metrics",
     summary: "Counts, lag, leases and what the projector has done, for Prometheus.",
-    scope: "counts",
+    scope: options.probes === "open" ? undefined : "counts",
     answer: "text",
     problems: [503],
     respond: async (c) => c.body(metricsOf(await reader.totals()), 200, { "content-type": METRICS_TYPE }),

@@ -3,10 +3,11 @@
  * Method: each entry as its platform calls it, over REST to a real Redis, through a tap that logs the tokens.
  */
 import { Redis } from "ioredis";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { LambdaContext, LambdaEvent } from "hono/aws-lambda";
 import { type RedisServer, startRedis } from "../../../packages/local-redis/src/index.ts";
 import type { UserAnswer } from "../../../src/reader/reader.ts";
+import { STREAMS_PER_CLIENT } from "../../../src/core/limits.ts";
 import { append, newPrefix, populate } from "../../unit/http/support.ts";
 import { READ_ONLY_TOKEN, startTappedBridge, TOKEN, WRITE_TOKEN, type Tap } from "./support.ts";
 
@@ -128,6 +129,25 @@ describe.each(Object.keys(entries))("functions/%s", (name) => {
     await reader.cancel();
   });
 });
+
+describe.each(["deno.ts", "bun.ts"])("functions/%s", (name) => {
+  it("counts event streams by the address of the client", async () => {
+    vi.resetModules();
+    process.env["ROLLCALL_COUNTS"] = "open";
+    onTestFinished(() => void (process.env["ROLLCALL_COUNTS"] = "closed"));
+    const from = async (hostname: string) => {
+      const request = new Request("https://api.example/v1/counts", { headers: { accept: "text/event-stream" } });
+      if (name === "deno.ts") return (await import("../../../functions/deno.ts")).default.fetch(request, { remoteAddr: { hostname } });
+      return (await import("../../../functions/bun.ts")).default.fetch(request, { requestIP: () => ({ address: hostname }) });
+    };
+    const open = await Promise.all(Array.from({ length: STREAMS_PER_CLIENT }, () => from("192.0.2.1")));
+    expect(new Set(open.map(({ status }) => status))).toEqual(new Set([200]));
+    expect((await from("192.0.2.1")).status).toBe(429);
+    const other = await from("192.0.2.2");
+    expect(other.status).toBe(200);
+    for (const { body } of [...open, other]) await body!.cancel();
+  });
+}); // prettier-ignore
 
 describe("what projects", () => {
   it.each([

@@ -3,13 +3,14 @@
  * wrong environment in one line, and end with code 0 at SIGTERM and SIGINT, after what is under way.
  * Method: real child processes with an environment of exactly what each test names.
  */
-import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { aclRules } from "../../../src/core/access.ts";
 import { keysOf } from "../../../src/core/keys.ts";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import type { Counts, UsersPage } from "../../../src/reader/reader.ts";
+import { versionOf } from "../../unit/access/support.ts";
 import { append, newPrefix, populate, problemIn } from "../../unit/http/support.ts";
 import { untilEqual } from "../../../rig/until.ts";
 import { READ_ONLY_TOKEN, start, startTappedBridge, TOKEN } from "./support.ts";
@@ -47,23 +48,18 @@ describe("node.ts", () => {
   });
 
   it.each([1, 4])(
-    "the Redis user that docs/deploy.md makes suffices, over %i shard(s), and cannot write",
+    "the Redis user of a reader suffices, over %i shard(s), and cannot write",
     async (shards) => {
-      const guide = await readFile("docs/deploy.md", "utf8");
-      const [, rules] = /ACL SETUSER reader on '>a-password' ([^\n]+)/.exec(guide)!;
-      await redis.call(
-        "ACL",
-        "SETUSER",
-        "reader",
-        "on",
-        ">a-password-0123",
-        ...rules!.replaceAll("'", "").split(" "),
-      );
-      // The prefix of the guide.
-      const prefix = "presence";
+      const prefix = newPrefix();
+      const rules = aclRules({ role: "reader", prefix, shards, redis: await versionOf(redis) });
+      await redis.call("ACL", "SETUSER", "reader", ...rules, ">a-password-0123");
       await populate(redis, { prefix, shards, users: ["alice"] });
       const url = server.url.replace("redis://", "redis://reader:a-password-0123@");
-      await using entry = serving({ REDIS_URL: url, ROLLCALL_SHARDS: String(shards) });
+      await using entry = serving({
+        REDIS_URL: url,
+        ROLLCALL_PREFIX: prefix,
+        ROLLCALL_SHARDS: String(shards),
+      });
       const [, api] = await entry.prints(LISTENING);
       for (const path of ["counts", "users", "users/alice", "processes", "changes"]) {
         const response = await fetch(`${api}/v1/${path}`, { headers: { authorization } });
@@ -73,8 +69,6 @@ describe("node.ts", () => {
       const reader = new Redis(url);
       await expect(reader.hset(keysOf(prefix, 0, shards).users, "mallory", 1)).rejects.toThrow("NOPERM");
       reader.disconnect();
-      const keys = await redis.keys("{presence*");
-      await redis.del(...keys);
     },
   );
 

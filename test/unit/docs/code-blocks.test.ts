@@ -80,7 +80,9 @@ async function flush(): Promise<void> {
 
 it("every block has a language that is checked, or is marked as output", () => {
   const unknown = blocks.filter(({ language, marks }) =>
-    language === "" ? !marks.has("output") : !["ts", "js", "sh", "json", "toml"].includes(language),
+    language === ""
+      ? !marks.has("output")
+      : !["ts", "js", "sh", "json", "toml", "yaml", "ini"].includes(language),
   );
   expect(unknown.map((block) => `${at(block)}: ${block.language || "no language"}`)).toEqual([]);
 });

@@ -175,6 +175,36 @@ describe("what is wrong", () => {
     expect(refusal(() => take({ ...all, [name]: "" }))).toBe(`${name} is not set`);
   });
 
+  it.each([
+    [{ ROLLCALL_HEALTH_PORT: "0", ROLLCALL_PROBES: "open" }, /ROLLCALL_HEALTH_PORT and ROLLCALL_PROBES=open contradict/],
+    [{ ROLLCALL_HEALTH_PORT: "8080", PORT: "8080" }, /ROLLCALL_HEALTH_PORT is also PORT/],
+    [{ ROLLCALL_HEALTH_HOST: "0.0.0.0" }, /ROLLCALL_HEALTH_HOST has no effect without ROLLCALL_HEALTH_PORT/],
+  ])("%o contradict each other", (environment, message) => {
+    expect(refusal(() => read.healthOptionsFrom(environment))).toMatch(message);
+  }); // prettier-ignore
+
+  it("a port for probes is off unless it is set, and on the address of the API unless it has its own", () => {
+    expect(read.healthOptionsFrom({})).toBeUndefined();
+    expect(read.healthOptionsFrom({ ROLLCALL_HEALTH_PORT: "9090", HOST: "0.0.0.0" })).toEqual({
+      port: 9090,
+      host: "0.0.0.0",
+    });
+    const apart = { ROLLCALL_HEALTH_PORT: "80", PORT: "80", ROLLCALL_HEALTH_HOST: "10.0.0.1" };
+    expect(read.healthOptionsFrom(apart)).toEqual({ port: 80, host: "10.0.0.1" });
+  });
+
+  it.each([
+    ["ROLLCALL_PROBES", "yes", read.appOptionsFrom],
+    ["ROLLCALL_PROXIES", "11", read.appOptionsFrom],
+    ["ROLLCALL_DRAIN", "-1", read.drainFrom],
+    ["ROLLCALL_KEEP_ALIVE_TIMEOUT", "10", read.timeoutsFrom],
+    ["ROLLCALL_HEADERS_TIMEOUT", "1", read.timeoutsFrom],
+    ["ROLLCALL_REQUEST_TIMEOUT", "x", read.timeoutsFrom],
+    ["ROLLCALL_HEALTH_PORT", "65536", read.healthOptionsFrom],
+  ] as const)("%s=%s is refused", (name, value, take) => {
+    expect(refusal(() => take({ [name]: value }))).toMatch(new RegExp(`^${name}: `));
+  });
+
   it("two sources, or none, are refused with both names", () => {
     const rest = { UPSTASH_REDIS_REST_URL: "https://name.example", UPSTASH_REDIS_REST_READONLY_TOKEN: "r" };
     const names = "REDIS_URL and UPSTASH_REDIS_REST_URL";

@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { problemSchema } from "../../../src/http/problem.ts";
 import { healthSchema } from "../../../src/http/routes/health.ts";
 import { readySchema } from "../../../src/http/routes/ready.ts";
+import { servingSchema } from "../../../src/http/routes/serving.ts";
 import { changesAnswerSchema } from "../../../src/reader/answers/changes.ts";
 import { countsSchema } from "../../../src/reader/answers/counts.ts";
 import { processesAnswerSchema } from "../../../src/reader/answers/processes.ts";
@@ -84,12 +85,13 @@ it("the document says which routes require a token", async () => {
   const open = Object.entries(paths).flatMap(([path, methods]) =>
     Object.values(methods).flatMap(({ security }) => (security === undefined ? [path] : [])),
   );
-  expect(open).toEqual(["/health"]);
+  expect(open).toEqual(["/health", "/serving"]);
 });
 
 describe("answers match the schemas", () => {
   it.each([
     ["/health", healthSchema],
+    ["/serving", servingSchema],
     ["/ready", readySchema],
     ["/v1/counts", countsSchema],
     ["/v1/users", usersPageSchema],

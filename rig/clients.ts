@@ -5,7 +5,7 @@
 import { Redis as UpstashRedis } from "@upstash/redis";
 import { Redis } from "ioredis";
 import { startBridge } from "../packages/upstash-bridge/src/index.ts";
-import { startRedis } from "../packages/local-redis/src/index.ts";
+import { startRedis } from "./redis.ts";
 import { ioredisPort } from "../src/redis/ioredis.ts";
 import type { ReadPort, WritePort } from "../src/redis/port.ts";
 import { upstashReadPort, upstashWritePort } from "../src/redis/upstash.ts";

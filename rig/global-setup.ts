@@ -2,5 +2,9 @@
 import { findRedisBinary } from "../packages/local-redis/src/index.ts";
 
 export default async function setup(): Promise<void> {
-  await findRedisBinary();
+  const { version } = await findRedisBinary();
+  const [name, number] = (process.env["ROLLCALL_TEST_ENGINE"] ?? "").split(" ");
+  if (number !== undefined && !new RegExp(`^${name!} server v=${number} `, "i").test(version)) {
+    throw new Error(`the tests would run on ${version}, not on ${name!} ${number}`);
+  }
 }

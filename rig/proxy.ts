@@ -15,14 +15,15 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(target: { port: number }): Promise<Proxy> {
+/** `target.url`: for its user and database. */
+export async function startProxy(target: { readonly port: number; readonly url: string }): Promise<Proxy> {
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     if (proxy.refuse) {
       client.destroy();
       return;
     }
-    const upstream = connect(target.port, "127.0.0.1");
+    const upstream = connect(target.port, new URL(target.url).hostname);
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on("error", () => {});
@@ -40,8 +41,10 @@ export async function startProxy(target: { port: number }): Promise<Proxy> {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
+  const url = new URL(target.url);
+  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   const proxy: Proxy = {
-    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: url.href,
     swallow: false,
     swallowed: 0,
     refuse: false,

@@ -3,6 +3,7 @@
  *
  *   npm run matrix               every version of every peer, compiler and runtime: some minutes
  *   npm run matrix -- --quick    one of each, under 40 s
+ *   npm run matrix -- engines    the tests about Redis, on each engine there is: engines/main.ts
  *
  * Prints a line per part, continues after a failure, and exits with 1 if any part failed.
  */
@@ -11,11 +12,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startRedis } from "../packages/local-redis/src/index.ts";
+import { engines } from "./matrix/engines/main.ts";
 import { full } from "./matrix/full.ts";
 import { parts } from "./matrix/run.ts";
 import { quick } from "./matrix/quick.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+if (process.argv[2] === "engines") {
+  process.exit((await engines(root, process.argv.slice(3))) ? 0 : 1);
+}
 const began = performance.now();
 const temporary = await mkdtemp(join(tmpdir(), "rollcall-matrix-"));
 const redis = await startRedis();

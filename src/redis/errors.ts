@@ -88,7 +88,7 @@ export function redisError(error: unknown): PresenceError {
       { cause: error },
     );
   }
-  if (/PRESENCE_READ/.test(text) || /xreadgroup.*(?:script|not allowed)/i.test(text)) {
+  if (/PRESENCE_READ/.test(text) || /xreadgroup.*(?:script|not allowed|cancelled)/i.test(text)) {
     return new PresenceError(
       "READ_REFUSED",
       'this Redis does not let scripts call XREADGROUP: set `read` to "range" or "auto"',

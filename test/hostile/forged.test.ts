@@ -4,7 +4,7 @@
  * another shard's log) among those of honest ones; then the whole projection is compared with that of a shard without them.
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../rig/redis.ts";
 import { encodeRecord } from "../../src/core/record.ts";
 import { deriveRecordKeys } from "../../src/projector/record-keys.ts";
 import { signed } from "../../src/recorder/sign.ts";

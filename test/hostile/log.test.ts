@@ -6,7 +6,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { encodeRecord } from "../../src/core/record.ts";
-import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../rig/redis.ts";
 import { TestShard } from "../../rig/shard.ts";
 import { REPEAT, SEED, TIMEOUT_MS, TIMES } from "./support.ts";
 

@@ -3,7 +3,7 @@
  * Method: the smallest history that shows each.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../rig/redis.ts";
 import { operations, TestShard } from "../../rig/shard.ts";
 
 let server: RedisServer;

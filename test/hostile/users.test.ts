@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PresenceError } from "../../src/core/errors.ts";
 import { checkUser } from "../../src/core/user.ts";
-import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../rig/redis.ts";
 import { resolveRecorderOptions } from "../../src/recorder/options.ts";
 import { type Reader, readerOver } from "../../src/reader/reader.ts";
 import { Recorder } from "../../src/recorder/recorder.ts";

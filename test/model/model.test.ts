@@ -6,7 +6,7 @@
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../rig/redis.ts";
 import type { ReadMode } from "../../src/projector/options.ts";
 import { TestShard } from "../../rig/shard.ts";
 import { crowd, event } from "./events.ts";

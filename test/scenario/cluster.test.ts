@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Change, decodeChanges } from "../../src/core/change.ts";
 import { keysOf } from "../../src/core/keys.ts";
 import { createProjector, createReader, type ClosableReader } from "../../src/index.ts";
-import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../rig/redis.ts";
 import { connect } from "../../rig/node.ts";
 import { until, untilEqual } from "../../rig/until.ts";
 

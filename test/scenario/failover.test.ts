@@ -15,7 +15,7 @@ const TTL_MS = 60_000;
 
 let servers: RedisServer[];
 let admins: Redis[];
-let target: { port: number };
+let target: { port: number; url: string };
 let address: Proxy;
 let crowd: Crowd;
 let worker: LoopProjector | undefined;
@@ -30,7 +30,7 @@ beforeEach(async () => {
   await until("the replica is in step", async () =>
     (await admins[1]!.info("replication")).includes("link_status:up"),
   );
-  target = { port };
+  target = { port, url: servers[0]!.url };
   address = await startProxy(target);
   crowd = new Crowd();
 });

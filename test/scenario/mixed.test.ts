@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type RedisServer, startRedis } from "../../packages/local-redis/src/index.ts";
+import { type RedisServer, startRedis } from "../../rig/redis.ts";
 import { connect, startNode, type TestNode } from "../../rig/node.ts";
 import { untilEqual } from "../../rig/until.ts";
 import { writeScript } from "../../scripts/write-script.ts";
@@ -149,7 +149,7 @@ it.runIf(hasPython).each([1, 3])(
     await agrees("and is back");
 
     const told = stays.changes.length;
-    await redis.flushall();
+    await redis.flushdb();
     await agrees("all was lost, and everybody registered again");
     expect(stays.changes.slice(told)).toEqual([]);
 

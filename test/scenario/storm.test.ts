@@ -6,7 +6,7 @@
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { keysOf } from "../../src/core/keys.ts";
-import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../rig/redis.ts";
 import { BUDGET } from "../../src/core/limits.ts";
 import { resolveRecorderOptions } from "../../src/recorder/options.ts";
 import { Recorder } from "../../src/recorder/recorder.ts";

@@ -7,12 +7,10 @@ import { notPermitted, type Refuse } from "./commands.ts";
 import type { Connection } from "./connection.ts";
 import { RequestError, type FailureStatus } from "./errors.ts";
 import type { Events } from "./events.ts";
+import { sizeExceeded } from "./limits.ts";
 import type { BridgeLogger } from "./options.ts";
 import { toJson, toResp2, type Outcome, type ReplyFormat } from "./reply.ts";
 import { parseCommand, parseCommands, parsePath, segmentsOf, type Command } from "./request.ts";
-
-/** Upstash's limit for a request body, bytes; a longer one gets 413. */
-export const BODY_BYTES_MAX = 10 * 1024 * 1024;
 
 const METHODS = ["HEAD", "GET", "POST", "PUT"];
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -23,6 +21,8 @@ export interface AppParts {
   readonly connection: Connection;
   readonly events: Events;
   readonly logger: BridgeLogger;
+  /** Bytes of a body, and of all replies to it. */
+  readonly maxRequestBytes: number;
   /** True once the bridge is closing: requests that still arrive on open connections are refused. */
   readonly isClosing: () => boolean;
 }
@@ -37,6 +37,7 @@ export function createApp({
   connection,
   events,
   logger,
+  maxRequestBytes,
   isClosing,
 }: AppParts): Hono<Env> {
   const app = new Hono<Env>();
@@ -54,7 +55,18 @@ export function createApp({
     // Reads here never lag behind writes, so any changing value satisfies the client's read-your-writes check.
     c.res.headers.set("upstash-sync-token", `${series}.${++responses}`);
   });
-  app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }));
+  app.use(
+    bodyLimit({
+      maxSize: maxRequestBytes,
+      onError: (c) => {
+        const length = c.req.header("content-length");
+        throw new RequestError(
+          413,
+          sizeExceeded(maxRequestBytes, length === undefined ? undefined : Number(length)),
+        );
+      },
+    }),
+  );
 
   app.post("/", async (c) => {
     const command = parseCommand(await bodyOf(c));
@@ -64,7 +76,7 @@ export function createApp({
   app.post("/pipeline", async (c) => {
     const commands = parseCommands(await bodyOf(c));
     const refusals = commands.map((command) => refuse(command, c.var.access));
-    const outcomes = await connection.run(commands.filter((_, index) => refusals[index] === undefined));
+    const outcomes = await connectionOf(c).run(commands.filter((_, index) => refusals[index] === undefined));
     let next = 0;
     return answer(
       c,
@@ -78,7 +90,7 @@ export function createApp({
       const error = refuse(command, c.var.access);
       if (error !== undefined) throw new RequestError(400, error);
     }
-    const outcome = await connection.transaction(commands);
+    const outcome = await connectionOf(c).transaction(commands);
     return answer(c, outcome, { resp2: false, base64: c.var.format.base64 });
   });
 
@@ -110,9 +122,12 @@ export function createApp({
     return failure(500, "ERR the bridge failed; its log says why");
   });
 
+  const connectionOf = (c: Context<Env>) => (c.var.access === "read-only" ? connection.reads : connection);
+
   async function runOne(command: Command, access: Access): Promise<Outcome> {
     const error = refuse(command, access);
-    return error === undefined ? (await connection.run([command]))[0]! : { error, status: 400 };
+    if (error !== undefined) return { error, status: 400 };
+    return (await (access === "read-only" ? connection.reads : connection).run([command]))[0]!;
   }
 
   return app;
@@ -158,12 +173,10 @@ function notAllowed(): never {
   throw new RequestError(405, "ERR send this with POST, commands as JSON in the body");
 }
 
-function tooLarge(): never {
-  throw new RequestError(413, `ERR max request size exceeded. Limit: ${BODY_BYTES_MAX} bytes`);
-}
-
 function failure(status: FailureStatus | 500, error: string): Response {
   const headers: Record<string, string> = { "content-type": JSON_TYPE };
   if (status === 405) headers["allow"] = METHODS.join(", ");
+  // The rest of the body is not read, so this connection is of no use to the next request.
+  if (status === 413) headers["connection"] = "close";
   return new Response(JSON.stringify({ error }), { status, headers });
 }

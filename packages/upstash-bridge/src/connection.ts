@@ -1,17 +1,17 @@
 /**
- * The connection shared by all requests. Commands written in the same turn of the event loop stay together on the wire, so a
- * transaction (MULTI, its commands, EXEC) needs neither a lock nor a separate connection: no other command can come between.
+ * The connections to Redis: one that is shared by all requests with the read-write token, one for those with the read-only
+ * token, and one for each event stream.
  *
  * While Redis is unreachable, commands fail at once. Commands in flight fail when the connection closes, and their answer says
  * that their effect is unknown. The connection is restored automatically.
  */
 import { Redis, type RedisOptions } from "ioredis";
-import { toRedis } from "./dialect.ts";
+import { boundedRequests } from "./bounded.ts";
 import { BridgeError } from "./errors.ts";
-import { runnableFunctions } from "./functions.ts";
-import type { Command } from "./request.ts";
-import type { Outcome, Reply } from "./reply.ts";
+import { createKeyLocking } from "./key-locking.ts";
 import type { CheckedOptions } from "./options.ts";
+import type { Reply } from "./reply.ts";
+import { type Requests, requestsOver } from "./requests.ts";
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const RECONNECT_MAX_MS = 500;
@@ -34,11 +34,9 @@ function connectionOptions(commandTimeoutMs: number) {
   } satisfies RedisOptions;
 }
 
-export interface Connection {
-  /** Runs commands in order and independently; one outcome per command. */
-  run(commands: readonly Command[]): Promise<Outcome[]>;
-  /** Runs commands as one transaction: one outcome per command, or the error that discarded the transaction. */
-  transaction(commands: readonly Command[]): Promise<Outcome[] | Outcome>;
+export interface Connection extends Requests {
+  /** For the read-only token: one request at a time, and the bytes of its replies are limited. */
+  readonly reads: Requests;
   /** COMMAND, the table of this Redis's commands. Rejects with BridgeError. */
   commandTable(): Promise<Reply>;
   /** Another connection to the same Redis, not connected yet. It is not restored once it is lost. */
@@ -47,7 +45,12 @@ export interface Connection {
 }
 
 /** Connects. Rejects with BridgeError when Redis cannot be reached. */
-export async function connect({ redis, commandTimeoutMs, logger }: CheckedOptions): Promise<Connection> {
+export async function connect({
+  redis,
+  commandTimeoutMs,
+  maxRequestBytes,
+  logger,
+}: CheckedOptions): Promise<Connection> {
   const client = new Redis(redis, connectionOptions(commandTimeoutMs));
   let lost = false;
   let failure: Error | undefined;
@@ -73,41 +76,32 @@ export async function connect({ redis, commandTimeoutMs, logger }: CheckedOption
     );
   }
 
-  const send = (name: string, args: readonly (string | Buffer)[] = []) =>
-    client.callBuffer(name, [...args]) as Promise<Reply>;
-  const sendCommand = (command: Command) => {
-    const { name, args } = toRedis(command);
-    return send(name, args);
+  const keyLocking = createKeyLocking();
+  const over = (one: Redis) => requestsOver(one, keyLocking, commandTimeoutMs);
+  const dedicated = (extra?: RedisOptions) => {
+    const copy = client.duplicate({ ...extra, retryStrategy: () => null });
+    copy.on("error", (error: Error) => {
+      if (!lost) logger.warn(`another connection: ${error.message}`);
+    });
+    return copy;
   };
-  const outcomeOf = async (reply: Promise<Reply>): Promise<Outcome> => {
-    try {
-      return { result: await reply };
-    } catch (error) {
-      return failed(error, commandTimeoutMs);
-    }
-  };
+  const reads = boundedRequests(
+    async () => {
+      const copy = dedicated();
+      await copy.connect();
+      return copy;
+    },
+    over,
+    maxRequestBytes,
+  );
 
   return {
-    async run(commands) {
-      const ready = await runnableFunctions(commands, send);
-      return Promise.all(ready.map((command) => outcomeOf(sendCommand(command))));
-    },
-
-    async transaction(commands) {
-      const ready = await runnableFunctions(commands, send);
-      const replies = [send("MULTI"), ...ready.map(sendCommand), send("EXEC")];
-      const outcomes = await Promise.all(replies.map(outcomeOf));
-      // The first error says what is wrong; EXEC's error only says that something is.
-      const refused = outcomes.find((outcome) => "error" in outcome);
-      if (refused !== undefined) return refused;
-      const last = outcomes.at(-1)!;
-      const results = "result" in last && Array.isArray(last.result) ? (last.result as Reply[]) : [];
-      return results.map((reply) => (reply instanceof Error ? failed(reply, 0) : { result: reply }));
-    },
+    ...over(client),
+    reads,
 
     async commandTable() {
       try {
-        return await send("COMMAND");
+        return (await client.callBuffer("COMMAND", [])) as Reply;
       } catch (error) {
         throw new BridgeError(
           `Redis does not list its commands: ${reasonOf(error)}. Its user requires the permission +command.`,
@@ -116,13 +110,10 @@ export async function connect({ redis, commandTimeoutMs, logger }: CheckedOption
       }
     },
 
-    dedicated(extra) {
-      const copy = client.duplicate({ ...extra, retryStrategy: () => null });
-      copy.on("error", (error: Error) => logger.warn(`event stream: ${error.message}`));
-      return copy;
-    },
+    dedicated,
     close() {
       lost = true;
+      reads.close();
       client.disconnect();
     },
   };
@@ -134,16 +125,4 @@ function reasonOf(error: unknown): string {
   if (/isn't writeable|EPIPE|ECONNRESET|Connection is closed/.test(message))
     return "the connection was closed";
   return message.replace(/\.$/, "");
-}
-
-function failed(error: unknown, commandTimeoutMs: number): Outcome {
-  const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof Error && error.name === "ReplyError") return { error: message, status: 400 };
-  if (message === "Command timed out") {
-    return {
-      error: `ERR the command took longer than ${commandTimeoutMs} ms; whether it ran is unknown`,
-      status: 504,
-    };
-  }
-  return { error: "ERR Redis is not reachable; whether the command ran is unknown", status: 503 };
 }

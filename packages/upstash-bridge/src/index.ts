@@ -16,7 +16,7 @@ import { BridgeError } from "./errors.ts";
 import { createEvents } from "./events.ts";
 import { checkOptions, type BridgeOptions } from "./options.ts";
 
-export { BODY_BYTES_MAX } from "./app.ts";
+export { BODY_BYTES_MAX } from "./limits.ts";
 export { BridgeError, type BridgeOptions };
 
 /**
@@ -55,6 +55,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
       connection,
       events,
       logger: checked.logger,
+      maxRequestBytes: checked.maxRequestBytes,
       isClosing: () => closing !== undefined,
     });
     const server = createAdaptorServer({ fetch: app.fetch }) as Server;

@@ -8,13 +8,14 @@ import { parseArgs } from "node:util";
 import { provideRedis, LocalRedisError, type ProvidedRedis } from "../../local-redis/src/index.ts";
 import { BridgeError, startBridge, type Bridge } from "./index.ts";
 
-const HELP = `Usage: upstash-bridge [--redis URL] [--port PORT]
+const HELP = `Usage: upstash-bridge [--redis URL] [--port PORT] [--max-request SIZE]
 
 Serves Upstash's REST protocol on 127.0.0.1 over a plain Redis, for development and tests.
 
-  --redis URL   the Redis to use; default REDIS_URL, or a temporary Redis that stops with the bridge
-  --port PORT   TCP port; default a free one
-  --help        this text
+  --redis URL         the Redis to use; default REDIS_URL, or a temporary Redis that stops with the bridge
+  --port PORT         TCP port; default a free one
+  --max-request SIZE  the limit of a plan to impose, such as 1mb, on requests and on a reader's replies; default 10mb
+  --help              this text
 
 Tokens come from UPSTASH_REDIS_REST_TOKEN and UPSTASH_REDIS_REST_READONLY_TOKEN; one that is not set is created and printed.
 `;
@@ -22,6 +23,9 @@ Tokens come from UPSTASH_REDIS_REST_TOKEN and UPSTASH_REDIS_REST_READONLY_TOKEN;
 /** The exit code for wrong arguments, as in shells. */
 const EXIT_USAGE = 2;
 const PORT_MAX = 65_535;
+const UNITS: Readonly<Record<string, number>> = { "": 1, b: 1, kb: 1_024, mb: 1_024 ** 2, gb: 1_024 ** 3 };
+/** Of the Redis that it starts: a client that asks for more than that is cut off. */
+const OUTPUT_LIMIT = ["--client-output-buffer-limit", "normal", "64mb", "0", "0"];
 /** How often to check whether the npm that started the bridge is still running, ms. */
 const PARENT_POLL_MS = 200;
 const TOKEN = "UPSTASH_REDIS_REST_TOKEN";
@@ -30,6 +34,7 @@ const READ_ONLY_TOKEN = "UPSTASH_REDIS_REST_READONLY_TOKEN";
 interface Arguments {
   readonly redis: string | undefined;
   readonly port: number;
+  readonly maxRequestBytes: number | undefined;
 }
 
 async function main(): Promise<number> {
@@ -39,8 +44,8 @@ async function main(): Promise<number> {
   let redis: ProvidedRedis | undefined;
   let bridge: Bridge | undefined;
   try {
-    redis = given.redis === undefined ? await provideRedis() : undefined;
-    bridge = await startWithTokens(given.redis ?? redis!.url, given.port);
+    redis = given.redis === undefined ? await provideRedis({ args: OUTPUT_LIMIT }) : undefined;
+    bridge = await startWithTokens(given.redis ?? redis!.url, given);
     await stopped;
     return 0;
   } catch (error) {
@@ -58,7 +63,12 @@ function readArguments(args: string[]): Arguments | number {
   try {
     const { values } = parseArgs({
       args,
-      options: { redis: { type: "string" }, port: { type: "string" }, help: { type: "boolean" } },
+      options: {
+        redis: { type: "string" },
+        port: { type: "string" },
+        "max-request": { type: "string" },
+        help: { type: "boolean" },
+      },
     });
     if (values.help === true) {
       process.stdout.write(HELP);
@@ -67,20 +77,33 @@ function readArguments(args: string[]): Arguments | number {
     if (values.port !== undefined && (!/^\d+$/.test(values.port) || Number(values.port) > PORT_MAX)) {
       throw new TypeError(`--port is ${values.port || "empty"}; it must be a number from 0 to ${PORT_MAX}`);
     }
-    return { redis: values.redis, port: Number(values.port ?? 0) };
+    const size = values["max-request"];
+    const maxRequestBytes = size === undefined ? undefined : bytesOf(size);
+    if (Number.isNaN(maxRequestBytes)) {
+      throw new TypeError(`--max-request is ${size || "empty"}; it must be a size such as 1mb, 1kb or more`);
+    }
+    return { redis: values.redis, port: Number(values.port ?? 0), maxRequestBytes };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
     return EXIT_USAGE;
   }
 }
 
-async function startWithTokens(redis: string, port: number): Promise<Bridge> {
+/** NaN: it is no size, or too small for one. Units are those of Redis: 1mb is 1,048,576. */
+function bytesOf(size: string): number {
+  const [, digits, unit] = /^(\d+)([a-z]*)$/i.exec(size) ?? [];
+  const bytes = Number(digits) * (UNITS[unit?.toLowerCase() ?? ""] ?? Number.NaN);
+  return Number.isSafeInteger(bytes) && bytes >= 1_024 ? bytes : Number.NaN;
+}
+
+async function startWithTokens(redis: string, { port, maxRequestBytes }: Arguments): Promise<Bridge> {
   const token = tokenFrom(TOKEN);
   const readOnlyToken = tokenFrom(READ_ONLY_TOKEN);
   const logger = { warn: (message: string) => void process.stderr.write(`${message}\n`) };
   const bridge = await startBridge({
     redis,
     port,
+    ...(maxRequestBytes !== undefined && { maxRequestBytes }),
     token: token.value,
     readOnlyToken: readOnlyToken.value,
     logger,

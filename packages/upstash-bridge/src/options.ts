@@ -1,5 +1,6 @@
 /** The options of startBridge, checked at the start and not when a request arrives. */
 import { BridgeError } from "./errors.ts";
+import { BODY_BYTES_MAX } from "./limits.ts";
 
 /** The length of 64 random bits in hex. Tokens are pasted, not remembered. */
 const TOKEN_LENGTH_MIN = 16;
@@ -21,6 +22,11 @@ export interface BridgeOptions {
   readonly port?: number;
   /** How long a command may take, ms; after that its request gets an error. Default 10,000. */
   readonly commandTimeoutMs?: number;
+  /**
+   * The limit of the plan to imitate, bytes: of a request's body, and with the read-only token of all replies to one request.
+   * Default 10 MiB, Upstash's smallest plan today; it was 1 MiB.
+   */
+  readonly maxRequestBytes?: number;
   /** Default: silent. */
   readonly logger?: BridgeLogger;
 }
@@ -34,6 +40,7 @@ const KNOWN: Readonly<Record<keyof BridgeOptions, true>> = {
   readOnlyToken: true,
   port: true,
   commandTimeoutMs: true,
+  maxRequestBytes: true,
   logger: true,
 };
 
@@ -46,6 +53,7 @@ export function checkOptions(options: BridgeOptions): CheckedOptions {
     );
   }
   const { redis, token, readOnlyToken, port = 0, commandTimeoutMs = COMMAND_TIMEOUT_MS } = options;
+  const { maxRequestBytes = BODY_BYTES_MAX } = options;
   if (!URL.canParse(redis) || !/^rediss?:$/.test(new URL(redis).protocol)) {
     throw new BridgeError("redis must be a URL such as redis://127.0.0.1:6379");
   }
@@ -69,8 +77,13 @@ export function checkOptions(options: BridgeOptions): CheckedOptions {
       `commandTimeoutMs is ${commandTimeoutMs}; it must be a whole number of milliseconds, 1 or more`,
     );
   }
+  if (!Number.isInteger(maxRequestBytes) || maxRequestBytes < 1_024) {
+    throw new BridgeError(
+      `maxRequestBytes is ${maxRequestBytes}; it must be a whole number of bytes, 1024 or more`,
+    );
+  }
   const logger = options.logger ?? { warn: () => {} };
-  return { redis, token, readOnlyToken, port, commandTimeoutMs, logger };
+  return { redis, token, readOnlyToken, port, commandTimeoutMs, maxRequestBytes, logger };
 }
 
 function checkToken(option: string, token: string): void {

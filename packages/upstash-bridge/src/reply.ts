@@ -11,7 +11,7 @@ export type Reply = Buffer | string | null | Error | readonly Reply[];
 /** The result or error of one command. */
 export type Outcome =
   | { readonly result: Reply }
-  | { readonly error: string; readonly status: 400 | 503 | 504 };
+  | { readonly error: string; readonly status: 400 | 413 | 503 | 504 };
 
 /** The reply format a client requests with the headers Upstash-Response-Format and Upstash-Encoding. */
 export interface ReplyFormat {

@@ -3,6 +3,7 @@
  * anything that may be binary as bytes.
  */
 import { RequestError } from "./errors.ts";
+import { COMMANDS_MAX } from "./limits.ts";
 
 export interface Command {
   /** In upper case, because ioredis transforms arguments and replies of commands that it knows by lower-case names. */
@@ -19,6 +20,9 @@ export function parseCommand(body: Uint8Array): Command {
 export function parseCommands(body: Uint8Array): Command[] {
   const rows = parseArray(body, '[["SET","key","value"],["GET","key"]]');
   if (rows.length === 0) throw new RequestError(400, "ERR empty pipeline request");
+  if (rows.length > COMMANDS_MAX) {
+    throw new RequestError(413, `ERR too many commands: ${rows.length}, of ${COMMANDS_MAX} in one request`);
+  }
   return rows.map((row) => {
     if (!Array.isArray(row)) {
       throw new RequestError(400, "ERR failed to parse pipeline request: every command must be a JSON array");

@@ -67,6 +67,20 @@ it("takes tokens from the environment, which it does not print, and a Redis from
   expect(out).toBe(`UPSTASH_REDIS_REST_URL=${url}\n`);
 });
 
+it.each([
+  ["1mb", 1_048_576],
+  ["2KB", 2_048],
+  ["4096", 4_096],
+])("imposes the limit of a plan: %s", async (size, bytes) => {
+  const tokens = { UPSTASH_REDIS_REST_TOKEN: TOKEN, UPSTASH_REDIS_REST_READONLY_TOKEN: READ_ONLY_TOKEN };
+  const { child, ended, started } = run(["--redis", server.url, "--max-request", size], tokens);
+  const { UPSTASH_REDIS_REST_URL: url } = await started();
+  const sent = client(url!, TOKEN).echo("x".repeat(bytes));
+  await expect(sent).rejects.toThrow(`ERR max request size exceeded. Limit: ${bytes} bytes`);
+  child.kill("SIGTERM");
+  await ended;
+});
+
 it("starts a Redis of its own when none is named", async () => {
   const { child, ended, started } = run([]);
   const environment = await started();
@@ -147,6 +161,10 @@ it.each([
   [["--port", "70000"], 2, "--port is 70000"],
   [["--port="], 2, "--port is empty"],
   [["--port"], 2, "argument missing"],
+  [["--max-request", "much"], 2, "--max-request is much"],
+  [["--max-request", "1tb"], 2, "--max-request is 1tb"],
+  [["--max-request", "100"], 2, "--max-request is 100"],
+  [["--max-request="], 2, "--max-request is empty"],
   [["--redis"], 2, "argument missing"],
   [["positional"], 2, "positional"],
   [["--redis", "redis://127.0.0.1:1"], 1, "Redis cannot be reached"],

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { project } from "../../../model/fold.ts";
 import { proofOf } from "../../../model/mac.ts";
 import { emptyProjection, type Projection } from "../../../model/state.ts";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { slotsOf } from "../../../rig/shard.ts";
 import { codecVectors } from "../../../scripts/vectors/codec.ts";
 import { type FoldVector, foldVectors } from "../../../scripts/vectors/fold.ts";

@@ -41,7 +41,7 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     await one.do("+alice", "+ben");
     await two.do("+carol", "+dan");
     const { told, following } = await test.started({ prefix, shards });
-    await test.redis.flushall();
+    await test.redis.flushdb();
     one.forget("ben");
     await one.register();
     await two.register();
@@ -124,7 +124,7 @@ it("a stream recreated while the clock was behind is followed", async () => {
   await test.redis.hset(totals, "change", "99999999999999-1", "users", 1);
   await test.redis.hset(users, "alice", "1");
   const { told } = await test.started({ prefix });
-  await test.redis.flushall();
+  await test.redis.flushdb();
   await test.writer(prefix).process().do("+ben");
   await untilEqual(() => [...told].sort(), ["+ben resync", "-alice resync"]);
 });
@@ -158,7 +158,7 @@ it("waits for the longest lease seen before it emits an offline", async () => {
   await writer.process(1_500).do("+alice");
   const { told } = await test.started({ prefix, ttl: 100 });
   const began = performance.now();
-  await test.redis.flushall();
+  await test.redis.flushdb();
   const other = writer.process(500);
   await other.do("+ben");
   await untilEqual(() => told, ["+ben connect", "-alice resync"]);
@@ -220,7 +220,7 @@ describe("mirrorMax", () => {
     expect(gaps).toEqual([{ reason: "full" }]);
     expect(() => following.mirror.has("ben")).toThrow(expect.objectContaining({ code: "LIMIT_EXCEEDED" }));
     expect(() => following.mirror.size).toThrow(expect.objectContaining({ code: "LIMIT_EXCEEDED" }));
-    await test.redis.flushall();
+    await test.redis.flushdb();
     await process.register();
     await untilEqual(() => gaps, [{ reason: "full" }, { reason: "lost" }]);
   });

@@ -1,7 +1,7 @@
 /** A follower of a test's own prefix, and the protocol's keys written through the real script. */
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll } from "vitest";
-import { type RedisServer, startRedis } from "../../../packages/local-redis/src/index.ts";
+import { type RedisServer, startRedis } from "../../../rig/redis.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
 import { until } from "../../../rig/until.ts";
 import type { Change } from "../../../src/core/change.ts";
@@ -36,7 +36,7 @@ export function useFollowers() {
   });
   afterEach(async () => {
     await Promise.all(open.splice(0).map((one) => one.close()));
-    await redis.flushall();
+    await redis.flushdb();
   });
   afterAll(async () => {
     await redis.quit();

@@ -5,7 +5,7 @@
 import { Redis } from "ioredis";
 import { expect, it } from "vitest";
 import { tail } from "../../../src/follow/tail.ts";
-import { startRedis } from "../../../packages/local-redis/src/index.ts";
+import { startRedis } from "../../../rig/redis.ts";
 import { startProxy } from "../../../rig/proxy.ts";
 import { until } from "../../../rig/until.ts";
 

@@ -8,7 +8,7 @@
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { Journal } from "../../../src/core/journal.ts";
 import { encodeRecord } from "../../../src/core/record.ts";
 import { TestShard } from "../../../rig/shard.ts";
@@ -157,7 +157,7 @@ async function fold(log: readonly Entry[], way: Way, later: number): Promise<Out
     },
     told,
   };
-  await redis.flushall();
+  await redis.flushdb();
   await shard.close();
   return outcome;
 }

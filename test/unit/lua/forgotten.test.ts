@@ -1,6 +1,6 @@
 /** Goal: a tombstone that is forgotten within a call is forgotten for the rest of that call. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type RedisServer, startRedis } from "../../../packages/local-redis/src/index.ts";
+import { type RedisServer, startRedis } from "../../../rig/redis.ts";
 import { TOMBSTONE_MS } from "../../../src/core/limits.ts";
 import { TestShard } from "../../../rig/shard.ts";
 

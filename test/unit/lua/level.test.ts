@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { ownOnly, startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { Journal } from "../../../src/core/journal.ts";
 import type { KeyName } from "../../../src/core/keys.ts";
 import { CHECK_IDLE_MS, PROCESSES_MAX, TOMBSTONE_MS } from "../../../src/core/limits.ts";
@@ -28,7 +28,7 @@ beforeEach(() => {
   shard = new TestShard(server.url);
 });
 afterEach(async () => {
-  await shard.redis.flushall();
+  await shard.redis.flushdb();
   await shard.close();
 });
 
@@ -180,6 +180,8 @@ describe("B7: a Redis user without a required command", () => {
   const folder = join(import.meta.dirname, "../../../src/lua/project");
   const source = readdirSync(folder).map((file) => readFileSync(join(folder, file), "utf8")).join("\n"); // prettier-ignore
   const commands = [...new Set([...source.matchAll(/(?:call|try|in_chunks)\('([A-Z]+)'/g)].map((found) => found[1]!))].filter((name) => name !== "MEMORY").sort(); // prettier-ignore
+
+  beforeEach(ownOnly("it makes users"));
 
   it("the script needs more than twenty commands", () => {
     expect(commands.length).toBeGreaterThan(20);
@@ -387,7 +389,8 @@ describe("D8, INV-7: a heavy log", () => {
     await heavy.close();
   });
 
-  it("is also handled for a Redis user who may not run MEMORY USAGE", async () => {
+  it("is also handled for a Redis user who may not run MEMORY USAGE", async (context) => {
+    ownOnly("it makes users")(context);
     await shard.redis.call(
       "ACL",
       "SETUSER",

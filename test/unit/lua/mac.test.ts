@@ -5,7 +5,7 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Redis } from "ioredis";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { derivedKey, fingerprintOf, macOf } from "../../../model/mac.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
 import { project } from "../../../src/lua/generated.ts";
@@ -237,7 +237,7 @@ describe("callers with different keys", () => {
     await shard.redis.del(shard.keys.states);
     expect(await shard.step({ check: true })).toMatchObject({ rebuilt: true });
     await expect(caller(shard).step()).rejects.toMatchObject({ code: "RECORD_KEYS_MISMATCH" });
-    await shard.redis.flushall();
+    await shard.redis.flushdb();
     await caller(shard).step();
     await expect(caller(shard, [KEY]).step()).rejects.toMatchObject({ code: "RECORD_KEYS_MISMATCH" });
     // What docs/operations.md says: without totals, the next caller starts over.

@@ -6,7 +6,7 @@
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { Journal } from "../../../src/core/journal.ts";
 import { encodeRecord } from "../../../src/core/record.ts";
 import type { ReadMode } from "../../../src/projector/options.ts";
@@ -131,7 +131,7 @@ it("INV-1, INV-2, INV-4 hold after every call of random histories, and nothing i
         const counted = Object.entries(await shard.users()).filter(([, n]) => n > 0);
         expect(new Map(counted)).toEqual(expected);
         expect(await shard.totals()).toMatchObject({ rebuilt: "0" });
-        await shard.redis.flushall();
+        await shard.redis.flushdb();
         await shard.close();
       },
     ),

@@ -3,7 +3,7 @@
  * Method: records with chosen ids and a chosen clock against the real script; the invariants are checked at every end.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
 
 let server: RedisServer;

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { project, verify } from "../../../src/lua/generated.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
 

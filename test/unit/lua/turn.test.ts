@@ -3,7 +3,7 @@
  * Method: callers with different names on one shard, with a chosen clock; records with chosen times make the rate.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
 import { LISTENED_MS, MEASURE_MS, RATE_HIGH, RATE_LOW, TURN_MS, WORK_MAX } from "../../../src/core/limits.ts";
 import { type PipelinedProjector, pipelinedProjectorOver } from "../../../src/projector/projector.ts";

@@ -4,7 +4,7 @@
  */
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type RedisServer, startRedis } from "../../../packages/local-redis/src/index.ts";
+import { type RedisServer, startRedis } from "../../../rig/redis.ts";
 import { connect, startServer, userOfAuth } from "../../../rig/node.ts";
 import { until, untilEqual } from "../../../rig/until.ts";
 import type { PresenceError } from "../../../src/core/errors.ts";
@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   for (const close of open.splice(0).toReversed()) await close();
-  await redis.flushall();
+  await redis.flushdb();
 });
 afterAll(async () => {
   await redis.quit();
@@ -154,7 +154,7 @@ it("FLUSHALL while ben leaves: every server emits his offline once, and nothing 
   await come(two.url, "carol");
   for (const each of heard) await untilEqual(() => [...each].sort(), ["+alice", "+ben", "+carol"]);
   for (const each of heard) each.length = 0;
-  await redis.flushall();
+  await redis.flushdb();
   ben.disconnect();
   for (const each of heard) await untilEqual(() => each, ["-ben"]);
   await come(three.url, "dan");

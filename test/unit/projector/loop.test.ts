@@ -9,7 +9,7 @@ import { encodeRecord } from "../../../src/core/record.ts";
 import { createProjector } from "../../../src/index.ts";
 import { projectorOver } from "../../../src/projector/projector.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { ownOnly, startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { listsOf, operations } from "../../../rig/shard.ts";
 import { startProxy } from "../../../rig/proxy.ts";
 import { until, untilEqual } from "../../../rig/until.ts";
@@ -52,7 +52,8 @@ async function calls(command: string): Promise<number> {
 }
 const hasStepped = async () => (await redis.hget(keys().totals, "ran")) !== null;
 
-it("folds existing and new records, and reaps when the lease expires, without polling", async () => {
+it("folds existing and new records, and reaps when the lease expires, without polling", async (context) => {
+  ownOnly("it counts its commands")(context);
   await append(1, LEASE_MS, "+alice");
   await using projector = createProjector({ redis: server.url, prefix });
   const stop = new AbortController();
@@ -108,7 +109,8 @@ it("ends with SHARDS_MISMATCH, which waiting would not fix", async () => {
   await Promise.all([one.close(), four.close()]);
 });
 
-it("close() leaves no connection behind, running or not", async () => {
+it("close() leaves no connection behind, running or not", async (context) => {
+  ownOnly("it counts its clients")(context);
   const projector = createProjector({ redis: server.url, prefix });
   const running = projector.run();
   await append(1, 60_000, "+alice");
@@ -122,7 +124,8 @@ it("close() leaves no connection behind, running or not", async () => {
   );
 });
 
-it("steps again after a reconnect: Redis may have come back with older data", async () => {
+it("steps again after a reconnect: Redis may have come back with older data", async (context) => {
+  ownOnly("it kills all clients")(context);
   // An hour ago: the lease ran out long before the loop begins, and its state is kept from before that was noticed.
   const ago = Date.now() - 3_600_000;
   const record = encodeRecord({

@@ -4,7 +4,7 @@
  * Method: the real script over a port that records what is sent; the test controls Redis's clock and the sweeper's.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { type Projector, projectorOver } from "../../../src/projector/projector.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import type { WritePort } from "../../../src/redis/port.ts";

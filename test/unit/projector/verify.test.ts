@@ -4,7 +4,7 @@
  * Method: a real projection harmed by hand in every way it can be, then checked against the invariants.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { projectorOver } from "../../../src/projector/projector.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import type { WritePort } from "../../../src/redis/port.ts";

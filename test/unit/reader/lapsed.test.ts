@@ -4,7 +4,7 @@
  * Method: the real script and a reader, both on the test's clock; the test decides when the projector stops.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type RedisServer, startRedis } from "../../../packages/local-redis/src/index.ts";
+import { type RedisServer, startRedis } from "../../../rig/redis.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
 import { PresenceError } from "../../../src/core/errors.ts";
 import { type Reader, readerOver } from "../../../src/reader/reader.ts";

@@ -5,7 +5,7 @@
  */
 import { Redis } from "ioredis";
 import { expect, it } from "vitest";
-import { startRedis } from "../../../packages/local-redis/src/index.ts";
+import { startRedis } from "../../../rig/redis.ts";
 import { readerOver } from "../../../src/reader/reader.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";

@@ -4,7 +4,7 @@
  * Method: a shard with a clock of its own, a real Redis, the real script with the smallest budget.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
 import type { AsOf } from "../../../src/reader/answers/as-of.ts";
 import { readerOver } from "../../../src/reader/reader.ts";

@@ -5,7 +5,7 @@
  */
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { fingerprintOf } from "../../../model/mac.ts";
 import { keysOf } from "../../../src/core/keys.ts";
 import { deriveRecordKeys } from "../../../src/projector/record-keys.ts";

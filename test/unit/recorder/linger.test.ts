@@ -6,7 +6,7 @@
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { keysOf } from "../../../src/core/keys.ts";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { type RecorderOptions, resolveRecorderOptions } from "../../../src/recorder/options.ts";
 import { Recorder } from "../../../src/recorder/recorder.ts";
 import type { Runtime } from "../../../src/time/runtime.ts";
@@ -139,10 +139,12 @@ it("a single operation is appended, folded and visible within linger", async () 
   expect(sent).toEqual([]);
   await pass((3 * LINGER_MS) / 4 - 1);
   expect(await users()).toEqual({ alice: "1" });
-  expect(sent).toEqual(["XADD", "HMGET", "EVALSHA"]);
+  // A look is one read or two: it depends on whether this server knew the script when the process registered.
+  expect(sent.join(" ")).toMatch(/^XADD( HMGET){1,2} EVALSHA$/);
+  const commands = sent.length;
   // And that was all there was to do.
   await pass(3 * LINGER_MS);
-  expect(sent.length).toBe(3);
+  expect(sent.length).toBe(commands);
 });
 
 it("every operation older than linger is always visible, and a second costs a few records and folds", async () => {

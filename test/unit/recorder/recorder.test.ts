@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { decodeChanges } from "../../../src/core/change.ts";
 import { GONE_MAX } from "../../../src/core/journal.ts";
 import { type KeyName, keysOf } from "../../../src/core/keys.ts";
-import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
+import { ownOnly, startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { type RecorderOptions, resolveRecorderOptions } from "../../../src/recorder/options.ts";
 import { Recorder } from "../../../src/recorder/recorder.ts";
 import { projectorOver } from "../../../src/projector/projector.ts";
@@ -192,7 +192,7 @@ describe("INV-3: the counts become equal to the open sockets", () => {
   }
 
   it("after FLUSHALL", async () => {
-    await heals(() => redis.flushall());
+    await heals(() => redis.flushdb());
   });
 
   it("after the log was deleted with records in it", async () => {
@@ -242,7 +242,8 @@ describe("INV-3: the counts become equal to the open sockets", () => {
     });
   });
 
-  it("after Redis was restarted without its data, on the same port", async () => {
+  it("after Redis was restarted without its data, on the same port", async (context) => {
+    ownOnly("it stops it")(context);
     const own = await startRedis();
     const { recorder, errors } = await start({ url: own.url });
     recorder.connect("alice");
@@ -350,7 +351,7 @@ describe("where others project", () => {
     };
     await untilEqual(folds, { alice: "1" });
     const [before] = recorder.processes;
-    await redis.flushall();
+    await redis.flushdb();
     await untilEqual(folds, { alice: "1" });
     expect(recorder.processes).not.toContain(before);
   });

@@ -9,7 +9,7 @@ import type { ShardKeys } from "../core/keys.ts";
 import { HOLD_MS, LISTENED_MS, SPREAD_MS, SPREAD_PART, UNFOLDED_MAX } from "../core/limits.ts";
 import type { Reporter } from "../core/outages.ts";
 import { Pace } from "../core/pace.ts";
-import { earlier, hasCome, type Moment, Schedule } from "../core/schedule.ts";
+import { earlier, hasCome, type Moment, Schedule, type Sight } from "../core/schedule.ts";
 import { isBefore, msOf } from "../core/stream-id.ts";
 import type { PipelinedProjector, StepResult } from "../projector/projector.ts";
 import { explained } from "../redis/errors.ts";
@@ -142,10 +142,22 @@ export class ShardProjecting {
     const { next, along } = this.#schedule;
     if (projector === undefined || (this.#blockedUntil !== undefined && now < this.#blockedUntil))
       return undefined;
-    if (!wanted && !hasCome(earlier(next, along), now) && !this.#hasToSay(now)) return undefined;
+    if (!wanted && !this.#hasToSay(now) && (this.hasServer || !hasCome(earlier(next, along), now)))
+      return undefined;
     const step = this.#step(now, last);
     this.#sentAt = now;
     return { command: projector.command(shard, step), step };
+  }
+
+  /** Another process holds the turn, and with its folds it serves the deadlines of all. Ours is one: the totals say whether. */
+  get hasServer(): boolean {
+    return this.pace.state === "follows" && this.#schedule.mayLook;
+  }
+
+  /** Whether to read the next deadline with the turn: the one we know has come, and another process serves it. */
+  get looksAlong(): boolean {
+    const { next, along } = this.#schedule;
+    return this.hasServer && hasCome(earlier(next, along), this.#own.runtime.now());
   }
 
   /** A record was appended as the entry `id`; `news`: somebody waits for it to be folded. */
@@ -158,10 +170,12 @@ export class ShardProjecting {
   turnSeen(id: string, reply: Reply | ReplyError, sentAt: number): void {
     const now = this.#own.runtime.now();
     this.pace.clock(msOf(id), sentAt, now);
-    const [ends, folded, listened] = Array.isArray(reply) ? (reply as (string | null)[]) : [];
+    const [ends, folded, listened, due, ran] = Array.isArray(reply) ? (reply as (string | null)[]) : [];
     if (typeof folded === "string" && !isBefore(folded, id)) this.#unfolded = 0;
     const totals = { ends: Number(ends ?? 0), folded: folded ?? "0-0", listened: Number(listened ?? 0) };
-    if (this.pace.appended(id, now, totals)) this.#schedule.callNow();
+    if (this.pace.appended(id, now, totals)) return this.#schedule.callNow();
+    if (due === undefined) return;
+    if (!this.#schedule.seen(sightOf(due, ran), now, this.#own.runtime.random())) this.#schedule.callNow();
   }
 
   /** A record went out without a call or a read of the turn: whoever holds it folds, as far as known. */
@@ -234,12 +248,8 @@ export class ShardProjecting {
     ]); // prettier-ignore
     const [due = null, ran = null, folded, records, rebuilt] = reply as (string | null)[];
     this.#compare(Number(records), Number(rebuilt));
-    const sight = {
-      due: due === null || due === "-1" ? null : Number(due),
-      ran: ran === null ? null : Number(ran),
-    };
     const isFolded = this.pace.isFolded(folded ?? "0-0") && !isBefore(folded ?? "0-0", this.#lastId);
-    const served = this.#schedule.seen(sight, runtime.now(), runtime.random());
+    const served = this.#schedule.seen(sightOf(due, ran), runtime.now(), runtime.random());
     if (!isFolded || !served) return false;
     this.#unfolded = 0;
     return true;
@@ -296,4 +306,12 @@ export class ShardProjecting {
     if (lasts) this.#blockedUntil = again;
     this.#schedule.failed(now, again);
   }
+}
+
+/** From the fields `due` and `ran` of the totals. */
+function sightOf(due: string | null, ran: string | null | undefined): Sight {
+  return {
+    due: due === null || due === "-1" ? null : Number(due),
+    ran: ran === null || ran === undefined ? null : Number(ran),
+  };
 }

@@ -79,7 +79,8 @@ export class RecordSender {
     const along = presses ? "fold" : pace.along(now);
     const folds = news && along === "fold" && !(mayWait && linger > 0);
     const call = mayWait && isFollowed ? undefined : projecting.callWith(folds, record.bye === true);
-    const readsTurn = news && along === "turn" && call === undefined;
+    const looksAlong = call === undefined && along !== "fold" && projecting.looksAlong;
+    const readsTurn = news && call === undefined && (along === "turn" || looksAlong);
     // A heartbeat that takes a call along leaves the look to the next one: something is asked more often so.
     const canWait = call !== undefined && !news && this.#lookAt !== "now";
     const looks = record.seq > 1 && record.bye !== true && !canWait && hasCome(this.#lookAt, now);
@@ -89,7 +90,8 @@ export class RecordSender {
     const fields = signing === undefined ? plain : signed(plain, keys.records, signing);
     const commands: Command[] = [["XADD", keys.records, "MAXLEN", "~", String(RECORDS_KEPT), "*", ...fields]];
     if (call !== undefined) commands.push(call.command);
-    if (readsTurn) commands.push(["HMGET", keys.totals, "ends", "folded", "listened"]);
+    const deadline = looksAlong ? ["due", "ran"] : [];
+    if (readsTurn) commands.push(["HMGET", keys.totals, "ends", "folded", "listened", ...deadline]);
     // Where others project, nothing else tells what becomes of the totals.
     const isFull = this.#inDoubt || !projecting.isOurs;
     if (looks) commands.push(...registrationCommands(keys, record.process).slice(isFull ? 0 : 1));

@@ -7,7 +7,7 @@ import { RECORDS_KEPT } from "../core/limits.ts";
 import { isAccepted, recordKeysMismatch } from "../core/mac.ts";
 import { encodeRecord, LISTS, type RecordEntry } from "../core/record.ts";
 import { hasCome, type Moment } from "../core/schedule.ts";
-import { redisError } from "../redis/errors.ts";
+import { isNoScript, redisError } from "../redis/errors.ts";
 import { type Command, ReplyError } from "../redis/port.ts";
 import { checkShards, shardsMismatch } from "../redis/shards.ts";
 import type { Runtime } from "../time/runtime.ts";
@@ -97,7 +97,13 @@ export class RecordSender {
     if (looks) commands.push(...registrationCommands(keys, record.process).slice(isFull ? 0 : 1));
     const replies = await connection.port.pipeline(commands);
     const id = replies[0]!;
-    if (id instanceof ReplyError) throw redisError(id);
+    if (id instanceof ReplyError) {
+      // The call ran all the same, unless Redis did not know the script. It may be what the log needs: one without an id left is made anew.
+      const said = replies[1]!;
+      if (call !== undefined && (!(said instanceof ReplyError) || isNoScript(said)))
+        await projecting.settle(said, call.step);
+      throw redisError(id);
+    }
     this.#heartbeatAt = runtime.now() + heartbeat;
     projecting.appended(String(id), news);
     let forgot = false;

@@ -118,6 +118,13 @@ export function redisError(error: unknown): PresenceError {
       cause: error,
     });
   }
+  if (/exhausted the last possible ID/.test(text)) {
+    return unavailable(
+      "LAST_ID",
+      "Redis answered that no id is left in its log, because somebody appended the last one there is: run a projector, which makes the log anew",
+      error,
+    );
+  }
   const elsewhere = ELSEWHERE.exec(text)?.[1];
   if (elsewhere !== undefined) return answered(elsewhere, ELSEWHERE_MEANS[elsewhere]!, error);
   const refused = REFUSED.exec(text)?.[1];

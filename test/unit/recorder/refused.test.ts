@@ -158,6 +158,48 @@ describe("a recorder that may append and not project", () => {
   });
 });
 
+describe("a log whose last id is the last there is", () => {
+  const LAST = "18446744073709551615-18446744073709551615";
+
+  it("D7: where nobody projects, the error says so and what to do; the first call of a projector ends it", async () => {
+    await redis.xadd(keys().records, LAST, "garbage", "1");
+    const { recorder, codes } = record({ project: false });
+    recorder.connect("alice");
+    await until("it is told", () => told("no id is left in its log").length === 1);
+    expect(told("no id is left in its log")[0]).toContain("run a projector");
+    expect(codes).toEqual(["REDIS_UNAVAILABLE"]);
+    await fold();
+    await until("it is appended", async () => (await redis.xlen(keys().records)) > 0);
+    await fold();
+    expect(await users()).toEqual({ alice: "1" });
+  });
+
+  it("D7: a recorder that projects ends it by itself", async () => {
+    await redis.script("FLUSH");
+    await redis.xadd(keys().records, LAST, "garbage", "1");
+    const { recorder } = record();
+    recorder.connect("alice");
+    await untilEqual(users, { alice: "1" });
+  });
+
+  it("D7: so does one that has nothing to say but heartbeats", async () => {
+    const { recorder, codes } = record({ ttl: 1_500, heartbeat: 500 });
+    recorder.connect("alice");
+    await untilEqual(users, { alice: "1" });
+    await redis.xadd(keys().records, LAST, "garbage", "1");
+    await until("it is told", () => codes.length > 0);
+    await until("the log is another one", async () => {
+      const [entry] = await redis.xrevrange(keys().records, "+", "-", "COUNT", "1");
+      return entry?.[0] !== LAST;
+    });
+    await until(
+      "it appends again",
+      () => told("appending again").length === 1 || told("can be used again").length === 1,
+    );
+    expect(await users()).toEqual({ alice: "1" });
+  });
+});
+
 describe("a projector's run()", () => {
   it.each([
     ["PERMISSION", /the Redis user "web-\d+" may not run EVAL/, () => allow("-evalsha", "-eval")],

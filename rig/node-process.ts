@@ -1,6 +1,6 @@
 /**
  * A Socket.IO server as a separate process, for tests that kill, stop and drain one. Messages over IPC:
- * out `{ ready: url }`, `{ change: "+alice connect" }`, `{ error: code }`; in `"drain"`.
+ * out `{ ready: url }`, `{ change: "+alice connect" }`, `{ error: code }`; in `"drain"`, which SIGTERM does too.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -19,14 +19,15 @@ presence.on("online", (user, { cause }) => process.send!({ change: `+${user} ${c
 presence.on("offline", (user, { cause }) => process.send!({ change: `-${user} ${cause}` }));
 presence.on("error", ({ code }) => process.send!({ error: code }));
 
+async function drain(): Promise<void> {
+  await presence.close();
+  await io.close();
+  process.disconnect();
+}
 process.on("message", (message) => {
-  if (message !== "drain") return;
-  void (async () => {
-    await presence.close();
-    await io.close();
-    process.disconnect();
-  })();
+  if (message === "drain") void drain();
 });
+process.once("SIGTERM", () => void drain());
 process.on("disconnect", () => process.exit(0));
 
 await new Promise<void>((resolve) => {

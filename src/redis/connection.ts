@@ -8,7 +8,7 @@ import { backoff } from "../core/backoff.ts";
 import { type ErrorDetails, PresenceError } from "../core/errors.ts";
 import type { Logger } from "../core/options.ts";
 import { checkAbilities } from "./abilities.ts";
-import { explained, isElsewhere } from "./errors.ts";
+import { explained, isElsewhere, redisError } from "./errors.ts";
 import { warnOfEviction } from "./eviction.ts";
 import { type IoRedis, ioredisPort } from "./ioredis.ts";
 import { type PipelinePort, type ReadPort, type Reply, ReplyError } from "./port.ts";
@@ -40,6 +40,11 @@ export interface Connection {
 /** A Cluster asks a node at random whether it is ready, which may be the one that is down: then it begins anew. */
 const CLUSTER_ATTEMPTS = 3;
 
+/** What ioredis says when it gives up a connection on which nothing came. */
+const SOCKET_TIMEOUT = /Socket timeout/;
+
+const isLost = (error: unknown) => error instanceof PresenceError && error.details.reason === "LOST";
+
 const closedError = () => new PresenceError("REDIS_UNAVAILABLE", "this connection has been closed");
 
 export function open(client: IoRedis, logger: Logger | undefined): Connection {
@@ -62,6 +67,8 @@ export function open(client: IoRedis, logger: Logger | undefined): Connection {
   let attempt: PromiseWithResolvers<void> | undefined;
   let again: ReturnType<typeof setTimeout> | undefined;
   let lost = false;
+  /** What the client said when the connection was lost, which it does not tell those whose commands were pending. */
+  let ending: unknown;
   /** We have closed it: whoever waits, waits for the next attempt. */
   let gaveUp = false;
 
@@ -118,6 +125,7 @@ export function open(client: IoRedis, logger: Logger | undefined): Connection {
   });
   client.on("close", () => {
     stopTimer(client);
+    ending = cause;
     lost = true;
     usable = undefined;
     if (!gaveUp) failed();
@@ -171,7 +179,8 @@ export function open(client: IoRedis, logger: Logger | undefined): Connection {
       return replies as T;
     } catch (error) {
       giveUp(error);
-      throw explained(error, { user, place });
+      const isStuck = isLost(error) && SOCKET_TIMEOUT.test(String(ending ?? cause));
+      throw explained(isStuck ? redisError(ending ?? cause) : error, { user, place });
     }
   }
 

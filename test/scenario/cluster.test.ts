@@ -127,6 +127,12 @@ async function agrees(): Promise<void> {
   );
 }
 
+/** Redis's clock, ms. */
+async function time(): Promise<number> {
+  const [s, us] = await redis.time();
+  return Number(s) * 1_000 + Math.floor(Number(us) / 1_000);
+}
+
 const sorted = (lines: readonly string[]) => [...lines].sort();
 
 /** Every change there has been, as Redis has it. */
@@ -221,10 +227,6 @@ it.each([1, 3])(
     node.child.kill("SIGKILL");
     await ended;
     const keys = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
-    const time = async () => {
-      const [s, us] = await redis.time();
-      return Number(s) * 1_000 + Math.floor(Number(us) / 1_000);
-    };
     // What it has appended and nobody has folded renews a lease too.
     const deadlines = keys.map(async ({ processes, records }) => {
       const leases = (await redis.zrange(processes, "0", "-1", "WITHSCORES")).filter((_, i) => i % 2 === 1);
@@ -260,6 +262,33 @@ it.each([1, 3])(
     expect((await reader.counts()).users).toBe(6);
   },
 );
+
+it("INV-15: after SIGTERM of the last node its users are online for the grace and no longer, although nobody projects", async () => {
+  reader = createReader({ redis: server.url, prefix, staleAfter: 500 });
+  const node = await startProcess({ ttl: LONG_TTL_MS, grace: 1_500 });
+  await populate([node], 6, 1);
+  await agrees();
+  const ended = once(node.child, "exit");
+  node.child.kill("SIGTERM");
+  await ended;
+  const { leaving, users } = keysOf(prefix, 0, 1);
+  const deadlines = (await redis.zrange(leaving, "0", "-1", "WITHSCORES")).filter((_, i) => i % 2 === 1);
+  expect(deadlines.length).toBe(6);
+  const [first, last] = [Math.min, Math.max].map((pick) => pick(...deadlines.map(Number)));
+  const ids = Array.from({ length: 6 }, (_, i) => `u${i}`);
+  const online = async () => (await Promise.all(ids.map((id) => reader.isOnline(id)))).filter(Boolean).length;
+  for (;;) {
+    const from = await time();
+    const count = await online();
+    if (count < 6) expect(await time()).toBeGreaterThan(first! - INTERVAL_MS);
+    if (from >= last! + INTERVAL_MS) expect(count).toBe(0);
+    if (count === 0) break;
+    await pause(20);
+  }
+  // The totals are those of the last call, and say that they are old.
+  await until("it is stale", async () => (await reader.counts()).asOf.stale);
+  expect(await redis.hlen(users)).toBe(6);
+}); // prettier-ignore
 
 it("two projectors and a sweep fold everything exactly once while the nodes project nothing", async () => {
   const shards = 4;

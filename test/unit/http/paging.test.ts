@@ -78,6 +78,31 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     expect(keep.filter((id) => !found.has(id))).toEqual([]);
   });
 
+  it("A7: every page has the cursor of the listing, from which a user of page 1 who left meanwhile is in the changes", async () => {
+    const prefix = newPrefix();
+    await populate(test.redis, { prefix, shards, process: "stays", users: staying });
+    await populate(test.redis, { prefix, shards, process: "leaves", users: ["ben"] });
+    // Answers are shared, as they are between real callers.
+    const api = appOver(test.redis, { prefix, shards }, { reuse: 60_000 });
+    const cursors = new Set<string>();
+    let last = "";
+    for (let path = "/v1/users"; path !== "";) {
+      const page = await api.get<UsersPage>(path);
+      if (cursors.size === 0) {
+        await end(prefix, shards, "leaves");
+        await project(test.redis, { prefix, shards });
+      }
+      last = page.asOf.cursor;
+      cursors.add(last);
+      path = page.next === null ? "" : `/v1/users?cursor=${page.next}`;
+    }
+    expect(cursors.size).toBe(1);
+    expect(await api.get(`/v1/changes?after=${last}`)).toMatchObject({
+      gap: false,
+      changes: [{ type: "offline", user: "ben" }],
+    });
+  });
+
   it("users in grace are on the pages, with no sockets", async () => {
     const prefix = newPrefix();
     await populate(test.redis, { prefix, shards, process: "p", users: ["alice", "bob"], grace: 60_000 });

@@ -165,6 +165,21 @@ describe("a record in sequence", () => {
   });
 });
 
+it("what follows a name of a later version still counts: goodbyes and replacements of a newer recorder", async () => {
+  const head = (process: string, seq: number) => ["process", process, "seq", String(seq), "ttl", "10000"];
+  await shard.append(...head("p", 1), "scope", "/,room", "connect", '["alice"]', "scope-2", "", "sockets", "1");
+  await shard.append(...head("q", 1), "scope", "x", "connect", '["bob"]', "sockets", "1", "later", "1");
+  await shard.drain();
+  expect(await shard.users()).toEqual({ alice: 1, bob: 1 });
+  await shard.append(...head("p", 2), "scope", "x", "close", '["alice"]', "scope", "y", "sockets", "0", "scope", "z", "bye", "");
+  await shard.append(...head("r", 1), "sockets", "0", "scope", "z", "later", "1", "replaces", '["q"]', "last", "1");
+  await shard.drain();
+  expect(await shard.users()).toEqual({});
+  expect(await shard.process("p")).toMatchObject({ state: "ended", cause: "bye" });
+  expect(await shard.process("q")).toMatchObject({ state: "ended", cause: "replace" });
+  await shard.check();
+}); // prettier-ignore
+
 describe("a record folded before", () => {
   it("INV-2: is skipped, and renews the lease all the same", async () => {
     await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });

@@ -339,6 +339,24 @@ describe("D9: forged records", () => {
     },
   );
 
+  it("with the greatest numbers there may be add up exactly, and leave the totals as they were", async () => {
+    const most = 999_999_999;
+    const forged = 2_000;
+    await shard.record({ process: "honest", seq: 1, ttl: TTL, operations: operations("+alice"), sockets: 1, connections: 1 });
+    for (let i = 0; i < forged; i++) {
+      const fields = ["process", `forged-${i}`, "seq", "1", "ttl", "1", "anonymous", `${most}`, "sockets", `${most}`, "connections", `${most}`];
+      await shard.append(...fields);
+    }
+    await shard.drain();
+    const all = String(most * forged + 1);
+    expect(await shard.totals()).toMatchObject({ users: "1", sockets: all, connections: all });
+    await shard.check();
+    shard.now += 10;
+    await shard.drain();
+    expect(await shard.totals()).toMatchObject({ users: "1", sockets: "1", connections: "1" });
+    await shard.check();
+  }); // prettier-ignore
+
   it("of 10,001 processes are bounded, and processes from before are unaffected", async () => {
     await shard.record({ process: "honest", seq: 1, ttl: TTL, operations: operations("+alice"), sockets: 1 });
     await shard.step();
@@ -388,6 +406,21 @@ describe("D8, INV-7: a heavy log", () => {
     expect(await heavy.users()).toEqual({ alice: 1 });
     await heavy.close();
   });
+
+  it.each(["group", "range"] as const)("of entries with half a million names is read an entry per call (%s)", async (read) => {
+    const heavy = new TestShard(server.url, { read });
+    await heavy.drain();
+    const names = Array.from({ length: 500_000 }, () => ["a", "b"]).flat();
+    for (let i = 1; i <= 3; i++)
+      await heavy.redis.call("XADD", [heavy.keys.records, `${heavy.now}-${i}`, "process", "p", ...names]);
+    heavy.now += 1;
+    await heavy.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    const results = await heavy.drain();
+    for (const { rejected } of results) expect(rejected).toBeLessThanOrEqual(1);
+    expect((await heavy.rejected()).length).toBe(3);
+    expect(await heavy.users()).toEqual({ alice: 1 });
+    await heavy.close();
+  }); // prettier-ignore
 
   it("is also handled for a Redis user who may not run MEMORY USAGE", async (context) => {
     ownOnly("it makes users")(context);

@@ -62,6 +62,6 @@ describe("an answer that means another server", () => {
 
 it.each(HERE)("%s is no reason to leave", async (code) => {
   const before = await id();
-  await expect(connection.port.call(failing(`${code} said the server`))).rejects.toThrow();
+  await expect(connection.port.call(failing(`${code} said the server`))).rejects.toBeInstanceOf(Error);
   expect(await id()).toBe(before);
 });

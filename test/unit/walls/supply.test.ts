@@ -38,7 +38,7 @@ it("every package of the lock file has an integrity, and comes from the registry
 
 it("what we depend on is pinned to one version", () => {
   for (const [name, version] of Object.entries(manifest.devDependencies))
-    expect(version, name).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(version, name).toMatch(/^(?:npm:(?:@[\w-]+\/)?[\w-]+@)?\d+\.\d+\.\d+$/);
 });
 
 it("what runs at installation is named in `allowScripts`, and in docs/privacy.md", () => {

@@ -198,6 +198,8 @@ export const REUSE_MS = 1_000;
 export const REUSE_MS_MAX = 60_000;
 /** Most bytes that an app keeps of answers, so that identical requests share them: a Worker has 128 MB in all. */
 export const SHARED_BYTES_MAX = 16_000_000;
+/** Most bytes of answers about the changes of some users. */
+export const FILTERED_BYTES_MAX = 4 * 1024 * 1024;
 /** Most bytes of lookups' bodies at once. A full one has 1.5 MB and takes about five times that until it is answered. */
 export const BODIES_BYTES_MAX = 32_000_000;
 /** How long an event stream lives, ms: 5 minutes; at most a day. */

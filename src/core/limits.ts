@@ -223,8 +223,10 @@ export const PROXIES_MAX = 10;
 export const EVENT_BYTES = 65_536;
 /** Most bytes of one event of changes; an entry that alone has more becomes a gap. */
 export const EVENT_BYTES_MAX = 2_097_152;
-/** How long a subscriber may take nothing before its stream is cut, ms; at least two heartbeats. */
+/** How long a subscriber may take nothing before its stream is cut, ms; by default at least two heartbeats. */
 export const STREAM_STALL_MS = 30_000;
+export const STREAM_STALL_MS_MIN = 100;
+export const STREAM_STALL_MS_MAX = 3_600_000;
 /** Fewest characters of a token: 64 random bits in hex. Tokens are pasted, not remembered. */
 export const TOKEN_LENGTH_MIN = 16;
 /** Tokens in one list: every request is compared with each of them. */

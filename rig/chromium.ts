@@ -42,10 +42,15 @@ export function findChromium(environment: NodeJS.ProcessEnv = process.env): Foun
   };
 }
 
-/** Skips the test when there is no browser, with the reason. */
+let isTold = false;
+
+/** Skips the test when there is no browser. The first one of a file prints why: the report of a skipped test does not. */
 export function browserOnly(context: TestContext): void {
   const found = findChromium();
-  if ("reason" in found) context.skip(found.reason);
+  if (!("reason" in found)) return;
+  if (!isTold) process.stderr.write(`skipped: ${found.reason}\n`);
+  isTold = true;
+  context.skip(found.reason);
 }
 
 /** A browser with a profile of its own, which goes with it. Rejects when there is none or it does not start. */

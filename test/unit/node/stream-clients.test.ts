@@ -15,6 +15,8 @@ import { appOver, newPrefix, populate, project, TOKEN, useRedis } from "../http/
 import { curl, served } from "./served.ts";
 
 const test = useRedis();
+/** Sooner than a place that nobody releases is given away, 15 s. */
+const SOON = { timeout: 12_000 };
 const EVENTS = "accept: text/event-stream";
 const AUTH = `authorization: Bearer ${TOKEN}`;
 const headers = { accept: "text/event-stream", authorization: `Bearer ${TOKEN}` };
@@ -91,7 +93,7 @@ describe("curl", () => {
       await until("alice", () => /^id: \S+\nevent: changes\ndata: .*"alice".*\n\n$/m.test(events.text));
       expect(await server.isFree()).toBe(false);
     }
-    await until("it has gone, and so has its place", server.isFree);
+    await until("it has gone, and so has its place", server.isFree, SOON);
   });
 
   it("HEAD has the headers of a stream and takes no place", async () => {
@@ -108,7 +110,7 @@ describe("curl", () => {
     const late = ["-N", "--max-time", "0.5", "-H", EVENTS, "-H", AUTH];
     // 28: the time is up, in the middle of a stream.
     await expect(curl(...late, `${server.url}/v1/changes`)).rejects.toMatchObject({ code: 28 });
-    await until("the place is free", server.isFree);
+    await until("the place is free", server.isFree, SOON);
   });
 });
 
@@ -213,7 +215,7 @@ describe("a client that reads slowly", () => {
     using slow = await unread(server);
     expect(await server.isFree()).toBe(false);
     await server.come(MANY);
-    await until("the place is free", server.isFree);
+    await until("the place is free", server.isFree, SOON);
     slow.socket.resume();
     await slow.closed;
     expect(slow.got.users.length).toBeLessThan(MANY.length);

@@ -242,7 +242,7 @@ describe("while no projector runs", () => {
     expect(await stream.next()).toEqual({ event: "stale", cause: "projector" });
     await project(test.redis, { prefix });
     const after = [await stream.next(), await stream.next()].map(({ event }) => event);
-    expect(after.toSorted()).toEqual(["changes", "fresh"]);
+    expect(new Set(after)).toEqual(new Set(["changes", "fresh"]));
   });
 
   it("a stream is not fresh when Redis answers again: it says what is late now", async () => {

@@ -30,7 +30,7 @@ async function start(streams: StreamLimits = {}) {
     ...server,
     come: (users: readonly string[]) => populate(test.redis, { prefix, users, process: `p${++processes}` }),
     /** Whether another stream may open. With `perToken: 1` that says whether the first one still has its place. */
-    async isFree() {
+    isFree: async () => {
       const { statusCode, body } = await request(`${server.url}/v1/changes`, { headers });
       body.on("error", () => {}).destroy();
       return statusCode === 200;

@@ -40,8 +40,8 @@ const READ: Part = {
 
 const FOLLOW: Part = { commands: ["XREAD", "XREVRANGE"], reads: "all", writes: [] };
 
-/** What the script of verify() calls beyond the projector's. */
-const AUDIT: Part = { commands: ["ZSCAN", "ZMSCORE", "HINCRBY"], reads: "all", writes: "all" };
+/** What the scripts of verify() and forget() call beyond the projector's. */
+const AUDIT: Part = { commands: ["ZSCAN", "ZMSCORE", "HINCRBY", "XREVRANGE"], reads: "all", writes: "all" };
 
 interface RoleOf {
   /** Who that is, for docs and `rollcall acl`. */
@@ -56,7 +56,7 @@ const ROLE_TABLE = {
   worker: { who: "createProjector().run(), functions/projector.ts", parts: [PROJECT, FOLLOW] },
   sweeper: { who: "createProjector().sweep(), scheduled functions", parts: [PROJECT] },
   reader: { who: "createReader(), the HTTP API", parts: [READ] },
-  operator: { who: "verify() and evict()", parts: [PROJECT, AUDIT] },
+  operator: { who: "verify(), evict() and forget()", parts: [PROJECT, AUDIT] },
 } as const satisfies Readonly<Record<string, RoleOf>>;
 
 /** Who uses Redis, and for what. */

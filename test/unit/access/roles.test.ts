@@ -153,7 +153,7 @@ it("a sweeper sweeps", async () => {
   });
 });
 
-it("an operator verifies, repairs and evicts", async () => {
+it("an operator verifies, repairs, evicts and forgets", async () => {
   await append(guarded.admin, { prefix, process: "web-1", users: ["alice", "bob"] });
   await project(guarded.admin, { prefix });
   await guarded.admin.hset(keys.users, { "a ghost": "7", carol: "0" });
@@ -166,6 +166,9 @@ it("an operator verifies, repairs and evicts", async () => {
     await operator.verify({ repair: true });
     expect(await operator.evict("web-1")).toBe(true);
     expect(await guarded.admin.hlen(keys.users)).toBe(0);
+    await guarded.admin.xadd(keys.records, "*", "no", "record", "of", "alice");
+    expect(await operator.forget("alice")).toMatchObject({ rejected: 1 });
+    expect(JSON.stringify(await guarded.admin.xrange(keys.changes, "-", "+"))).not.toContain("alice");
   });
 });
 

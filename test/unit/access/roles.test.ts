@@ -200,6 +200,8 @@ it.each([1, 4, 40])("the keys of all of %i shards are allowed, and no others", a
     expect(await reader.xlen(keysOf(prefix, shard, shards).records)).toBe(0);
   for (const other of ["acl", "acl-tes", "acl-test2", "acl-test:x", "acl-test:", "*"])
     await expect(reader.xlen(keysOf(other, 0, 1).records)).rejects.toThrow(/NOPERM/);
+  const tenant = keysOf(`${prefix}:2`, 1, 4).records;
+  await expect(reader.xlen(tenant)).rejects.toThrow(/NOPERM/);
   reader.disconnect();
 });
 

@@ -88,7 +88,7 @@ class Keys:
         self.signing = derived.get(keys[0]) if keys else None
         self.mac = " ".join(derive("fingerprint", key)[:16] if key in derived else key for key in keys)
         pads = [bytes(byte ^ pad for byte in key.encode()).decode() for key in derived.values() for pad in (0x36, 0x5C)]
-        self.arguments = [self.mac, *pads] if keys else []
+        self.arguments = ["", self.mac, *pads] if keys else []
 
     def signed(self, fields, log):
         if self.signing is None: return fields

@@ -43,8 +43,8 @@ afterEach(async () => {
   await Promise.all(nodes.splice(0).map((node) => node.close()));
 });
 
-async function start(): Promise<TestNode> {
-  const node = await startNode({ redis: client, prefix, shards: SHARDS, ttl: TTL_MS, heartbeat: 500 });
+async function start(ttl = TTL_MS): Promise<TestNode> {
+  const node = await startNode({ redis: client, prefix, shards: SHARDS, ttl, heartbeat: 500 });
   nodes.push(node);
   return node;
 }
@@ -81,9 +81,10 @@ async function agrees(): Promise<void> {
   for (const node of nodes) {
     await untilEqual(async () => {
       const counts = await node.presence.counts().catch(() => null);
-      return { sockets: counts?.sockets, users: counts?.users, heard: heardBy(node) };
-    }, { sockets: clients.size, users: clients.size, heard: present() }); // prettier-ignore
-    expect((await node.presence.usersList()).users.map(({ id }) => id).toSorted()).toEqual(present());
+      const list = await node.presence.usersList().catch(() => null);
+      const listed = list?.users.map(({ id }) => id).toSorted();
+      return { sockets: counts?.sockets, users: counts?.users, listed, heard: heardBy(node) };
+    }, { sockets: clients.size, users: clients.size, listed: present(), heard: present() }); // prettier-ignore
   }
 }
 
@@ -164,9 +165,12 @@ it("a slot that is moved while clients come and go costs nothing", async () => {
   stayed(present());
 });
 
+/** By force, the old master takes with it what it has not sent on. Departures that were lost are told after one and a half leases. */
+const SHORT_TTL_MS = 6_000;
+
 it("a master that is demoted with its connections kept, in agreement and by force, costs nothing", async () => {
-  await start();
-  await start();
+  await start(SHORT_TTL_MS);
+  await start(SHORT_TTL_MS);
   await come(names(0, 30));
   await agrees();
   const master = await masterOf(2);

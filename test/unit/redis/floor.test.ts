@@ -57,6 +57,7 @@ const USED: Readonly<Record<string, string>> = {
   XREVRANGE: "5.0",
   "XREVRANGE COUNT": "5.0",
   XTRIM: "5.0",
+  "XTRIM LIMIT": "6.2",
   "XTRIM MAXLEN": "5.0",
   "XTRIM MINID": "6.2",
   ZADD: "1.2",

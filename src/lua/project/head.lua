@@ -62,8 +62,9 @@ local users, sockets, connections = tonumber(t[3] or 0), tonumber(t[4] or 0), to
 local folded, change, folded_ever, ran = t[6] or '0-0', t[7] or '0-0', tonumber(t[8] or 0), tonumber(t[9] or 0)
 local due, size, graced = tonumber(t[10] or -1), tonumber(t[11] or 1), tonumber(t[18] or 0)
 
--- A Redis that is full still lets keys be deleted, while nobody can renew a lease. So what may end one writes first, and fails.
-if MAY_REAP and due >= 0 and due <= now then call('HSET', TOTALS, 'due', due) end
+-- A Redis that is full still lets keys be deleted, while nobody can renew a lease. So what may end one writes first, and fails. Who
+-- appends itself, and so has a name, knows: it holds after a record was refused.
+if CALLER == '' and MAY_REAP and due >= 0 and due <= now then call('HSET', TOTALS, 'due', due) end
 
 -- Counters of this call, for the reply.
 local records, operations, skipped, fenced, rejected, reaped, given_back, changes, held, left = 0, 0, 0, 0, 0, 0, 0, 0, 0, 0

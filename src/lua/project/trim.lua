@@ -5,13 +5,16 @@
 -- Removes the entries before an id: whole nodes first, of which each has at most 100 entries unless Redis is set otherwise, then what
 -- is left of one node. Returns how many, and whether there may be more.
 local function trim(key, before)
+  -- Mostly there is nothing: then two commands do.
+  local removed = call('XTRIM', key, 'MINID', '~', before, 'LIMIT', 100)
+  if removed == 0 then return call('XTRIM', key, 'MINID', before), false end
   local weight, length = try('MEMORY', 'USAGE', key), call('XLEN', key)
   local limit = TRIM_MAX
   if type(weight) == 'number' and weight > 0 then limit = math.floor(TRIM_BYTES * length / weight) end
   limit = math.max(100, math.min(TRIM_MAX, limit))
-  local removed = call('XTRIM', key, 'MINID', '~', before, 'LIMIT', limit)
+  removed = removed + call('XTRIM', key, 'MINID', '~', before, 'LIMIT', limit)
   -- Where that was all, the rest is within a node.
-  local more = removed > 0 and call('XTRIM', key, 'MINID', '~', before, 'LIMIT', 100) or 0
+  local more = call('XTRIM', key, 'MINID', '~', before, 'LIMIT', 100)
   if more > 0 then return removed + more, true end
   return removed + call('XTRIM', key, 'MINID', before), false
 end

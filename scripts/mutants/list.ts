@@ -35,6 +35,7 @@ const CHANGES = "test/unit/http/changes.test.ts";
 const EVENTS = "test/unit/http/events.test.ts";
 const RECORDER = "test/unit/recorder/recorder.test.ts";
 const TURN = "test/unit/recorder/turn.test.ts";
+const PROJECTING = "test/unit/recorder/projecting.test.ts";
 const PACE = "test/unit/core/pace.test.ts";
 const REGISTRATION = "test/unit/recorder/registration.test.ts";
 const SOCKET_IO = "test/unit/recorder/socket-io.test.ts";
@@ -243,7 +244,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     "without-a-deadline-nobody-calls",
     "INV-5",
-    [SIMULATION],
+    [PROJECTING],
     ["src/recorder/projecting.ts", "if (result.due === null) this.#schedule", "if (false) this.#schedule"],
   ),
   mutant(

@@ -46,10 +46,10 @@ function projectingAt(clock: { now: number }): ShardProjecting {
 }
 
 /** The reply of a call: another process holds the turn, and the next deadline is `due` on our clock. */
-const answered = (clock: { now: number }, holder: string, due: number) =>
+const answered = (clock: { now: number }, holder: string, due: number | null) =>
   ({
     now: clock.now + AHEAD,
-    due: due + AHEAD,
+    due: due === null ? null : due + AHEAD,
     holder,
     listenedLeft: LISTENED_MS,
     more: false,
@@ -85,4 +85,11 @@ it.each([
   // One that nobody has served is called for.
   seen(9_500, 9_000, 8_000);
   expect(projecting.next).toBe("now");
+});
+
+it("where no deadline is left although we are registered, the next call is a heartbeat later: leases may have been evicted", async () => {
+  const clock = { now: 1_000 };
+  const projecting = projectingAt(clock);
+  await projecting.settle(answered(clock, "", null) as never, { reap: true, check: false, says: "" });
+  expect(projecting.next).toBe(1_000 + resolveRecorderOptions({ prefix: "p" }).heartbeat);
 });

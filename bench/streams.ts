@@ -1,21 +1,16 @@
 /**
- * What many subscribers of /v1/changes cost the server that streams to them.
+ * What many subscribers of /v1/changes cost the server that streams to them, and whether each gets every change.
  *
  *   node bench/streams.ts [--subscribers 1000] [--changes 1000] [--seconds 20] [--users 0]
  *
- * The server, the subscribers and this process, which makes the changes, are three processes. Prints the server's memory before the
- * subscribers come and at the end, its CPU, and how long /health takes meanwhile. With --users, each subscriber follows that many users.
+ * The server, the subscribers, what makes the changes and what asks /health are a process each, so that none measures another's
+ * delay. Prints the server's memory before the subscribers come and at the end, its CPU, how long /health takes meanwhile, and
+ * what the subscribers received. With --users, each subscriber follows that many users.
  */
-import { fork, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { Redis } from "ioredis";
-import { keysOf } from "../src/core/keys.ts";
-import { encodeRecord } from "../src/core/record.ts";
-import { projectorOver } from "../src/projector/projector.ts";
-import { ioredisPort } from "../src/redis/ioredis.ts";
 import { startRedis } from "../packages/local-redis/src/index.ts";
+import { Part, type Received, type Used } from "./streams/child.ts";
+import type { Load, Made } from "./streams/load.ts";
 import { percentile } from "./support.ts";
 
 const { values } = parseArgs({
@@ -26,102 +21,51 @@ const { values } = parseArgs({
     users: { type: "string", default: "0" },
   },
 });
-const [subscribers, changes, seconds, followed] = [
-  values.subscribers,
-  values.changes,
-  values.seconds,
-  values.users,
-].map(Number) as [number, number, number, number];
-/** Users come and go in turn, so that as many are present at the end as at the beginning. */
-const USERS = 20_000;
+const subscribers = Number(values.subscribers);
+const load: Load = { changes: Number(values.changes), seconds: Number(values.seconds) };
+/** Users come and go in turn, a quarter of them present, so that as many are present at the end as after a while. */
+const USERS = "20000";
 const PREFIX = "streams";
 const TOKEN = "a-token-for-the-benchmark-of-streams";
-const EVERY_MS = 50;
 
-function start(role: string, environment: Record<string, string>): ChildProcess {
-  return fork(new URL(`streams/${role}.ts`, import.meta.url), { env: { ...process.env, ...environment } });
-}
-
-async function tell<T>(child: ChildProcess, message: string): Promise<T> {
-  child.send(message);
-  const [answer] = (await once(child, "message")) as [T];
-  return answer;
-}
-
-interface Used {
-  readonly rss: number;
-  readonly cpu: number;
-}
-
-await using server = await startRedis();
-const redis = new Redis(server.url);
-const { records } = keysOf(PREFIX, 0, 1);
-const projector = projectorOver(ioredisPort(redis), { prefix: PREFIX });
-const about = { host: "bench.example", pid: 1, version: "1.0.0", grace: 0 };
-const ttl = 600_000;
-await redis.call("XADD", records, "*", ...encodeRecord({ process: "bench", seq: 1, ttl, about, sockets: 0 }));
-await projector.sweep();
-
-const api = start("server", { REDIS: server.url, PREFIX, TOKEN });
-const [url] = (await once(api, "message")) as [string];
-const before = await tell<Used>(api, "used");
-const readers = start("subscribers", {
+await using redis = await startRedis();
+using source = new Part("load", { REDIS: redis.url, PREFIX, USERS });
+await source.next();
+using api = new Part("server", { REDIS: redis.url, PREFIX, TOKEN });
+const url = await api.next<string>();
+using health = new Part("probe", { URL: url });
+const before = await api.ask<Used>("used");
+using readers = new Part("subscribers", {
   URL: url,
   TOKEN,
-  COUNT: String(subscribers),
-  FOLLOWED: String(followed),
-  USERS: String(USERS),
+  COUNT: values.subscribers,
+  FOLLOWED: values.users,
+  USERS,
 });
-await once(readers, "message");
+await readers.next();
 
-const health: number[] = [];
-const finished = new AbortController();
-const watching = (async () => {
-  while (!finished.signal.aborted) {
-    const began = performance.now();
-    await (await fetch(`${url}/health`)).text();
-    health.push(performance.now() - began);
-    await delay(20);
-  }
-})();
-
+await health.ask("forget what was before");
+const open = await api.ask<Used>("used");
 const began = performance.now();
-const half = Math.round((changes * EVERY_MS) / 2000);
-const present: string[] = [];
-let made = 0;
-let seq = 1;
-const cpuBefore = (await tell<Used>(api, "used")).cpu;
-while (performance.now() - began < seconds * 1000) {
-  const connect: string[] = [];
-  for (let i = 0; i < half; i++) connect.push(`user-${(seq * half + i) % USERS}`);
-  const leave = present.length > USERS / 4 ? present.splice(0, half) : [];
-  present.push(...connect);
-  seq++;
-  await redis.call("XADD", records, "*", ...encodeRecord({ process: "bench", seq, ttl, connect, leave, sockets: present.length })); // prettier-ignore
-  await projector.sweep();
-  made += connect.length + leave.length;
-  const due = began + (made / changes) * 1000;
-  if (due > performance.now()) await delay(due - performance.now());
-}
-const took = (performance.now() - began) / 1000;
-await delay(3_000);
-finished.abort();
-await watching;
-const after = await tell<Used>(api, "used");
-const received = await tell<{ bytes: number; changes: number; ended: number }>(readers, "received");
+const made = await source.ask<Made>(load);
+const received = await readers.ask<Received>(made);
+const seconds = (performance.now() - began) / 1000;
+const waits = await health.ask<number[]>("how long");
+const after = await api.ask<Used>("used");
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
+const ms = (value: number) => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
 console.log(
-  `${subscribers} subscribers, ${(made / took).toFixed(0)} changes a second for ${took.toFixed(0)} s`,
-);
-console.log(`RSS of the server: ${megabytes(before.rss)} before, ${megabytes(after.rss)} at the end`);
-console.log(`CPU of the server: ${(((after.cpu - cpuBefore) / 1e6 / (took + 3)) * 100).toFixed(0)} %`);
-console.log(
-  `/health: p50 ${percentile(health, 0.5).toFixed(0)} ms, p99 ${percentile(health, 0.99).toFixed(0)} ms, longest ${Math.max(...health).toFixed(0)} ms`,
+  `${subscribers} subscribers, ${(made.made / made.took).toFixed(0)} changes a second for ${made.took.toFixed(0)} s`,
 );
 console.log(
-  `received: ${megabytes(received.bytes)}, ${(received.changes / subscribers).toFixed(0)} of ${made} changes each, ${received.ended} streams ended`,
+  `RSS of the server: ${megabytes(before.rss)} before, ${megabytes(open.rss)} with the streams open, ${megabytes(after.rss)} at the end`,
 );
-api.kill();
-readers.kill();
-redis.disconnect();
+console.log(`CPU of the server: ${(((after.cpu - open.cpu) / 1e6 / seconds) * 100).toFixed(0)} % of a core`);
+console.log(
+  `/health: p50 ${ms(percentile(waits, 0.5))}, p99 ${ms(percentile(waits, 0.99))}, longest ${ms(Math.max(...waits))} (${waits.length} requests)`,
+);
+console.log(
+  `${megabytes(received.bytes)} received: ${received.complete} subscribers have all of their changes, ${received.told} were told of a gap, ` +
+    `${received.wrong} neither; ${received.reopened} streams opened again`,
+);

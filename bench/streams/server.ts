@@ -1,7 +1,8 @@
-/** The server of bench/streams.ts. Sends its URL, then answers "used" with its memory and CPU. */
+/** The server of bench/streams.ts. Sends its URL, then answers any question with its memory and CPU. */
 import { createReader } from "../../src/reader/create.ts";
 import { createApp } from "../../src/http/app.ts";
 import { serve } from "../../src/node/server.ts";
+import { answering, usedNow } from "./child.ts";
 
 const { REDIS: redis = "", PREFIX: prefix, TOKEN = "" } = process.env;
 const app = createApp({
@@ -10,11 +11,7 @@ const app = createApp({
   streams: { most: 10_000 },
   logger: console,
 });
-process.on("message", () => {
-  const { user, system } = process.cpuUsage();
-  process.send!({ rss: process.memoryUsage.rss(), cpu: user + system });
-});
-process.on("disconnect", () => process.exit());
+answering(usedNow);
 await serve(app, {
   port: 0,
   signal: new AbortController().signal,

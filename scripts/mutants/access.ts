@@ -27,6 +27,8 @@ export const ACCESS_MUTANTS: readonly Mutant[] = [
     "`${sign}~${tag}:${name}`",
     "`${sign}~${tag.slice(0, -1)}*:${name}`",
   ),
+  mutant("pattern-of-any-digits", ROLES, TABLE, '.replace(/\\d/g, "[0-9]")', '.replace(/\\d+/g, "[0-9]*")'),
+  mutant("operator-cannot-forget", ROLES, TABLE, '"HINCRBY", "XREVRANGE"', '"HINCRBY"'),
   mutant("pattern-is-not-quoted", ROLES, TABLE, 'text.replace(/[\\\\*?[\\]]/g, "\\\\$&")', "text"),
   mutant("reader-writes", REFUSED, TABLE, '"XREVRANGE", "MULTI", "EXEC",', '"XREVRANGE", "MULTI", "EXEC", "HSET",'),
   mutant("superfluous-command", ROLES, TABLE, 'commands: ["XADD", "HMGET"]', 'commands: ["XADD", "HMGET", "HGET"]'),

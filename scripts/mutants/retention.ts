@@ -70,6 +70,12 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     [lua("forget"), "if last and last[1] == from then", "if false then"],
   ),
   mutant(
+    "forget-streams-not-awaited",
+    "INV-11",
+    [FORGET],
+    ["src/projector/forget.ts", "    await followed(id);\n", ""],
+  ),
+  mutant(
     "forget-the-present",
     "INV-13",
     [FORGET],

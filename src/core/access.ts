@@ -40,8 +40,8 @@ const READ: Part = {
 
 const FOLLOW: Part = { commands: ["XREAD", "XREVRANGE"], reads: "all", writes: [] };
 
-/** What the script of verify() calls beyond the projector's. */
-const AUDIT: Part = { commands: ["ZSCAN", "ZMSCORE", "HINCRBY"], reads: "all", writes: "all" };
+/** What the scripts of verify() and forget() call beyond the projector's. */
+const AUDIT: Part = { commands: ["ZSCAN", "ZMSCORE", "HINCRBY", "XREVRANGE"], reads: "all", writes: "all" };
 
 interface RoleOf {
   /** Who that is, for docs and `rollcall acl`. */
@@ -56,7 +56,7 @@ const ROLE_TABLE = {
   worker: { who: "createProjector().run(), functions/projector.ts", parts: [PROJECT, FOLLOW] },
   sweeper: { who: "createProjector().sweep(), scheduled functions", parts: [PROJECT] },
   reader: { who: "createReader(), the HTTP API", parts: [READ] },
-  operator: { who: "verify() and evict()", parts: [PROJECT, AUDIT] },
+  operator: { who: "verify(), evict() and forget()", parts: [PROJECT, AUDIT] },
 } as const satisfies Readonly<Record<string, RoleOf>>;
 
 /** Who uses Redis, and for what. */
@@ -92,7 +92,7 @@ const ACL_OPTIONS: Known<AclOptions> = {
   select: true,
 };
 
-/** Beyond this, one pattern stands for all shards but the first: Redis tries pattern after pattern for each key. */
+/** Beyond this, a pattern stands for all tags with as many digits: Redis tries pattern after pattern for each key. */
 const SHARDS_LISTED = 16;
 
 /** What a role may run, in upper case, a subcommand after a bar; without what a connection begins with. */
@@ -130,8 +130,12 @@ export function aclRules(options: AclOptions): readonly string[] {
 /** The beginning of the keys of each shard, as patterns. */
 function tagPatterns(prefix: string, shards: number): string[] {
   const quoted = (text: string) => text.replace(/[\\*?[\]]/g, "\\$&");
-  if (shards > SHARDS_LISTED) return [`{${quoted(prefix)}}`, `{${quoted(prefix)}:[0-9]*.[0-9]*}`];
-  return Array.from({ length: shards }, (_, shard) => quoted(keysOf(prefix, shard, shards).tag));
+  const tags = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards).tag);
+  if (shards <= SHARDS_LISTED) return tags.map(quoted);
+  // With a `*` in it, it would also match the tags of a prefix such as `presence:2`.
+  const head = `{${prefix}`;
+  const shapes = tags.map((tag) => quoted(head) + tag.slice(head.length).replace(/\d/g, "[0-9]"));
+  return [...new Set(shapes)];
 }
 
 function keysFor(role: Role, kind: "reads" | "writes"): Keys {

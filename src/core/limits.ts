@@ -198,6 +198,8 @@ export const REUSE_MS = 1_000;
 export const REUSE_MS_MAX = 60_000;
 /** Most bytes that an app keeps of answers, so that identical requests share them: a Worker has 128 MB in all. */
 export const SHARED_BYTES_MAX = 16_000_000;
+/** Most bytes of answers about the changes of some users. */
+export const FILTERED_BYTES_MAX = 4 * 1024 * 1024;
 /** Most bytes of lookups' bodies at once. A full one has 1.5 MB and takes about five times that until it is answered. */
 export const BODIES_BYTES_MAX = 32_000_000;
 /** How long an event stream lives, ms: 5 minutes; at most a day. */
@@ -221,8 +223,10 @@ export const PROXIES_MAX = 10;
 export const EVENT_BYTES = 65_536;
 /** Most bytes of one event of changes; an entry that alone has more becomes a gap. */
 export const EVENT_BYTES_MAX = 2_097_152;
-/** How long a subscriber may take nothing before its stream is cut, ms; at least two heartbeats. */
+/** How long a subscriber may take nothing before its stream is cut, ms; by default at least two heartbeats. */
 export const STREAM_STALL_MS = 30_000;
+export const STREAM_STALL_MS_MIN = 100;
+export const STREAM_STALL_MS_MAX = 3_600_000;
 /** Fewest characters of a token: 64 random bits in hex. Tokens are pasted, not remembered. */
 export const TOKEN_LENGTH_MIN = 16;
 /** Tokens in one list: every request is compared with each of them. */

@@ -11,6 +11,7 @@ import { within } from "../time/deadline.ts";
 import { type Answer, answerOf, valueOf } from "./answer.ts";
 import { Coalescer } from "./coalescer.ts";
 import { type Ask, Feed, weightOfChanges } from "./feed.ts";
+import { FilteredAnswers } from "./filtered.ts";
 import { keyOf, type Question } from "./key.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 import { Problem, type ProblemParts, retryAfter } from "./problem.ts";
@@ -39,6 +40,7 @@ export class CoalescedReader {
   readonly #stale = new WeakMap<Answer, Pick<ProblemParts, "members" | "json">>();
   /** The bytes of answers about changes, for as long as the feed keeps the answer. */
   readonly #sent = new WeakMap<ChangesAnswer, Answer>();
+  readonly #filtered = new FilteredAnswers();
 
   constructor({ reader, timeout, reuse }: ResolvedAppOptions) {
     this.#shards = reader.shards;
@@ -94,10 +96,7 @@ export class CoalescedReader {
   /** The same as changes(), to be sent; of these users only, if there are any. */
   async changesAnswer(after: string | undefined, users: readonly string[]): Promise<Answer> {
     const answer = await this.changes(after);
-    if (users.length > 0) {
-      const followed = new Set(users);
-      return answerOf({ ...answer, changes: answer.changes.filter(({ user }) => followed.has(user)) });
-    }
+    if (users.length > 0) return this.#filtered.of(answer, users);
     const known = this.#sent.get(answer);
     if (known !== undefined) return known;
     const made = await answerOf(answer);

@@ -22,8 +22,6 @@ type Bytes = AsyncGenerator<Uint8Array, void>;
 const LATE_MS = 2_000;
 /** How long a stream waits for its first answer before it opens, ms: until then it can be refused. */
 const OPENING_MS = 1_000;
-/** A subscriber that takes longer for what one read brought, ms, is slow: it may get a gap. */
-const SLOW_MS = 5_000;
 
 /** What came of a read. */
 export type Outcome<T> = { readonly answer: T } | { readonly away: unknown };
@@ -99,7 +97,7 @@ export async function* changesEvents(parts: ChangesParts, ended: Ended): Bytes {
           shown = batch.next;
           voice.said();
         }
-      slow = performance.now() - began > SLOW_MS ? epoch : undefined;
+      slow = performance.now() - began > pace.slow ? epoch : undefined;
       if (shown === undefined || (voice.isQuiet && shown !== next)) {
         yield frame({ id: next });
         shown = next;

@@ -58,8 +58,8 @@ export interface News {
   readonly next: string;
   readonly gap: boolean;
   readonly more: boolean;
-  /** The window that `next` lies in; undefined while the subscriber still catches up. */
-  readonly epoch: number | undefined;
+  /** Of the window at the time of this answer, also for a subscriber that still catches up. */
+  readonly epoch: number;
 }
 
 /** All followers must share one Coalescer. */
@@ -111,7 +111,7 @@ export class Feed {
 
   /**
    * Like since(), as batches that all subscribers share. `slow` is the `epoch` of the answer before, for a subscriber that took
-   * it slowly: if it has fallen behind this window it gets a gap instead of reading Redis on its own.
+   * it slowly, wherever it came from: if it has fallen behind this window it gets a gap instead of reading Redis on its own.
    */
   async news(cursor: string | undefined, ask: Ask, slow: number | undefined): Promise<News> {
     const ids = cursor === undefined ? undefined : decodeChangesCursor(cursor, this.#shards);
@@ -136,8 +136,9 @@ export class Feed {
         epoch,
       };
     }
-    if (slow === epoch) return { batches: [], next: end, gap: true, more: false, epoch };
-    const answer = this.#isKept(window, ids)
+    const isKept = this.#isKept(window, ids);
+    if (!isKept && slow === epoch) return { batches: [], next: end, gap: true, more: false, epoch };
+    const answer = isKept
       ? this.#answer(window, 0, ids)
       : await this.#coalescer.get(await keyOf(["changes", cursor]), () =>
           ask((reader) => reader.changes({ after: cursor, limit: ANSWER_MAX })),
@@ -148,7 +149,7 @@ export class Feed {
       batch = new Batch(-1, cursor, next, changes, this.#shards);
       this.#caughtUp.set(answer, batch);
     }
-    return { batches: gap ? [] : [batch], next, gap, more: answer.more, epoch: undefined };
+    return { batches: gap ? [] : [batch], next, gap, more: answer.more, epoch };
   }
 
   /** Resolves when any follower has read something new, after `ms`, or when the signal fires. */

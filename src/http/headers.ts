@@ -55,12 +55,15 @@ export type Teller = (c: Context, answer: Answer) => Response;
 
 /**
  * A route's function for its answers. `cache` is the value of Cache-Control, and with it goes the ETag; without it the answer must
- * not be kept. `vary`: the request header that chooses between answers, besides those of CORS.
+ * not be kept. `vary`: the request header that chooses between answers, besides those of CORS. A private answer varies by
+ * `Authorization` too: else a browser's cache gives it to a page without a token, or with one of another scope.
  */
 export function tellerOf(
   { origins }: { readonly origins: readonly string[] },
-  { cache, vary }: { readonly cache?: string; readonly vary?: string } = {},
+  { cache, vary: chosen }: { readonly cache?: string; readonly vary?: string } = {},
 ): Teller {
+  const byToken = cache?.startsWith("private") === true ? "Authorization" : undefined;
+  const vary = chosen !== undefined && byToken !== undefined ? `${chosen}, ${byToken}` : (chosen ?? byToken);
   const plain = {
     ...SECURITY,
     "cache-control": cache ?? "no-store",

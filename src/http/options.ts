@@ -12,6 +12,9 @@ import {
   STREAM_LIFE_MS_MAX,
   STREAM_LIFE_MS_MIN,
   STREAM_REQUESTS_MAX,
+  STREAM_STALL_MS,
+  STREAM_STALL_MS_MAX,
+  STREAM_STALL_MS_MIN,
   PROXIES_MAX,
   STREAMS,
   STREAMS_MAX,
@@ -87,6 +90,12 @@ export interface StreamLimits {
    */
   readonly heartbeat?: number | undefined;
   /**
+   * How long a client may take nothing until its stream is cut and its place is free, ms. One that takes a sixth of that for what
+   * one read brought is slow, and gets a gap instead of what it has missed. 100 to 3,600,000, default 30,000, or two heartbeats if
+   * that is longer.
+   */
+  readonly stall?: number | undefined;
+  /**
    * Most requests to Redis that one stream makes before its client has to reconnect: platforms limit the requests of one
    * invocation. 1 to 1,000,000,000, default no limit.
    */
@@ -132,6 +141,7 @@ const APP_OPTIONS: Known<AppOptions> = {
 const STREAM_LIMITS: Known<StreamLimits> = {
   life: true,
   heartbeat: true,
+  stall: true,
   requests: true,
   most: true,
   anonymous: true,
@@ -183,9 +193,11 @@ export function resolveStreamLimits(streams: StreamLimits) {
   if (streams.heartbeat !== undefined && heartbeat > life) {
     invalid(`streams.heartbeat (${heartbeat} ms) must be at most streams.life (${life} ms): lower it`);
   }
+  const stall = streams.stall ?? Math.max(STREAM_STALL_MS, 2 * heartbeat);
   return {
     life,
     heartbeat,
+    stall: whole("streams.stall", stall, STREAM_STALL_MS_MIN, STREAM_STALL_MS_MAX),
     requests: requests === undefined ? Infinity : whole("streams.requests", requests, 1, STREAM_REQUESTS_MAX),
     most,
     anonymous,

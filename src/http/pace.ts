@@ -4,6 +4,8 @@ import type { ResolvedAppOptions } from "./options.ts";
 
 /** How often a stream looks for news, ms: at most one event in this time. */
 const EVERY_MS = 1_000;
+/** A client is slow long before it is cut off: this many times. */
+const STALLS = 6;
 
 /** How often a stream reads, how often it sends a keep-alive, and when it has to end. */
 export interface Pace {
@@ -11,6 +13,8 @@ export interface Pace {
   readonly every: number;
   /** How long without an event until a keep-alive is sent, ms. */
   readonly heartbeat: number;
+  /** A subscriber that takes longer for what one read brought, ms, is slow: it may get a gap. */
+  readonly slow: number;
   /** Whether this stream has used up its requests. */
   readonly isSpent: () => boolean;
 }
@@ -26,6 +30,7 @@ export function paceOf({ streams }: ResolvedAppOptions): CountedPace {
   return {
     every: EVERY_MS,
     heartbeat: streams.heartbeat,
+    slow: streams.stall / STALLS,
     isSpent: () => requests >= streams.requests,
     counting: (ask) => (question) => (requests++, ask(question)),
   };

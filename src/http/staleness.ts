@@ -24,13 +24,23 @@ export class Freshness {
     this.asOf = asOf;
   }
 
+  /** Redis did not answer: whether a projector runs is not known any more, and the next check reads. */
+  failed(): void {
+    this.#checkedAt = -Infinity;
+  }
+
   /** Reads the counts if nobody has for a while. Rejects as `read` does. */
   async check(read: () => Promise<Counts>): Promise<void> {
     const now = performance.now();
     if (this.asOf?.stale !== true && now - this.#checkedAt < CHECK_MS) return;
     this.#checkedAt = now;
-    const { asOf } = await read();
-    this.asOf = asOf;
+    try {
+      const { asOf } = await read();
+      this.asOf = asOf;
+    } catch (error) {
+      this.failed();
+      throw error;
+    }
   }
 }
 
@@ -59,6 +69,7 @@ export class Voice {
 
   /** Redis did not answer: an event for the first time. */
   away(): Uint8Array | undefined {
+    this.#freshness.failed();
     const { answeredAt } = this.#freshness;
     return this.#stale("redis", answeredAt?.toISOString() ?? null);
   }

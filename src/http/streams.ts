@@ -7,7 +7,6 @@
  * A client that takes nothing for a while is cut off.
  */
 import type { Context } from "hono";
-import { STREAM_STALL_MS } from "../core/limits.ts";
 import { clientOf, isPrivate } from "./address.ts";
 import { callerOf } from "./auth.ts";
 import { retryFrame } from "./frames.ts";
@@ -19,7 +18,7 @@ export interface StreamOptions extends PlaceLimits {
   /** How long a stream lives, ms; up to a fifth less, so that clients do not all reconnect at once. */
   readonly life: number;
   /** ms; see StreamLimits. */
-  readonly heartbeat: number;
+  readonly stall: number;
   /** Proxies in front of the server; see address.ts. */
   readonly proxies: number;
   /** Ends all of them. */
@@ -67,13 +66,11 @@ export function wantsEvents(c: Context): boolean {
 export class Streams {
   readonly #options: StreamOptions;
   readonly #places: Places;
-  readonly #stall: number;
   readonly #open = new Set<() => void>();
   #suspected = false;
 
   constructor(options: StreamOptions) {
     this.#options = options;
-    this.#stall = Math.max(STREAM_STALL_MS, 2 * options.heartbeat);
     this.#places = new Places(options, PLACE_MS);
     options.signal?.addEventListener(
       "abort",
@@ -129,7 +126,7 @@ export class Streams {
   }
 
   #body(c: Context, opened: Opened, place: Place): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const { life, signal, onError } = this.#options;
+    const { life, stall: patience, signal, onError } = this.#options;
     const ended = new AbortController();
     const events = opened.events(ended.signal);
     let lifetime: ReturnType<typeof setTimeout> | undefined;
@@ -168,7 +165,7 @@ export class Streams {
             stall = setTimeout(() => {
               finish();
               cutOff(c);
-            }, this.#stall);
+            }, patience);
           } catch (error) {
             if (!isOver) onError(error, c);
             finish();

@@ -9,8 +9,9 @@ import { PresenceError } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
 import { FOLLOWED_MS } from "../core/limits.ts";
 import { shardOf } from "../core/shard.ts";
+import { msOf } from "../core/stream-id.ts";
 import { forget as script } from "../lua/generated.ts";
-import { integer, list, text } from "../redis/decode.ts";
+import { entriesOf, integer, list, text } from "../redis/decode.ts";
 import type { WritePort } from "../redis/port.ts";
 import { evaluate } from "../redis/scripts.ts";
 import { pause } from "../time/pause.ts";
@@ -66,16 +67,34 @@ export async function forgetUser(
     }
   }
 
-  // What is still in the log names its users too.
-  for (const shard of shards.keys())
-    for (let calls = 0; calls < CALLS_MAX && (await step(shard)).more; calls++);
   const own = shardOf(user, shards.length);
+  /** Redis's clock minus ours. */
+  let ahead = 0;
+  /** Waits until followers had time to read the entry after this one, and have let go of it. */
+  async function followed(id: string): Promise<void> {
+    const reply = await port.call(["XRANGE", shards[own]!.changes, `(${id}`, "+", "COUNT", "1"]);
+    const [next] = entriesOf(reply, "XRANGE of changes");
+    if (next === undefined) return;
+    const left = FOLLOWED_MS - (performance.now() + ahead - msOf(next.id));
+    // An id far ahead of the clock says nothing: it went back.
+    if (left > 0 && left <= 2 * FOLLOWED_MS) await pause(left, new AbortController().signal);
+  }
+
+  // What is still in the log names its users too.
+  for (const shard of shards.keys()) {
+    for (let calls = 0; calls < CALLS_MAX; calls++) {
+      const { more, now } = await step(shard);
+      if (shard === own) ahead = now - performance.now();
+      if (!more) break;
+    }
+  }
   let changes = 0;
   for (let rounds = 0; ; rounds++) {
     const { word, id } = await all(own, "find", "+");
     if (word !== "found") break;
     if (rounds === ROUNDS_MAX)
       throw new PresenceError("USER_PRESENT", "the user comes and goes all the time: try again later");
+    await followed(id);
     changes += (await all(own, "cut", id)).removed;
   }
   let rejected = 0;

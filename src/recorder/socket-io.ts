@@ -102,7 +102,9 @@ export function attach(options: AttachOptions): Attachment {
     // Gone, or identified meanwhile.
     if (tracked.userOf(socket) !== null) return;
     const id = foretold.get(socket) ?? users.ask(socket);
-    if (id !== null) settle(socket, id);
+    // `user` itself may have identified or disconnected it, or closed us: what it returned no longer matters.
+    if (tracked.userOf(socket) !== null) users.forget(socket);
+    else if (id !== null) settle(socket, id);
   });
 
   function settle(socket: Socket, id: string): void {
@@ -116,7 +118,7 @@ export function attach(options: AttachOptions): Attachment {
     const id = users.check(user, "ids given to identify() that are no user id");
     if (id === null || tracked.hasGone(socket)) return;
     const { nsp } = socket;
-    if (!counted.isCounted(nsp)) return uncounted(`the namespace ${nsp.name} is not among \`namespaces\``);
+    if (!counted.isCounted(nsp)) return uncounted("the socket's namespace is not among `namespaces`");
     if (!socket.connected) {
       // In a middleware. After the end of a socket that was never counted it does not matter.
       foretold.set(socket, id);
@@ -141,6 +143,8 @@ export function attach(options: AttachOptions): Attachment {
       left = SLICE;
       yield;
     }
+    // What is reported meanwhile may make the application close us.
+    if (detached) return;
     counted.review();
     for (const namespace of counted) {
       for (const socket of namespace.sockets.values()) {

@@ -26,9 +26,14 @@ type Node = string | number | { readonly host?: string; readonly port?: number |
 /** Nodes listed in a message. */
 const NODES_SHOWN = 6;
 
+/** `host:port` of a node of a Cluster: it may be a URL with a password, before its host or among its parameters. */
+function hostOf(node: string): string {
+  const url = node.includes("://") ? node : `redis://${node}`;
+  return URL.canParse(url) ? new URL(url).host : "a node whose URL cannot be read";
+}
+
 function addressOf(node: Node): string {
-  // A node of a Cluster may be a URL with a password in it.
-  if (typeof node === "string") return node.replace(/^.*[/@]/, "");
+  if (typeof node === "string") return hostOf(node);
   if (typeof node === "number") return `127.0.0.1:${node}`;
   return `${node.host ?? "127.0.0.1"}:${node.port ?? 6379}`;
 }

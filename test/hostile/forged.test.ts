@@ -8,7 +8,9 @@ import { startRedis, type RedisServer } from "../../rig/redis.ts";
 import { encodeRecord } from "../../src/core/record.ts";
 import { deriveRecordKeys } from "../../src/projector/record-keys.ts";
 import { signed } from "../../src/recorder/sign.ts";
+import { Random } from "../../rig/random.ts";
 import { operations, TestShard } from "../../rig/shard.ts";
+import { REPEAT, SEED, TIMEOUT_MS, TIMES } from "./support.ts";
 
 const KEY = "k".repeat(32);
 const FORGED = 10_000;
@@ -93,4 +95,73 @@ it.each(["group", "range"] as const)(
     await shard.close();
   },
   60_000,
+);
+
+/** A signed record with one thing changed: its text stays as similar as can be. */
+function tampered(fields: readonly string[], random: Random): string[] {
+  const copy = [...fields];
+  const at = random.int(0, copy.length - 1);
+  const pair = 2 * random.int(0, copy.length / 2 - 1);
+  const change = [
+    () => copy.splice(pair, 2),
+    () => copy.splice(pair, 0, ...copy.slice(-2)),
+    () => copy.splice(pair, 0, "later", "x"),
+    () => copy.push(...copy.slice(pair, pair + 2)),
+    () => copy.splice(at, 1, copy[at]!.toUpperCase()),
+    () => copy.splice(at, 1, `${copy[at]}\n`),
+    () => copy.splice(at, 1, copy[at]!.slice(1)),
+    () => copy.splice(at, 1, `0${copy[at]}`),
+    () => copy.splice(at, 1, ""),
+    // Two become one, with the line feed that stands between them in the signed text; something makes up for the number.
+    () => copy.splice(at, 2, copy.slice(at, at + 2).join("\n"), ""),
+    () => copy.splice(at, 3, copy.slice(at, at + 3).join("\n")),
+    // Only the number of names and values tells.
+    () => copy.splice(pair, 4, copy.slice(pair, pair + 3).join("\n"), ...copy.slice(pair + 3, pair + 4)),
+    () => copy.splice(pair, 4, ...copy.slice(pair + 2, pair + 4), ...copy.slice(pair, pair + 2)),
+  ];
+  random.pick(change)();
+  if (copy.length % 2 === 1) copy.push("");
+  return copy;
+}
+
+it(
+  `what is changed of a signed record is noticed, whatever it is: ${REPEAT}`,
+  async () => {
+    const random = new Random(String(SEED));
+    const shard = new TestShard(server.url, { recordKeys: [KEY] });
+    const { signing } = await deriveRecordKeys([KEY], shard.prefix);
+    await shard.record({ process: "p", seq: 1, operations: operations("+alice"), sockets: 1 });
+    await shard.drain();
+    const record = {
+      process: "p",
+      seq: 2,
+      ttl: 10_000,
+      connect: ["bob", "a\nb"],
+      leave: ["alice"],
+      sockets: 2,
+    };
+    const honest = signed(
+      encodeRecord({ ...record, connections: 3, replaces: ["q"] }),
+      shard.keys.records,
+      signing!,
+    );
+    let forged = 0;
+    let rejected = 0;
+    for (let batch = 0; batch < 20 * TIMES; batch++) {
+      for (let i = 0; i < 50; i++) {
+        const fields = tampered(honest, random);
+        if (JSON.stringify(fields) === JSON.stringify(honest)) continue;
+        await shard.append(...fields);
+        forged++;
+      }
+      for (const result of await shard.drain()) rejected += result.rejected;
+    }
+    expect(rejected).toBe(forged);
+    expect(await shard.users()).toEqual({ alice: 1 });
+    await shard.append(...honest);
+    await shard.drain();
+    expect(await shard.users()).toEqual({ bob: 1, "a\nb": 1 });
+    await shard.close();
+  },
+  TIMEOUT_MS,
 );

@@ -10,7 +10,7 @@ local function forget()
   if tomb[2] and tonumber(tomb[2]) <= now then return true end
   local keep_changes, keep_rejected = match(ARGV[9] or '', '^(%d+) (%d+)$')
   keep_changes, keep_rejected = tonumber(keep_changes or KEPT_MS), tonumber(keep_rejected or KEPT_MS)
-  local at, changes, rejected = match(more_fields[11] or '', '^(%d+) (%d+) (%d+)$')
+  local at, changes, rejected, read = match(more_fields[11] or '', '^(%d+) (%d+) (%d+) ?(%S*)$')
   local blank = more_fields[12]
   -- The strictest of several callers decides: it does not take the trimming of another for its own.
   local is_done = at and tonumber(at) <= now and now - at < FORGET_MS
@@ -28,6 +28,8 @@ local function forget()
     end
     local more
     if before > 0 then
+      -- Followers had time to read what was the last entry then, but not what has come since: they still stand before it.
+      if read and read ~= '' and read ~= from and tonumber(match(read, '^%d+')) <= tonumber(match(from, '^%d+')) then from = read end
       local removed, rest = trim(CHANGES, from)
       if removed > 0 then put('cut', from) end
       more = rest
@@ -37,7 +39,7 @@ local function forget()
       more = more or rest
     end
     if more then return true end
-    put('trimmed', format('%.0f %.0f %.0f', now, keep_changes, keep_rejected))
+    put('trimmed', format('%.0f %.0f %.0f ', now, keep_changes, keep_rejected) .. change)
   end
   -- While a process is registered, calls come anyway.
   if due then return false end

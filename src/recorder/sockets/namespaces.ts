@@ -95,7 +95,9 @@ export class Namespaces {
         return matches(matcher, name);
       } catch (cause) {
         this.#own.reports.error("failures of a function in `namespaces`", () => {
-          const message = `a function in \`namespaces\` threw for ${name}: the namespace is not counted`;
+          // Not its name: clients choose those of dynamic namespaces, and a user's id may be in it.
+          const message =
+            "a function in `namespaces` threw: the namespace is not counted; `cause` is what it threw";
           return new PresenceError("OPTIONS_INVALID", message, { cause });
         });
         return false;

@@ -6,18 +6,21 @@
  */
 export class Slices {
   #next: NodeJS.Immediate | undefined;
+  #stopped = false;
 
   /** Does nothing while earlier work goes on. `work` must not throw. */
   start(work: () => Iterator<void>): void {
-    if (this.#next === undefined) this.#slice(work());
+    if (this.#next === undefined && !this.#stopped) this.#slice(work());
   }
 
   #slice(work: Iterator<void>): void {
     this.#next = undefined;
-    if (work.next().done !== true) this.#next = setImmediate(() => this.#slice(work));
+    if (work.next().done !== true && !this.#stopped) this.#next = setImmediate(() => this.#slice(work));
   }
 
+  /** For good, also when called by the work itself. */
   stop(): void {
+    this.#stopped = true;
     clearImmediate(this.#next);
     this.#next = undefined;
   }

@@ -153,7 +153,7 @@ it("a sweeper sweeps", async () => {
   });
 });
 
-it("an operator verifies, repairs and evicts", async () => {
+it("an operator verifies, repairs, evicts and forgets", async () => {
   await append(guarded.admin, { prefix, process: "web-1", users: ["alice", "bob"] });
   await project(guarded.admin, { prefix });
   await guarded.admin.hset(keys.users, { "a ghost": "7", carol: "0" });
@@ -166,6 +166,9 @@ it("an operator verifies, repairs and evicts", async () => {
     await operator.verify({ repair: true });
     expect(await operator.evict("web-1")).toBe(true);
     expect(await guarded.admin.hlen(keys.users)).toBe(0);
+    await guarded.admin.xadd(keys.records, "*", "no", "record", "of", "alice");
+    expect(await operator.forget("alice")).toMatchObject({ rejected: 1 });
+    expect(JSON.stringify(await guarded.admin.xrange(keys.changes, "-", "+"))).not.toContain("alice");
   });
 });
 
@@ -197,6 +200,8 @@ it.each([1, 4, 40])("the keys of all of %i shards are allowed, and no others", a
     expect(await reader.xlen(keysOf(prefix, shard, shards).records)).toBe(0);
   for (const other of ["acl", "acl-tes", "acl-test2", "acl-test:x", "acl-test:", "*"])
     await expect(reader.xlen(keysOf(other, 0, 1).records)).rejects.toThrow(/NOPERM/);
+  const tenant = keysOf(`${prefix}:2`, 1, 4).records;
+  await expect(reader.xlen(tenant)).rejects.toThrow(/NOPERM/);
   reader.disconnect();
 });
 

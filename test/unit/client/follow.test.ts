@@ -6,9 +6,13 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { createClient, type News } from "../../../src/client/client.ts";
 import { until } from "../../../rig/until.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
@@ -167,6 +171,24 @@ it("what the server says of its age reaches the application", async () => {
     { changes: [], cursor: undefined, gap: false, stale: null },
     { changes: [], cursor: "8-0", gap: false, stale: null },
   ]);
+  leaving.abort();
+  await done;
+});
+
+it("a server that asks to wait for a day is asked again after five minutes", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  const leaving = new AbortController();
+  let requests = 0;
+  const busy = async () => {
+    requests++;
+    return new Response(null, { status: 503, headers: { "retry-after": "86400" } });
+  };
+  const client = createClient("http://127.0.0.1:1", { fetch: busy });
+  const { done } = following(client.follow({ signal: leaving.signal }));
+  await vi.advanceTimersByTimeAsync(299_000);
+  expect(requests).toBe(1);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(requests).toBe(2);
   leaving.abort();
   await done;
 });

@@ -51,6 +51,31 @@ describe("caches", () => {
     expect(await kept(exact, "/v1/counts")).toBe("public, no-cache");
   });
 
+  it("of a browser give a private answer to no other token, and to no page without one", async () => {
+    const varies = async (api: TestApp, path: string, init: RequestInit = {}) =>
+      (await api.request(path, init)).headers.get("vary");
+    const listed = { counts: "closed", origins: ["https://a.example"] } as const;
+    for (const closed of [
+      appOver(test.redis, { prefix }, { counts: "closed" }),
+      appOver(test.redis, { prefix }, listed),
+    ])
+      for (const path of [
+        "/v1/counts",
+        "/v1/users",
+        "/v1/users/alice",
+        "/v1/processes",
+        "/v1/changes",
+        "/v1/changes?user=alice",
+      ])
+        for (const init of [{}, { method: "HEAD" }, { headers: { "if-none-match": "*" } }])
+          expect([path, await varies(closed, path, init)]).toEqual([
+            path,
+            expect.stringMatching(/\bAuthorization\b/),
+          ]);
+    // The same for everybody.
+    expect(await varies(api, "/v1/counts")).toBe("Accept");
+  });
+
   it("may keep nothing else", async () => {
     for (const path of ["/health", "/ready", "/metrics", "/v1/counts?x=1", "/nothing"]) {
       expect([path, await kept(api, path)]).toEqual([path, "no-store"]);

@@ -77,6 +77,7 @@ describe("the others", () => {
       { streams: { life: 5_000, heartbeat: 6_000 } },
       "streams.heartbeat (6000 ms) must be at most streams.life (5000 ms): lower it",
     ],
+    [{ streams: { stall: 99 } }, "streams.stall must be a whole number from 100 to 3600000, got 99"],
     [{ streams: { requests: 0 } }, "streams.requests must be a whole number from 1 to 1000000000, got 0"],
     [{ streams: { most: Number.NaN } }, "streams.most must be a whole number from 0 to 100000, got NaN"],
     [{ reader: undefined }, "reader must be a Reader: create one with createReader()"],

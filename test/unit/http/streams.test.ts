@@ -11,8 +11,10 @@ import { startRedis } from "../../../packages/local-redis/src/index.ts";
 import { until } from "../../../rig/until.ts";
 import { Places } from "../../../src/http/places.ts";
 import { createReader } from "../../../src/reader/create.ts";
+import { readerOver } from "../../../src/reader/reader.ts";
+import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import { readEvents, serve } from "./serve.ts";
-import { appOver, newPrefix, populate, problemIn, project, TOKEN, useRedis } from "./support.ts";
+import { append, appOver, newPrefix, populate, problemIn, project, TOKEN, useRedis } from "./support.ts";
 
 const test = useRedis();
 afterEach(() => {
@@ -204,5 +206,59 @@ describe("while Redis is away", () => {
       source.close();
     }
     reader.close();
+  });
+});
+
+describe("while no projector runs", () => {
+  /** A stream of changes whose reader calls an answer stale after a second, and what is appended without being folded. */
+  async function follow(prefix: string, url: string) {
+    const reader = createReader({ redis: url, prefix, staleAfter: 1_000 });
+    const api = await serve(appOver(test.redis, { prefix }, { reader, timeout: 1_000 }).app);
+    const events = await readEvents(`${api.url}/v1/changes`);
+    return {
+      /** The next event's name and cause. */
+      async next() {
+        const { event, json } = (await events.next())!;
+        return { event, cause: json["cause"] };
+      },
+      async [Symbol.asyncDispose]() {
+        await events[Symbol.asyncDispose]();
+        await api[Symbol.asyncDispose]();
+        reader.close();
+      },
+    };
+  }
+  const overdue = async (redis: Redis, prefix: string) => {
+    await append(redis, { prefix, users: ["bob"], process: "web-2" });
+    const reader = readerOver(ioredisPort(redis), { prefix, staleAfter: 1_000 });
+    await until("the projector is overdue", async () => (await reader.counts()).asOf.stale);
+  };
+
+  it("a stream says so, and what happened comes when one runs again", async () => {
+    const prefix = newPrefix();
+    await populate(test.redis, { prefix, users: ["alice"] });
+    await overdue(test.redis, prefix);
+    await using stream = await follow(prefix, test.server.url);
+    expect(await stream.next()).toEqual({ event: "stale", cause: "projector" });
+    await project(test.redis, { prefix });
+    const after = [await stream.next(), await stream.next()].map(({ event }) => event);
+    expect(new Set(after)).toEqual(new Set(["changes", "fresh"]));
+  });
+
+  it("a stream is not fresh when Redis answers again: it says what is late now", async () => {
+    await using server = await startRedis();
+    const redis = new Redis(server.url);
+    const prefix = newPrefix();
+    await populate(redis, { prefix, users: ["alice"] });
+    await using stream = await follow(prefix, server.url);
+    await overdue(redis, prefix);
+    process.kill(server.pid, "SIGSTOP");
+    try {
+      expect(await stream.next()).toEqual({ event: "stale", cause: "redis" });
+    } finally {
+      process.kill(server.pid, "SIGCONT");
+    }
+    expect(await stream.next()).toEqual({ event: "stale", cause: "projector" });
+    redis.disconnect();
   });
 });

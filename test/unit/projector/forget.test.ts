@@ -11,10 +11,13 @@ import { decodeChanges } from "../../../src/core/change.ts";
 import { shardOf } from "../../../src/core/shard.ts";
 import { keysOf } from "../../../src/core/keys.ts";
 import { follow } from "../../../src/follow/mirror.ts";
+import { createApp } from "../../../src/http/app.ts";
 import { forget as script } from "../../../src/lua/generated.ts";
 import { createProjector } from "../../../src/projector/create.ts";
 import { readerOver } from "../../../src/reader/reader.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
+import { readEvents, serve } from "../http/serve.ts";
+import { TOKEN } from "../http/support.ts";
 
 const SEED = Number(process.env["FORGET_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
@@ -197,6 +200,27 @@ it("a call is bounded: many entries take many calls, and the entry that is searc
 });
 
 describe("followers", () => {
+  it("INV-11: an event stream reads once a second, and gets no gap when the user has just left, or others have just come", async () => {
+    const shard = await newShard();
+    shard.now = Date.now();
+    const reader = readerOver(ioredisPort(shard.redis), { prefix: shard.prefix });
+    await using served = await serve(createApp({ reader, tokens: [TOKEN] }));
+    await shard.say("+alice", "+bob");
+    await using events = await readEvents(`${served.url}/v1/changes`);
+    const users = async () =>
+      ((await events.next())!.json["changes"] as { user: string }[]).map(({ user }) => user);
+    await shard.say("~alice");
+    await shard.say("~bob");
+    await shard.projector.forget("alice");
+    expect(await users()).toEqual(["alice", "bob"]);
+    // The stream is at the entry that goes now, which is old, and has not read on yet.
+    await shard.say("+carol");
+    shard.now = Date.now();
+    await shard.projector.forget("bob");
+    expect(await users()).toEqual(["carol"]);
+    expect(naming(await entriesOf(shard), "bob")).toEqual([]);
+  });
+
   it("INV-13: a server that follows hears nothing of it, also when the last change is the user's", async () => {
     const shard = await newShard();
     const told: string[] = [];

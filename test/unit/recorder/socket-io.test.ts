@@ -185,7 +185,8 @@ describe("identify", () => {
     const noSockets: unknown[] = [other, undefined, {}, { id: "x", nsp: "/" }];
     for (const odd of noSockets) a.presence.identify(odd as Socket, "bob");
     expect(a.errors.map(({ code }) => code)).toEqual(["USER_INVALID", "OPTIONS_INVALID"]);
-    expect(a.errors[1]!.message).toContain("/other");
+    // A client may have chosen the name.
+    expect(a.errors[1]!.message).not.toContain("/other");
     expect(await counts(a.presence)).toMatchObject({ users: 1, sockets: 1 });
     main.disconnect();
     client.disconnect();
@@ -641,6 +642,7 @@ describe("the arguments of createPresence", () => {
     const client = await connect(a.url, "alice");
     await untilEqual(() => a.heard, ["+alice connect"]);
     expect(a.errors.map(({ code }) => code)).toEqual(["OPTIONS_INVALID"]);
+    expect(a.errors[0]!.message).not.toContain("/odd");
     client.disconnect();
   });
 

@@ -135,6 +135,10 @@ it("a Cluster: its nodes, and what the last of them said", async () => {
     new Cluster([{ host: "127.0.0.1", port: 1 }, `redis://:${PASSWORD}@127.0.0.1:2`], { lazyConnect: true }),
   );
   expect(dead.message).toMatch(/at 127\.0\.0\.1:1, 127\.0\.0\.1:2: ECONNREFUSED: /);
+  const urls = [`redis://127.0.0.1:3?password=${PASSWORD}`, `redis://:${PASSWORD}?@x`, `127.0.0.1:4/0`];
+  const odd = await reason(new Cluster(urls, { lazyConnect: true }));
+  expect(odd.message).not.toContain(PASSWORD);
+  expect(odd.message).toMatch(/at 127\.0\.0\.1:3, a node whose URL cannot be read, 127\.0\.0\.1:4: /);
   const single = await reason(new Cluster([{ host: "127.0.0.1", port: server.port }], { lazyConnect: true }));
   expect(single.message).toMatch(/it is not a Cluster/);
 });

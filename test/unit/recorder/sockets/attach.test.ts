@@ -55,6 +55,62 @@ function count(options: Partial<AttachOptions> = {}): Attachment {
 const beat = () => timers.shift()!();
 const sockets = (): Socket[] => [...io.sockets.sockets.values()];
 
+describe("what the application's `user` does meanwhile", () => {
+  it.each(["nothing", "a user", "a promise"] as const)(
+    "a socket that it identifies stays so, if it returns %s",
+    async (returned) => {
+      const { promise, resolve } = Promise.withResolvers<string>();
+      const answers = { nothing: undefined, "a user": "bob", "a promise": promise };
+      const counting = count({
+        user(socket) {
+          counting.identify(socket, "alice");
+          return answers[returned];
+        },
+      });
+      await connect(url, "");
+      await untilEqual(() => told[0], "+alice");
+      resolve("bob");
+      await turn();
+      expect(told).toEqual(["+alice"]);
+    },
+  );
+
+  it("a socket that it disconnects is not waited for", async () => {
+    count({
+      user(socket) {
+        socket.disconnect(true);
+        return new Promise(() => {});
+      },
+    });
+    const client = await connect(url, "");
+    await until("it is gone", () => !client.connected);
+    now += USER_MS + 1;
+    beat();
+    expect([errors, told]).toEqual([[], []]);
+  });
+
+  it("an application that closes us when it hears of an error is listened to no more", async () => {
+    const before = io.sockets.listenerCount("new_namespace");
+    const counting = count({
+      user: () => new Promise(() => {}),
+      namespaces: [() => true],
+      onError({ code }) {
+        errors.push(code);
+        counting.detach();
+      },
+    });
+    await connect(url, "");
+    await until("it was asked", () => sockets().length === 1);
+    await turn();
+    now += USER_MS + 1;
+    beat();
+    expect(errors).toEqual(["USER_FUNCTION_FAILED"]);
+    expect(io.sockets.listenerCount("new_namespace")).toBe(before);
+    expect(io.of("/later").listenerCount("connection")).toBe(0);
+    expect(timers).toEqual([]);
+  });
+});
+
 describe("what the application does to events", () => {
   it("`disconnecting` and `disconnect` listeners that were there first go after ours", async () => {
     const order: string[] = [];

@@ -81,7 +81,7 @@ async function converse(port: number, requests: readonly string[], random: Rando
   else one.socket.end();
   for (let answer = await one.next(); answer !== null; answer = await one.next()) {
     // A HEAD's answer has a length and no body: what follows it is not read.
-    if (Number.isNaN(answer.status)) break;
+    if (!answer.head.startsWith("http/1.")) break;
     statuses.push(answer.status);
     if (answer.status >= 500)
       throw new Error(`${answer.status}: ${answer.body}\n${text.toString("latin1").slice(0, 2_000)}`);

@@ -6,7 +6,8 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Checkout, TIMEOUT_MS, type TestRun } from "./mutants/copy.ts";
-import { type Mutant, MUTANTS } from "./mutants/list.ts";
+import { MUTANTS } from "./mutants/list.ts";
+import type { Mutant } from "./mutants/mutant.ts";
 
 const { values } = parseArgs({ options: { only: { type: "string" }, list: { type: "boolean" } } });
 const chosen = MUTANTS.filter(({ name }) => name.includes(values.only ?? ""));

@@ -1,5 +1,5 @@
 /** Breaks of who may do what: the users that `rollcall acl` prints, and what is open without a token. */
-import type { Mutant } from "./list.ts";
+import type { Mutant } from "./mutant.ts";
 
 const ROLES = "test/unit/access/roles.test.ts";
 const REFUSED = "test/unit/access/refused.test.ts";

@@ -1,26 +1,11 @@
-/**
- * Small changes that break the code, each with the invariant it breaks and the tests that must fail. `find` is exact and occurs
- * exactly once in its file, so that a mutant whose code has changed is detected too.
- */
+/** All mutants. */
 import { ACCESS_MUTANTS } from "./access.ts";
 import { MAC_MUTANTS } from "./mac.ts";
+import { type Mutant, mutant } from "./mutant.ts";
 import { OUTAGE_MUTANTS } from "./outages.ts";
 import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
 import { RETENTION_MUTANTS } from "./retention.ts";
-
-export interface Edit {
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
-
-export interface Mutant {
-  readonly name: string;
-  readonly breaks: `INV-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 11 | 12 | 13 | 15 | 17}`;
-  readonly edits: readonly Edit[];
-  readonly tests: readonly string[];
-}
 
 const FOLD = "test/unit/lua/fold.test.ts";
 const REAP = "test/unit/lua/reap.test.ts";
@@ -46,15 +31,6 @@ const FOLLOW = "test/unit/follow/random.test.ts";
 const VERIFY = "test/unit/projector/verify.test.ts";
 const SIMULATION = "test/simulation/simulation.test.ts";
 const SCHEDULE = "test/unit/core/schedule.test.ts";
-
-function mutant(
-  name: string,
-  breaks: Mutant["breaks"],
-  tests: readonly string[],
-  ...edits: readonly (readonly [file: string, find: string, replace: string])[]
-): Mutant {
-  return { name, breaks, tests, edits: edits.map(([file, find, replace]) => ({ file, find, replace })) };
-}
 
 const lua = (part: string) => `src/lua/project/${part}.lua`;
 

@@ -1,19 +1,10 @@
 /** Mutants of signed records. */
-import type { Mutant } from "./list.ts";
+import { type Mutant, mutant } from "./mutant.ts";
 
 const MAC = "test/unit/lua/mac.test.ts";
 const MODEL = "test/model/model.test.ts";
 const KEYS = "test/unit/recorder/keys.test.ts";
 const FORGED = "test/hostile/forged.test.ts";
-
-function mutant(
-  name: string,
-  breaks: Mutant["breaks"],
-  tests: readonly string[],
-  ...edits: readonly (readonly [file: string, find: string, replace: string])[]
-): Mutant {
-  return { name, breaks, tests, edits: edits.map(([file, find, replace]) => ({ file, find, replace })) };
-}
 
 const lua = (part: string) => `src/lua/project/${part}.lua`;
 

@@ -1,5 +1,5 @@
 /** Breaks of what is told about failures: one line a state, its first reason, and its end. */
-import type { Mutant } from "./list.ts";
+import type { Mutant } from "./mutant.ts";
 
 const OUTAGES = "test/unit/core/outages.test.ts";
 const EVENTS = "test/unit/presence/events.test.ts";

@@ -1,20 +1,11 @@
 /** Breaks of the reader: INV-15 (what has lapsed), INV-17 (one cursor a listing). */
-import type { Mutant } from "./list.ts";
+import { type Mutant, mutantsOf } from "./mutant.ts";
 
 const LAPSED = "test/unit/reader/lapsed.test.ts";
 const LISTING = "test/unit/reader/listing.test.ts";
 const CLOCK = "test/unit/reader/clock.test.ts";
 
-function mutant(
-  name: string,
-  breaks: Mutant["breaks"],
-  test: string,
-  file: string,
-  find: string,
-  replace: string,
-): Mutant {
-  return { name, breaks, tests: [test], edits: [{ file: `src/reader/${file}`, find, replace }] };
-}
+const mutant = mutantsOf("reader");
 
 export const READER_MUTANTS: readonly Mutant[] = [
   mutant(

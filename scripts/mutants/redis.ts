@@ -1,21 +1,12 @@
 /** Breaks of Rollcall's own connections: what is taken over, when one is given up, and what is said about it. */
-import type { Mutant } from "./list.ts";
+import { type Mutant, mutantsOf } from "./mutant.ts";
 
 const FAILOVER = "test/scenario/failover.test.ts";
 const SETTINGS = "test/unit/redis/settings.test.ts";
 const UPSTASH = "test/unit/redis/upstash-settings.test.ts";
 const UNREACHABLE = "test/unit/redis/unreachable.test.ts";
 
-function mutant(
-  name: string,
-  breaks: Mutant["breaks"],
-  test: string,
-  file: string,
-  find: string,
-  replace: string,
-): Mutant {
-  return { name, breaks, tests: [test], edits: [{ file: `src/redis/${file}`, find, replace }] };
-}
+const mutant = mutantsOf("redis");
 
 export const REDIS_MUTANTS: readonly Mutant[] = [
   mutant(

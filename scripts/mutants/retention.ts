@@ -1,17 +1,8 @@
 /** What is forgotten, by age and by hand. */
-import type { Mutant } from "./list.ts";
+import { type Mutant, mutant } from "./mutant.ts";
 
 const KEEP = "test/unit/lua/keep.test.ts";
 const FORGET = "test/unit/projector/forget.test.ts";
-
-function mutant(
-  name: string,
-  breaks: Mutant["breaks"],
-  tests: readonly string[],
-  ...edits: readonly (readonly [file: string, find: string, replace: string])[]
-): Mutant {
-  return { name, breaks, tests, edits: edits.map(([file, find, replace]) => ({ file, find, replace })) };
-}
 
 const lua = (part: string) => `src/lua/${part}.lua`;
 

@@ -85,7 +85,6 @@ for (let i = 0; i < ROUNDS && [...made.keys()].some((kind) => left(kind) > 0); i
   await delay(50);
   collect();
 }
-await delay(50);
 const report = Object.fromEntries(
   [...made].map(([kind, all]) => [kind, { made: all.length, left: left(kind) }]),
 );

@@ -15,6 +15,12 @@ export const OPERATIONS_MAX = 1_000;
 export const LIST_BYTES_MAX = 32_768;
 /** Most bytes of a user or process id, in UTF-8: it is a hash field and is in every record about it. */
 export const ID_BYTES_MAX = 256;
+/** Most bytes of a scope, namespace and room together: it is in a key and in every record about it. */
+export const SCOPE_BYTES_MAX = 512;
+/** What naming a scope in a record costs, in operations: the script has four commands for each. */
+export const SCOPE_OPERATIONS = 2;
+/** The score of a scope in `scopes` is its users times this, plus its sockets: one number has both, and orders by users. 2^26. */
+export const SCOPE_UNIT = 67_108_864;
 /** Longest lease and longest grace, ms: an hour. */
 export const TTL_MS_MAX = 3_600_000;
 /** Most incarnations one record may replace: more than a process goes through before one is accepted. */

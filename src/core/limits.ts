@@ -21,6 +21,10 @@ export const SCOPE_BYTES_MAX = 512;
 export const SCOPE_OPERATIONS = 2;
 /** The score of a scope in `scopes` is its users times this, plus its sockets: one number has both, and orders by users. 2^26. */
 export const SCOPE_UNIT = 67_108_864;
+/** Most scopes in which a user who leaves the whole stops lingering at once; in the rest when grace is over. */
+export const CLEARED_MAX = 1_000;
+/** How many scopes a level check compares with their numbers. */
+export const SCOPES_CHECKED = 32;
 /** Longest lease and longest grace, ms: an hour. */
 export const TTL_MS_MAX = 3_600_000;
 /** Most incarnations one record may replace: more than a process goes through before one is accepted. */

@@ -57,6 +57,13 @@ interface Stream {
   started: boolean;
 }
 
+interface ReadOptions {
+  /** Whether the reading still counts. */
+  readonly isCurrent?: () => boolean;
+  /** Who is missing need not be waited for. */
+  readonly isUnwaited?: boolean;
+}
+
 export interface Views {
   /** Resolves when the place in every stream is known. */
   readonly ready: Promise<void>;
@@ -121,7 +128,7 @@ export function followViews(options: ViewsOptions): Views {
     port: TailPort,
     place: string,
     totals: Awaited<ReturnType<typeof totalsOf>>,
-    isCurrent: () => boolean = () => true,
+    { isCurrent = () => true, isUnwaited = false }: ReadOptions = {},
   ): Promise<void> {
     const part = followed.parts[shard]!;
     const { state } = part;
@@ -139,8 +146,9 @@ export function followViews(options: ViewsOptions): Views {
     }
     if (isOver(followed) || followed.dropped || !isCurrent()) return;
     state.read();
-    if (part.started) part.settles = runtime.now() + SETTLE_LEASES * streams[shard]!.ttl;
-    else state.settled();
+    if (!part.started) state.settled();
+    else if (isUnwaited) part.settles = runtime.now();
+    else part.settles = runtime.now() + SETTLE_LEASES * streams[shard]!.ttl;
   }
 
   /** The part has been read up to `place`. */
@@ -188,7 +196,7 @@ export function followViews(options: ViewsOptions): Views {
       // From here on its changes wait, so this is a place after which none is missing.
       const place = await endOf(port, source.stream(keys[shard]!));
       const totals = await totalsOf(port, shard);
-      if (isCurrent() && !isOver(followed)) await read(followed, shard, port, place, totals, isCurrent);
+      if (isCurrent() && !isOver(followed)) await read(followed, shard, port, place, totals, { isCurrent });
       if (!isCurrent() || isOver(followed)) return;
       part.beside = undefined;
       part.unproved = place !== STREAM_START;
@@ -281,7 +289,10 @@ export function followViews(options: ViewsOptions): Views {
     );
     for (const [i, part] of open.entries()) {
       const isThere = list(proofs[i], "XRANGE of changes").length > 0;
-      if (!isThere) part.again = true;
+      if (!isThere) {
+        part.again = true;
+        part.untold = false;
+      }
       // Once the stream has been read up to there, its own places prove themselves.
       if (!isThere || !isBefore(place, part.from)) part.unproved = false;
     }
@@ -328,7 +339,9 @@ export function followViews(options: ViewsOptions): Views {
     await forEach(anew, VIEWS_AT_ONCE, async (followed) => {
       const part = followed.parts[shard]!;
       if (isOver(followed)) return;
-      if (!followed.dropped) await read(followed, shard, port, place, totals);
+      // Its changes have begun to be told: no process was lost, so none has to register again.
+      const isUnwaited = part.untold;
+      if (!followed.dropped) await read(followed, shard, port, place, totals, { isUnwaited });
       part.unproved = false;
       done(followed, part, place);
     });

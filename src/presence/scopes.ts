@@ -84,11 +84,13 @@ export class ScopeListening {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    for (const { events, cancel } of this.#heard.values()) {
+    const all = [...this.#heard.values()];
+    // First, so that no listener that is removed starts a timer.
+    this.#heard.clear();
+    for (const { events, cancel } of all) {
       cancel?.();
       events.clear();
     }
-    this.#heard.clear();
     this.#end();
     await this.#ending;
   }

@@ -57,6 +57,16 @@ interface Stream {
   started: boolean;
 }
 
+interface Before {
+  /** When the totals were written. */
+  readonly at: Date;
+  readonly slots: string | null;
+  /** What scopes have is void: it is being deleted after a rebuild. */
+  readonly isVoid: boolean;
+  /** Those that have users whose changes are not in the stream. */
+  readonly untold: ReadonlySet<Followed>;
+}
+
 interface ReadOptions {
   /** Whether the reading still counts. */
   readonly isCurrent?: () => boolean;
@@ -107,18 +117,22 @@ export function followViews(options: ViewsOptions): Views {
     return true;
   }
 
-  /** The time of the totals, and whether what scopes have is void, since they are being deleted after a rebuild. */
-  async function totalsOf(port: TailPort, shard: number) {
-    const [reply] = await ask(port, [["HMGET", keys[shard]!.totals, "ran", "slots", "clearing"]]);
-    const [ran = null, slots = null, clearing] = fieldsOf(reply, ASKED, 3);
-    return { at: new Date(timeOrNull(ran, ASKED) ?? Date.now()), slots, isVoid: clearing === "1" };
-  }
-
-  /** Whether there are users, and the stream does not have their changes. */
-  async function isUntold(view: View, shard: number, port: TailPort): Promise<boolean> {
-    const replies = await ask(port, source.levels(keys[shard]!, [view]));
-    const [level] = source.levelsOf(replies, 1);
-    return level!.users > 0 && !level!.isTold;
+  /** What is known before views are read, in one transaction. */
+  async function beforeReading(port: TailPort, shard: number, all: readonly Followed[]): Promise<Before> {
+    const scopes = all.filter(({ view }) => view.scope !== undefined);
+    const views = scopes.map(({ view }) => view);
+    const [first, ...replies] = await ask(port, [
+      ["HMGET", keys[shard]!.totals, "ran", "slots", "clearing"],
+      ...(views.length > 0 ? source.levels(keys[shard]!, views) : []),
+    ]);
+    const [ran = null, slots = null, clearing] = fieldsOf(first, ASKED, 3);
+    const levels = views.length > 0 ? source.levelsOf(replies, views.length) : [];
+    return {
+      at: new Date(timeOrNull(ran, ASKED) ?? Date.now()),
+      slots,
+      isVoid: clearing === "1",
+      untold: new Set(scopes.filter((_, i) => levels[i]!.users > 0 && !levels[i]!.isTold)),
+    };
   }
 
   /** Reads who is in a view. Later entries of the stream than `place` may be in it too. */
@@ -127,7 +141,7 @@ export function followViews(options: ViewsOptions): Views {
     shard: number,
     port: TailPort,
     place: string,
-    totals: Awaited<ReturnType<typeof totalsOf>>,
+    before: Before,
     { isCurrent = () => true, isUnwaited = false }: ReadOptions = {},
   ): Promise<void> {
     const part = followed.parts[shard]!;
@@ -136,11 +150,11 @@ export function followViews(options: ViewsOptions): Views {
     // Until it is complete nothing is emitted, so what an attempt before has found says nothing.
     if (!part.started) state.clear();
     state.begin();
-    part.untold = view.scope !== undefined && (await isUntold(view, shard, port));
-    if (!(totals.isVoid && view.scope !== undefined)) {
+    part.untold = before.untold.has(followed);
+    if (!(before.isVoid && view.scope !== undefined)) {
       for await (const found of pages(port, view.users(keys[shard]!), signal)) {
         if (isOver(followed) || !isCurrent()) return;
-        for (const [field] of found) if (view.isUser(field)) state.seen(field, totals.at, place);
+        for (const [field] of found) if (view.isUser(field)) state.seen(field, before.at, place);
         if (isDropped(followed, part)) break;
       }
     }
@@ -164,12 +178,12 @@ export function followViews(options: ViewsOptions): Views {
     own.started = false;
     // Not `change` of the totals: an existing entry can be checked later, even after a manual edit or an eviction.
     const place = await endOf(port, source.stream(keys[shard]!));
-    const totals = await totalsOf(port, shard);
+    const all = [...views.values()];
+    const before = await beforeReading(port, shard, all);
     // Keep the longest lease so far: a process from before the gap may still have to register again.
     own.ttl = await longestLease(port, keys[shard]!.about, own.ttl, signal);
-    own.slots = totals.slots;
+    own.slots = before.slots;
     const reason = own.reason ?? "lost";
-    const all = [...views.values()];
     if (all.some(({ parts, dropped }) => parts[shard]!.started && !dropped))
       logger.info(`changes are missing (${reason}): comparing with users`);
     await forEach(all, VIEWS_AT_ONCE, async (followed) => {
@@ -178,7 +192,7 @@ export function followViews(options: ViewsOptions): Views {
       part.unproved = false;
       if (isOver(followed)) return;
       if (followed.dropped && part.started) followed.hearer.onGap({ reason });
-      if (!followed.dropped) await read(followed, shard, port, place, totals);
+      if (!followed.dropped) await read(followed, shard, port, place, before);
       done(followed, part, place);
     });
     own.started = true;
@@ -195,8 +209,8 @@ export function followViews(options: ViewsOptions): Views {
     try {
       // From here on its changes wait, so this is a place after which none is missing.
       const place = await endOf(port, source.stream(keys[shard]!));
-      const totals = await totalsOf(port, shard);
-      if (isCurrent() && !isOver(followed)) await read(followed, shard, port, place, totals, { isCurrent });
+      const before = await beforeReading(port, shard, [followed]);
+      if (isCurrent() && !isOver(followed)) await read(followed, shard, port, place, before, { isCurrent });
       if (!isCurrent() || isOver(followed)) return;
       part.beside = undefined;
       part.unproved = place !== STREAM_START;
@@ -335,13 +349,13 @@ export function followViews(options: ViewsOptions): Views {
       return isRead === undefined && (!started || again);
     });
     if (anew.length === 0 || signal.aborted) return true;
-    const totals = await totalsOf(port, shard);
+    const before = await beforeReading(port, shard, anew);
     await forEach(anew, VIEWS_AT_ONCE, async (followed) => {
       const part = followed.parts[shard]!;
       if (isOver(followed)) return;
       // Its changes have begun to be told: no process was lost, so none has to register again.
       const isUnwaited = part.untold;
-      if (!followed.dropped) await read(followed, shard, port, place, totals, { isUnwaited });
+      if (!followed.dropped) await read(followed, shard, port, place, before, { isUnwaited });
       part.unproved = false;
       done(followed, part, place);
     });

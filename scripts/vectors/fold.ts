@@ -305,7 +305,7 @@ function registering(): void {
     s.log(first("p1", { connect: ["ann"], sockets: 1 })).log(first("p2", { connect: ["ann"], sockets: 9, replaces: ["p1"] })).call(),
   ); // prettier-ignore
   vector("fields of later versions are skipped", (s) =>
-    s.log(first("p", { connect: ["ann"], join: '{"/,news":["ann"]}', sockets: 1, memberships: 1, data: "{}", mac: "x" })).call(),
+    s.log(first("p", { connect: ["ann"], later: '{"/,news":["ann"]}', sockets: 1, further: 1, data: "{}", mac: "x" })).call(),
   ); // prettier-ignore
 }
 

@@ -95,8 +95,11 @@ export async function readSnapshot(redis: Redis, keys: ShardKeys): Promise<Snaps
   };
 }
 
-/** What both say of a call. `due` is compared apart: the quick path keeps an earlier deadline than there is. */
-export function resultOf(result: StepResult | ModelResult): Omit<ModelResult, "due"> {
+/**
+ * What both say of a call. `due` is compared apart: the quick path keeps an earlier deadline than there is. The reply does not
+ * count `moves`; the entries are compared.
+ */
+export function resultOf(result: StepResult | ModelResult): Omit<ModelResult, "due" | "moves"> {
   const {
     more,
     foldedId,

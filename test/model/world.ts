@@ -260,7 +260,7 @@ export class World {
       sockets: source.sockets + (event.fate === "miscounted" ? 1 : 0),
       ...(event.connections !== null && { connections: event.connections }),
     });
-    if (event.later) fields.push("data", "{}", "join", '{"/,news":["a"]}');
+    if (event.later) fields.push("data", "{}", "later", '{"/,news":["a"]}');
     if (event.fate === "again" && before !== null) this.#append(before, event.ahead);
     if (event.fate !== "lost") this.#append(fields, event.ahead);
     if (event.fate === "twice") this.#append(fields, event.ahead);

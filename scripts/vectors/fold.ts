@@ -1,5 +1,6 @@
 /** fold.json: logs and times in; the reply, what is told and the whole projection out. From the reference model. */
 import { emptyProjection, type LogEntry, project, type Projection, sumsOf } from "../../model/fold.ts";
+import { plain, plainMoves, plainScopes, withoutEmpty } from "../../model/plain.ts";
 import { derivedKey, fingerprintOf, macOf, proofOf } from "../../model/mac.ts";
 import { padsOf } from "../../src/core/mac.ts";
 import { keysOf } from "../../src/core/keys.ts";
@@ -25,9 +26,6 @@ function record(process: string, seq: number, rest: Rest): Fields {
 
 const first = (process: string, rest: Rest) => record(process, 1, { protocol: 2, ...rest });
 
-const plain = <T>(pairs: Iterable<readonly [string, T]>) =>
-  Object.fromEntries([...pairs].sort(([a], [b]) => (a < b ? -1 : 1)));
-
 /** The projection as a reader finds it. */
 function after(state: Projection) {
   const { users, sockets, connections, graced } = sumsOf(state);
@@ -48,6 +46,7 @@ function after(state: Projection) {
     totals: {
       users, sockets, connections, graced, folded: state.foldedId, ...state.ever, slots: state.slots, grace: state.longestGrace,
     }, // prettier-ignore
+    ...withoutEmpty(plainScopes(state)),
   };
 }
 
@@ -71,6 +70,7 @@ interface VectorCall {
   readonly keyArguments?: readonly string[];
   readonly reply: object;
   readonly changes: readonly object[];
+  readonly moves?: object;
   readonly rejected: readonly object[];
   readonly after: object;
 }
@@ -124,6 +124,7 @@ class Story {
         held: r.held, left: r.left, rebuilt: 0, holder: "", turnLeft: 0, listenedLeft: 0,
       },
       changes: outcome.told.map((entry) => plain([...entry].map(([cause, users]) => [cause, [...users].sort()]))),
+      ...(outcome.moved.length > 0 && { moves: plainMoves(outcome.moved) }),
       rejected: outcome.setAside,
       after: after(this.#state),
     }); // prettier-ignore

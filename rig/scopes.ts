@@ -107,6 +107,17 @@ export function* transitionsOf(
   }
 }
 
+/** The same as plainMoves of the model has them: scope → cause → users. */
+export function plainMovesOf(moves: ScopesRead["moves"]): Table<Table<string[]>> {
+  const plain: Table<Table<string[]>> = {};
+  for (const one of transitionsOf(moves)) {
+    if (one === "rebuilt") throw new Error("the projection was rebuilt");
+    ((plain[one.scope] ??= {})[one.cause] ??= []).push(one.user);
+  }
+  for (const causes of Object.values(plain)) for (const users of Object.values(causes)) users.sort();
+  return plain;
+}
+
 /** Throws unless everything agrees. `users`: ids in the whole. `slots`: of processes that are not buried. */
 export function checkScopes(read: ScopesRead, users: ReadonlySet<string>, slots: ReadonlySet<string>): void {
   const lingering = checkMembers(read, users);

@@ -106,7 +106,7 @@ it.each(READS)(
       fc.asyncProperty(fc.array(crowd, { minLength: 1, maxLength: 8, size: "max" }), async (events) => {
         const world = await fresh(read);
         for (const one of events) {
-          await world.crowd(one);
+          world.crowd(one);
           await world.drainApart(200);
           await shard.check();
         }

@@ -12,7 +12,7 @@ import { withoutEmpty } from "../../../model/plain.ts";
 import { proofOf } from "../../../model/mac.ts";
 import { emptyProjection, type Projection } from "../../../model/state.ts";
 import { startRedis, type RedisServer } from "../../../rig/redis.ts";
-import { checkScopes, plainOf, readScopes, transitionsOf } from "../../../rig/scopes.ts";
+import { checkScopes, plainMovesOf, plainOf, readScopes } from "../../../rig/scopes.ts";
 import { slotsOf } from "../../../rig/shard.ts";
 import { codecVectors } from "../../../scripts/vectors/codec.ts";
 import { type FoldVector, foldVectors } from "../../../scripts/vectors/fold.ts";
@@ -102,13 +102,7 @@ async function after(keys: ShardKeys, totals: object): Promise<unknown> {
 async function movesAfter(keys: ShardKeys, place: { moves: string }): Promise<object> {
   const entries = await redis.xrange(`${keys.tag}:moves`, place.moves, "+");
   if (entries.length > 0) place.moves = `(${entries.at(-1)![0]}`;
-  const moves: Record<string, Record<string, string[]>> = {};
-  for (const one of transitionsOf(entries)) {
-    if (one === "rebuilt") throw new Error("the projection was rebuilt");
-    ((moves[one.scope] ??= {})[one.cause] ??= []).push(one.user);
-  }
-  for (const causes of Object.values(moves)) for (const users of Object.values(causes)) users.sort();
-  return moves;
+  return plainMovesOf(entries);
 }
 
 describe.each(["group", "range"])("fold.json on the script, read by %s", (how) => {

@@ -540,8 +540,9 @@ class ProjectorCall {
       this.#work += found + 1;
       state.isPassInScopes = true;
     } else {
-      const scope = this.#scopeOfPass()!;
-      const members = [...state.scopes.get(scope)!.keys()];
+      // None: records that came meanwhile have taken off the last member.
+      const scope = this.#scopeOfPass() ?? "";
+      const members = [...(state.scopes.get(scope)?.keys() ?? [])];
       for (const user of members) this.#takeOffMember(scope, user, dead);
       this.#work += members.length + 1;
     }

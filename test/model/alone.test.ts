@@ -126,8 +126,10 @@ it(`INV-1, INV-4, INV-16: the sums of the model agree after every call of ${RUNS
       }
       alone.drain();
       met.moves += alone.moves.length;
-      alone.clock.now += LATER_MS;
-      alone.drain();
+      for (let i = 0; i < 2; i++) {
+        alone.clock.now += LATER_MS;
+        alone.drain();
+      }
       const { scopes, lingering, memberships, told, users, leases } = alone.state;
       expect([scopes, lingering, memberships, told, users, leases].map(({ size }) => size)).toEqual([
         0, 0, 0, 0, 0, 0,

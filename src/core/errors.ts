@@ -8,6 +8,10 @@ export const PRESENCE_ERROR_CODES = [
   "USER_INVALID",
   /** The application's `user` function threw or rejected; its socket is counted as anonymous. */
   "USER_FUNCTION_FAILED",
+  /** A namespace or a room that makes no scope: a comma in the namespace, more than 512 bytes, not well-formed Unicode. */
+  "SCOPE_INVALID",
+  /** The namespace or room is not counted by itself, so its number is not known: set `rooms`. It is never answered with 0. */
+  "SCOPE_UNTRACKED",
   /** forget() of a user who is present, or in grace: disconnect their sockets first. */
   "USER_PRESENT",
   /** A cursor that did not come from an answer. */

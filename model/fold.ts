@@ -12,6 +12,7 @@ import {
   PASS_MAX,
   PROCESSES_MAX,
   RECORDS_MAX,
+  SCOPE_OPERATIONS,
   TOMBSTONE_MS,
   VALUES_MAX,
 } from "../src/core/limits.ts";
@@ -370,6 +371,7 @@ class ProjectorCall {
       }
     }
     const { memberships } = record;
+    state.isScoped ||= memberships !== undefined;
     const counted = membershipsOf(state, slot);
     if (memberships !== undefined && memberships !== counted)
       return `check digit: ${memberships} memberships declared, ${counted} counted`;
@@ -476,7 +478,7 @@ class ProjectorCall {
       this.#work++;
     }
     state.pass = pass;
-    state.isPassInScopes = false;
+    state.sweep = undefined;
     this.#forgetTheDead();
     return all && first.length === PASS_MAX;
   }
@@ -530,33 +532,35 @@ class ProjectorCall {
     this.#scopes.cause(scope, user, last.cause);
   }
 
-  /** One slice of a pass: all users (a small hash is returned whole), or then one scope. */
+  /** One slice of a pass: all users (a small hash is returned whole), or then scopes of one process. */
   #takeOff(): void {
     const state = this.#state;
     const dead = new Map(state.pass.map(({ slot, id }) => [slot, id]));
-    if (!state.isPassInScopes) {
+    if (state.sweep === undefined) {
       const found = state.users.size;
       for (const user of state.users.keys()) this.#takeOffUser(user, dead);
       this.#work += found + 1;
-      state.isPassInScopes = true;
-    } else {
-      // None: records that came meanwhile have taken off the last member.
-      const scope = this.#scopeOfPass() ?? "";
-      const members = [...(state.scopes.get(scope)?.keys() ?? [])];
-      for (const user of members) this.#takeOffMember(scope, user, dead);
-      this.#work += members.length + 1;
-    }
-    this.#tell();
-    if (this.#scopeOfPass() !== undefined) return;
+      this.#tell();
+      state.sweep = state.isScoped ? 0 : state.pass.length;
+    } else this.#takeOffScopes(state.sweep, dead);
+    if (state.sweep < state.pass.length) return;
     for (const { id } of state.pass) this.#bury(id);
     state.pass = [];
   }
 
-  /** A scope that ended processes of the pass are still in. */
-  #scopeOfPass(): string | undefined {
-    for (const { slot } of this.#state.pass)
-      for (const scope of this.#state.memberships.get(slot)?.keys() ?? []) return scope;
-    return undefined;
+  /** The scopes of the process `at` of the pass, as far as the budget goes; once there are none, the next one's turn has come. */
+  #takeOffScopes(at: number, dead: ReadonlyMap<number, string>): void {
+    const state = this.#state;
+    const scopes = [...(state.memberships.get(state.pass[at]!.slot)?.keys() ?? [])];
+    for (const scope of scopes) {
+      const members = [...state.scopes.get(scope)!.keys()];
+      for (const user of members) this.#takeOffMember(scope, user, dead);
+      this.#work += members.length + 1 + SCOPE_OPERATIONS;
+      if (this.#work >= this.#call.budget / 2) break;
+    }
+    this.#tell();
+    if (scopes.length === 0) state.sweep = at + 1;
+    if (state.sweep! < state.pass.length) this.#work++;
   }
 
   /** Returns whether there is more to remove. */
@@ -571,33 +575,25 @@ class ProjectorCall {
     }
   }
 
-  /** Graces in scopes first, then those of users; both are bounded. */
+  /** Those of users and those in scopes; both are bounded. */
   #followClockInGrace(): void {
     const state = this.#state;
     if (!state.clockWentBack) return;
     const latest = this.#call.now + state.longestGrace;
-    let isDone = true;
-    const lateOf = <T extends { deadline: number }>(list: readonly T[]): readonly T[] | undefined => {
-      const limit = Math.floor((this.#call.budget - this.#work) / 4);
-      if (limit < 1) return undefined;
-      const late = list.filter(({ deadline }) => deadline > latest);
-      this.#work += Math.min(limit, late.length);
-      isDone &&= late.length < limit;
-      return late.slice(0, limit);
-    };
-    const members = lateOf(lingerersByDeadline(state));
-    for (const { scope, user } of members ?? []) setMember(state, scope, user, NONE, latest);
-    const users = lateOf(sortedByDeadline(state.leaving).map(([user, deadline]) => ({ user, deadline })));
-    for (const { user } of users ?? []) state.leaving.set(user, latest);
-    if (isDone && members !== undefined && users !== undefined) state.clockWentBack = false;
+    const limit = Math.floor((this.#call.budget - this.#work) / 4);
+    if (limit < 1) return;
+    const users = sortedByDeadline(state.leaving).filter(([, deadline]) => deadline > latest);
+    for (const [user] of users.slice(0, limit)) state.leaving.set(user, latest);
+    const members = lingerersByDeadline(state).filter(({ deadline }) => deadline > latest);
+    for (const { scope, user } of members.slice(0, limit)) setMember(state, scope, user, NONE, latest);
+    this.#work += Math.min(limit, users.length) + Math.min(limit, members.length);
+    if (users.length < limit && members.length < limit) state.clockWentBack = false;
   }
 
-  /** Returns whether there are more. */
+  /** Graces in scopes first, then those of users. Returns whether there are more. */
   #endGrace(): boolean {
     this.#followClockInGrace();
-    const moreInScopes = this.#endGraceInScopes();
-    const more = this.#endGraceOfUsers();
-    return more || moreInScopes || this.#state.clockWentBack;
+    return this.#endGraceInScopes() || this.#endGraceOfUsers() || this.#state.clockWentBack;
   }
 
   /** How many graces may end now; 0: none is over, or they are held. Undefined: there is no budget left for those that are over. */

@@ -52,8 +52,10 @@ export interface Projection {
   /** Recent work per record, which decides how many the next call reads. */
   size: number;
   pass: readonly Dead[];
-  /** Whether that pass is through with the users: scopes are next. */
-  isPassInScopes: boolean;
+  /** Which process of that pass is being taken out of its scopes; undefined: the users are not through yet. */
+  sweep: number | undefined;
+  /** Whether a record has said anything of scopes yet, even that there are none. */
+  isScoped: boolean;
   /** Scope → user → slots; "" are anonymous sockets, which are never in grace. A scope without either is not in it. */
   scopes: Map<string, ReadonlyMap<string, Slots>>;
   /** Scopes whose changes are told. */
@@ -82,7 +84,8 @@ export function emptyProjection(): Projection {
     ran: 0,
     size: 1,
     pass: [],
-    isPassInScopes: false,
+    sweep: undefined,
+    isScoped: false,
     scopes: new Map(),
     told: new Set(),
     lingering: new Map(),

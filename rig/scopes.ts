@@ -29,11 +29,12 @@ const NAMES = ["scopes", "lingering", "lingerers", "told", "moves"];
 /** Everything at once, of a shard at rest. */
 export async function readScopes(redis: Redis, keys: ShardKeys): Promise<ScopesRead> {
   const start = `${keys.tag}:`;
-  const found = (await redis.keys(`${start.replaceAll(/[\\*?[\]]/g, "\\$&")}*`)).map((key) =>
-    key.slice(start.length),
-  );
+  const [names, [total = null, moved = null, tracks]] = await Promise.all([
+    redis.keys(`${start.replaceAll(/[\\*?[\]]/g, "\\$&")}*`),
+    redis.hmget(keys.totals, "lingering", "moved", "tracks"),
+  ]);
+  const found = names.map((key) => key.slice(start.length));
   const isUsed = found.some((name) => NAMES.includes(name) || /^scopes?:/.test(name));
-  const [total = null, moved = null, tracks] = await redis.hmget(keys.totals, "lingering", "moved", "tracks");
   const read = { total, moved, tracks: tracks ? (JSON.parse(tracks) as string[]) : [] };
   if (!isUsed)
     return {
@@ -63,16 +64,16 @@ export async function readScopes(redis: Redis, keys: ShardKeys): Promise<ScopesR
           ]),
       ),
     );
-  return {
-    scores: await scores("scopes"),
-    hashes: await hashes("scope:"),
-    memberships: await hashes("scopes:"),
-    lingering: await scores("lingering"),
-    lingerers: await scores("lingerers"),
-    told: await redis.smembers(`${start}told`),
-    moves: await redis.xrange(`${start}moves`, "-", "+"),
-    ...read,
-  };
+  const [all, members, memberships, lingering, lingerers, told, moves] = await Promise.all([
+    scores("scopes"),
+    hashes("scope:"),
+    hashes("scopes:"),
+    scores("lingering"),
+    scores("lingerers"),
+    redis.smembers(`${start}told`),
+    redis.xrange(`${start}moves`, "-", "+"),
+  ]);
+  return { scores: all, hashes: members, memberships, lingering, lingerers, told, moves, ...read };
 }
 
 /** The same as PlainScopes of the model has it. */

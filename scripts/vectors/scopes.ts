@@ -65,6 +65,8 @@ function moving(): void {
     s.log(first("p", { connect: ["ann", "ben"], sockets: 2, join: [["/,a", "ann", "ben"]], memberships: 2 })).call()
       .log(record("p", 2, { sockets: 2, part: [["*/,a", "ann"]], memberships: 1 })).call());
   vector("scopes: empty lists", (s) => s.log(first("p", { ...ANN, join: [], drop: [], part: [], shut: [], memberships: 0 })).call());
+  vector("scopes: tracks of two that register in one call", (s) =>
+    s.log(first("p", { tracks: TRACKS, sockets: 0, memberships: 0 })).log(first("q", { sockets: 0 })).call());
   vector("scopes: tracks is that of the process that registered last", (s) =>
     s.log(first("p", { tracks: ["/", "*/,news"], sockets: 0, memberships: 0 })).call().log(record("p", 2, { tracks: ["?"], sockets: 0, memberships: 0 })).call()
       .log(first("q", { tracks: TRACKS, sockets: 0, memberships: 0 })).call().log(first("r", { sockets: 0 })).call());

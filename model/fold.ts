@@ -247,7 +247,8 @@ class ProjectorCall {
     const about = { host, pid, version, protocol, started: String(at), ttl: String(record.ttl) };
     state.slots++;
     state.longestGrace = Math.max(state.longestGrace, record.grace);
-    state.tracks = record.tracks;
+    state.tracks = record.tracks ?? [];
+    state.isScoped ||= record.tracks !== undefined;
     const process: Process = {
       state: "live", seq: 0, sockets: 0, anonymous: 0, connections: 0, slot: state.slots, grace: record.grace,
       cause: undefined, at: undefined,

@@ -33,7 +33,7 @@ export interface ParsedRecord {
   readonly ttl: number;
   readonly texts: Readonly<Record<string, string>>;
   readonly grace: number;
-  readonly tracks: readonly string[];
+  readonly tracks: readonly string[] | undefined;
   readonly lists: readonly { readonly name: ListName; readonly users: readonly string[] }[];
   readonly scopeLists: readonly { readonly name: ScopeListName; readonly items: readonly ScopeUsers[] }[];
   readonly operations: number;
@@ -141,7 +141,7 @@ function parse(fields: readonly string[], proven: Proof): ParsedRecord {
   const numbers: Record<string, number> = {};
   const lists: { name: ListName; users: string[] }[] = [];
   const scopeLists: { name: ScopeListName; items: ScopeUsers[] }[] = [];
-  let tracks: string[] = [];
+  let tracks: string[] | undefined;
   let replaces: string[] = [];
   let operations = 0;
   let last = -1;

@@ -54,7 +54,7 @@ export interface Projection {
   pass: readonly Dead[];
   /** Which process of that pass is being taken out of its scopes; undefined: the users are not through yet. */
   sweep: number | undefined;
-  /** Whether a record has said anything of scopes yet, even that there are none. */
+  /** Whether a record has had `tracks` or `memberships` yet. */
   isScoped: boolean;
   /** Scope → user → slots; "" are anonymous sockets, which are never in grace. A scope without either is not in it. */
   scopes: Map<string, ReadonlyMap<string, Slots>>;

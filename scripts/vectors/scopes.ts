@@ -67,6 +67,8 @@ function moving(): void {
   vector("scopes: empty lists", (s) => s.log(first("p", { ...ANN, join: [], drop: [], part: [], shut: [], memberships: 0 })).call());
   vector("scopes: tracks of two that register in one call", (s) =>
     s.log(first("p", { tracks: TRACKS, sockets: 0, memberships: 0 })).log(first("q", { sockets: 0 })).call());
+  vector("scopes: tracks of one that was fenced, and then of another", (s) =>
+    s.log(first("p", { tracks: TRACKS, sockets: 1, memberships: 0 })).call().log(first("q", { sockets: 0 })).call());
   vector("scopes: tracks is that of the process that registered last", (s) =>
     s.log(first("p", { tracks: ["/", "*/,news"], sockets: 0, memberships: 0 })).call().log(record("p", 2, { tracks: ["?"], sockets: 0, memberships: 0 })).call()
       .log(first("q", { tracks: TRACKS, sockets: 0, memberships: 0 })).call().log(first("r", { sockets: 0 })).call());

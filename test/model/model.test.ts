@@ -102,7 +102,7 @@ it.each(READS)(
     // A guard against histories that meet nothing.
     if (RUNS >= 200) expect([...met]).toEqual(expect.arrayContaining(MET));
   },
-  Math.max(20_000, RUNS * 200),
+  Math.max(20_000, RUNS * 400),
 );
 
 it.each(READS)(

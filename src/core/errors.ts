@@ -8,6 +8,8 @@ export const PRESENCE_ERROR_CODES = [
   "USER_INVALID",
   /** The application's `user` function threw or rejected; its socket is counted as anonymous. */
   "USER_FUNCTION_FAILED",
+  /** A room or a namespace is not counted: its name cannot be stored, or there are too many. The message says which it is. */
+  "ROOM_NOT_COUNTED",
   /** forget() of a user who is present, or in grace: disconnect their sockets first. */
   "USER_PRESENT",
   /** A cursor that did not come from an answer. */

@@ -34,7 +34,7 @@ export interface ScopesOptions extends RoomOptions {
 
 interface Known {
   /** As it is recorded: with `*` before it if its changes are told. Undefined: not tracked. */
-  readonly scope: string | undefined;
+  scope: string | undefined;
   /** Why it would be tracked and cannot be. */
   readonly why: string | undefined;
   /** The last comparison, or what came after it, that met it. */
@@ -150,33 +150,46 @@ export class Scopes {
     }
     // 1 and "1" are one room here.
     if (name !== room && rooms.has(name)) return undefined;
-    let known = namespace.rooms.get(name);
-    if (known === undefined) {
-      known = this.#judge(namespace.name, name);
-      if (name.length <= SCOPE_BYTES_MAX && this.#size < this.#most) {
-        namespace.rooms.set(name, known);
-        this.#size++;
-      }
-    }
+    const known = namespace.rooms.get(name) ?? this.#judged(namespace, name);
     known.met = this.#comparison;
     if (known.why !== undefined) this.#uncountable(known.why);
     return known.scope;
   }
 
   #namespace(name: string): KnownNamespace {
-    let known = this.#known.get(name);
-    if (known === undefined) {
-      const why = whyNoScope({ namespace: name, room: undefined });
-      const scope = why === undefined ? this.#marked(name, undefined) : undefined;
-      known = { name, scope, why, rooms: new Map(), met: 0 };
-      if (this.#size < this.#most) {
-        this.#known.set(name, known);
-        this.#size++;
-      }
-    }
+    const known = this.#known.get(name) ?? this.#judgedNamespace(name);
     known.met = this.#comparison;
     if (known.why !== undefined) this.#uncountable(known.why);
     return known;
+  }
+
+  #judgedNamespace(name: string): KnownNamespace {
+    const why = whyNoScope({ namespace: name, room: undefined });
+    const rooms = new Map<string, Known>();
+    // As in #judged().
+    this.#known.set(name, { ...UNTRACKED, name, rooms });
+    const known: KnownNamespace = { ...UNTRACKED, name, rooms, why };
+    if (why === undefined) known.scope = this.#marked(name, undefined);
+    if (this.#keeps()) this.#known.set(name, known);
+    else this.#known.delete(name);
+    return known;
+  }
+
+  #judged(namespace: KnownNamespace, room: string): Known {
+    const { rooms } = namespace;
+    // For a look from within the function that is asked: it is not asked again.
+    rooms.set(room, { ...UNTRACKED });
+    const known = this.#judge(namespace.name, room);
+    if (room.length <= SCOPE_BYTES_MAX && this.#keeps()) rooms.set(room, known);
+    else rooms.delete(room);
+    return known;
+  }
+
+  /** Whether there is room for one more name, which is then counted. */
+  #keeps(): boolean {
+    if (this.#size >= this.#most) return false;
+    this.#size++;
+    return true;
   }
 
   #judge(namespace: string, room: string): Known {

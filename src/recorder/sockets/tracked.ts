@@ -72,10 +72,10 @@ export class Tracked {
    * all that it was in; a scope that it leaves while it stays is always left with a goodbye. Returns whether anything was recorded.
    */
   settle(socket: Socket, user: string | null, departure: Departure): boolean {
-    // First, because functions of the application are asked, which may call us. The rest is done without a pause.
-    const wanted = user === null ? undefined : this.#memberships?.wanted(socket);
     const counted = this.#sockets.get(socket);
-    if (counted === undefined) return false;
+    // First, because functions of the application are asked. One that calls us has the last word; the rest is done without a pause.
+    const wanted = user === null ? undefined : this.#memberships?.wanted(socket);
+    if (counted === undefined || this.#sockets.get(socket) !== counted) return false;
     if (counted !== user) {
       this.#sockets.set(socket, user);
       if (counted !== null) {
@@ -101,8 +101,9 @@ export class Tracked {
   correct(socket: Socket): boolean {
     const user = this.#sockets.get(socket);
     if (user === undefined || user === null || this.#memberships?.differ(socket) !== true) return false;
-    // What was left out before may find room now.
+    // What was left out before may find room now. And what was just asked may have changed the user.
     const { isShort } = this.#memberships;
-    return this.settle(socket, user, "leave") && !isShort;
+    const now = this.#sockets.get(socket);
+    return now === user && this.settle(socket, user, "leave") && !isShort;
   }
 }

@@ -13,6 +13,7 @@ import {
   isTracked,
   matchesPattern,
   tracksOf,
+  type TrackedBy,
 } from "../../../src/core/scope-patterns.ts";
 import { utf8Length } from "../../../src/core/utf8.ts";
 
@@ -58,7 +59,7 @@ describe("a pattern", () => {
 const yes = (): boolean => true;
 
 describe("tracks", () => {
-  it.each([
+  it.each<[string, Partial<TrackedBy> & Pick<TrackedBy, "rooms">, string[]]>([
     ["all rooms", { rooms: true }, ["/", "/,*"]],
     ["no rooms", { rooms: [] }, ["/"]],
     ["some rooms", { rooms: ["news", "game:*"] }, ["/", "/,news", "/,game:*"]],

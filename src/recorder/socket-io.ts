@@ -24,7 +24,7 @@ export type { ChangeMatcher, NamespaceMatcher, RoomMatcher, RoomOptions, UserFun
 
 /** Sockets compared in one turn of the event loop: about a quarter of a millisecond. ROOMS of a socket take as long as one more. */
 const SLICE = 1_000;
-const ROOMS = 4;
+const ROOMS = 2;
 
 export interface AttachOptions extends Counts, MembershipCounts {
   readonly io: Server;

@@ -12,13 +12,12 @@ import { isDeepStrictEqual } from "node:util";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Namespace, Socket } from "socket.io";
 import { Manager, type Socket as Client } from "socket.io-client";
-import { Adapter } from "socket.io-adapter";
 import { attach } from "../../../../src/recorder/socket-io.ts";
 import { isOpen } from "../../../../src/recorder/sockets/level.ts";
 import { startServer } from "../../../../rig/node.ts";
 import { Random } from "../../../../rig/random.ts";
 import { until, untilEqual } from "../../../../rig/until.ts";
-import { Ledger, membersOf } from "./ledger.ts";
+import { adapterClassOf, Ledger, membersOf } from "./ledger.ts";
 
 const [seed = "1", histories = "1", first = "0"] = process.argv.slice(2);
 const STEPS = 60;
@@ -157,7 +156,7 @@ async function history(random: Random): Promise<void> {
       attachment.identify(socket, user || null);
     },
     // New sockets get a new adapter, those that are there keep theirs.
-    () => random.chance(0.1) && io.adapter(class extends Adapter {}),
+    () => random.chance(0.1) && io.adapter(class extends adapterClassOf(io) {}),
   ];
   const loud: readonly Act[] = [
     (socket) => socket.removeAllListeners(),

@@ -15,7 +15,7 @@ const GLOBALS = new Set(
   "redis cjson struct KEYS ARGV string table math tonumber tostring type unpack pcall error next ipairs pairs".split(" "),
 ); // prettier-ignore
 /** What the build fills in. */
-const FILLED = new Set(["APPLY", "VALID", "CAUSES", ...Object.keys(limits)]);
+const FILLED = new Set(["APPLY", "VALID", "MAKE_SCOPES", "CAUSES", ...Object.keys(limits)]);
 const KEYWORDS = new Set(
   "and break do else elseif end false for function if in local nil not or repeat return then true until while".split(" "),
 ); // prettier-ignore
@@ -126,7 +126,7 @@ for (const name of PARTS) {
       if (!text.includes(`\n${line}\n`)) problems.push(`${name}: it should say "${line}"`);
   }
 }
-for (const name of ["apply", "valid"]) {
+for (const name of ["apply", "valid", "scopes"]) {
   for (const word of look(name, readFileSync(file(name), "utf8"), -1).reads)
     if (!GLOBALS.has(word) && given.get(word) !== "head")
       problems.push(`${name}: ${word} is not given by head`);

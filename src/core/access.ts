@@ -21,8 +21,8 @@ interface Part {
 const PROJECT: Part = {
   commands: [
     "EVALSHA", "EVAL", "TIME", "TYPE", "XREADGROUP", "XGROUP", "XLEN", "XRANGE", "XTRIM", "XDEL", "XADD", "DEL", "UNLINK", "HGET",
-    "HMGET", "HSET", "HDEL", "HLEN", "HSCAN", "ZADD", "ZREM", "ZCARD", "ZRANGE", "ZRANGEBYSCORE", "SET", "PTTL",
-    "MEMORY|USAGE",
+    "HMGET", "HSET", "HDEL", "HLEN", "HSCAN", "ZADD", "ZREM", "ZCARD", "ZRANGE", "ZRANGEBYSCORE", "ZRANGEBYLEX", "ZMSCORE", "SADD", "SREM",
+    "SMISMEMBER", "SET", "PTTL", "MEMORY|USAGE",
   ],
   reads: "all",
   writes: "all",
@@ -32,7 +32,7 @@ const APPEND: Part = { commands: ["XADD", "HMGET"], reads: ["totals", "states"],
 
 const READ: Part = {
   commands: [
-    "GET", "PTTL", "HMGET", "HSCAN", "ZMSCORE", "ZCOUNT", "ZRANGE", "XLEN", "XRANGE", "XREVRANGE", "MULTI", "EXEC",
+    "GET", "PTTL", "HMGET", "HSCAN", "SMISMEMBER", "ZMSCORE", "ZCOUNT", "ZRANGE", "XLEN", "XRANGE", "XREVRANGE", "MULTI", "EXEC",
   ],
   reads: "all",
   writes: [],
@@ -41,7 +41,7 @@ const READ: Part = {
 const FOLLOW: Part = { commands: ["XREAD", "XREVRANGE"], reads: "all", writes: [] };
 
 /** What the scripts of verify() and forget() call beyond the projector's. */
-const AUDIT: Part = { commands: ["ZSCAN", "ZMSCORE", "HINCRBY", "XREVRANGE"], reads: "all", writes: "all" };
+const AUDIT: Part = { commands: ["ZSCAN", "HINCRBY", "XREVRANGE"], reads: "all", writes: "all" };
 
 interface RoleOf {
   /** Who that is, for docs and `rollcall acl`. */

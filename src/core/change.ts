@@ -60,6 +60,25 @@ function usersOf(text: string): readonly string[] {
   }
 }
 
+/** What an entry of `moves` says about one scope, in order: `/chat,news {"connect":["alice"],"leave":["bob"]}`. */
+export function decodeMoves(id: string, fields: readonly string[], scope: string): Change[] {
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    if (fields[i] === scope) return decodeChanges(id, listsOf(fields[i + 1]!));
+  }
+  return [];
+}
+
+/** The causes and lists of a JSON object; none if it is anything else. */
+function listsOf(text: string): string[] {
+  try {
+    const lists: unknown = JSON.parse(text);
+    if (typeof lists !== "object" || lists === null) return [];
+    return Object.entries(lists).flatMap(([cause, users]) => [cause, JSON.stringify(users)]);
+  } catch {
+    return [];
+  }
+}
+
 /** The changes of one entry of `changes`, in order. Fields of other names are skipped: later versions may add some. */
 export function decodeChanges(id: string, fields: readonly string[]): Change[] {
   const at = new Date(Number(id.split("-", 1)[0]));

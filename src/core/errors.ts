@@ -10,6 +10,10 @@ export const PRESENCE_ERROR_CODES = [
   "USER_FUNCTION_FAILED",
   /** A room or a namespace is not counted: its name cannot be stored, or there are too many. The message says which it is. */
   "ROOM_NOT_COUNTED",
+  /** A namespace or a room that makes no scope: a comma in the namespace, more than 512 bytes, not well-formed Unicode. */
+  "SCOPE_INVALID",
+  /** The namespace or room is not counted by itself, so its number is not known: set `rooms`. It is never answered with 0. */
+  "SCOPE_UNTRACKED",
   /** forget() of a user who is present, or in grace: disconnect their sockets first. */
   "USER_PRESENT",
   /** A cursor that did not come from an answer. */

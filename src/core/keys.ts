@@ -1,8 +1,8 @@
 import { shardTags } from "./slot.ts";
 
 /**
- * The Redis keys of one shard. All keys of a shard have the same hash tag, so a shard is in one Redis Cluster slot. No key
- * depends on data, so all are declared to the scripts.
+ * The Redis keys of one shard. All keys of a shard have the same hash tag, so a shard is in one Redis Cluster slot. These are declared
+ * to the scripts.
  */
 const NAMES = [
   "records",
@@ -18,9 +18,13 @@ const NAMES = [
   "clock",
 ] as const;
 
-export type KeyName = (typeof NAMES)[number];
+/** Those of scopes: the scripts derive them from the tag. Two more are named after data: scopeKey() and `scopes:<slot>`. */
+const SCOPE_NAMES = ["scopes", "lingering", "lingerers", "told", "moves"] as const;
 
-export interface ShardKeys extends Readonly<Record<KeyName, string>> {
+export type KeyName = (typeof NAMES)[number];
+type ScopeKeyName = (typeof SCOPE_NAMES)[number];
+
+export interface ShardKeys extends Readonly<Record<KeyName | ScopeKeyName, string>> {
   /** `{presence}` of shard 0, `{presence:2.7}` of another. */
   readonly tag: string;
   /** All of them, in the order of the scripts' KEYS. */
@@ -44,6 +48,13 @@ function tagsOf(prefix: string, shards: number): readonly string[] {
 export function keysOf(prefix: string, shard: number, shards: number): ShardKeys {
   const tag = `{${tagsOf(prefix, shards)[shard]!}}`;
   const list = NAMES.map((name) => `${tag}:${name}`);
-  const named = Object.fromEntries(NAMES.map((name, i) => [name, list[i]!])) as Record<KeyName, string>;
+  const named = Object.fromEntries(
+    [...NAMES, ...SCOPE_NAMES].map((name) => [name, `${tag}:${name}`]),
+  ) as Record<KeyName | ScopeKeyName, string>;
   return { tag, list, ...named };
+}
+
+/** Who is in a scope, as `users`. */
+export function scopeKey({ tag }: Pick<ShardKeys, "tag">, scope: string): string {
+  return `${tag}:scope:${scope}`;
 }

@@ -17,13 +17,17 @@ export const LIST_BYTES_MAX = 32_768;
 export const ID_BYTES_MAX = 256;
 /** Most bytes of a scope, namespace and room together: it is in a key and in every record about it. */
 export const SCOPE_BYTES_MAX = 512;
+/** Most patterns in `tracks`, and most bytes of it as JSON: it is in a first record, in the totals, and compared by readers. */
+export const TRACKS_MAX = 64;
+export const TRACKS_BYTES_MAX = 8_192;
 /** What naming a scope in a record costs, in operations: the script has four commands for each. */
 export const SCOPE_OPERATIONS = 2;
 /** The score of a scope in `scopes` is its users times this, plus its sockets: one number has both, and orders by users. 2^26. */
 export const SCOPE_UNIT = 67_108_864;
-/** Most patterns in `tracks`, and most bytes of it as JSON: it is in a first record, in the totals, and compared by readers. */
-export const TRACKS_MAX = 64;
-export const TRACKS_BYTES_MAX = 8_192;
+/** Most scopes in which a user who leaves the whole stops lingering at once; in the rest when grace is over. */
+export const CLEARED_MAX = 1_000;
+/** How many scopes a level check compares with their numbers. */
+export const SCOPES_CHECKED = 32;
 /** Longest lease and longest grace, ms: an hour. */
 export const TTL_MS_MAX = 3_600_000;
 /** Most incarnations one record may replace: more than a process goes through before one is accepted. */
@@ -327,6 +331,13 @@ export const PAGE_USERS_DEFAULT = 100;
 /** Users of one usersList(). At 1,000 a round trip, 100,000 are a hundred round trips and some 10 MB of memory. */
 export const LIST_USERS_MAX = 100_000;
 export const LIST_USERS_DEFAULT = 10_000;
+/** Scopes of one page of scopes(), of one countsIn(), and those that one page looks at: most are left out by `namespace` or `prefix`. */
+export const PAGE_SCOPES_MAX = 1_000;
+export const PAGE_SCOPES_DEFAULT = 100;
+export const COUNTS_IN_MAX = 1_000;
+export const SCOPES_LOOKED_MAX = 20_000;
+/** Scopes that scopes() adds up over several shards: their order is known only when all are read. */
+export const SCOPES_MERGED_MAX = 100_000;
 /** Changes of one changes(), approximately: entries are returned whole. */
 export const CHANGES_READ_MAX = 1_000;
 export const CHANGES_READ_DEFAULT = 100;

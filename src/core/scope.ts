@@ -2,6 +2,7 @@
  * Scopes: the sockets of a namespace, `/chat`, or of a room in one, `/chat,news` (docs/protocol.md, "Scopes"). A namespace has no
  * comma, since Socket.IO's own packets end it at the first, so the first comma of a scope ends its namespace. Pure.
  */
+import { PresenceError } from "./errors.ts";
 import { SCOPE_BYTES_MAX } from "./limits.ts";
 import { utf8Length } from "./utf8.ts";
 
@@ -33,4 +34,13 @@ export function whyNoScope({ namespace, room }: ScopeParts): string | undefined 
   if (scope.length > SCOPE_BYTES_MAX || utf8Length(scope) > SCOPE_BYTES_MAX)
     return `namespace and room together have more than ${SCOPE_BYTES_MAX} bytes`;
   return undefined;
+}
+
+/** The text of a scope. Throws PresenceError SCOPE_INVALID. */
+export function checkScope(namespace: unknown, room?: unknown): string {
+  if (typeof namespace !== "string" || (room !== undefined && typeof room !== "string"))
+    throw new PresenceError("SCOPE_INVALID", "the names of a namespace and a room must be text");
+  const why = whyNoScope({ namespace, room });
+  if (why !== undefined) throw new PresenceError("SCOPE_INVALID", `no namespace or room: ${why}`);
+  return scopeOf(namespace, room);
 }

@@ -6,6 +6,7 @@
              'find'      the newest entry of `changes` that names the user, a slice from ARGV[3] back ('+' at first)
              'cut'       removes the entries of `changes` up to the id in ARGV[3], in slices. If it is the last one, first appends an
                          entry without users, so that followers can read on before theirs is gone, and removes nothing
+             'find-moves', 'cut-moves'  the same for `moves`, the changes of scopes
              'rejected'  removes the entries of `rejected` that name the user, or may: a slice from ARGV[3] on ('-' at first)
   ARGV[2]  the user
 
@@ -20,6 +21,12 @@ local call, try, find, sub, match = redis.call, redis.pcall, string.find, string
 local what, user, from = ARGV[1], ARGV[2], ARGV[3]
 local USERS, TOTALS, CHANGES, REJECTED = KEYS[2], KEYS[3], KEYS[8], KEYS[9]
 -- include project/trim.lua
+-- Which of the two streams, and the fields of totals that go with it.
+local STREAM, LAST, BLANK, CUT = CHANGES, 'change', 'blank', 'cut'
+if sub(what, -6) == '-moves' then
+  what = sub(what, 1, -7)
+  STREAM, LAST, BLANK, CUT = sub(KEYS[1], 1, -8) .. 'moves', 'moved', 'moved_blank', 'moved_cut'
+end
 
 if call('HGET', USERS, user) then return { 'present', '', 0 } end
 
@@ -32,8 +39,8 @@ end
 
 if what == 'find' then
   local quoted = sub(cjson.encode({ user }), 2, -2)
-  local count = slice_of(CHANGES)
-  local found = call('XREVRANGE', CHANGES, from, '-', 'COUNT', count)
+  local count = slice_of(STREAM)
+  local found = call('XREVRANGE', STREAM, from, '-', 'COUNT', count)
   for e = 1, #found do
     local fields = found[e][2]
     for i = 2, #fields, 2 do
@@ -42,8 +49,12 @@ if what == 'find' then
       if find(value, quoted, 1, true) or find(value, user, 1, true) then
         local good, list = pcall(cjson.decode, value)
         if not good or type(list) ~= 'table' then return { 'found', found[e][1], 0 } end
-        for j = 1, #list do
-          if list[j] == user then return { 'found', found[e][1], 0 } end
+        if STREAM == CHANGES then list = { list } end
+        for _, users in pairs(list) do
+          if type(users) ~= 'table' then return { 'found', found[e][1], 0 } end
+          for j = 1, #users do
+            if users[j] == user then return { 'found', found[e][1], 0 } end
+          end
         end
       end
     end
@@ -53,16 +64,16 @@ if what == 'find' then
 end
 
 if what == 'cut' then
-  local last = call('XREVRANGE', CHANGES, '+', '-', 'COUNT', 1)[1]
+  local last = call('XREVRANGE', STREAM, '+', '-', 'COUNT', 1)[1]
   if last and last[1] == from then
-    local id = call('XADD', CHANGES, '*', 'trimmed', '')
-    call('HSET', TOTALS, 'change', id, 'blank', id)
+    local id = call('XADD', STREAM, '*', 'trimmed', '')
+    call('HSET', TOTALS, LAST, id, BLANK, id)
     return { 'marked', id, 0 }
   end
-  call('HSET', TOTALS, 'cut', from)
-  local removed, more = trim(CHANGES, from)
+  call('HSET', TOTALS, CUT, from)
+  local removed, more = trim(STREAM, from)
   if more then return { 'more', from, removed } end
-  return { 'done', '', removed + call('XDEL', CHANGES, from) }
+  return { 'done', '', removed + call('XDEL', STREAM, from) }
 end
 
 -- A value was cut at 256 bytes, perhaps within the id; and a list may be written with escapes. Such an entry goes too: nobody

@@ -249,6 +249,10 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     processes: () => reader.processes(),
     changes: (changesOptions) => reader.changes(changesOptions),
     totals: () => reader.totals(),
+    of: (name) => reader.of(name),
+    in: (room) => reader.in(room),
+    scopes: (scopesOptions) => reader.scopes(scopesOptions),
+    countsIn: (scopes) => reader.countsIn(scopes),
     [Symbol.asyncDispose]: () => presence.close(),
   };
   return presence;

@@ -71,8 +71,8 @@ export async function forgetUser(
   /** Redis's clock minus ours. */
   let ahead = 0;
   /** Waits until followers had time to read the entry after this one, and have let go of it. */
-  async function followed(id: string): Promise<void> {
-    const reply = await port.call(["XRANGE", shards[own]!.changes, `(${id}`, "+", "COUNT", "1"]);
+  async function followed(stream: string, id: string): Promise<void> {
+    const reply = await port.call(["XRANGE", stream, `(${id}`, "+", "COUNT", "1"]);
     const [next] = entriesOf(reply, "XRANGE of changes");
     if (next === undefined) return;
     const left = FOLLOWED_MS - (performance.now() + ahead - msOf(next.id));
@@ -89,13 +89,19 @@ export async function forgetUser(
     }
   }
   let changes = 0;
-  for (let rounds = 0; ; rounds++) {
-    const { word, id } = await all(own, "find", "+");
-    if (word !== "found") break;
-    if (rounds === ROUNDS_MAX)
-      throw new PresenceError("USER_PRESENT", "the user comes and goes all the time: try again later");
-    await followed(id);
-    changes += (await all(own, "cut", id)).removed;
+  const { changes: ofAll, moves } = shards[own]!;
+  for (const [stream, find, cut] of [
+    [ofAll, "find", "cut"],
+    [moves, "find-moves", "cut-moves"],
+  ] as const) {
+    for (let rounds = 0; ; rounds++) {
+      const { word, id } = await all(own, find, "+");
+      if (word !== "found") break;
+      if (rounds === ROUNDS_MAX)
+        throw new PresenceError("USER_PRESENT", "the user comes and goes all the time: try again later");
+      await followed(stream, id);
+      changes += (await all(own, cut, id)).removed;
+    }
   }
   let rejected = 0;
   for (const shard of shards.keys()) rejected += (await all(shard, "rejected", "-")).removed;

@@ -1,8 +1,10 @@
 /** How old an answer is. Read from each shard in the same transaction as the answer. */
 import { encodeChangesCursor } from "../core/cursor.ts";
 import type { ShardKeys } from "../core/keys.ts";
+import { SCOPE_UNIT } from "../core/limits.ts";
 import { LISTS } from "../core/record.ts";
-import { entriesOf, fieldsOf, integer, integerOrNull, streamId, timeOrNull } from "../redis/decode.ts";
+import type { View } from "../core/view.ts";
+import { entriesOf, fieldsOf, integer, integerOrNull, list, streamId, timeOrNull } from "../redis/decode.ts";
 import type { StreamEntry } from "../redis/entries.ts";
 import type { ReadCommand, Reply } from "../redis/port.ts";
 import { shardsMismatch } from "../redis/shards.ts";
@@ -26,20 +28,39 @@ export interface ShardAsOf {
   readonly users: number;
   readonly sockets: number;
   readonly connections: number;
+  /** In a scope: what `tracks` of the totals says; null: nothing. */
+  readonly tracks: string | null;
 }
 
 /** The commands that every answer starts with; counts() needs no others. Three, whatever the number of users. */
-export function asOfCommands(keys: ShardKeys): ReadCommand[] {
+export function asOfCommands(keys: ShardKeys, view: View): ReadCommand[] {
+  const { scope, last } = view;
+  const inScope = scope === undefined ? [] : ["tracks"];
   return [
-    ["HMGET", keys.totals, "shards", "folded", "change", "ran", "due", "users", "sockets", "connections"],
+    [
+      "HMGET",
+      keys.totals,
+      "shards",
+      "folded",
+      last,
+      "ran",
+      "due",
+      "users",
+      "sockets",
+      "connections",
+      ...inScope,
+    ],
     // Folded records leave the log, so its length is the lag.
     ["XLEN", keys.records],
     ["XRANGE", keys.records, "-", "+", "COUNT", "1"],
+    ...(scope === undefined ? [] : [["ZMSCORE", keys.scopes, scope] as const]),
   ];
 }
 
 /** How many commands those are. */
-export const AS_OF_COUNT = 3;
+export function asOfCount({ scope }: View): number {
+  return scope === undefined ? 3 : 4;
+}
 
 const ASKED = "HMGET of the totals";
 
@@ -51,6 +72,10 @@ const NEWS: ReadonlySet<string> = new Set([
   "connections",
   "bye",
   "replaces",
+  "join",
+  "drop",
+  "part",
+  "shut",
 ]);
 
 function hasNews({ fields }: StreamEntry): boolean {
@@ -77,16 +102,23 @@ function appendedAt({ id }: StreamEntry): number {
 }
 
 /** Throws PresenceError SHARDS_MISMATCH, and REPLY_INVALID. */
-export function readAsOf(replies: readonly Reply[], shards: number, now: number): ShardAsOf {
-  const [totals, length, head] = replies;
-  const values = fieldsOf(totals, ASKED, 8);
-  const [known = null, folded = null, change = null, ...times] = values;
+export function readAsOf(
+  replies: readonly Reply[],
+  { shards, view, now }: { shards: number; view: View; now: number },
+): ShardAsOf {
+  const [totals, length, head, score] = replies;
+  const isWhole = view.scope === undefined;
+  const values = fieldsOf(totals, ASKED, isWhole ? 8 : 9);
+  const [known = null, folded = null, change = null, ...times] = values.slice(0, 8);
   if (known !== null && known !== String(shards)) throw shardsMismatch(known, shards);
   const [ran = null, due = null] = times.slice(0, 2).map((value) => timeOrNull(value, ASKED));
   const [users = 0, sockets = 0, connections = 0] = times
     .slice(2)
     .map((value) => integerOrNull(value, ASKED) ?? 0);
   const first = entriesOf(head, "XRANGE of records")[0];
+  const own = isWhole
+    ? { users, sockets, connections }
+    : { ...scopeCountsOf(list(score, SCORE_ASKED, 1)[0]!), connections: 0 };
   return {
     now,
     ran,
@@ -95,10 +127,18 @@ export function readAsOf(replies: readonly Reply[], shards: number, now: number)
     records: integer(length, "XLEN of records"),
     lagMs: first === undefined ? 0 : Math.max(0, now - appendedAt(first)),
     overdueMs: overdue(now, ran, due, first),
-    users,
-    sockets,
-    connections,
+    ...own,
+    tracks: values[8] ?? null,
   };
+}
+
+const SCORE_ASKED = "ZMSCORE of scopes";
+
+/** The users and sockets of a scope in one shard, from its score; null: nobody is there. */
+export function scopeCountsOf(score: Reply): { users: number; sockets: number } {
+  const both = integerOrNull(score, SCORE_ASKED) ?? 0;
+  const users = Math.floor(both / SCOPE_UNIT);
+  return { users, sockets: both - users * SCOPE_UNIT };
 }
 
 /** The age of the oldest part. */

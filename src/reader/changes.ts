@@ -5,11 +5,15 @@
  * it or was flushed, and later entries may be missing too: a gap. A rebuild of the projection empties the stream and writes a
  * `rebuilt` entry, which is a gap for a reader that starts at the beginning.
  */
-import { type Change, decodeChanges } from "../core/change.ts";
+import type { Change } from "../core/change.ts";
 import { CHANGES_KEPT } from "../core/limits.ts";
 import { decodeChangesCursor, encodeChangesCursor } from "../core/cursor.ts";
 import type { ShardKeys } from "../core/keys.ts";
-import { entriesOf, fieldsOf, integer, streamId } from "../redis/decode.ts";
+import { entriesOf, fieldsOf, integer, list, streamId } from "../redis/decode.ts";
+import { PresenceError } from "../core/errors.ts";
+import { isTold } from "../core/scope-patterns.ts";
+import type { View } from "../core/view.ts";
+import { patternsOf } from "./tracked.ts";
 import { resolveChangesOptions } from "./options.ts";
 import type { ReaderContext } from "./context.ts";
 import type { Reader } from "./types.ts";
@@ -35,16 +39,17 @@ const ASKED = "XRANGE of changes";
 
 /** One XRANGE a shard, a few more where entries are small. */
 export function changesOver(context: ReaderContext): Pick<Reader, "changes"> {
-  const { shards, keys, open, askPlain } = context;
+  const { shards, keys, open, askPlain, view } = context;
   return {
     async changes(options = {}) {
       const { after, limit } = resolveChangesOptions(options);
       await open();
+      if (view.scope !== undefined) await checkTold(context, view.scope);
       if (after === undefined) return { changes: [], next: await endOf(context), gap: false, more: false };
       const ids = decodeChangesCursor(after, shards);
       const each = Math.ceil(limit / shards);
       const parts = await Promise.all(
-        keys.map((own, shard) => readChanges(askPlain, own, ids[shard]!, each)),
+        keys.map((own, shard) => readChanges(askPlain, { keys: own, view }, ids[shard]!, each)),
       );
       if (parts.some(({ gap }) => gap))
         return { changes: [], next: await endOf(context), gap: true, more: false };
@@ -58,11 +63,29 @@ export function changesOver(context: ReaderContext): Pick<Reader, "changes"> {
   };
 }
 
+/** Throws SCOPE_UNTRACKED where the changes of a scope are not told: no answer would say that there were none. */
+async function checkTold({ keys, askPlain }: ReaderContext, scope: string): Promise<void> {
+  const parts = await Promise.all(
+    keys.map(async (own) => {
+      const [told, totals] = await askPlain([
+        ["SMISMEMBER", own.told, scope],
+        ["HMGET", own.totals, "tracks"],
+      ]);
+      const [tracks = null] = fieldsOf(totals, "HMGET of the totals", 1);
+      return { isTold: integer(list(told, "SMISMEMBER of told", 1)[0], "SMISMEMBER of told") === 1, tracks };
+    }),
+  );
+  if (parts.some(({ isTold }) => isTold) || isTold(patternsOf(parts), scope) === "yes") return;
+  const message =
+    "the changes of this namespace or room are not told: add it to `changes` in createPresence, on all servers";
+  throw new PresenceError("SCOPE_UNTRACKED", message);
+}
+
 /** The cursor at the end of `changes`. */
-async function endOf({ keys, askPlain }: ReaderContext): Promise<string> {
+async function endOf({ keys, askPlain, view }: ReaderContext): Promise<string> {
   const asked = "HMGET of the totals";
   const ids = keys.map(async (own) => {
-    const [reply] = await askPlain([["HMGET", own.totals, "shards", "change"]]);
+    const [reply] = await askPlain([["HMGET", own.totals, "shards", view.last]]);
     const [, change = null] = fieldsOf(reply, asked, 2);
     return change === null ? START : streamId(change, asked);
   });
@@ -72,7 +95,7 @@ async function endOf({ keys, askPlain }: ReaderContext): Promise<string> {
 /** About `limit` changes: the last entry is not split. */
 async function readChanges(
   read: ReaderContext["askPlain"],
-  keys: ShardKeys,
+  { keys, view }: { readonly keys: ShardKeys; readonly view: View },
   after: string,
   limit: number,
 ): Promise<ShardChanges> {
@@ -82,8 +105,17 @@ async function readChanges(
   for (let reads = 1; ; reads++) {
     const fromStart = at === START;
     const [found, length, totals] = await read([
-      ["XRANGE", keys.changes, fromStart ? "-" : at, "+", "COUNT", String(fromStart ? count : count + 1)],
-      ...(fromStart ? [["XLEN", keys.changes] as const, ["HMGET", keys.totals, "cut"] as const] : []),
+      [
+        "XRANGE",
+        view.changes(keys),
+        fromStart ? "-" : at,
+        "+",
+        "COUNT",
+        String(fromStart ? count : count + 1),
+      ],
+      ...(fromStart
+        ? [["XLEN", view.changes(keys)] as const, ["HMGET", keys.totals, view.cut] as const]
+        : []),
     ]);
     const entries = entriesOf(found, ASKED);
     const gap = fromStart
@@ -95,7 +127,7 @@ async function readChanges(
     let taken = 0;
     for (const { id, fields } of entries) {
       if (changes.length >= limit) break;
-      for (const change of decodeChanges(id, fields)) changes.push(change);
+      for (const change of view.decode(id, fields)) changes.push(change);
       at = id;
       taken++;
     }

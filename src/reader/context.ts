@@ -7,9 +7,11 @@ import { checkShards } from "../redis/shards.ts";
 import type { AsOf } from "./answers/as-of.ts";
 import type { UserPresence } from "./answers/users.ts";
 import { type ReaderInternals, type ReaderOptions, resolveReaderOptions } from "./options.ts";
-import { AS_OF_COUNT, asOfCommands, combineAsOf, readAsOf, type ShardAsOf } from "./as-of.ts";
+import { asOfCommands, asOfCount, combineAsOf, readAsOf, type ShardAsOf } from "./as-of.ts";
 import { RedisClock } from "./clock.ts";
 import { Lapsed, lapsedCommand } from "./lapsed.ts";
+import { checkTracked } from "./tracked.ts";
+import { type View, viewOf, WHOLE } from "../core/view.ts";
 
 /** A query sent with a clock this far behind Redis's is sent again, ms. */
 const CLOCK_OFF_MS = 50;
@@ -32,6 +34,10 @@ export interface UsersPart<T> {
 
 /** How the methods of one reader read Redis. Its functions reject with PresenceError, as the reader's methods do. */
 export interface ReaderContext {
+  /** What its answers are about: the whole, or one scope. */
+  readonly view: View;
+  /** The same within a scope. */
+  readonly within: (scope: string) => ReaderContext;
   readonly shards: number;
   /** One item per shard. */
   readonly keys: readonly ShardKeys[];
@@ -55,7 +61,7 @@ export interface ReaderContext {
   ) => Promise<UsersPart<T>>;
   /** Runs commands on one shard, given by its keys, without the age. */
   readonly askPlain: (commands: readonly ReadCommand[]) => Promise<readonly Reply[]>;
-  /** The `asOf` of an answer made of these parts, one per shard. */
+  /** The `asOf` of an answer made of these parts, one per shard. Throws SCOPE_UNTRACKED where nobody is in a scope that is not tracked. */
   readonly combine: (parts: readonly ShardAsOf[]) => AsOf;
 }
 
@@ -102,6 +108,7 @@ export function contextOf(
   }
 
   async function ask(
+    view: View,
     shard: number,
     commands: readonly ReadCommand[] | ((clock: number) => readonly ReadCommand[]),
   ): Promise<ShardAnswer> {
@@ -110,33 +117,43 @@ export function contextOf(
     const asked = typeof commands === "function" ? commands(clock.now()) : commands;
     const time = clock.commands();
     const sentAt = clock.steady();
-    const replies = await askPlain([...asOfCommands(keys[shard]!), ...asked, ...time]);
+    const replies = await askPlain([...asOfCommands(keys[shard]!, view), ...asked, ...time]);
     if (time.length > 0) {
       const moved = clock.heard(replies.slice(-time.length), sentAt);
       // The deadlines were read up to a time that was too early.
-      if (typeof commands === "function" && moved > CLOCK_OFF_MS) return ask(shard, commands);
+      if (typeof commands === "function" && moved > CLOCK_OFF_MS) return ask(view, shard, commands);
     }
-    const own = replies.slice(AS_OF_COUNT, AS_OF_COUNT + asked.length);
-    return { asOf: readAsOf(replies, shards, clock.now()), replies: own };
+    const first = asOfCount(view);
+    const own = replies.slice(first, first + asked.length);
+    return { asOf: readAsOf(replies, { shards, view, now: clock.now() }), replies: own };
   }
 
-  return {
+  const contextWith = (view: View): ReaderContext => ({
+    view,
+    within: (scope) => contextWith(viewOf(scope)),
     shards,
     keys,
     open,
-    ask,
+    ask: (shard, commands) => ask(view, shard, commands),
     askPlain,
     async askUsers(shard, command, asked, find) {
-      const { replies, asOf } = await ask(shard, (clock) => [command, lapsedCommand(keys[shard]!, clock)]);
+      const { replies, asOf } = await ask(view, shard, (clock) => [
+        command,
+        lapsedCommand(keys[shard]!, clock),
+      ]);
       const { found, more } = find(replies[0]);
       const { now: at, records } = asOf;
-      const judged = { found, lapsed: replies[1], now: at, records, asked };
+      const judged = { found, lapsed: replies[1], now: at, records, asked, view };
       return { users: await lapses[shard]!.judge(judged, elapsed() - lostAt), more, asOf };
     },
     async askAll(commands) {
       await open();
-      return Promise.all(keys.map((own, shard) => ask(shard, commands(own, shard))));
+      return Promise.all(keys.map((own, shard) => ask(view, shard, commands(own, shard))));
     },
-    combine: (parts) => combineAsOf(parts, staleAfter),
-  };
+    combine(parts) {
+      checkTracked(view, parts);
+      return combineAsOf(parts, staleAfter);
+    },
+  });
+  return contextWith(WHOLE);
 }

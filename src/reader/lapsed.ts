@@ -15,6 +15,7 @@ import type { ShardKeys } from "../core/keys.ts";
 import { entriesOf, fieldsOf, list, scored, slotsOf } from "../redis/decode.ts";
 import type { ReadCommand, Reply } from "../redis/port.ts";
 import type { UserPresence } from "./answers/users.ts";
+import type { View } from "../core/view.ts";
 import { readAbout, readState } from "./states.ts";
 
 /** The processes whose deadlines have passed: usually none, at most PROCESSES_MAX. */
@@ -39,6 +40,8 @@ export interface FoundUsers {
   readonly records: number;
   /** The command, for error messages. */
   readonly asked: string;
+  /** Where they were found. */
+  readonly view: View;
 }
 
 type Read = (commands: readonly ReadCommand[]) => Promise<readonly Reply[]>;
@@ -56,7 +59,10 @@ export class Lapsed {
   }
 
   /** In the order found. `lostAgo`: time since Redis last failed to answer, ms. */
-  async judge({ found, lapsed, now, records, asked }: FoundUsers, lostAgo: number): Promise<UserPresence[]> {
+  async judge(
+    { found, lapsed, now, records, asked, view }: FoundUsers,
+    lostAgo: number,
+  ): Promise<UserPresence[]> {
     const users = found.map(([id, value]) => ({ id, slots: value === null ? null : slotsOf(value, asked) }));
     const named = new Set(users.flatMap(({ slots }) => (slots ?? []).map(([slot]) => slot)));
     const processes = new Map<string, string>();
@@ -72,7 +78,7 @@ export class Lapsed {
     const inGrace = users.filter(({ slots }) => slots?.length === 0).map(({ id }) => id);
     if (processes.size + inGrace.length === 0) return users.map(({ id, slots }) => presence(id, slots));
 
-    const { kept, ended } = await this.#ask(processes, inGrace, now, records);
+    const { kept, ended } = await this.#ask(processes, inGrace, now, records, view);
     return users.map(({ id, slots }) => {
       if (slots === null || slots.length === 0) return presence(id, ended.has(id) ? null : slots);
       const left = slots.filter(([slot]) => !processes.has(slot) || kept.get(slot) === "live");
@@ -87,11 +93,12 @@ export class Lapsed {
     inGrace: readonly string[],
     now: number,
     records: number,
+    view: View,
   ) {
     const ids = [...processes.values()];
     const replies = await this.#read([
       ...(ids.length > 0 ? [["HMGET", this.#keys.states, ...ids], ["HMGET", this.#keys.about, ...ids]] as const : []),
-      ...(inGrace.length > 0 ? [["ZMSCORE", this.#keys.leaving, ...inGrace]] as const : []),
+      ...(inGrace.length > 0 ? [["ZMSCORE", view.deadlines(this.#keys), ...inGrace.map(view.memberOf)]] as const : []),
     ]); // prettier-ignore
     const kept = new Map<string, "live" | "grace">();
     const doubts = new Map<string, number>();

@@ -5,13 +5,16 @@ import {
   CHANGES_READ_MAX,
   LIST_USERS_DEFAULT,
   LIST_USERS_MAX,
+  PAGE_SCOPES_DEFAULT,
+  PAGE_SCOPES_MAX,
   PAGE_USERS_DEFAULT,
   PAGE_USERS_MAX,
   STALE_AFTER_MS,
   STALE_AFTER_MS_MAX,
 } from "../core/limits.ts";
-import { type Known, refuseUnknown, whole } from "../core/options.ts";
-import type { ChangesOptions, PageOptions, UsersListOptions } from "./types.ts";
+import { invalid, type Known, refuseUnknown, whole } from "../core/options.ts";
+import { checkScope } from "../core/scope.ts";
+import type { ChangesOptions, PageOptions, ScopesOptions, UsersListOptions } from "./types.ts";
 
 export interface ReaderOptions extends KeyOptions {
   /**
@@ -58,6 +61,23 @@ const LIST_OPTIONS: Known<UsersListOptions> = { max: true };
 export function resolveListOptions(options: UsersListOptions) {
   refuseUnknown(options, LIST_OPTIONS, "usersList()");
   return { max: whole("max", options.max ?? LIST_USERS_DEFAULT, 1, LIST_USERS_MAX) };
+}
+
+const SCOPES_OPTIONS: Known<ScopesOptions> = {
+  namespace: true,
+  prefix: true,
+  sort: true,
+  cursor: true,
+  limit: true,
+};
+
+export function resolveScopesOptions(options: ScopesOptions) {
+  refuseUnknown(options, SCOPES_OPTIONS, "scopes()");
+  const { namespace, prefix = "", sort = "users", cursor, limit = PAGE_SCOPES_DEFAULT } = options;
+  if (namespace !== undefined) checkScope(namespace);
+  if (typeof prefix !== "string") invalid("prefix must be text: the beginning of the names of rooms");
+  if (sort !== "users") invalid('sort must be "users": the largest first');
+  return { namespace, prefix, cursor, limit: whole("limit", limit, 1, PAGE_SCOPES_MAX) };
 }
 
 const CHANGES_OPTIONS: Known<ChangesOptions> = { after: true, limit: true };

@@ -21,17 +21,17 @@ const ASKED = "HSCAN of users";
 
 /** HSCAN, one shard after another, and the commands of lapsed.ts. */
 export function pagesOver(context: ReaderContext): Pick<Reader, "page" | "users" | "usersList"> {
-  const { shards, keys, askUsers, combine } = context;
+  const { shards, keys, askUsers, combine, view } = context;
 
   async function page(options: PageOptions = {}): Promise<UsersPage> {
     const { cursor, limit } = resolvePageOptions(options);
     let at = cursor === undefined ? undefined : decodePageCursor(cursor, shards);
     for (let scans = 1; ; scans++) {
       const { shard, scan } = at ?? { shard: 0, scan: "0" };
-      const command = ["HSCAN", keys[shard]!.users, scan, "COUNT", String(limit)] as const;
+      const command = ["HSCAN", view.users(keys[shard]!), scan, "COUNT", String(limit)] as const;
       const part = await askUsers(shard, command, ASKED, (reply) => {
         const [place, found] = list(reply, ASKED, 2);
-        return { found: pairs(found, ASKED), more: text(place, ASKED) };
+        return { found: pairs(found, ASKED).filter(([id]) => view.isUser(id)), more: text(place, ASKED) };
       });
       const users = part.users.filter(({ online }) => online);
       const isLast = part.more === "0" && shard + 1 === shards;

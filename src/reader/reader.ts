@@ -5,13 +5,15 @@
 import { orInternal } from "../core/errors.ts";
 import type { ReadPort } from "../redis/port.ts";
 import { changesOver } from "./changes.ts";
-import { contextOf } from "./context.ts";
+import { contextOf, type ReaderContext } from "./context.ts";
 import { countsOver } from "./counts.ts";
 import type { ReaderInternals, ReaderOptions } from "./options.ts";
 import { pagesOver } from "./pages.ts";
 import { processesOver } from "./processes.ts";
 import { totalsOver } from "./totals.ts";
-import type { Reader } from "./types.ts";
+import { scopeCountsOver, scopesOver } from "./scopes.ts";
+import { checkScope } from "../core/scope.ts";
+import type { NamespaceReader, Reader, ScopeReader } from "./types.ts";
 import { usersOver } from "./users.ts";
 
 export type * from "./types.ts";
@@ -27,21 +29,43 @@ export function readerOver(
   internals: ReaderInternals = {},
 ): Reader {
   const context = contextOf(port, options, internals);
+  const { scopes, countsIn } = scopesOver(context);
+  const namespace = (name: string): NamespaceReader => ({
+    ...scopeReader(context, checkScope(name)),
+    // Without a room it would be the namespace.
+    in: (room) => scopeReader(context, checkScope(name, room ?? null)),
+  });
+  return {
+    shards: context.shards,
+    ...usersReader(context),
+    counts: guarded(countsOver(context).counts),
+    of: namespace,
+    in: (room) => namespace("/").in(room),
+    scopes: guarded(scopes),
+    countsIn: guarded(countsIn),
+    processes: guarded(processesOver(context).processes),
+    totals: guarded(totalsOver(context).totals),
+  };
+}
+
+/** What answers about users, of the whole or of a scope. */
+function usersReader(context: ReaderContext): Omit<ScopeReader, "counts"> {
   const { user, isOnline, lookup } = usersOver(context);
   const { page, users, usersList } = pagesOver(context);
   return {
-    shards: context.shards,
     users,
-    counts: guarded(countsOver(context).counts),
     isOnline: guarded(isOnline),
     user: guarded(user),
     lookup: guarded(lookup),
     page: guarded(page),
     usersList: guarded(usersList),
-    processes: guarded(processesOver(context).processes),
     changes: guarded(changesOver(context).changes),
-    totals: guarded(totalsOver(context).totals),
   };
+}
+
+function scopeReader(whole: ReaderContext, scope: string): ScopeReader {
+  const context = whole.within(scope);
+  return { ...usersReader(context), counts: guarded(scopeCountsOver(context)) };
 }
 
 /** Anything thrown that is not a PresenceError is a bug in Rollcall, and rejects as INTERNAL. */

@@ -2,6 +2,7 @@
 import type { ChangesAnswer } from "./answers/changes.ts";
 import type { Counts } from "./answers/counts.ts";
 import type { ProcessesAnswer } from "./answers/processes.ts";
+import type { CountsInAnswer, ScopeCounts, ScopesPage } from "./answers/scopes.ts";
 import type { Totals } from "./answers/totals.ts";
 import type { UserAnswer, UserPresence, UsersAnswer, UsersPage } from "./answers/users.ts";
 
@@ -10,6 +11,7 @@ export type { ChangesAnswer } from "./answers/changes.ts";
 export type { Counts } from "./answers/counts.ts";
 export type { Json } from "./answers/json.ts";
 export type { ProcessesAnswer, ProcessPresence } from "./answers/processes.ts";
+export type { CountsInAnswer, CountsOfScope, ScopeCounts, ScopeSize, ScopesPage } from "./answers/scopes.ts";
 export type { Lease, Totals } from "./answers/totals.ts";
 export type { UserAnswer, UserPresence, UsersAnswer, UsersPage } from "./answers/users.ts";
 export type { ProcessState } from "../core/process.ts";
@@ -32,6 +34,50 @@ export interface UsersIterator extends AsyncIterableIterator<UserPresence, undef
 export interface UsersListOptions {
   /** Most users in the list. 1 to 100,000, default 10,000. */
   readonly max?: number | undefined;
+}
+
+/** Options of scopes(). */
+export interface ScopesOptions {
+  /** Only this namespace and its rooms. */
+  readonly namespace?: string | undefined;
+  /** Only rooms whose name begins with this. */
+  readonly prefix?: string | undefined;
+  /** The order: largest first, by users, then by sockets. Default and only one. */
+  readonly sort?: "users" | undefined;
+  /** `next` of the page before. Default: the first page. */
+  readonly cursor?: string | undefined;
+  /** Most scopes. 1 to 1,000, default 100. */
+  readonly limit?: number | undefined;
+}
+
+/** A namespace, or a room in one; without `namespace` the main one. */
+export interface ScopeName {
+  readonly namespace?: string | undefined;
+  /** Undefined: the namespace itself. */
+  readonly room?: string | undefined;
+}
+
+/**
+ * Answers about one namespace or room, as the reader's methods of the same names answer about the whole, and with the same guarantees. Every
+ * method rejects with SCOPE_UNTRACKED where nobody is in it and it is not tracked, so that 0 always means 0.
+ */
+export interface ScopeReader {
+  /** How many users and sockets are in it, anonymous sockets included. O(1), whatever its size. */
+  counts(): Promise<ScopeCounts>;
+  isOnline(user: string): Promise<boolean>;
+  user(user: string): Promise<UserAnswer>;
+  lookup(users: readonly string[]): Promise<UsersAnswer>;
+  page(options?: PageOptions): Promise<UsersPage>;
+  users(): UsersIterator;
+  usersList(options?: UsersListOptions): Promise<UsersAnswer>;
+  /** Needs `changes` in createPresence. Its cursors are of no use elsewhere. Rejects with SCOPE_UNTRACKED without it. */
+  changes(options?: ChangesOptions): Promise<ChangesAnswer>;
+}
+
+/** A namespace, and its rooms. */
+export interface NamespaceReader extends ScopeReader {
+  /** A room in this namespace. Throws PresenceError SCOPE_INVALID. */
+  in(room: string): ScopeReader;
 }
 
 /** Options of changes(). */
@@ -105,6 +151,26 @@ export interface Reader {
    *   const { changes } = await reader.changes({ after: asOf.cursor });
    */
   usersList(options?: UsersListOptions): Promise<UsersAnswer>;
+  /**
+   * A namespace: its sockets, its users, its rooms. Throws PresenceError SCOPE_INVALID. Needs `rooms` in createPresence.
+   *
+   *   const { users } = await reader.of("/chat").counts();
+   *   const { sockets } = await reader.of("/chat").in("news").counts();
+   */
+  of(namespace: string): NamespaceReader;
+  /** A room in the main namespace. Throws PresenceError SCOPE_INVALID. */
+  in(room: string): ScopeReader;
+  /**
+   * The namespaces and rooms in which somebody is, largest first, page by page. One that grows or shrinks meanwhile may be on two pages or on
+   * none. A page may have fewer scopes than asked for although more follow. With several shards all are read for each page: rejects
+   * with LIMIT_EXCEEDED above 100,000. Rejects with CURSOR_INVALID, SCOPE_INVALID, and OPTIONS_INVALID.
+   */
+  scopes(options?: ScopesOptions): Promise<ScopesPage>;
+  /**
+   * The counts of up to 1,000 namespaces and rooms, in the order given. One that is not tracked, or of which nobody can say, has null for its
+   * numbers. Rejects with SCOPE_INVALID, and with OPTIONS_INVALID for more.
+   */
+  countsIn(scopes: readonly ScopeName[]): Promise<CountsInAnswer>;
   /** All processes with a lease, and ended ones whose users are being removed. */
   processes(): Promise<ProcessesAnswer>;
   /**

@@ -13,10 +13,10 @@ const ASKED = "HMGET of users";
 
 /** One HMGET in each shard that has any of the users, and the commands of lapsed.ts. */
 export function usersOver(context: ReaderContext): Pick<Reader, "user" | "lookup" | "isOnline"> {
-  const { shards, keys, ask, combine, askUsers } = context;
+  const { shards, keys, ask, combine, askUsers, view } = context;
 
   function usersIn(shard: number, ids: readonly string[]): Promise<UsersPart<undefined>> {
-    return askUsers(shard, ["HMGET", keys[shard]!.users, ...ids], ASKED, (reply) => {
+    return askUsers(shard, ["HMGET", view.users(keys[shard]!), ...ids], ASKED, (reply) => {
       const slots = fieldsOf(reply, ASKED, ids.length);
       return { found: ids.map((id, i) => [id, slots[i] ?? null]), more: undefined };
     });

@@ -24,6 +24,7 @@ export type ReadCommand =
   | readonly ["GET" | "PTTL", key: string]
   | readonly ["HMGET", key: string, ...fields: string[]]
   | readonly ["HSCAN", key: string, cursor: string, "COUNT", count: string]
+  | readonly ["SMISMEMBER", key: string, ...members: string[]]
   | readonly ["ZMSCORE", key: string, ...members: string[]]
   | readonly ["ZCOUNT", key: string, min: string, max: string]
   | readonly [
@@ -37,6 +38,19 @@ export type ReadCommand =
       count: string,
       "WITHSCORES",
     ]
+  | readonly [
+      "ZRANGE",
+      key: string,
+      max: string,
+      min: string,
+      "BYSCORE",
+      "REV",
+      "LIMIT",
+      offset: string,
+      count: string,
+      "WITHSCORES",
+    ]
+  | readonly ["ZRANGE", key: string, first: string, last: string, "WITHSCORES"]
   | readonly ["XLEN", key: string]
   | readonly ["XREVRANGE", key: string, end: string, start: string, "COUNT", count: string]
   | readonly ["XRANGE", key: string, start: string, end: string, "COUNT", count: string];

@@ -1,10 +1,62 @@
 -- fold: the records of the log, in order, one by one.
--- gives: CAUSE carry_out fold fold_record read register registered
--- reads: ABOUT BY_RANGE PROCESSES RECORDS budget call cause_of connections count dead encode entries fence find finish floor folded forget_the_dead format is keep_of known longest look_up match now operations parse preclude process_of put records save_states set_aside size skipped slots sockets start_steps take_off take_step tell_about to_head touch try weight work write_steps
+-- gives: CAUSE carry_out carry_out_in_scopes fold fold_record read register registered
+-- reads: ABOUT BY_RANGE PROCESSES RECORDS absent budget call cause_of connections count dead encode entries fence find finish floor folded forget_the_dead format is keep_of known longest look_up match now operations parse preclude process_of put records save_states scopes scopes_here set_aside size skipped slots sockets start_steps sub t take_off take_step tell_about to_head touch try weight why_absent work write_steps
 
 local registered -- how many processes there are, once read
 
 local CAUSE = { false, 'disconnect', 'leave', 'bye' }
+
+-- The scope lists of a record, all or none of them. Returns nil, or why the process has to be fenced.
+local function carry_out_in_scopes(record, p, at)
+  local here, undo, reason = scopes_here(), {}, nil
+  local q, lists = here.member_of(p.slot), {}
+  for l = 1, #record.scopes do
+    local kind, list = record.scopes[l][1], record.scopes[l][2]
+    for i = 1, #list do
+      local one = list[i]
+      local bare = match(one[1], '^%*?(.*)$')
+      local c = here.scope_of(bare)
+      for j = 2, #one do here.want(c, one[j]) end
+      here.want_member(q, bare)
+      lists[#lists + 1] = { kind, c, one, kind == 1 and #bare < #one[1] }
+    end
+  end
+  here.read()
+  -- Users of an ended process lost those sockets before this record.
+  if next(dead) then
+    for i = 1, #lists do
+      local c, one = lists[i][2], lists[i][3]
+      for j = 2, #one do here.take_off(c, one[j], dead) end
+    end
+  end
+  for i = 1, #lists do
+    local kind, c, one = lists[i][1], lists[i][2], lists[i][3]
+    local keep = (kind == 2 or kind == 4) and p.grace > 0 and at + p.grace
+    for j = 2, #one do
+      local id = one[j]
+      undo[#undo + 1] = { c, id, c.is[id], c.cause[id], c.keep[id], c.since[id], c.sockets, q.by[c.text], q.by[''] }
+      if not here.step(c, id, q, kind == 1 and 1 or -1, CAUSE[kind], keep, records) then
+        reason = 'a membership would go negative'
+        break
+      end
+    end
+    if reason then break end
+  end
+  if not reason and q.by[''] ~= record.memberships then
+    reason = format('check digit: %.0f memberships declared, %.0f counted', record.memberships, q.by[''])
+  end
+  if not reason then
+    for i = 1, #lists do
+      if lists[i][4] then lists[i][2].tells = true end
+    end
+    return nil
+  end
+  for i = #undo, 1, -1 do
+    local c, id, v, cause, keep, since, open, by, sum = unpack(undo[i], 1, 9)
+    c.is[id], c.cause[id], c.keep[id], c.since[id], c.sockets, q.by[c.text], q.by[''] = v, cause, keep, since, open, by, sum
+  end
+  return reason
+end
 
 -- Applies the whole record or none of it. Returns nil, or why the process has to be fenced.
 local function carry_out(record, p, at)
@@ -40,12 +92,20 @@ local function carry_out(record, p, at)
   if not reason and open ~= record.sockets then
     reason = format('check digit: %.0f sockets declared, %.0f counted', record.sockets, open)
   end
+  if not reason and record.memberships then reason = carry_out_in_scopes(record, p, at) end
   if reason then
     for i = #undo, 1, -1 do
       local one = undo[i]
       is[one[1]], cause_of[one[1]], keep_of[one[1]] = one[2], one[3], one[4]
     end
     return reason
+  end
+  if scopes or t.lingering then
+    for l = 1, #lists do
+      for _, id in ipairs(lists[l][2]) do
+        if not is[id] then absent[id], why_absent[id] = records, cause_of[id] end
+      end
+    end
   end
   sockets = sockets + open - p.sockets
   p.sockets, p.anonymous, p.seq = open, anonymous, record.seq
@@ -63,6 +123,8 @@ local function register(record, at)
     slot = format('%.0f', slots), grace = record.grace or 0 }
   if p.grace > longest then longest = p.grace end
   known[record.id] = p
+  if t.lingering then call('UNLINK', sub(RECORDS, 1, -8) .. 'scopes:' .. p.slot) end
+  if t.lingering or record.tracks then put('tracks', record.tracks or '') end
   call('HSET', ABOUT, record.id, encode({ host = record.hello, pid = record.pid, version = record.version,
     protocol = record.protocol and format('%.0f', record.protocol), started = format('%.0f', at), ttl = format('%.0f', record.ttl) }))
   forget_the_dead()

@@ -1,8 +1,30 @@
 -- forget: removes what is older than the caller keeps it, entries of `changes` and `rejected`. Once a minute while there is work; the
 -- last entry of `changes` always stays, so that the cursor of a snapshot proves itself. If it is too old, one without users follows it,
 -- and it goes a minute later, when followers have read on.
--- gives: forget
--- reads: CHANGES ENDED REJECTED call change due format match more_fields now put t trim
+-- gives: fade forget
+-- reads: CHANGES ENDED RECORDS REJECTED call change due format match more_fields now put sub t trim
+
+-- Removes from a stream of transitions what is too old. last, blank: the ids of its last entry and of the last one without users; read: the last
+-- one when this was last done. Returns the former two, before which id entries were removed (nil: none was), and whether there is more.
+local function fade(key, last, blank, read, keep)
+  local before, last_at = now - keep, tonumber(match(last, '^%d+'))
+  local from, cut, more = format('%.0f', before), nil, nil
+  if before > last_at then
+    from = last
+    if last_at > 0 and last ~= blank then
+      last = call('XADD', key, '*', 'trimmed', '')
+      blank = last
+    end
+  end
+  if before > 0 then
+    -- Followers had time to read what was the last entry then, but not what has come since: they still stand before it.
+    if read and read ~= '' and read ~= from and tonumber(match(read, '^%d+')) <= tonumber(match(from, '^%d+')) then from = read end
+    local removed
+    removed, more = trim(key, from)
+    if removed > 0 then cut = from end
+  end
+  return last, blank, cut, more
+end
 
 -- Returns whether there is more.
 local function forget()
@@ -10,36 +32,34 @@ local function forget()
   if tomb[2] and tonumber(tomb[2]) <= now then return true end
   local keep_changes, keep_rejected = match(ARGV[9] or '', '^(%d+) (%d+)$')
   keep_changes, keep_rejected = tonumber(keep_changes or KEPT_MS), tonumber(keep_rejected or KEPT_MS)
-  local at, changes, rejected, read = match(more_fields[11] or '', '^(%d+) (%d+) (%d+) ?(%S*)$')
-  local blank = more_fields[12]
+  local at, changes, rejected, read, read_moves = match(more_fields[11] or '', '^(%d+) (%d+) (%d+) ?(%S*) ?(%S*)$')
+  local blank, moves, moved, moved_blank = more_fields[12], sub(RECORDS, 1, -8) .. 'moves', t.moved or more_fields[16], more_fields[17]
   -- The strictest of several callers decides: it does not take the trimming of another for its own.
   local is_done = at and tonumber(at) <= now and now - at < FORGET_MS
     and tonumber(changes) <= keep_changes and tonumber(rejected) <= keep_rejected
   if not is_done then
-    local before, last = now - keep_changes, tonumber(match(change, '^%d+'))
-    local from = format('%.0f', before)
-    if before > last then
-      from = change
-      if last > 0 and change ~= blank then
-        change = call('XADD', CHANGES, '*', 'trimmed', '')
-        blank = change
-        put('blank', change)
-      end
+    local function note(name, value, before)
+      if value and value ~= before then put(name, value) end
     end
-    local more
-    if before > 0 then
-      -- Followers had time to read what was the last entry then, but not what has come since: they still stand before it.
-      if read and read ~= '' and read ~= from and tonumber(match(read, '^%d+')) <= tonumber(match(from, '^%d+')) then from = read end
-      local removed, rest = trim(CHANGES, from)
-      if removed > 0 then put('cut', from) end
-      more = rest
+    local known, cut, more = blank, nil, nil
+    change, blank, cut, more = fade(CHANGES, change, blank, read, keep_changes)
+    note('blank', blank, known)
+    note('cut', cut)
+    if moved then
+      local last, rest
+      known = moved_blank
+      last, moved_blank, cut, rest = fade(moves, moved, moved_blank, read_moves, keep_changes)
+      if last ~= moved then t.moved, moved = last, last end
+      note('moved_blank', moved_blank, known)
+      note('moved_cut', cut)
+      more = more or rest
     end
     if now > keep_rejected then
       local _, rest = trim(REJECTED, format('%.0f', now - keep_rejected))
       more = more or rest
     end
     if more then return true end
-    put('trimmed', format('%.0f %.0f %.0f ', now, keep_changes, keep_rejected) .. change)
+    put('trimmed', format('%.0f %.0f %.0f ', now, keep_changes, keep_rejected) .. change .. (moved and ' ' .. moved or ''))
   end
   -- While a process is registered, calls come anyway.
   if due then return false end
@@ -54,6 +74,7 @@ local function forget()
   end
   from_oldest(CHANGES, keep_changes, blank)
   from_oldest(REJECTED, keep_rejected)
+  if moved then from_oldest(moves, keep_changes, moved_blank) end
   -- Not sooner than the next level check: so the call that comes then is a careful one.
   put('forget', next_at and math.max(next_at, now + CHECK_IDLE_MS) or -1)
   return false

@@ -12,7 +12,8 @@
   KEYS[9]  {presence}:rejected   stream  entries that are not valid records, capped
   KEYS[10] {presence}:ended      zset    process id -> until when it is remembered, ms
   KEYS[11] {presence}:clock      string  the time at which the key expires: with PTTL, a reader derives Redis's clock
-  No key is derived: an engine that locks by key (Upstash) locks one shard.
+  Scopes have further keys, made from the first one's name: docs/protocol.md, "Scopes". They are in the same slot of a Cluster; Upstash
+  locks the whole database for a script.
 
   ARGV[1]  shards    the caller's number of shards
   ARGV[2]  budget    approximate limit on units of work per call: an operation, a record, or a user checked by the reaper or
@@ -56,10 +57,12 @@ end
 
 -- The fields of totals that every call reads. They are written once, at the end (tail.lua).
 local t = try('HMGET', TOTALS, 'shards', 'protocol', 'users', 'sockets', 'connections', 'folded', 'change', 'records',
-  'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced', 'unfinished', 'mac', 'listened', 'work')
+  'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced', 'unfinished', 'mac', 'listened', 'work', 'lingering')
 if t.err then error(find(t.err, 'WRONGTYPE', 1, true) and 'PRESENCE_TYPE ' .. TOTALS .. ': holds another type' or t.err, 0) end
 local users, sockets, connections = tonumber(t[3] or 0), tonumber(t[4] or 0), tonumber(t[5] or 0)
 local folded, change, folded_ever, ran = t[6] or '0-0', t[7] or '0-0', tonumber(t[8] or 0), tonumber(t[9] or 0)
+-- What a call knows about scopes (scopes.lua).
+t.lingering = t[23] and tonumber(t[23]) or nil
 local due, size, graced = tonumber(t[10] or -1), tonumber(t[11] or 1), tonumber(t[18] or 0)
 
 -- A Redis that is full still lets keys be deleted, while nobody can renew a lease. So what may end one writes first, and fails. Who

@@ -1,18 +1,21 @@
 -- open: whose keys are these, may this call go on, and do the parts agree?
--- gives: TYPES check_keys check_permissions follow_clock open rebuild to_head
--- reads: ABOUT BY_RANGE CHANGES ENDED LEAVING PROCESSES RECORDS STATES TOTALS USERS back call change connections entries find format graced longest match now pass put ran rebuilt remembered scan sockets t try users
+-- gives: TYPES check_keys check_permissions check_scopes clear_scopes follow_clock open rebuild to_head
+-- reads: ABOUT BY_RANGE CHANGES ENDED LEAVING PROCESSES RECORDS STATES TOTALS USERS back call change clearing connections entries find floor format graced longest match more_fields now pass put ran rebuilt remembered scan sockets sub sweep t try users
 
 local TYPES = { 'stream', 'hash', 'hash', 'zset', 'hash', 'hash', 'zset', 'stream', 'stream', 'zset', 'string' }
 
 -- Every command that a call may need, before the first of them writes. Redis 6.2 cannot be asked.
 local function check_permissions()
   if not redis.acl_check_cmd then return end
+  local tag = sub(RECORDS, 1, -8)
   local needed = {
     { 'XLEN', RECORDS }, { 'XRANGE', RECORDS, '-', '+' }, { 'XTRIM', RECORDS, 'MINID', '0' }, { 'XDEL', RECORDS, '0' }, { 'DEL', RECORDS },
     { 'HMGET', USERS, '' }, { 'HSET', USERS, '', '' }, { 'HDEL', USERS, '' }, { 'HLEN', USERS }, { 'HSCAN', USERS, '0' }, { 'UNLINK', USERS },
     { 'HGET', STATES, '' }, { 'ZADD', PROCESSES, '0', '' }, { 'ZREM', PROCESSES, '' }, { 'ZRANGE', PROCESSES, '0', '0' }, { 'ZCARD', PROCESSES },
     { 'ZRANGEBYSCORE', LEAVING, '0', '0' }, { 'XADD', CHANGES, '*', '', '' }, { 'PTTL', KEYS[11] }, { 'SET', KEYS[11], '' },
     { 'TYPE', RECORDS }, { 'XGROUP', 'SETID', RECORDS, 'projector', '0' }, { 'XGROUP', 'CREATE', RECORDS, 'projector', '0' },
+    { 'ZMSCORE', tag .. 'scopes', '' }, { 'SMISMEMBER', tag .. 'told', '' }, { 'SADD', tag .. 'told', '' }, { 'SREM', tag .. 'told', '' },
+    { 'ZRANGEBYLEX', tag .. 'lingerers', '-', '+' }, { 'HSET', tag .. 'scope:/', '', '' },
   }
   if not BY_RANGE then needed[#needed + 1] = { 'XREADGROUP', 'GROUP', 'projector', 'projector', 'STREAMS', RECORDS, '>' } end
   for i = 1, #needed do
@@ -24,11 +27,65 @@ end
 -- Everything derived is forgotten, and followers are told that some changes are lost; the processes find themselves unknown
 -- and register afresh. What FLUSHALL does, for a projection of which a part is gone.
 local function rebuild(reason)
+  local tag = sub(RECORDS, 1, -8)
+  if t.lingering or not t[1] then
+    local leases = call('ZRANGE', PROCESSES, 0, PROCESSES_MAX - 1)
+    for first = 1, #leases, VALUES_MAX do
+      local keys = {}
+      for i = first, math.min(#leases, first + VALUES_MAX - 1) do keys[#keys + 1] = tag .. 'scopes:' .. match(leases[i], '^%d+') end
+      call('UNLINK', unpack(keys))
+    end
+    call('UNLINK', tag .. 'lingering', tag .. 'lingerers', tag .. 'told')
+    call('XTRIM', tag .. 'moves', 'MAXLEN', 0)
+    t.moved = call('XADD', tag .. 'moves', '*', 'rebuilt', reason)
+    t.lingering, clearing, sweep = 0, true, ''
+  end
   call('UNLINK', USERS, PROCESSES, STATES, ABOUT, LEAVING, ENDED)
   call('XTRIM', CHANGES, 'MAXLEN', 0)
   change = call('XADD', CHANGES, '*', 'rebuilt', reason)
   users, sockets, connections, graced, remembered, longest, scan, pass = 0, 0, 0, 0, 0, 0, '0', ''
   rebuilt = 1
+end
+
+-- After a rebuild the hashes of scopes are deleted, some a call. Returns whether there may be more.
+local function clear_scopes()
+  if not clearing then return false end
+  local tag = sub(RECORDS, 1, -8)
+  local found = call('ZRANGE', tag .. 'scopes', 0, CLEARED_MAX - 1)
+  if #found > 0 then
+    local keys = {}
+    for i = 1, #found do keys[i] = tag .. 'scope:' .. found[i] end
+    call('UNLINK', unpack(keys))
+    call('ZREM', tag .. 'scopes', unpack(found))
+  end
+  clearing = #found == CLEARED_MAX
+  return clearing
+end
+
+-- Compares some scopes with their numbers, in turn, and what lingers. Returns why they do not agree, if so.
+local function check_scopes()
+  local tag = sub(RECORDS, 1, -8)
+  local types = { scopes = 'zset', lingering = 'zset', lingerers = 'zset', told = 'set', moves = 'stream' }
+  for name, expected in pairs(types) do
+    local kind = call('TYPE', tag .. name).ok
+    if kind ~= 'none' and kind ~= expected then error('PRESENCE_TYPE ' .. tag .. name .. ': holds a ' .. kind, 0) end
+  end
+  local until_when, by_user = call('ZCARD', tag .. 'lingering'), call('ZCARD', tag .. 'lingerers')
+  if until_when ~= t.lingering or by_user ~= t.lingering then
+    return 'lingering: ' .. until_when .. ' and ' .. by_user .. ' there, ' .. format('%.0f', t.lingering) .. ' counted'
+  end
+  local from = tonumber(more_fields[14] or 0)
+  local found = call('ZRANGE', tag .. 'scopes', from, from + SCOPES_CHECKED - 1, 'WITHSCORES')
+  put('compared', #found < 2 * SCOPES_CHECKED and 0 or from + SCOPES_CHECKED)
+  for i = 1, #found, 2 do
+    local key, there = tag .. 'scope:' .. found[i], floor(tonumber(found[i + 1]) / SCOPE_UNIT)
+    local kind = call('TYPE', key).ok
+    if kind ~= 'hash' and kind ~= 'none' then error('PRESENCE_TYPE ' .. key .. ': holds a ' .. kind, 0) end
+    local fields = call('HLEN', key)
+    if fields ~= there and fields ~= there + (call('HGET', key, '') and 1 or 0) then
+      return 'scope: ' .. fields .. ' there, ' .. there .. ' counted'
+    end
+  end
 end
 
 -- Reading goes on at the head of the log: what was folded has left it.
@@ -70,12 +127,17 @@ local function open()
   if not t[1] or ARGV[7] ~= '' or now < ran or now - tonumber(t[12] or 0) >= CHECK_MS then
     local present, registered, known = call('HLEN', USERS), call('ZCARD', PROCESSES), call('HLEN', STATES)
     local in_grace, tombs, described = call('ZCARD', LEAVING), call('ZCARD', ENDED), call('HLEN', ABOUT)
-    if not t[1] and (present + registered + known + in_grace > 0) then rebuild('totals are gone')
+    local orphans = not t[1] and call('ZCARD', sub(RECORDS, 1, -8) .. 'scopes') or 0
+    if not t[1] and (present + registered + known + in_grace + orphans > 0) then rebuild('totals are gone')
     elseif present ~= users then rebuild('users: ' .. present .. ' there, ' .. format('%.0f', users) .. ' counted')
     elseif known ~= remembered then rebuild('states: ' .. known .. ' there, ' .. format('%.0f', remembered) .. ' known')
     elseif registered + tombs ~= known then rebuild('processes: ' .. registered + tombs .. ' there, ' .. known .. ' known')
     elseif described < registered then rebuild('about: ' .. described .. ' there, ' .. registered .. ' processes')
-    elseif in_grace ~= graced then rebuild('grace: ' .. in_grace .. ' there, ' .. format('%.0f', graced) .. ' counted') end
+    elseif in_grace ~= graced then rebuild('grace: ' .. in_grace .. ' there, ' .. format('%.0f', graced) .. ' counted')
+    elseif t.lingering and not clearing then
+      local reason = check_scopes()
+      if reason then rebuild(reason) end
+    end
     if ARGV[4] == '' and call('PTTL', KEYS[11]) < CLOCK_MS / 2 then
       local at = format('%.0f', now + CLOCK_MS)
       call('SET', KEYS[11], at, 'PXAT', at)

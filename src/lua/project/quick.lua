@@ -2,7 +2,7 @@
   Step by step, so that the outcome never depends on how many records a call folds (INV-12). Otherwise says why in `why`, having
   written nothing. Nothing here is a function, but for what several tabs need: a call pays for each closure it makes. ]]
 -- gives: nothing
--- reads: BY_RANGE CHANGES LEAVING PROCESSES RECORDS STATES USERS apply budget byte call change changes connections count decode due encode entries find floor folded format graced match more now operations proven records size sockets sub users valid why
+-- reads: BY_RANGE CHANGES LEAVING PROCESSES RECORDS STATES USERS apply budget byte call change changes connections count decode due encode entries find floor folded format graced match more now operations proven records size sockets sub t users valid why
 if entries and not why then repeat
   local last_entry, ids, n = #entries, {}, 0
   -- All processes, in one command.
@@ -28,8 +28,11 @@ if entries and not why then repeat
   end
   if why then break end
 
-  -- lists, four values each: its end in `ids`, its process, its kind, and the end of the grace of users who leave in it (false: none).
+  -- lists, five values each: its end in `ids`, its process, its kind, the end of the grace of users who leave in it (false: none), and
+  -- the number of its record.
   local lists, last_list, taken = {}, 0, last_entry
+  -- Scope lists, five values each: process, kind, the list, the end of grace, the number of the record; and how many operations they are.
+  local rooms, last_room, named, absent, why_absent, memberships = nil, 0, 0, nil, nil, nil
   -- Records that are appended together have the same time, and mostly the same ttl.
   local at, at_text, ttl, ttl_text = 0, nil, 0, nil
   for e = 1, last_entry do
@@ -49,7 +52,7 @@ if entries and not why then repeat
       if not ttl or not (ttl >= 1 and ttl <= TTL_MS_MAX) then why = 'ttl' break end
     end
     if at + ttl > p.lease then p.lease = at + ttl end
-    local first, rank, ends = n, 0, #f
+    local first, rank, ends, named_before, adds_up = n, 0, #f, named, true
     if proven then
       ends = proven(f)
       if not ends then why = 'mac' break end
@@ -57,7 +60,8 @@ if entries and not why then repeat
     for i = 7, ends, 2 do
       local name, value = f[i], f[i + 1]
       local kind = name == 'connect' and 1 or name == 'disconnect' and 2 or name == 'leave' and 3 or name == 'close' and 4
-        or name == 'anonymous' and 5 or name == 'sockets' and 6 or name == 'connections' and 7 or 0
+        or name == 'anonymous' and 5 or name == 'sockets' and 6 or name == 'connections' and 7
+        or name == 'join' and 8 or name == 'drop' and 9 or name == 'part' and 10 or name == 'shut' and 11 or name == 'memberships' and 12 or 0
       -- In this order, each at most once.
       if kind <= rank then why = name break end
       rank = kind
@@ -89,7 +93,44 @@ if entries and not why then repeat
         sum = kind == 1 and sum + length or sum - length
         lists[last_list + 1], lists[last_list + 2], lists[last_list + 3] = n, p, kind
         lists[last_list + 4] = (kind == 2 or kind == 4) and p.grace ~= '0' and at + tonumber(p.grace)
-        last_list = last_list + 4
+        lists[last_list + 5] = e
+        last_list = last_list + 5
+      elseif kind >= 8 and kind <= 11 then
+        if #value > LIST_BYTES_MAX or byte(value) ~= 91 then why = name break end
+        if find(value, '[\128-\255]') then
+          if not valid then valid = VALID end
+          if not valid(value) then why = 'utf8' break end
+        end
+        local good, list = pcall(decode, value)
+        if not good then why = name break end
+        local sign = kind == 8 and 1 or -1
+        for j = 1, #list do
+          local one = list[j]
+          local length = type(one) == 'table' and #one or 0
+          local scope = one[1]
+          if length < 2 or type(scope) ~= 'string' or not find(scope, '^%*?/') or #scope > SCOPE_BYTES_MAX + 1 then why = 'scope' break end
+          if byte(scope) ~= 42 and #scope > SCOPE_BYTES_MAX then why = 'scope' break end
+          for k = 2, length do
+            if type(one[k]) ~= 'string' or #one[k] > ID_BYTES_MAX then why = 'user id' break end
+          end
+          if why then break end
+          named = named + length - 1 + SCOPE_OPERATIONS
+          p.counted = (p.counted or 0) + sign * (length - 1)
+        end
+        if why then break end
+        if not rooms then rooms = {} end
+        rooms[last_room + 1], rooms[last_room + 2], rooms[last_room + 3] = p, kind - 7, list
+        rooms[last_room + 4] = (kind == 9 or kind == 11) and p.grace ~= '0' and at + tonumber(p.grace)
+        rooms[last_room + 5] = e
+        last_room = last_room + 5
+        adds_up = false
+      elseif kind == 12 then
+        local number = #value <= DIGITS_MAX and find(value, '^%d+$') and tonumber(value)
+        if not number then why = name break end
+        -- What it had before the first record of this call, by each of its records.
+        local had = number - (p.counted or 0)
+        if p.had and p.had ~= had then why = name break end
+        p.had, memberships, adds_up = had, true, true
       else
         local number = #value <= DIGITS_MAX and find(value, '^%d+$') and tonumber(value)
         if not number then why = name break end
@@ -104,11 +145,12 @@ if entries and not why then repeat
       end
     end
     if why then break end
-    if n - first > OPERATIONS_MAX then why = 'too many' break end
+    if n - first + named - named_before > OPERATIONS_MAX then why = 'too many' break end
+    if not adds_up then why = 'memberships' break end
     if p.sockets + sum ~= declared then why = 'check digit' break end
     p.seq, p.sockets = seq, declared
     sockets = sockets + sum
-    if n + e >= budget then taken = e break end
+    if n + named + e >= budget then taken = e break end
   end
   if why then break end
 
@@ -125,6 +167,8 @@ if entries and not why then repeat
     end
     local grace = graced > 0 and call('ZRANGE', LEAVING, 0, 0, 'WITHSCORES')
     if grace and grace[1] and tonumber(grace[2]) < due then due = tonumber(grace[2]) end
+    local linger = (t.lingering or 0) > 0 and call('ZRANGE', sub(RECORDS, 1, -8) .. 'lingering', 0, 0, 'WITHSCORES')
+    if linger and linger[1] and tonumber(linger[2]) < due then due = tonumber(linger[2]) end
     if due <= now then why = 'due' break end
   end
 
@@ -134,7 +178,7 @@ if entries and not why then repeat
     -- val[user]: the value after the steps so far.
     local old, val, last, stay = call('HMGET', USERS, unpack(ids, 1, n)), {}, nil, nil
     local from = 1
-    for l = 1, last_list, 4 do
+    for l = 1, last_list, 5 do
       local to, slot, kind, keep = lists[l], lists[l + 1].slot, lists[l + 2], lists[l + 3]
       for i = from, to do
         local id = ids[i]
@@ -156,6 +200,11 @@ if entries and not why then repeat
           v = '0'
           if not stay then stay = {} end
           stay[id] = keep
+        end
+        -- Who is absent after a record lingers in no scope.
+        if not v and (rooms or t.lingering) then
+          if not absent then absent, why_absent = {}, {} end
+          absent[id], why_absent[id] = lists[l + 4], kind == 2 and 'disconnect' or kind == 3 and 'leave' or 'bye'
         end
         val[id] = v
       end
@@ -219,6 +268,59 @@ if entries and not why then repeat
       end
     end
   end
+  local scopes
+  if rooms or absent and (t.lingering or 0) > 0 then
+    if not t.make then t.make = MAKE_SCOPES end
+    scopes = t.make()
+    for r = 1, last_room, 5 do
+      local q = scopes.member_of(rooms[r].slot)
+      local list = rooms[r + 2]
+      for j = 1, #list do
+        local one = list[j]
+        local text = one[1]
+        local tells = byte(text) == 42
+        if tells then text = sub(text, 2) end
+        local c = scopes.scope_of(text)
+        if tells and rooms[r + 1] == 1 then c.tells = true end
+        one[1] = c
+        for k = 2, #one do scopes.want(c, one[k]) end
+        scopes.want_member(q, text)
+      end
+    end
+    scopes.read()
+    if t.broken then why = 'scope' break end
+    for i = 1, mets do
+      if met[i].counted and scopes.member_of(met[i].slot).by[''] ~= met[i].had then why = 'memberships' break end
+    end
+    if why then break end
+    for r = 1, last_room, 5 do
+      local p, kind, list, keep, e = rooms[r], rooms[r + 1], rooms[r + 2], rooms[r + 3], rooms[r + 4]
+      local q, cause = scopes.member_of(p.slot), kind == 2 and 'disconnect' or kind == 3 and 'leave' or 'bye'
+      if keep and #list > 0 and (due < 0 or keep < due) then due = keep end
+      for j = 1, #list do
+        local one = list[j]
+        for k = 2, #one do
+          if not scopes.step(one[1], one[k], q, kind == 1 and 1 or -1, cause, keep, e) then why = 'negative' break end
+        end
+        if why then break end
+      end
+      if why then break end
+    end
+    if why then break end
+    if absent then scopes.clear(absent, why_absent) end
+    if t.broken then why = 'scope' break end
+  end
+  -- A heartbeat proves that what is known of its process is still there.
+  if memberships then
+    for i = 1, mets do
+      local p = met[i]
+      if p.had and not p.counted and tonumber(call('HGET', sub(RECORDS, 1, -8) .. 'scopes:' .. p.slot, '') or 0) ~= p.had then
+        why = 'memberships'
+        break
+      end
+    end
+    if why then break end
+  end
   local leases, written, w = {}, {}, 0
   for i = 1, mets do
     local p = met[i]
@@ -231,9 +333,10 @@ if entries and not why then repeat
     end
   end
   -- A grace that was over before its record was folded ends in the same call.
-  if enter and due <= now and taken == last_entry and last_entry < count then why = 'due' break end
+  if (enter or rooms) and due >= 0 and due <= now and taken == last_entry and last_entry < count then why = 'due' break end
   -- Everything is checked. Only writes from here on, and first to the keys that were not read: a key of another type then fails
   -- before anything is counted, or in a way that the next level check detects.
+  if scopes then scopes.write() end
   call('ZADD', PROCESSES, 'GT', unpack(leases))
   if enter then graced = graced + call('ZADD', LEAVING, unpack(enter, 1, enters)) end
   if back then graced = graced - call('ZREM', LEAVING, unpack(back, 1, backs)) end
@@ -246,6 +349,6 @@ if entries and not why then repeat
   call('XTRIM', RECORDS, 'MINID', ms .. '-' .. format('%.0f', seq + 1))
   if taken < last_entry and not BY_RANGE then call('XGROUP', 'SETID', RECORDS, 'projector', folded) end
   if taken < last_entry or last_entry == count then more = 1 end
-  users, changes, records, operations = users + comes - goes, comes + goes, taken, n
-  size = floor((n + taken) / taken)
+  users, changes, records, operations = users + comes - goes, comes + goes, taken, n + named
+  size = floor((n + named + taken) / taken)
 until true end

@@ -1,11 +1,22 @@
 -- steps: changes to users within a phase: read first, applied one by one, written together.
--- gives: cause_of causes in_chunks is keep_of look_up order start_steps take_off take_step was write_steps
--- reads: CHANGES LEAVING USERS apply call change changes dead encode format given_back graced match sockets touch users
+-- gives: absent cause_of causes in_chunks is keep_of look_up order scopes scopes_here start_steps take_off take_step was why_absent write_steps
+-- reads: CHANGES LEAVING USERS apply call change changes dead encode format given_back graced match sockets t touch users
 
 local was, is, cause_of, keep_of, order  -- by user: before, now, what took the last socket, until when grace keeps them; who
+local absent, why_absent                 -- by user: the record after which they were absent; why
+local scopes                             -- those of this phase (scopes.lua), if it has any
 
 local function start_steps()
   was, is, cause_of, keep_of, order = {}, {}, {}, {}, {}
+  absent, why_absent, scopes = {}, {}, nil
+end
+
+local function scopes_here()
+  if not scopes then
+    if not t.make then t.make = MAKE_SCOPES end
+    scopes = t.make()
+  end
+  return scopes
 end
 
 -- Reads those of `ids` that this phase has not read yet.
@@ -131,6 +142,15 @@ local function write_steps()
   if #told > 0 then change = call('XADD', CHANGES, 'MAXLEN', '~', CHANGES_KEPT, '*', unpack(told)) end
   in_chunks('HSET', USERS, set)
   in_chunks('HDEL', USERS, gone)
+  -- Who is absent after this phase, or was in between, lingers in no scope.
+  if scopes or (t.lingering or 0) > 0 then
+    for i = 1, #gone do
+      local id = gone[i]
+      if not absent[id] then absent[id], why_absent[id] = math.huge, cause_of[id] end
+    end
+    if next(absent) then scopes_here().clear(absent, why_absent) end
+    if scopes then scopes.write() end
+  end
   users = users + #came - #gone
   changes = changes + #came + #gone
 end

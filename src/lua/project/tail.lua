@@ -3,7 +3,10 @@
 -- reads: CALLER RECORDS TOTALS call careful change changes connections due fenced floor folded folded_ever format given_back graced held left more now operations reaped rebuilt records rejected size skipped sockets t users why
 
 local extra
-if why then extra = careful() end
+if why then
+  t.broken = nil
+  extra = careful()
+end
 if more == 1 then left = call('XLEN', RECORDS) end
 
 -- The turn: which caller folds for the others for a while, depending on the rate of records. It affects only the pace.
@@ -45,6 +48,8 @@ if CALLER ~= '' then
     end
   end
 end
+if t.lingering and t.lingering ~= tonumber(t[23] or -1) then f[k + 1], f[k + 2] = 'lingering', t.lingering k = k + 2 end
+if t.moved then f[k + 1], f[k + 2] = 'moved', t.moved k = k + 2 end
 if extra then
   call('HSET', TOTALS, 'shards', ARGV[1], 'protocol', PROTOCOL, 'users', users, 'sockets', sockets, 'connections', connections,
     'folded', folded, 'change', change, 'records', folded_ever + records, 'ran', now, 'due', due, 'size', size,

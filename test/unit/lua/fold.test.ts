@@ -145,7 +145,7 @@ describe("a record in sequence", () => {
       '["alice"]',
       "sockets",
       "1",
-      "join",
+      "data",
       '{"/,room":["alice"]}',
       "data",
       "{}",

@@ -1,5 +1,5 @@
 /** What a recorder was told of scopes, and what Socket.IO has: for the tests of rooms, which compare the two. */
-import type { Namespace, Server, Socket } from "socket.io";
+import type { Server, Socket } from "socket.io";
 import type { AttachOptions } from "../../../../src/recorder/socket-io.ts";
 import { isOpen } from "../../../../src/recorder/sockets/level.ts";
 
@@ -80,9 +80,10 @@ export function membersOf(sockets: readonly Socket[], userOf: (socket: Socket) =
   return sorted(members);
 }
 
-type Adapter = Namespace["adapter"];
+/** The class of adapters, as the types of Socket.IO name it. */
+type AdapterClass = Extract<Parameters<Server["adapter"]>[0], new (...args: never[]) => unknown>;
 
 /** The class of Socket.IO's own adapter, from a server that uses it. */
-export function adapterClassOf(io: Server): new (namespace: Namespace) => Adapter {
-  return io.sockets.adapter.constructor as new (namespace: Namespace) => Adapter;
+export function adapterClassOf(io: Server): AdapterClass {
+  return io.sockets.adapter.constructor as AdapterClass;
 }

@@ -1,0 +1,257 @@
+function()
+  -- The scopes of one phase: reads first, applies memberships one by one, writes together. What a call says about scopes is in `t`:
+  -- lingering (how many linger; nil: no scope was ever used), moved (the last entry of `moves`, if there is a new one), broken (why the parts do not agree).
+  local tag = sub(RECORDS, 1, -8)
+  local LINGERING, LINGERERS, TOLD = tag .. 'lingering', tag .. 'lingerers', tag .. 'told'
+  local all, list, n = {}, {}, 0        -- scope -> its table; all of them
+  local members, some = {}, {}          -- slot -> the memberships of its process; all of them
+  local unread, asking = {}, {}         -- scopes not read yet; scopes of which fields are wanted
+  if not apply then apply = APPLY end
+  local function ask(command, key, ...)
+    local reply = try(command, key, ...)
+    if type(reply) == 'table' and reply.err then
+      error(find(reply.err, 'WRONGTYPE', 1, true) and 'PRESENCE_TYPE ' .. key .. ': holds another type' or reply.err, 0)
+    end
+    return reply
+  end
+
+  local function scope_of(text)
+    local c = all[text]
+    if not c then
+      c = { text = text, key = tag .. 'scope:' .. text, was = {}, is = {}, ids = {}, wanted = { '' }, cause = {}, keep = {}, since = {} }
+      n = n + 1
+      all[text], list[n], unread[#unread + 1], asking[#asking + 1] = c, c, c, c
+      c.is[''], c.asks = 0, true
+    end
+    return c
+  end
+
+  local function want(c, id)
+    if c.is[id] ~= nil then return end
+    c.is[id] = 0
+    c.wanted[#c.wanted + 1] = id
+    if not c.asks then
+      c.asks = true
+      asking[#asking + 1] = c
+    end
+  end
+
+  local function member_of(slot)
+    local q = members[slot]
+    if not q then
+      q = { slot = slot, key = tag .. 'scopes:' .. slot, by = {}, was = {}, texts = {}, wanted = { '' } }
+      q.by[''] = false
+      members[slot], some[#some + 1] = q, q
+    end
+    return q
+  end
+
+  local function want_member(q, text)
+    if q.by[text] == nil then
+      q.by[text] = false
+      q.wanted[#q.wanted + 1] = text
+    end
+  end
+
+  local function read_member(q)
+    local wanted = q.wanted
+    for first = 1, #wanted, VALUES_MAX do
+      local last = math.min(#wanted, first + VALUES_MAX - 1)
+      local found = ask('HMGET', q.key, unpack(wanted, first, last))
+      for i = first, last do
+        local text = wanted[i]
+        local count = tonumber(found[i - first + 1] or 0)
+        q.was[text], q.by[text], q.texts[#q.texts + 1] = count, count, text
+      end
+    end
+    q.wanted = {}
+  end
+
+  -- Reads what is wanted. If the parts of a scope do not agree, says so in t.broken.
+  local function read()
+    for first = 1, #unread, VALUES_MAX do
+      local last, names = math.min(#unread, first + VALUES_MAX - 1), {}
+      for i = first, last do names[i - first + 1] = unread[i].text end
+      local scores, told = ask('ZMSCORE', tag .. 'scopes', unpack(names)), ask('SMISMEMBER', TOLD, unpack(names))
+      for i = first, last do
+        local c = unread[i]
+        local score = tonumber(scores[i - first + 1] or 0)
+        c.score, c.users = score, floor(score / SCOPE_UNIT)
+        c.sockets, c.told = score - c.users * SCOPE_UNIT, told[i - first + 1] == 1
+        c.fields = ask('HLEN', c.key)
+      end
+    end
+    unread = {}
+    for a = 1, #asking do
+      local c = asking[a]
+      local wanted = c.wanted
+      c.asks, c.wanted = false, {}
+      for first = 1, #wanted, VALUES_MAX do
+        local last = math.min(#wanted, first + VALUES_MAX - 1)
+        -- What is left of a scope that has ended is void.
+        local found = c.score > 0 and ask('HMGET', c.key, unpack(wanted, first, last))
+        for i = first, last do
+          local id, v = wanted[i], found and found[i - first + 1] or false
+          c.was[id], c.is[id], c.ids[#c.ids + 1] = v, v, id
+        end
+      end
+      if c.score > 0 and c.fields ~= c.users + (c.was[''] and 1 or 0) and not c.seen then
+        t.broken = 'scope: ' .. c.fields .. ' there, ' .. format('%.0f', c.users) .. ' counted'
+      end
+      c.seen = true
+    end
+    asking = {}
+    for i = 1, #some do
+      if #some[i].wanted > 0 then read_member(some[i]) end
+    end
+  end
+
+  -- A field that a scan has found.
+  local function met(c, id, v)
+    if c.is[id] == nil then c.was[id], c.is[id], c.ids[#c.ids + 1] = v, v, id end
+  end
+
+  -- Adds or takes one membership (by: 1, -1). Returns false if there was none to take. at: the number of the record.
+  local function step(c, id, q, by, cause, keep, at)
+    local v, slot, text = c.is[id], q.slot, c.text
+    if by > 0 and (not v or v == '0') then v = slot
+    elseif by < 0 and v == slot then
+      v = false
+      c.cause[id] = cause
+      if keep and id ~= '' then v, c.keep[id], c.since[id] = '0', keep, at end
+    elseif not v or v == '0' then return false
+    else
+      v = apply(v, slot, by)
+      if v == nil then return false end
+    end
+    c.is[id], c.sockets = v, c.sockets + by
+    q.by[text], q.by[''] = q.by[text] + by, q.by[''] + by
+    return true
+  end
+
+  -- Removes ended processes (slot -> process) from a user's value, as of when they ended; the last one decides.
+  local function take_off(c, id, dead)
+    local v, rest, latest, keeps = c.is[id], {}, nil, 0
+    if not v or v == '0' then return end
+    for one in string.gmatch(v, '[^,]+') do
+      local slot, k = match(one, '^(%d+)%*?(%d*)$')
+      local p = dead[slot]
+      if p then
+        local count, q = k == '' and 1 or tonumber(k), member_of(slot)
+        want_member(q, c.text)
+        if #q.wanted > 0 then read_member(q) end
+        c.sockets = c.sockets - count
+        q.by[c.text], q.by[''] = q.by[c.text] - count, q.by[''] - count
+        local keep = p.cause ~= 'reap' and p.grace > 0 and p.at + p.grace or 0
+        if not latest or tonumber(p.at) > tonumber(latest.at) or p.at == latest.at and keep > keeps then
+          latest, keeps, c.cause[id] = p, keep, p.cause
+        end
+      else rest[#rest + 1] = one end
+    end
+    if not latest then return end
+    if #rest > 0 then c.is[id] = table.concat(rest, ',')
+    elseif keeps > 0 and id ~= '' then c.is[id], c.keep[id], c.since[id] = '0', keeps, 0
+    else c.is[id] = false end
+  end
+
+  -- Who is absent from the whole lingers nowhere. absent: user -> after which record; causes: user -> why.
+  local function clear(absent, causes)
+    if (t.lingering or 0) > 0 then
+      for id in pairs(absent) do
+        local start = #id .. ':' .. id
+        local found = ask('ZRANGEBYLEX', LINGERERS, '[' .. start .. '/', '(' .. start .. '0', 'LIMIT', 0, CLEARED_MAX)
+        for i = 1, #found do want(scope_of(sub(found[i], #start + 1)), id) end
+      end
+      read()
+    end
+    for i = 1, n do
+      local c = list[i]
+      for j = 1, #c.ids do
+        local id = c.ids[j]
+        if c.is[id] == '0' and absent[id] and (c.since[id] or 0) <= absent[id] then c.is[id], c.cause[id] = false, causes[id] end
+      end
+    end
+  end
+
+  local function in_chunks(command, key, values)
+    local done = 0
+    for first = 1, #values, VALUES_MAX do
+      done = done + call(command, key, unpack(values, first, math.min(#values, first + VALUES_MAX - 1)))
+    end
+    return done
+  end
+
+  -- Streams and sets first: a key of another type then fails before anything is counted.
+  local function write()
+    local entry, enter, zeros, back, set, out, told, untold = {}, {}, {}, {}, {}, {}, {}, {}
+    for i = 1, n do
+      local c = list[i]
+      local users, came, went, any = c.users, {}, {}, false
+      c.set, c.gone = {}, {}
+      for j = 1, #c.ids do
+        local id = c.ids[j]
+        local before, after = c.was[id], c.is[id]
+        if after == '0' then
+          if c.keep[id] then
+            local member = #id .. ':' .. id .. c.text
+            enter[#enter + 1], enter[#enter + 2] = format('%.0f', c.keep[id]), member
+            zeros[#zeros + 1], zeros[#zeros + 2] = '0', member
+          end
+        elseif before == '0' then back[#back + 1] = #id .. ':' .. id .. c.text end
+        if after ~= before then
+          if after then
+            c.set[#c.set + 1], c.set[#c.set + 2] = id, after
+            if not before and id ~= '' then users, came[#came + 1], any = users + 1, id, true end
+          else
+            c.gone[#c.gone + 1] = id
+            if id ~= '' then
+              local cause = c.cause[id]
+              if not went[cause] then went[cause] = {} end
+              users, went[cause][#went[cause] + 1], any = users - 1, id, true
+            end
+          end
+        end
+      end
+      local score = users * SCOPE_UNIT + c.sockets
+      if score > 0 and c.tells and not c.told then told[#told + 1] = c.text
+      elseif score == 0 and c.told then untold[#untold + 1] = c.text end
+      if score == 0 and c.score > 0 then out[#out + 1] = c.text
+      elseif score ~= c.score then set[#set + 1], set[#set + 2] = format('%.0f', score), c.text end
+      if any and (c.told or c.tells) then
+        if #came > 0 then went.connect = came end
+        entry[#entry + 1], entry[#entry + 2] = c.text, encode(went)
+      end
+    end
+    t.lingering = t.lingering or 0
+    if #entry > 0 then t.moved = call('XADD', tag .. 'moves', 'MAXLEN', '~', CHANGES_KEPT, '*', unpack(entry)) end
+    t.lingering = t.lingering + in_chunks('ZADD', LINGERING, enter) - in_chunks('ZREM', LINGERING, back)
+    in_chunks('ZADD', LINGERERS, zeros)
+    in_chunks('ZREM', LINGERERS, back)
+    in_chunks('SADD', TOLD, told)
+    in_chunks('SREM', TOLD, untold)
+    in_chunks('ZADD', tag .. 'scopes', set)
+    in_chunks('ZREM', tag .. 'scopes', out)
+    for i = 1, n do
+      local c = list[i]
+      if c.score == 0 and c.fields > 0 then call('UNLINK', c.key) end
+      in_chunks('HSET', c.key, c.set)
+      in_chunks('HDEL', c.key, c.gone)
+    end
+    for i = 1, #some do
+      local q, counts, gone = some[i], {}, {}
+      for j = 1, #q.texts do
+        local text = q.texts[j]
+        local count = q.by[text]
+        if count ~= q.was[text] then
+          if count > 0 then counts[#counts + 1], counts[#counts + 2] = text, format('%.0f', count)
+          else gone[#gone + 1] = text end
+        end
+      end
+      in_chunks('HSET', q.key, counts)
+      in_chunks('HDEL', q.key, gone)
+    end
+  end
+
+  return { scope_of = scope_of, want = want, member_of = member_of, want_member = want_member, read = read, met = met, step = step,
+    take_off = take_off, clear = clear, write = write, list = list }
+end

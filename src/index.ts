@@ -56,5 +56,5 @@ export type { LoopProjector } from "./projector/loop.ts";
 export type { RedisInput } from "./redis/connect.ts";
 export type { IoRedisClient } from "./redis/ioredis.ts";
 export type { UpstashClient } from "./redis/upstash.ts";
-export type { NamespaceMatcher, UserFunction } from "./recorder/socket-io.ts";
+export type { ChangeMatcher, NamespaceMatcher, RoomMatcher, UserFunction } from "./recorder/socket-io.ts";
 export type { Difference, VerifyReport } from "./projector/verify.ts";

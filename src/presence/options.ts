@@ -4,7 +4,14 @@ import { CLOSE_MS, MIRROR_USERS, MIRROR_USERS_MAX, READY_MS, TIMER_MS_MAX } from
 import { callable, invalid, type Known, loggerOr, refuseUnknown, whole } from "../core/options.ts";
 import { CONSOLE } from "../time/console.ts";
 import { RECORDER_OPTIONS, type RecorderOptions, resolveRecorderOptions } from "../recorder/options.ts";
-import type { NamespaceMatcher, UserFunction } from "../recorder/socket-io.ts";
+import { tracksOf } from "../core/scope-patterns.ts";
+import type {
+  ChangeMatcher,
+  NamespaceMatcher,
+  RoomMatcher,
+  RoomOptions,
+  UserFunction,
+} from "../recorder/socket-io.ts";
 import type { RedisInput } from "../redis/connect.ts";
 
 export interface PresenceOptions extends RecorderOptions {
@@ -27,6 +34,32 @@ export interface PresenceOptions extends RecorderOptions {
    */
   readonly namespaces?: readonly NamespaceMatcher[] | RegExp | ((name: string) => boolean) | undefined;
   /**
+   * The rooms whose sockets and users are counted, besides those of each counted namespace as a whole: true, all of them; a list of
+   * names (`*` stands for any text, a backslash takes the meaning from what follows it), patterns tested on the name, and functions
+   * of room and namespace; or a single pattern or function. `[]`: namespaces only. A function is asked once for a name while
+   * somebody is in the room. Default: nothing of this is tracked. A name that is a number counts as its text; others that are no
+   * text, or more than 512 bytes with the namespace, are not counted (`error` with ROOM_NOT_COUNTED), nor is a socket's own room, nor
+   * more than 2,000 rooms of a socket.
+   *
+   *   rooms: ["lobby", "game:*"]
+   */
+  readonly rooms?:
+    | true
+    | readonly RoomMatcher[]
+    | RegExp
+    | ((room: string, namespace: string) => boolean)
+    | undefined;
+  /**
+   * The tracked rooms and namespaces whose changes are told, in the same forms as `rooms`. Of a namespace as a whole only true and
+   * functions match; these get undefined for the room. Default: none. Requires `rooms`.
+   */
+  readonly changes?:
+    | true
+    | readonly ChangeMatcher[]
+    | RegExp
+    | ((room: string | undefined, namespace: string) => boolean)
+    | undefined;
+  /**
    * Most users this process keeps in memory while it has listeners, so that changes lost on the way are still emitted. 1 to
    * 16,000,000, default 1,000,000. With more users online it keeps none, and `gap` is emitted when changes may be lost.
    */
@@ -42,6 +75,8 @@ const PRESENCE_OPTIONS: Known<PresenceOptions> = {
   redis: true,
   user: true,
   namespaces: true,
+  rooms: true,
+  changes: true,
   mirrorMax: true,
   readyTimeout: true,
   ...RECORDER_OPTIONS,
@@ -50,11 +85,17 @@ const PRESENCE_OPTIONS: Known<PresenceOptions> = {
 /** Throws PresenceError OPTIONS_INVALID. `redis` is checked when the connection is opened. */
 export function resolvePresenceOptions(input: PresenceOptions) {
   refuseUnknown(input, PRESENCE_OPTIONS, "createPresence");
-  const { redis, user, namespaces = ["/"], mirrorMax, readyTimeout, logger, ...recorder } = input;
+  const { redis, user, namespaces: names = ["/"], rooms: roomsInput, changes, ...more } = input;
+  const { mirrorMax, readyTimeout, logger, ...recorder } = more;
+  const namespaces = namespaceMatchers(names);
+  const rooms = roomOptions(roomsInput, changes);
   return {
     redis,
     user: callable("user", user, "a function of a socket that returns its user's id or null"),
-    namespaces: namespaceMatchers(namespaces),
+    namespaces,
+    rooms,
+    /** What `rooms` and `changes` come to, for readers. */
+    tracks: rooms && tracksOf({ namespaces, ...rooms }),
     mirrorMax: whole("mirrorMax", mirrorMax ?? MIRROR_USERS, 1, MIRROR_USERS_MAX),
     readyTimeout: whole("readyTimeout", readyTimeout ?? READY_MS, 0, TIMER_MS_MAX),
     recorder: resolveRecorderOptions({ ...recorder, logger: loggerOr(CONSOLE, logger) }),
@@ -73,6 +114,44 @@ function namespaceMatchers(input: NonNullable<PresenceOptions["namespaces"]>): r
     }
   }
   return list as readonly NamespaceMatcher[];
+}
+
+function roomOptions(
+  rooms: PresenceOptions["rooms"],
+  changes: PresenceOptions["changes"],
+): RoomOptions | undefined {
+  if (rooms !== undefined)
+    return { rooms: roomMatchers("rooms", rooms), changes: roomMatchers("changes", changes ?? []) };
+  if (changes !== undefined)
+    invalid(
+      "changes requires rooms, since only what is tracked has changes: set rooms, [] for namespaces only",
+    );
+  return undefined;
+}
+
+function roomMatchers<Matcher extends RoomMatcher | ChangeMatcher>(
+  name: "rooms" | "changes",
+  input: true | Matcher | readonly Matcher[],
+): true | readonly Matcher[] {
+  if (input === true) return true;
+  if (typeof input === "string") invalid(`${name} must be a list, got one text: put it into [ ]`);
+  const list: readonly unknown[] = Array.isArray(input) ? input : [input];
+  for (const matcher of list) {
+    if (typeof matcher === "function" || matcher instanceof RegExp) continue;
+    if (typeof matcher !== "string")
+      invalid(`${name} must be true, or contain names, patterns and functions, got ${typeof matcher}`);
+    const problem = matcher.isWellFormed()
+      ? endOf(matcher)
+      : "is no well-formed Unicode: it has a lone surrogate";
+    if (problem !== undefined) invalid(`${name}: ${JSON.stringify(matcher)} ${problem}`);
+  }
+  return list as readonly Matcher[];
+}
+
+/** What is wrong with the end of a name. */
+function endOf(matcher: string): string | undefined {
+  const backslashes = matcher.length - matcher.replace(/\\+$/, "").length;
+  return backslashes % 2 === 1 ? "ends with a backslash that has nothing to escape: write two" : undefined;
 }
 
 /**

@@ -17,6 +17,8 @@ export interface RecorderContext {
   readonly onError: (error: PresenceError) => void;
   /** Where failures are told, shared with whatever else uses this Redis. Default: a log of the recorder's own, over `onError`. */
   readonly outages?: OutageLog | undefined;
+  /** The scopes tracked, as patterns (docs/protocol.md, `tracks`). Undefined: no scopes are. */
+  readonly tracks?: readonly string[] | undefined;
   /** For the simulation. */
   readonly runtime?: Runtime | undefined;
   /** Makes unique process ids. Default: host name, process id and 48 random bits. */

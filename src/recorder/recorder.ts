@@ -64,6 +64,11 @@ export class Recorder {
     this.#of(user).disconnect(user, departure);
   }
 
+  /** Scopes are not recorded yet. */
+  join(_scope: string, _user: string): void {}
+
+  part(_scope: string, _user: string, _departure: Departure): void {}
+
   /** Sockets without a user are in shard 0. */
   #of(user: string): ShardRecorder {
     return this.#shards[user === "" ? 0 : shardOf(user, this.#shards.length)]!;

@@ -10,27 +10,35 @@ import { orInternal, PresenceError } from "../core/errors.ts";
 import type { Departure } from "../core/journal.ts";
 import type { Logger } from "../core/options.ts";
 import { processRuntime, type Runtime } from "../time/runtime.ts";
-import { departureOf, isOpen, isSocket, silentDepartureOf } from "./sockets/level.ts";
+import { Adapters } from "./sockets/adapters.ts";
+import { departureOf, isOpen, isSocket, roomsOf, silentDepartureOf } from "./sockets/level.ts";
+import { type MembershipCounts, Memberships } from "./sockets/memberships.ts";
 import { type NamespaceMatcher, Namespaces } from "./sockets/namespaces.ts";
 import { Reports } from "./sockets/reports.ts";
+import { type ChangeMatcher, type RoomMatcher, type RoomOptions, Scopes } from "./sockets/scopes.ts";
 import { Slices } from "./sockets/slices.ts";
 import { type Counts, Tracked } from "./sockets/tracked.ts";
 import { type UserFunction, Users } from "./sockets/users.ts";
 
-export type { NamespaceMatcher, UserFunction };
+export type { ChangeMatcher, NamespaceMatcher, RoomMatcher, RoomOptions, UserFunction };
 
-/** Sockets compared in one turn of the event loop: about a quarter of a millisecond. */
+/** Sockets compared in one turn of the event loop: about a quarter of a millisecond. ROOMS of a socket take as long as one more. */
 const SLICE = 1_000;
+const ROOMS = 2;
 
-export interface AttachOptions extends Counts {
+export interface AttachOptions extends Counts, MembershipCounts {
   readonly io: Server;
   readonly user: UserFunction;
   readonly namespaces: readonly NamespaceMatcher[];
+  /** Which rooms are tracked. Undefined: none, and no namespace is a scope either. */
+  readonly rooms?: RoomOptions | undefined;
   /** Must not throw. */
   readonly onError: (error: PresenceError) => void;
   readonly logger: Pick<Logger, "info" | "warn">;
   /** How often to compare, ms. */
   readonly heartbeat: number;
+  /** For tests: most memberships, instead of MEMBERSHIPS_MAX. */
+  readonly membershipsMax?: number | undefined;
   /** For tests. */
   readonly runtime?: Pick<Runtime, "now" | "after"> | undefined;
 }
@@ -50,7 +58,10 @@ export interface Attachment {
 export function attach(options: AttachOptions): Attachment {
   const { io, user, namespaces, onError, logger, heartbeat, runtime = processRuntime } = options;
   const reports = new Reports({ onError, logger });
-  const tracked = new Tracked(options);
+  const scopes = options.rooms && new Scopes({ ...options.rooms, reports });
+  const memberships = scopes && new Memberships({ ...options, scopes, reports });
+  const tracked = new Tracked(options, memberships);
+  const adapters = scopes && new Adapters(guarded(mark));
   const users = new Users({
     user,
     reports,
@@ -63,6 +74,8 @@ export function attach(options: AttachOptions): Attachment {
   const foretold = new WeakMap<Socket, string>();
   /** Tracked in this turn: whose they are is asked when the application's own listeners have run. */
   let marked: Socket[] = [];
+  /** Their rooms have changed in this turn: looked at when it is over, once, however many there were. */
+  const moved = new Set<Socket>();
   let detached = false;
 
   /** Socket.IO calls our handlers beside the application's: what one of ours throws would end theirs, or the process. */
@@ -83,6 +96,7 @@ export function attach(options: AttachOptions): Attachment {
   function went(socket: Socket, departure: Departure): void {
     users.forget(socket);
     tracked.remove(socket, departure);
+    adapters?.remove(socket);
   }
 
   function track(socket: Socket): void {
@@ -90,6 +104,7 @@ export function attach(options: AttachOptions): Attachment {
     tracked.add(socket);
     socket.prependListener("disconnecting", onDisconnecting);
     if (marked.push(socket) === 1) queueMicrotask(askMarked);
+    adapters?.add(socket);
   }
 
   function askMarked(): void {
@@ -105,6 +120,24 @@ export function attach(options: AttachOptions): Attachment {
     // `user` itself may have identified or disconnected it, or closed us: what it returned no longer matters.
     if (tracked.userOf(socket) !== null) users.forget(socket);
     else if (id !== null) settle(socket, id);
+  });
+
+  function mark(socket: Socket): void {
+    if (moved.add(socket).size === 1) queueMicrotask(settleMoved);
+  }
+
+  function settleMoved(): void {
+    const sockets = [...moved];
+    moved.clear();
+    for (const socket of sockets) settleRooms(socket);
+  }
+
+  const settleRooms = guarded((socket: Socket): void => {
+    const user = tracked.userOf(socket);
+    if (user === undefined) return;
+    // It left its own room, and nothing else told that it went.
+    if (!isOpen(socket)) check(socket);
+    else if (user !== null) tracked.settle(socket, user, "leave");
   });
 
   function settle(socket: Socket, id: string): void {
@@ -137,15 +170,19 @@ export function attach(options: AttachOptions): Attachment {
 
   function* comparison(): Generator<void> {
     let left = SLICE;
+    settleMoved();
+    tracked.compare();
     for (const socket of tracked.sockets) {
       check(socket);
-      if (--left > 0) continue;
+      left -= 1 + (scopes === undefined ? 0 : roomsOf(socket) / ROOMS);
+      if (left > 0) continue;
       left = SLICE;
       yield;
     }
     // What is reported meanwhile may make the application close us.
     if (detached) return;
     counted.review();
+    adapters?.review();
     for (const namespace of counted) {
       for (const socket of namespace.sockets.values()) {
         if (!tracked.has(socket)) found(socket);
@@ -154,6 +191,7 @@ export function attach(options: AttachOptions): Attachment {
         yield;
       }
     }
+    if (scopes !== undefined) yield* scopes.end();
   }
 
   const check = guarded((socket: Socket): void => {
@@ -164,6 +202,7 @@ export function attach(options: AttachOptions): Attachment {
     } else if (socket.listenerCount("disconnecting", onDisconnecting) === 0) {
       socket.prependListener("disconnecting", onDisconnecting);
     }
+    if (tracked.correct(socket)) corrected();
   });
 
   const found = guarded((socket: Socket): void => {
@@ -205,6 +244,7 @@ export function attach(options: AttachOptions): Attachment {
       slices.stop();
       counted.detach();
       for (const socket of tracked.sockets) socket.off("disconnecting", onDisconnecting);
+      adapters?.detach();
       tracked.clear();
     },
   };

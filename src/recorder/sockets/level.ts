@@ -42,3 +42,12 @@ export function isSocket(value: unknown): value is Socket {
     typeof prependListener === "function"
   );
 }
+
+/** How many rooms a socket is in: what it costs to look at them. Adapters may throw. */
+export function roomsOf(socket: Socket): number {
+  try {
+    return socket.rooms.size;
+  } catch {
+    return 0;
+  }
+}

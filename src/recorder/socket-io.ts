@@ -16,6 +16,7 @@ import { Reports } from "./sockets/reports.ts";
 import { Slices } from "./sockets/slices.ts";
 import { type Counts, Tracked } from "./sockets/tracked.ts";
 import { type UserFunction, Users } from "./sockets/users.ts";
+import type { SocketWatcher } from "./sockets/watcher.ts";
 
 export type { NamespaceMatcher, UserFunction };
 
@@ -31,6 +32,8 @@ export interface AttachOptions extends Counts {
   readonly logger: Pick<Logger, "info" | "warn">;
   /** How often to compare, ms. */
   readonly heartbeat: number;
+  /** Told of each socket, after it is counted. */
+  readonly watchers?: readonly SocketWatcher[] | undefined;
   /** For tests. */
   readonly runtime?: Pick<Runtime, "now" | "after"> | undefined;
 }
@@ -38,6 +41,8 @@ export interface AttachOptions extends Counts {
 export interface Attachment {
   /** See Presence.identify. */
   identify(socket: Socket, user: string | null): void;
+  /** Whether the sockets of a namespace of this name are counted. */
+  countsIn(namespace: string): boolean;
   /**
    * Compares the sockets counted with those Socket.IO has, and corrects the count, as happens once per heartbeat. With more than
    * SLICE sockets the rest is done in later turns. Never throws.
@@ -49,6 +54,7 @@ export interface Attachment {
 
 export function attach(options: AttachOptions): Attachment {
   const { io, user, namespaces, onError, logger, heartbeat, runtime = processRuntime } = options;
+  const { watchers = [] } = options;
   const reports = new Reports({ onError, logger });
   const tracked = new Tracked(options);
   const users = new Users({
@@ -83,11 +89,13 @@ export function attach(options: AttachOptions): Attachment {
   function went(socket: Socket, departure: Departure): void {
     users.forget(socket);
     tracked.remove(socket, departure);
+    for (const watcher of watchers) watcher.gone?.(socket);
   }
 
   function track(socket: Socket): void {
     if (tracked.has(socket) || tracked.hasGone(socket) || !isOpen(socket)) return;
     tracked.add(socket);
+    for (const watcher of watchers) watcher.tracked?.(socket);
     socket.prependListener("disconnecting", onDisconnecting);
     if (marked.push(socket) === 1) queueMicrotask(askMarked);
   }
@@ -109,7 +117,9 @@ export function attach(options: AttachOptions): Attachment {
 
   function settle(socket: Socket, id: string): void {
     // A socket that has gone unnoticed is left to the next comparison.
-    if (isOpen(socket)) tracked.settle(socket, id, "leave");
+    if (!isOpen(socket)) return;
+    tracked.settle(socket, id, "leave");
+    for (const watcher of watchers) if (tracked.userOf(socket) === id) watcher.settled?.(socket, id);
   }
 
   function identify(socket: Socket, user: string | null): void {
@@ -161,9 +171,11 @@ export function attach(options: AttachOptions): Attachment {
       corrected();
       socket.off("disconnecting", onDisconnecting);
       went(socket, silentDepartureOf(socket));
-    } else if (socket.listenerCount("disconnecting", onDisconnecting) === 0) {
-      socket.prependListener("disconnecting", onDisconnecting);
+      return;
     }
+    if (socket.listenerCount("disconnecting", onDisconnecting) === 0)
+      socket.prependListener("disconnecting", onDisconnecting);
+    for (const watcher of watchers) watcher.compared?.(socket);
   });
 
   const found = guarded((socket: Socket): void => {
@@ -184,6 +196,7 @@ export function attach(options: AttachOptions): Attachment {
     if (detached) return;
     reports.heartbeat();
     users.heartbeat();
+    for (const watcher of watchers) watcher.heartbeat?.();
     slices.start(comparison);
   });
 
@@ -198,6 +211,7 @@ export function attach(options: AttachOptions): Attachment {
 
   return {
     identify: guarded(identify),
+    countsIn: (name) => counted.matches(name),
     compare,
     detach() {
       detached = true;
@@ -206,6 +220,7 @@ export function attach(options: AttachOptions): Attachment {
       counted.detach();
       for (const socket of tracked.sockets) socket.off("disconnecting", onDisconnecting);
       tracked.clear();
+      for (const watcher of watchers) watcher.detached?.();
     },
   };
 }

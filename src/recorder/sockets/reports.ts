@@ -14,6 +14,7 @@ export type Kind =
   | "calls of identify() for a socket that is not counted"
   | "failures of a function in `namespaces`"
   | "sockets corrected by a level check"
+  | "listeners that threw when a replaced socket was disconnected"
   | "bugs in Rollcall";
 
 interface State {

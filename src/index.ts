@@ -26,6 +26,9 @@ export {
   type PresenceEvents,
   type PresenceListener,
   type PresenceOptions,
+  type SocketsOfOptions,
+  type UserBroadcast,
+  type UserRoomsOptions,
 } from "./presence/presence.ts";
 export type { Gap, GapReason, Mirror } from "./follow/mirror.ts";
 export type { Forgotten } from "./projector/forget.ts";
@@ -47,6 +50,7 @@ export type {
   Totals,
   UserAnswer,
   UserPresence,
+  UserProcess,
   UsersAnswer,
   UsersIterator,
   UsersListOptions,

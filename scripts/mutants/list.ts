@@ -7,6 +7,7 @@ import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
 import { RETENTION_MUTANTS } from "./retention.ts";
 import { ROOM_MUTANTS } from "./rooms.ts";
+import { USER_ROOM_MUTANTS } from "./user-rooms.ts";
 
 const FOLD = "test/unit/lua/fold.test.ts";
 const REAP = "test/unit/lua/reap.test.ts";
@@ -670,6 +671,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ACCESS_MUTANTS,
   ...RETENTION_MUTANTS,
   ...ROOM_MUTANTS,
+  ...USER_ROOM_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",
     "INV-13",

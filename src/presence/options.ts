@@ -1,7 +1,15 @@
 /** The options of createPresence and its methods, and their checks. */
 import type { Server } from "socket.io";
-import { CLOSE_MS, MIRROR_USERS, MIRROR_USERS_MAX, READY_MS, TIMER_MS_MAX } from "../core/limits.ts";
-import { callable, invalid, type Known, loggerOr, refuseUnknown, whole } from "../core/options.ts";
+import {
+  CLOSE_MS,
+  MIRROR_USERS,
+  MIRROR_USERS_MAX,
+  READY_MS,
+  TIMER_MS_MAX,
+  USER_ROOM_PREFIX,
+  USER_ROOM_PREFIX_MAX,
+} from "../core/limits.ts";
+import { boolean, callable, invalid, type Known, loggerOr, refuseUnknown, whole } from "../core/options.ts";
 import { CONSOLE } from "../time/console.ts";
 import { RECORDER_OPTIONS, type RecorderOptions, resolveRecorderOptions } from "../recorder/options.ts";
 import { tracksOf } from "../core/scope-patterns.ts";
@@ -69,7 +77,30 @@ export interface PresenceOptions extends RecorderOptions {
    * 2,147,483,647, default 10,000. 0: it waits for as long as it takes.
    */
   readonly readyTimeout?: number | undefined;
+  /**
+   * Whether each counted socket is in a room of its user, so that socketsOf() works. Default false. The room's name is `prefix`, 1 to 64
+   * characters, and the user id; default prefix `rollcall:user:`. The same on all servers. A socket of another user that joins such
+   * a room is taken out again at once, so no room of the application may begin with it.
+   *
+   *   userRooms: true
+   *   userRooms: { prefix: "user:" }
+   */
+  readonly userRooms?: boolean | UserRoomsOptions | undefined;
+  /**
+   * Whether a user may have only one socket in each counted namespace. Default false; needs `userRooms`, and an adapter for several
+   * servers where there are several. When a user connects anew, the older sockets are disconnected on every server, with
+   * Socket.IO's reason "server namespace disconnect". Of two that connect at the same instant, the one whose record is later in the
+   * log stays. While Redis is away only sockets of the same process replace each other.
+   */
+  readonly onlyOne?: boolean | undefined;
 }
+
+/** The option `userRooms`. */
+export interface UserRoomsOptions {
+  readonly prefix?: string | undefined;
+}
+
+const USER_ROOMS_OPTIONS: Known<UserRoomsOptions> = { prefix: true };
 
 const PRESENCE_OPTIONS: Known<PresenceOptions> = {
   redis: true,
@@ -79,6 +110,8 @@ const PRESENCE_OPTIONS: Known<PresenceOptions> = {
   changes: true,
   mirrorMax: true,
   readyTimeout: true,
+  userRooms: true,
+  onlyOne: true,
   ...RECORDER_OPTIONS,
 };
 
@@ -86,7 +119,7 @@ const PRESENCE_OPTIONS: Known<PresenceOptions> = {
 export function resolvePresenceOptions(input: PresenceOptions) {
   refuseUnknown(input, PRESENCE_OPTIONS, "createPresence");
   const { redis, user, namespaces: names = ["/"], rooms: roomsInput, changes, ...more } = input;
-  const { mirrorMax, readyTimeout, logger, ...recorder } = more;
+  const { mirrorMax, readyTimeout, userRooms, onlyOne, logger, ...recorder } = more;
   const namespaces = namespaceMatchers(names);
   const rooms = roomOptions(roomsInput, changes);
   return {
@@ -98,8 +131,37 @@ export function resolvePresenceOptions(input: PresenceOptions) {
     tracks: rooms && tracksOf({ namespaces, ...rooms }),
     mirrorMax: whole("mirrorMax", mirrorMax ?? MIRROR_USERS, 1, MIRROR_USERS_MAX),
     readyTimeout: whole("readyTimeout", readyTimeout ?? READY_MS, 0, TIMER_MS_MAX),
+    ...resolveUserSockets(userRooms, onlyOne),
     recorder: resolveRecorderOptions({ ...recorder, logger: loggerOr(CONSOLE, logger) }),
   };
+}
+
+/** `userRooms`: what the names of the rooms begin with; null: there are none. */
+function resolveUserSockets(userRooms: unknown = false, onlyOne: unknown = false) {
+  const isOnlyOne = boolean("onlyOne", onlyOne);
+  const prefix = userRoomPrefix(userRooms);
+  if (isOnlyOne && prefix === null)
+    invalid("onlyOne needs userRooms: set `userRooms: true` too, or leave out `onlyOne`");
+  return { userRooms: prefix, onlyOne: isOnlyOne };
+}
+
+function userRoomPrefix(userRooms: unknown): string | null {
+  if (userRooms === false) return null;
+  if (userRooms === true) return USER_ROOM_PREFIX;
+  if (typeof userRooms !== "object")
+    invalid(`userRooms must be true, false or { prefix }, got ${typeof userRooms}`);
+  refuseUnknown(userRooms, USER_ROOMS_OPTIONS, "createPresence", "userRooms");
+  const { prefix = USER_ROOM_PREFIX }: { readonly prefix?: unknown } = userRooms as UserRoomsOptions;
+  if (
+    typeof prefix === "string" &&
+    prefix !== "" &&
+    prefix.length <= USER_ROOM_PREFIX_MAX &&
+    prefix.isWellFormed()
+  )
+    return prefix;
+  return invalid(
+    `userRooms.prefix must be 1 to ${USER_ROOM_PREFIX_MAX} characters, got ${JSON.stringify(prefix)}`,
+  );
 }
 
 function namespaceMatchers(input: NonNullable<PresenceOptions["namespaces"]>): readonly NamespaceMatcher[] {

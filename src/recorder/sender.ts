@@ -23,6 +23,8 @@ export interface RecordSenderOptions {
   readonly context: RecorderContext;
   readonly runtime: Runtime;
   readonly projecting: ShardProjecting;
+  /** A record is appended, under this id. Called again if the rest of its request failed. */
+  readonly onAppended: (id: string) => void;
 }
 
 export class RecordSender {
@@ -106,6 +108,7 @@ export class RecordSender {
     }
     this.#heartbeatAt = runtime.now() + heartbeat;
     projecting.appended(String(id), news);
+    this.#own.onAppended(String(id));
     let forgot = false;
     if (call !== undefined)
       forgot = this.#forgot(String(id), await projecting.settle(replies[1]!, call.step));

@@ -19,6 +19,7 @@ import { type ChangeMatcher, type RoomMatcher, type RoomOptions, Scopes } from "
 import { Slices } from "./sockets/slices.ts";
 import { type Counts, Tracked } from "./sockets/tracked.ts";
 import { type UserFunction, Users } from "./sockets/users.ts";
+import type { SocketWatcher } from "./sockets/watcher.ts";
 
 export type { ChangeMatcher, NamespaceMatcher, RoomMatcher, RoomOptions, UserFunction };
 
@@ -39,6 +40,8 @@ export interface AttachOptions extends Counts, MembershipCounts {
   readonly heartbeat: number;
   /** For tests: most memberships, instead of MEMBERSHIPS_MAX. */
   readonly membershipsMax?: number | undefined;
+  /** Told of each socket, after it is counted. */
+  readonly watchers?: readonly SocketWatcher[] | undefined;
   /** For tests. */
   readonly runtime?: Pick<Runtime, "now" | "after"> | undefined;
 }
@@ -46,6 +49,8 @@ export interface AttachOptions extends Counts, MembershipCounts {
 export interface Attachment {
   /** See Presence.identify. */
   identify(socket: Socket, user: string | null): void;
+  /** Whether the sockets of a namespace of this name are counted. */
+  countsIn(namespace: string): boolean;
   /**
    * Compares the sockets counted with those Socket.IO has, and corrects the count, as happens once per heartbeat. With more than
    * SLICE sockets the rest is done in later turns. Never throws.
@@ -57,6 +62,7 @@ export interface Attachment {
 
 export function attach(options: AttachOptions): Attachment {
   const { io, user, namespaces, onError, logger, heartbeat, runtime = processRuntime } = options;
+  const { watchers = [] } = options;
   const reports = new Reports({ onError, logger });
   const scopes = options.rooms && new Scopes({ ...options.rooms, reports });
   const memberships = scopes && new Memberships({ ...options, scopes, reports });
@@ -97,11 +103,13 @@ export function attach(options: AttachOptions): Attachment {
     users.forget(socket);
     tracked.remove(socket, departure);
     adapters?.remove(socket);
+    for (const watcher of watchers) watcher.gone?.(socket);
   }
 
   function track(socket: Socket): void {
     if (tracked.has(socket) || tracked.hasGone(socket) || !isOpen(socket)) return;
     tracked.add(socket);
+    for (const watcher of watchers) watcher.tracked?.(socket);
     socket.prependListener("disconnecting", onDisconnecting);
     if (marked.push(socket) === 1) queueMicrotask(askMarked);
     adapters?.add(socket);
@@ -142,7 +150,9 @@ export function attach(options: AttachOptions): Attachment {
 
   function settle(socket: Socket, id: string): void {
     // A socket that has gone unnoticed is left to the next comparison.
-    if (isOpen(socket)) tracked.settle(socket, id, "leave");
+    if (!isOpen(socket)) return;
+    tracked.settle(socket, id, "leave");
+    for (const watcher of watchers) if (tracked.userOf(socket) === id) watcher.settled?.(socket, id);
   }
 
   function identify(socket: Socket, user: string | null): void {
@@ -199,10 +209,12 @@ export function attach(options: AttachOptions): Attachment {
       corrected();
       socket.off("disconnecting", onDisconnecting);
       went(socket, silentDepartureOf(socket));
-    } else if (socket.listenerCount("disconnecting", onDisconnecting) === 0) {
-      socket.prependListener("disconnecting", onDisconnecting);
+      return;
     }
     if (tracked.correct(socket)) corrected();
+    if (socket.listenerCount("disconnecting", onDisconnecting) === 0)
+      socket.prependListener("disconnecting", onDisconnecting);
+    for (const watcher of watchers) watcher.compared?.(socket);
   });
 
   const found = guarded((socket: Socket): void => {
@@ -223,6 +235,7 @@ export function attach(options: AttachOptions): Attachment {
     if (detached) return;
     reports.heartbeat();
     users.heartbeat();
+    for (const watcher of watchers) watcher.heartbeat?.();
     slices.start(comparison);
   });
 
@@ -237,6 +250,7 @@ export function attach(options: AttachOptions): Attachment {
 
   return {
     identify: guarded(identify),
+    countsIn: (name) => counted.matches(name),
     compare,
     detach() {
       detached = true;
@@ -246,6 +260,7 @@ export function attach(options: AttachOptions): Attachment {
       for (const socket of tracked.sockets) socket.off("disconnecting", onDisconnecting);
       adapters?.detach();
       tracked.clear();
+      for (const watcher of watchers) watcher.detached?.();
     },
   };
 }

@@ -18,6 +18,7 @@ export type Kind =
   | "sockets in more rooms than are counted"
   | "sockets in rooms beyond what a process counts"
   | "sockets corrected by a level check"
+  | "listeners that threw when a replaced socket was disconnected"
   | "bugs in Rollcall";
 
 interface State {

@@ -637,6 +637,7 @@ describe("connection state recovery", () => {
       );
       clients.push(...twice);
       await untilEqual(() => ledger.in("/"), 2);
+      await until("both are connected", () => twice.every(({ connected }) => connected));
       expect(twice.map(({ id }) => id === twice[0]!.id)).toEqual([true, true]);
       expect(ledger.in("/,a")).toBe(2);
       // Whichever of them it is that came first.

@@ -5,7 +5,7 @@
 import type { ShardKeys } from "../core/keys.ts";
 import { RECORDS_KEPT } from "../core/limits.ts";
 import { isAccepted, recordKeysMismatch } from "../core/mac.ts";
-import { encodeRecord, LISTS, type RecordEntry } from "../core/record.ts";
+import { encodeRecord, LISTS, type RecordEntry, SCOPE_LISTS } from "../core/record.ts";
 import { hasCome, type Moment } from "../core/schedule.ts";
 import { isNoScript, redisError } from "../redis/errors.ts";
 import { type Command, ReplyError } from "../redis/port.ts";
@@ -174,6 +174,7 @@ function hasNews(record: RecordEntry): boolean {
   return (
     record.anonymous !== undefined ||
     record.connections !== undefined ||
-    LISTS.some((name) => record[name] !== undefined)
+    LISTS.some((name) => record[name] !== undefined) ||
+    SCOPE_LISTS.some((name) => record[name] !== undefined)
   );
 }

@@ -84,7 +84,7 @@ export class ShardRecorder {
     const host = hostname().slice(0, HOST_LENGTH_MAX);
     this.journal = new Journal(id, {
       ttl: options.ttl,
-      about: { host, pid: process.pid, version: VERSION, grace: options.grace },
+      about: { host, pid: process.pid, version: VERSION, grace: options.grace, tracks: context.tracks },
     });
     this.#ready.promise.catch(() => {});
     signal.addEventListener("abort", () => this.#aborted.resolve());
@@ -108,14 +108,31 @@ export class ShardRecorder {
 
   disconnect(user: string, departure: Departure): void {
     const gathered = this.journal.dirty;
-    if (!this.journal.disconnect(user, departure)) {
-      // The journal disagrees with the sockets. Send its full state under a new id.
-      const cause = new Error("a socket disconnected that had not connected");
-      const failure = orInternal(cause);
-      this.#context.outages.occurred("journal in doubt", IN_DOUBT, failure, DOUBT_MS);
-      this.#registerAfresh("in doubt");
-    }
+    if (!this.journal.disconnect(user, departure))
+      this.#doubt("a socket disconnected that had not connected");
     this.#noted(gathered);
+  }
+
+  /** Does nothing where no scopes are tracked. */
+  join(scope: string, user: string): void {
+    const gathered = this.journal.dirty;
+    if (this.journal.join(scope, user)) this.#noted(gathered);
+  }
+
+  /** Does nothing where no scopes are tracked. */
+  part(scope: string, user: string, departure: Departure): void {
+    if (this.#context.tracks === undefined) return;
+    const gathered = this.journal.dirty;
+    if (!this.journal.part(scope, user, departure))
+      this.#doubt("a socket left a scope that it had not joined");
+    this.#noted(gathered);
+  }
+
+  /** The journal disagrees with the sockets. Send its full state under a new id. */
+  #doubt(why: string): void {
+    const failure = orInternal(new Error(why));
+    this.#context.outages.occurred("journal in doubt", IN_DOUBT, failure, DOUBT_MS);
+    this.#registerAfresh("in doubt");
   }
 
   /** `gathered`: whether anything was pending before. */

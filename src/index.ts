@@ -25,10 +25,13 @@ export {
   type Presence,
   type PresenceEvents,
   type PresenceListener,
+  type PresenceNamespace,
   type PresenceOptions,
   type SocketsOfOptions,
   type UserBroadcast,
   type UserRoomsOptions,
+  type PresenceScope,
+  type ScopeEvents,
 } from "./presence/presence.ts";
 export type { Gap, GapReason, Mirror } from "./follow/mirror.ts";
 export type { Forgotten } from "./projector/forget.ts";

@@ -6,6 +6,7 @@ import { type Mutant, mutant } from "./mutant.ts";
 import { OUTAGE_MUTANTS } from "./outages.ts";
 import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
+import { FOLLOW_MUTANTS } from "./follow.ts";
 import { RETENTION_MUTANTS } from "./retention.ts";
 import { ROOM_MUTANTS } from "./rooms.ts";
 import { USER_ROOM_MUTANTS } from "./user-rooms.ts";
@@ -674,6 +675,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...RETENTION_MUTANTS,
   ...ROOM_MUTANTS,
   ...USER_ROOM_MUTANTS,
+  ...FOLLOW_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",
     "INV-13",
@@ -703,9 +705,9 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-13",
     [FOLLOW],
     [
-      "src/follow/mirror.ts",
-      "if (own.started) own.settles = runtime.now() + SETTLE_LEASES * own.ttl;",
-      "if (own.started) own.settles = 0;",
+      "src/follow/views.ts",
+      "else part.settles = runtime.now() + SETTLE_LEASES * streams[shard]!.ttl;",
+      "else part.settles = 0;",
     ],
   ),
   mutant(
@@ -713,9 +715,9 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-13",
     [FOLLOW],
     [
-      "src/follow/mirror.ts",
-      `if (own.state.phase === "settling")\n        own.settles =`,
-      "if (false)\n        own.settles =",
+      "src/follow/views.ts",
+      `if (part.state.phase === "settling")\n          part.settles =`,
+      "if (false)\n          part.settles =",
     ],
   ),
   mutant(

@@ -310,6 +310,9 @@ export const MIRROR_USERS_MAX = 16_000_000;
  * send everybody it has.
  */
 export const SETTLE_LEASES = 1.5;
+/** Most namespaces and rooms that a process follows at once, and how many of them are read at a time. */
+export const SCOPES_FOLLOWED_MAX = 1_000;
+export const VIEWS_AT_ONCE = 16;
 /** How often it is compared with the number of users (level check), ms. */
 export const LEVEL_MS = 5_000;
 /** Users in one page, and in one query about missing users. */

@@ -54,7 +54,7 @@ const ORDER = [
   "hello", "pid", "version", "protocol", "grace", "tracks", ...LISTS, "anonymous", "sockets", "connections",
   ...SCOPE_LISTS, "memberships", "bye", "replaces",
 ]; // prettier-ignore
-const COUNTS = ["anonymous", "sockets", "connections", "memberships"];
+const COUNTS = new Set(["anonymous", "sockets", "connections", "memberships"]);
 
 class Refusal extends Error {}
 
@@ -166,7 +166,7 @@ function parse(fields: readonly string[], proven: Proof): ParsedRecord {
       for (const { users } of items) operations += SCOPE_OPERATIONS + users.length;
       if (operations > OPERATIONS_MAX) refuse("too many operations");
       scopeLists.push({ name: name as ScopeListName, items });
-    } else if (COUNTS.includes(name)) {
+    } else if (COUNTS.has(name)) {
       numbers[name] = whole(value, 10 ** DIGITS_MAX - 1) ?? refuse(`${name} is not a whole number`);
     } else if (name === "grace" || name === "protocol") {
       numbers[name] = whole(value, TTL_MS_MAX) ?? refuse(`${name} is out of range`);

@@ -4,6 +4,7 @@
  * Method: the random histories of model.test.ts without Redis; after every call all sums are made again. Then single keys of a state
  * that agrees are changed by hand.
  */
+import { deepStrictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { emptyProjection, type LogEntry, project, type Projection } from "../../model/fold.ts";
@@ -76,7 +77,7 @@ class Alone {
     for (const entry of outcome.told)
       for (const [cause, users] of entry)
         for (const user of users) {
-          expect(this.online.has(user)).toBe(cause !== "connect");
+          deepStrictEqual(this.online.has(user), cause !== "connect");
           if (cause === "connect") this.online.add(user);
           else this.online.delete(user);
         }
@@ -98,15 +99,15 @@ class Alone {
     const counted = new Map<number, number>();
     for (const [user, slots] of users) {
       for (const [slot, n] of slots) counted.set(slot, (counted.get(slot) ?? 0) + n);
-      expect(leaving.has(user)).toBe(slots.size === 0);
+      deepStrictEqual(leaving.has(user), slots.size === 0);
     }
     for (const [id, { slot, sockets, anonymous }] of processes)
-      expect([id, sockets - anonymous]).toEqual([id, counted.get(slot) ?? 0]);
-    expect([...this.online].sort()).toEqual([...users.keys()].sort());
+      deepStrictEqual([id, sockets - anonymous], [id, counted.get(slot) ?? 0]);
+    deepStrictEqual([...this.online].sort(), [...users.keys()].sort());
     const slots = new Set([...leases.keys()].map((id) => String(processes.get(id)!.slot)));
     const read = keysOfState(this.state, this.moves);
     checkScopes(read, new Set(users.keys()), slots);
-    expect(plainOf(read)).toEqual(plainScopes(this.state));
+    deepStrictEqual(plainOf(read), plainScopes(this.state));
   }
 }
 
@@ -162,29 +163,53 @@ describe("what checks scopes notices", () => {
     expect(() => check({})).not.toThrow();
   });
 
-  it.each<[what: string, change: Partial<ScopesRead>]>([
-    ["a score", { scores: { ...good.scores, "/": 2 * SCOPE_UNIT + 2 } }],
-    ["a scope without members", { scores: { ...good.scores, "/,b": 1 } }],
-    ["members of no scope", { hashes: { ...good.hashes, "/,b": { ann: "1" } } }],
-    ["a text that is none", { hashes: { ...good.hashes, "/,a": { ann: "1*0" } } }],
-    ["an anonymous socket in grace", { hashes: { ...good.hashes, "/,a": { ann: "1", "": "0" } } }],
-    ["memberships of a process", { memberships: { 1: { "/": "2", "/,a": "1", "": "3" } } }],
-    ["their sum", { memberships: { 1: { "/": "3", "/,a": "1", "": "3" } } }],
-    ["memberships that are 0", { memberships: { 1: { ...good.memberships[1], "/,b": "0" } } }],
-    ["who lingers without a deadline", { lingering: {}, lingerers: {} }],
-    ["a deadline of nobody", { lingering: { ...good.lingering, "3:ann/": 5 } }],
-    ["a lingerer that cannot be found", { lingerers: {} }],
-    ["a score of a lingerer", { lingerers: { "3:ben/": 5 } }],
-    ["the total", { total: "2" }],
-    ["no total", { total: null }],
-    ["a told scope that is none", { told: ["/,a", "/,b"] }],
-    ["the last change", { moved: "1-0" }],
-    ["who came twice", { moves: [...good.moves, ...good.moves] }],
-    ["who went untold", { moves: [["1-1", ["/,a", '{"connect":["ann","ben"]}']]] }],
-    ["an anonymous change", { moves: [["1-1", ["/,a", '{"connect":["ann",""]}']]] }],
-    ["a scope twice in an entry", { moves: [["1-1", ["/,a", '{"connect":["ann"]}', "/,a", "{}"]]] }],
-  ])("%s", (_, change) => {
-    expect(() => check(change)).toThrow();
+  it.each<[what: string, message: string, change: Partial<ScopesRead>]>([
+    ["a score", "the score of /", { scores: { ...good.scores, "/": 2 * SCOPE_UNIT + 2 } }],
+    ["a scope without members", "the scopes that have members", { scores: { ...good.scores, "/,b": 1 } }],
+    [
+      "members of no scope",
+      "the scopes that have members",
+      { hashes: { ...good.hashes, "/,b": { ann: "1" } } },
+    ],
+    ["a text that is none", "holds 1*0 for ann", { hashes: { ...good.hashes, "/,a": { ann: "1*0" } } }],
+    [
+      "an anonymous socket in grace",
+      "holds 0 for",
+      { hashes: { ...good.hashes, "/,a": { ann: "1", "": "0" } } },
+    ],
+    [
+      "memberships of a process",
+      "memberships of processes",
+      { memberships: { 1: { "/": "2", "/,a": "1", "": "3" } } },
+    ],
+    ["their sum", "memberships of processes", { memberships: { 1: { "/": "3", "/,a": "1", "": "3" } } }],
+    [
+      "memberships that are 0",
+      "memberships of processes",
+      { memberships: { 1: { ...good.memberships[1], "/,b": "0" } } },
+    ],
+    ["who lingers without a deadline", "INV-1: lingering", { lingering: {}, lingerers: {} }],
+    ["a deadline of nobody", "INV-1: lingering", { lingering: { ...good.lingering, "3:ann/": 5 } }],
+    ["a lingerer that cannot be found", "INV-1: lingerers", { lingerers: {} }],
+    ["a score of a lingerer", "lingerer 3:ben/", { lingerers: { "3:ben/": 5 } }],
+    ["the total", "totals.lingering is 2", { total: "2" }],
+    ["no total", "totals.lingering is 0", { total: null }],
+    ["a told scope that is none", "/,b is told", { told: ["/,a", "/,b"] }],
+    ["the last change", "totals.moved", { moved: "1-0" }],
+    ["who came twice", "came to /,a twice", { moves: [...good.moves, ...good.moves] }],
+    [
+      "who went untold",
+      "ben was not told to leave",
+      { moves: [["1-1", ["/,a", '{"connect":["ann","ben"]}']]] },
+    ],
+    ["an anonymous change", "an anonymous socket", { moves: [["1-1", ["/,a", '{"connect":["ann",""]}']]] }],
+    [
+      "a scope twice in an entry",
+      "is in an entry of moves twice",
+      { moves: [["1-1", ["/,a", '{"connect":["ann"]}', "/,a", "{}"]]] },
+    ],
+  ])("%s", (_, message, change) => {
+    expect(() => check(change)).toThrow(message);
   });
 
   it("who lingers without being there, and a slot of nobody", () => {

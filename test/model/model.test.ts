@@ -34,7 +34,6 @@ const MET = [
     (cause) => `told in a scope: ${cause}`,
   ),
   "fenced: a membership would go negative",
-  "rejected: memberships is missing",
   "rejected: a record starts with process, seq, ttl",
   "rejected: sockets is missing",
   "rejected: connect is not in its place",

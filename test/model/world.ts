@@ -51,17 +51,11 @@ export class World {
   }
 
   async do(event: Event): Promise<void> {
-    switch (event.kind) {
-      case "regroup":
-        await this.#send();
-        await this.shard.redis.xgroup("DESTROY", this.shard.keys.records, "projector").catch(() => 0);
-        return;
-      case "call":
-        await this.call(event.reap, event.budget);
-        return;
-      default:
-        this.#fleet.do(event);
-    }
+    if (event.kind === "call") await this.call(event.reap, event.budget);
+    else if (event.kind === "regroup") {
+      await this.#send();
+      await this.shard.redis.xgroup("DESTROY", this.shard.keys.records, "projector").catch(() => 0);
+    } else this.#fleet.do(event);
   }
 
   /** One call of both; throws where they differ. Returns whether there is more to do. */

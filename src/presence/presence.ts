@@ -10,7 +10,7 @@ import { invalid } from "../core/options.ts";
 import { type Reader, readerOver } from "../reader/reader.ts";
 import { type Forgotten, Recorder } from "../recorder/recorder.ts";
 import { connect } from "../redis/connect.ts";
-import { attach } from "../recorder/socket-io.ts";
+import { attach, type Attachment } from "../recorder/socket-io.ts";
 import type { Mirror } from "../follow/mirror.ts";
 import { Events, type PresenceEvents, type PresenceListener, type ScopeEvents } from "./events.ts";
 import { Listening } from "./listening.ts";
@@ -18,16 +18,28 @@ import { type PresenceNamespace, type PresenceScope, readerOf, scopesOver } from
 import { ScopeListening } from "./scopes.ts";
 import { within } from "../time/deadline.ts";
 import { processRuntime } from "../time/runtime.ts";
+import { checkUserRooms, type SocketsOfOptions, type UserBroadcast, UserSockets } from "./user-sockets.ts";
 import {
   checkServer,
   type CloseOptions,
   type PresenceOptions,
   resolveCloseOptions,
   resolvePresenceOptions,
+  type UserRoomsOptions,
 } from "./options.ts";
 
-export type { CloseOptions, PresenceEvents, PresenceListener, PresenceOptions, ScopeEvents };
-export type { PresenceNamespace, PresenceScope };
+export type {
+  CloseOptions,
+  PresenceEvents,
+  PresenceListener,
+  PresenceNamespace,
+  PresenceOptions,
+  PresenceScope,
+  ScopeEvents,
+  SocketsOfOptions,
+  UserBroadcast,
+  UserRoomsOptions,
+};
 
 /**
  * What createPresence() returns: the reader's methods, and the changes of the whole cluster as events. The methods that read
@@ -71,6 +83,18 @@ export interface Presence extends Omit<Reader, "shards" | "of" | "in"> {
    */
   identify(socket: Socket, user: string | null): void;
   /**
+   * All sockets of a user, on every server: Socket.IO's own operator for the user's room. Needs the option `userRooms`, and an adapter for
+   * several servers where there are several; without one it reaches this process only, and a warning is logged. It reads nothing from
+   * Redis: a socket is reached from when its user is known on its server. Throws OPTIONS_INVALID without `userRooms` and for a
+   * namespace that is not counted, USER_INVALID for an invalid id, and CLOSED.
+   *
+   *   presence.socketsOf("alice").emit("notice", "Your invoice is ready");
+   *   presence.socketsOf("alice").disconnectSockets(true);
+   *   const answers = await presence.socketsOf("alice").timeout(5_000).emitWithAck("still there?");
+   *   const tabs = await presence.socketsOf("alice", { namespace: "/chat" }).fetchSockets();
+   */
+  socketsOf(user: string, options?: SocketsOfOptions): UserBroadcast;
+  /**
    * Removes what is kept about a user who is not present; as Projector.forget(), which says what that is. Rejects with USER_PRESENT while
    * the user is present anywhere. This process's Redis user needs a projector's rights, also with `project: false`.
    */
@@ -101,8 +125,12 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     redis,
     user,
     namespaces,
+    rooms,
+    tracks,
     mirrorMax,
     readyTimeout,
+    userRooms,
+    onlyOne,
     recorder: options,
   } = resolvePresenceOptions(input);
   const { logger, prefix } = options;
@@ -113,6 +141,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
         "close() that one first, or use another prefix",
     );
   }
+  checkUserRooms(io, userRooms);
   const events: Events = new Events(
     logger,
     () => listening.review(),
@@ -133,23 +162,41 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   });
   const { port } = connection;
   const reader = readerOver(port, { prefix: options.prefix, shards: options.shards });
+  const userSockets = new UserSockets({
+    io,
+    userRooms,
+    onlyOne,
+    prefix,
+    shards: options.shards,
+    port,
+    reader,
+    onError,
+    logger,
+    countsIn: (namespace) => attachment.countsIn(namespace),
+  });
   const recorder: Recorder = new Recorder({
     connection,
     options,
     onError,
     outages,
+    tracks,
     connections: () => io.engine?.clientsCount ?? 0,
     listens: () => listening.listens || scopes.listens,
+    records: userSockets.records,
   });
-  const attachment = attach({
+  const attachment: Attachment = attach({
     io,
     user,
     namespaces,
     connect: (user) => recorder.connect(user),
     disconnect: (user, departure) => recorder.disconnect(user, departure),
+    rooms: rooms && { ...rooms, isOwnRoom: userSockets.isUserRoom },
+    join: (scope, user) => recorder.join(scope, user),
+    part: (scope, user, departure) => recorder.part(scope, user, departure),
     onError,
     logger,
     heartbeat: options.heartbeat,
+    watchers: userSockets.watchers,
   });
 
   inUse.set(io, prefixes.add(prefix));
@@ -214,6 +261,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   let closed: Promise<void> | undefined;
   async function close(timeout: number): Promise<void> {
     attachment.detach();
+    userSockets.close();
     prefixes.delete(prefix);
     const graceful = await recorder.close(timeout);
     if (!graceful && connection.wasUsable)
@@ -251,6 +299,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     get processIds() {
       return recorder.processes;
     },
+    socketsOf: (user, socketsOptions) => userSockets.socketsOf(user, socketsOptions),
     forget: (user) => recorder.forget(user),
     identify: (socket, user) => attachment.identify(socket, user),
     async close(closeOptions = {}) {

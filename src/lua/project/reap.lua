@@ -97,7 +97,8 @@ local function slice_of_scopes(list)
     local q = here.member_of(slot)
     here.want_member(q, one)
     here.read()
-    q.by[''], q.by[one] = q.by[''] - q.by[one], 0
+    -- Whatever is there goes.
+    q.by[''], q.by[one], q.was[one] = q.by[''] - q.by[one], 0, -1
   end
   if text ~= '' then
     local page = call('HSCAN', tag .. 'scope:' .. text, inner, 'COUNT', SLICE_MAX)

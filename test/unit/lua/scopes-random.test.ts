@@ -184,7 +184,7 @@ async function fold(log: readonly Entry[], { sizes, checks, budget }: Way, later
   shard.now += later;
   await drain(false);
   await shard.check();
-  const { moves, moved, told, ...read } = await readScopes(redis, keys);
+  const { moves, moved: _, told, ...read } = await readScopes(redis, keys);
   const present = new Map<string, boolean>();
   for (const one of transitionsOf(moves))
     if (one !== "rebuilt") present.set(`${one.scope} ${one.user}`, one.cause === "connect");

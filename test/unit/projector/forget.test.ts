@@ -282,15 +282,13 @@ describe("changes of scopes", () => {
       const { connect, leave, join, part } = lists;
       const fields = { connect, leave, sockets, join, part, memberships };
       await shard.append(
-        ...[
-          "process",
-          "p",
-          "seq",
-          `${++seq}`,
-          "ttl",
-          "3600000",
-          ...(seq === 1 ? ["tracks", '["*/,*"]'] : []),
-        ],
+        "process",
+        "p",
+        "seq",
+        `${++seq}`,
+        "ttl",
+        "3600000",
+        ...(seq === 1 ? ["tracks", '["*/,*"]'] : []),
         ...Object.entries(fields).flatMap(([name, value]) => [name, JSON.stringify(value)]),
       );
       await shard.drain();

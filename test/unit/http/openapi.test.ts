@@ -64,9 +64,22 @@ it("the document names the parameters of the routes, and any other is refused", 
   );
   expect(queries.sort()).toEqual([
     "/v1/changes after",
+    "/v1/changes namespace",
+    "/v1/changes room",
     "/v1/changes user",
+    "/v1/counts namespace",
+    "/v1/counts room",
+    "/v1/scopes cursor",
+    "/v1/scopes limit",
+    "/v1/scopes namespace",
+    "/v1/scopes prefix",
+    "/v1/scopes sort",
     "/v1/users cursor",
     "/v1/users limit",
+    "/v1/users namespace",
+    "/v1/users room",
+    "/v1/users/{id} namespace",
+    "/v1/users/{id} room",
   ]);
   expect(paths["/v1/users/{id}"]!["get"]!.parameters).toMatchObject([
     { name: "id", in: "path", required: true },

@@ -6,6 +6,7 @@ import { OUTAGE_MUTANTS } from "./outages.ts";
 import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
 import { RETENTION_MUTANTS } from "./retention.ts";
+import { SCOPES_HTTP_MUTANTS } from "./scopes-http.ts";
 
 const FOLD = "test/unit/lua/fold.test.ts";
 const REAP = "test/unit/lua/reap.test.ts";
@@ -668,6 +669,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OUTAGE_MUTANTS,
   ...ACCESS_MUTANTS,
   ...RETENTION_MUTANTS,
+  ...SCOPES_HTTP_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",
     "INV-13",

@@ -17,21 +17,14 @@ import {
   type StepResult,
 } from "../src/projector/projector.ts";
 import { ioredisPort } from "../src/redis/ioredis.ts";
+import { checkScopes, readScopes } from "./scopes.ts";
+import { isSlots, slotsOf } from "./slots.ts";
 
 let prefixes = 0;
 
 export type Counts = Record<string, number>;
 
-/** The slots of a user, from the text in `users`: slot → sockets. */
-export function slotsOf(text: string): Map<number, number> {
-  if (text === "0") return new Map();
-  return new Map(
-    text.split(",").map((one): [number, number] => {
-      const [slot, sockets = "1"] = one.split("*");
-      return [Number(slot), Number(sockets)];
-    }),
-  );
-}
+export { slotsOf };
 
 const sum = (slots: ReadonlyMap<number, number>) => [...slots.values()].reduce((all, n) => all + n, 0);
 
@@ -199,7 +192,7 @@ export class TestShard {
     return (await this.redis.xrange(this.keys.rejected, "-", "+")).map(([, fields]) => fields[1]!);
   }
 
-  /** Throws unless INV-1 and INV-4 hold and the totals equal the sums they stand for. */
+  /** Throws unless INV-1 and INV-4 hold, in scopes too, and the totals equal the sums they stand for. */
   async check(): Promise<void> {
     const users = await this.redis.hgetall(this.keys.users);
     const states = Object.entries(await this.redis.hgetall(this.keys.states)).map(([id, text]) => ({
@@ -209,10 +202,8 @@ export class TestShard {
     const onSlot = new Map<number, number>();
     const leaving = new Set(await this.redis.zrange(this.keys.leaving, "0", "-1"));
     for (const [user, text] of Object.entries(users)) {
-      if (!/^(0|\d+(\*\d+)?(,\d+(\*\d+)?)*)$/.test(text))
-        throw new Error(`INV-1: users holds ${text} for ${user}`);
+      if (!isSlots(text)) throw new Error(`INV-1: users holds ${text} for ${user}`);
       for (const [slot, sockets] of slotsOf(text)) {
-        if (sockets < 1) throw new Error(`INV-1: users holds ${text} for ${user}`);
         onSlot.set(slot, (onSlot.get(slot) ?? 0) + sockets);
       }
       if (text === "0" && !leaving.has(user)) throw new Error(`INV-1: ${user} is in grace without end`);
@@ -248,6 +239,10 @@ export class TestShard {
     for (const [name, n] of Object.entries(expected)) {
       if (Number(totals[name] ?? 0) !== n) throw new Error(`totals.${name} is ${totals[name]}, not ${n}`);
     }
+    const slots = (await this.redis.zrange(this.keys.processes, "0", "-1")).map(
+      (one) => one.split(":", 1)[0]!,
+    );
+    checkScopes(await readScopes(this.redis, this.keys), new Set(Object.keys(users)), new Set(slots));
   }
 
   async close(): Promise<void> {

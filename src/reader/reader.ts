@@ -32,7 +32,8 @@ export function readerOver(
   const { scopes, countsIn } = scopesOver(context);
   const namespace = (name: string): NamespaceReader => ({
     ...scopeReader(context, checkScope(name)),
-    in: (room) => scopeReader(context, checkScope(name, room)),
+    // Without a room it would be the namespace.
+    in: (room) => scopeReader(context, checkScope(name, room ?? null)),
   });
   return {
     shards: context.shards,

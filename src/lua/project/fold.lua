@@ -124,7 +124,9 @@ local function register(record, at)
   if p.grace > longest then longest = p.grace end
   known[record.id] = p
   if t.lingering then call('UNLINK', sub(RECORDS, 1, -8) .. 'scopes:' .. p.slot) end
-  if t.lingering or record.tracks then put('tracks', record.tracks or '') end
+  -- From then on the totals have to follow, whatever becomes of this process.
+  if record.tracks and not t.lingering then t.lingering = 0 end
+  if t.lingering then put('tracks', record.tracks or '') end
   call('HSET', ABOUT, record.id, encode({ host = record.hello, pid = record.pid, version = record.version,
     protocol = record.protocol and format('%.0f', record.protocol), started = format('%.0f', at), ttl = format('%.0f', record.ttl) }))
   forget_the_dead()

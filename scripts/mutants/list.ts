@@ -10,6 +10,7 @@ import { FOLLOW_MUTANTS } from "./follow.ts";
 import { RETENTION_MUTANTS } from "./retention.ts";
 import { ROOM_MUTANTS } from "./rooms.ts";
 import { USER_ROOM_MUTANTS } from "./user-rooms.ts";
+import { SCOPES_HTTP_MUTANTS } from "./scopes-http.ts";
 
 const FOLD = "test/unit/lua/fold.test.ts";
 const REAP = "test/unit/lua/reap.test.ts";
@@ -681,6 +682,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ROOM_MUTANTS,
   ...USER_ROOM_MUTANTS,
   ...FOLLOW_MUTANTS,
+  ...SCOPES_HTTP_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",
     "INV-13",

@@ -12,11 +12,23 @@ import {
   PASS_MAX,
   PROCESSES_MAX,
   RECORDS_MAX,
+  SCOPE_OPERATIONS,
   TOMBSTONE_MS,
+  VALUES_MAX,
 } from "../src/core/limits.ts";
-import { cut, type ParsedRecord, parseRecord, type Proof } from "./parse.ts";
-import { copyOf, type Dead, type Process, type Projection } from "./state.ts";
+import { before } from "./order.ts";
+import { cut, type ParsedRecord, parseRecord, type Proof, type ScopeListName } from "./parse.ts";
+import {
+  lingerersByDeadline,
+  membershipsOf,
+  type MovedEntry,
+  NONE,
+  ScopePhase,
+  setMember,
+} from "./scopes.ts";
+import { copyOf, copyOfScopes, type Dead, type Process, type Projection } from "./state.ts";
 
+export type { MovedEntry } from "./scopes.ts";
 export { emptyProjection, type Projection, sumsOf } from "./state.ts";
 
 export interface LogEntry {
@@ -57,6 +69,8 @@ export interface ModelResult {
   reaped: number;
   givenBack: number;
   changes: number;
+  /** Transitions told in scopes. The reply of the script does not have it. */
+  moves: number;
   held: number;
   left: number;
 }
@@ -67,15 +81,27 @@ export interface Outcome {
   /** How many entries were removed from the log. */
   readonly taken: number;
   readonly told: readonly ToldEntry[];
+  /** Entries of `moves`. How they are split over phases is not specified; what each scope is told, and in which order, is. */
+  readonly moved: readonly MovedEntry[];
   readonly setAside: readonly SetAside[];
 }
 
-/** One call of the projector: fold, then reap, then end grace. `before` stays as it is. */
-export function project(before: Projection, call: Call): Outcome {
-  return new ProjectorCall(copyOf(before), call).run();
+/** One call of the projector: fold, then reap, then end grace. `from` stays as it is. */
+export function project(from: Projection, call: Call): Outcome {
+  return new ProjectorCall(copyOf(from), call).run();
 }
 
-const EMPTY: ReadonlyMap<number, number> = new Map();
+/** What took the last socket of a user on ended processes, and until when grace keeps the user; 0: it does not. */
+interface LastEnd {
+  readonly cause: ChangeCause;
+  readonly keep: number;
+}
+
+/** The cause of a departure from a scope. */
+const CAUSES = { drop: "disconnect", part: "leave", shut: "bye" } as const satisfies Record<
+  Exclude<ScopeListName, "join">,
+  ChangeCause
+>;
 
 /** What one phase does to users; its changes are reported together at its end. */
 class Phase {
@@ -83,18 +109,27 @@ class Phase {
   readonly cause = new Map<string, ChangeCause>();
 }
 
+/** The last socket of a user left a scope. */
+interface Departure {
+  readonly scope: string;
+  readonly user: string;
+  readonly cause: ChangeCause;
+}
+
 class ProjectorCall {
   readonly #state: Projection;
   readonly #call: Call;
   readonly #told: ToldEntry[] = [];
+  readonly #moved: MovedEntry[] = [];
   readonly #setAside: SetAside[] = [];
   #phase = new Phase();
+  #scopes = new ScopePhase();
   #work = 0;
   #due: number | null = null;
   #taken = 0;
   readonly #did: ModelResult = {
     due: null, more: false, foldedId: "", records: 0, operations: 0, skipped: 0, fenced: 0, rejected: 0, reaped: 0, givenBack: 0,
-    changes: 0, held: 0, left: 0,
+    changes: 0, moves: 0, held: 0, left: 0,
   }; // prettier-ignore
 
   constructor(state: Projection, call: Call) {
@@ -114,6 +149,7 @@ class ProjectorCall {
       state,
       taken: this.#taken,
       told: this.#told,
+      moved: this.#moved,
       setAside: this.#setAside,
       result: {
         ...this.#did,
@@ -211,6 +247,8 @@ class ProjectorCall {
     const about = { host, pid, version, protocol, started: String(at), ttl: String(record.ttl) };
     state.slots++;
     state.longestGrace = Math.max(state.longestGrace, record.grace);
+    state.tracks = record.tracks ?? [];
+    state.isScoped ||= record.tracks !== undefined;
     const process: Process = {
       state: "live", seq: 0, sockets: 0, anonymous: 0, connections: 0, slot: state.slots, grace: record.grace,
       cause: undefined, at: undefined,
@@ -229,11 +267,7 @@ class ProjectorCall {
   /** Applies the whole record or none of it. Returns why the process has to be fenced, if it has. */
   #apply(record: ParsedRecord, process: Process, at: number): string | undefined {
     const state = this.#state;
-    // Users of an ended process lost those sockets before this record.
-    const dead = new Map<number, string>();
-    for (const [id, deadline] of state.leases)
-      if (deadline === 0) dead.set(state.processes.get(id)!.slot, id);
-    for (const { users: list } of record.lists) for (const user of list) this.#takeOffUser(user, dead);
+    this.#takeOffDead(record);
     const users = new Map(state.users);
     const leaving = new Map(state.leaving);
     const causes = new Map<string, ChangeCause>();
@@ -242,7 +276,7 @@ class ProjectorCall {
     for (const { name, users: list } of record.lists) {
       for (const user of list) {
         met.add(user);
-        const slots = new Map(users.get(user) ?? EMPTY);
+        const slots = new Map(users.get(user) ?? NONE);
         const open = slots.get(process.slot) ?? 0;
         if (name === "connect") {
           sum++;
@@ -261,7 +295,7 @@ class ProjectorCall {
         }
         causes.set(user, name === "close" ? "bye" : name);
         if (name !== "leave" && process.grace > 0) {
-          users.set(user, EMPTY);
+          users.set(user, NONE);
           leaving.set(user, at + process.grace);
         } else users.delete(user);
       }
@@ -270,13 +304,78 @@ class ProjectorCall {
     const sockets = process.sockets + sum + anonymous - process.anonymous;
     if (sockets !== record.sockets)
       return `check digit: ${record.sockets} sockets declared, ${sockets} counted`;
+    const undo = copyOfScopes(state);
+    const departures: Departure[] = [];
+    const reason = this.#applyScopes(record, process, at, departures);
+    if (reason !== undefined) {
+      Object.assign(state, undo);
+      return reason;
+    }
     for (const user of met) this.#meet(user);
     for (const [user, cause] of causes) this.#phase.cause.set(user, cause);
     state.users = users;
     state.leaving = leaving;
+    for (const { scope, user, cause } of departures) this.#scopes.cause(scope, user, cause);
+    for (const [user, cause] of causes) {
+      if (users.has(user)) continue;
+      const own = new Set(departures.filter((one) => one.user === user).map(({ scope }) => scope));
+      this.#scopes.removeLingering(state, user, cause, own);
+    }
     const { connections = process.connections } = record;
     this.#put(record.process, { seq: record.seq, sockets, anonymous, connections });
     this.#did.operations += record.operations;
+    return undefined;
+  }
+
+  /** Users of an ended process lost those sockets before this record, and so did members of scopes. */
+  #takeOffDead(record: ParsedRecord): void {
+    const state = this.#state;
+    const dead = new Map<number, string>();
+    for (const [id, deadline] of state.leases)
+      if (deadline === 0) dead.set(state.processes.get(id)!.slot, id);
+    for (const { users } of record.lists) for (const user of users) this.#takeOffUser(user, dead);
+    for (const { items } of record.scopeLists)
+      for (const { scope, users } of items) for (const user of users) this.#takeOffMember(scope, user, dead);
+  }
+
+  /** Applies the lists of memberships. Returns why the process has to be fenced, if it has; the caller undoes it then. */
+  #applyScopes(
+    record: ParsedRecord,
+    process: Process,
+    at: number,
+    departures: Departure[],
+  ): string | undefined {
+    const state = this.#state;
+    const { slot, grace } = process;
+    for (const { name, items } of record.scopeLists) {
+      for (const { scope, told, users } of items) {
+        if (told && name === "join") state.told.add(scope);
+        for (const user of users) {
+          this.#scopes.meet(state, scope, user);
+          const slots = new Map(state.scopes.get(scope)?.get(user) ?? NONE);
+          const open = slots.get(slot) ?? 0;
+          if (name === "join") {
+            setMember(state, scope, user, slots.set(slot, open + 1));
+            continue;
+          }
+          if (open === 0) return "a membership would go negative";
+          if (open === 1) slots.delete(slot);
+          else slots.set(slot, open - 1);
+          if (slots.size > 0) {
+            setMember(state, scope, user, slots);
+            continue;
+          }
+          departures.push({ scope, user, cause: CAUSES[name] });
+          const lingers = name !== "part" && grace > 0 && user !== "";
+          setMember(state, scope, user, lingers ? NONE : undefined, at + grace);
+        }
+      }
+    }
+    const { memberships } = record;
+    state.isScoped ||= memberships !== undefined;
+    const counted = membershipsOf(state, slot);
+    if (memberships !== undefined && memberships !== counted)
+      return `check digit: ${memberships} memberships declared, ${counted} counted`;
     return undefined;
   }
 
@@ -336,16 +435,19 @@ class ProjectorCall {
       if (was && !is) add(this.#phase.cause.get(user)!, user);
     }
     this.#phase = new Phase();
-    if (told.size === 0) return;
-    this.#told.push(told);
+    const moved = this.#scopes.end(this.#state);
+    this.#scopes = new ScopePhase();
+    if (told.size > 0) this.#told.push(told);
     for (const users of told.values()) this.#did.changes += users.length;
+    if (moved.size > 0) this.#moved.push(moved);
+    for (const causes of moved.values()) for (const users of causes.values()) this.#did.moves += users.length;
   }
 
   #dueAt(deadline: number): void {
     this.#due = this.#due === null ? deadline : Math.min(this.#due, deadline);
   }
 
-  /** Ends the processes whose lease expired, buries those without users. Returns whether there may be more. */
+  /** Ends the processes whose lease expired, buries those without users and memberships. Returns whether there may be more. */
   #gather(): boolean {
     const state = this.#state;
     const { now, reap } = this.#call;
@@ -371,51 +473,95 @@ class ProjectorCall {
           this.#end(id, "reap", now);
         }
         const { slot, sockets, anonymous } = state.processes.get(id)!;
-        if (sockets > anonymous) pass.push({ slot, id });
+        if (sockets > anonymous || membershipsOf(state, slot) > 0) pass.push({ slot, id });
         else this.#bury(id);
       }
       this.#work++;
     }
     state.pass = pass;
+    state.sweep = undefined;
     this.#forgetTheDead();
     return all && first.length === PASS_MAX;
   }
 
-  /** Removes ended processes from a user, as of when they ended: the last one decides. */
-  #takeOffUser(user: string, dead: ReadonlyMap<number, string>): void {
-    const state = this.#state;
-    const slots = state.users.get(user) ?? EMPTY;
-    const gone = [...slots].filter(([slot]) => dead.has(slot));
-    if (gone.length === 0) return;
-    this.#meet(user);
-    const ends = gone.map(([slot, open]) => {
-      const id = dead.get(slot)!;
-      const { sockets, cause, at, grace } = state.processes.get(id)!;
-      this.#put(id, { sockets: sockets - open });
-      this.#did.givenBack++;
+  /** What takes away a user's sockets `gone` on ended processes, as of when they ended: the last one decides. */
+  #lastEnd(gone: readonly number[], dead: ReadonlyMap<number, string>): LastEnd {
+    const ends = gone.map((slot) => {
+      const { cause, at, grace } = this.#state.processes.get(dead.get(slot)!)!;
       return { cause: cause!, at: at!, keep: cause !== "reap" && grace > 0 ? at! + grace : 0 };
     });
     const latest = Math.max(...ends.map(({ at }) => at));
-    const last = ends.filter(({ at }) => at === latest).sort((a, b) => b.keep - a.keep)[0]!;
+    return ends.filter(({ at }) => at === latest).sort((a, b) => b.keep - a.keep)[0]!;
+  }
+
+  /** Removes ended processes from a user. Who is gone then lingers nowhere either. */
+  #takeOffUser(user: string, dead: ReadonlyMap<number, string>): void {
+    const state = this.#state;
+    const slots = state.users.get(user) ?? NONE;
+    const gone = [...slots.keys()].filter((slot) => dead.has(slot));
+    if (gone.length === 0) return;
+    this.#meet(user);
+    for (const slot of gone) {
+      const id = dead.get(slot)!;
+      this.#put(id, { sockets: state.processes.get(id)!.sockets - slots.get(slot)! });
+      this.#did.givenBack++;
+    }
+    const last = this.#lastEnd(gone, dead);
     this.#phase.cause.set(user, last.cause);
     const rest = new Map([...slots].filter(([slot]) => !dead.has(slot)));
     if (rest.size > 0) state.users.set(user, rest);
     else if (last.keep > 0) {
-      state.users.set(user, EMPTY);
+      state.users.set(user, NONE);
       state.leaving.set(user, last.keep);
-    } else state.users.delete(user);
+    } else {
+      state.users.delete(user);
+      this.#scopes.removeLingering(state, user, last.cause);
+    }
   }
 
-  /** A pass in one slice: a small hash is returned whole. */
+  /** Removes ended processes from a member of a scope. Who is not in the whole does not begin to linger. */
+  #takeOffMember(scope: string, user: string, dead: ReadonlyMap<number, string>): void {
+    const state = this.#state;
+    const slots = state.scopes.get(scope)?.get(user) ?? NONE;
+    const gone = [...slots.keys()].filter((slot) => dead.has(slot));
+    if (gone.length === 0) return;
+    this.#scopes.meet(state, scope, user);
+    const last = this.#lastEnd(gone, dead);
+    const rest = new Map([...slots].filter(([slot]) => !dead.has(slot)));
+    const stays = rest.size > 0 || (last.keep > 0 && state.users.has(user));
+    setMember(state, scope, user, stays ? rest : undefined, last.keep);
+    this.#scopes.cause(scope, user, last.cause);
+  }
+
+  /** One slice of a pass: all users (a small hash is returned whole), or then scopes of one process. */
   #takeOff(): void {
     const state = this.#state;
     const dead = new Map(state.pass.map(({ slot, id }) => [slot, id]));
-    const found = state.users.size;
-    for (const user of state.users.keys()) this.#takeOffUser(user, dead);
-    this.#work += found + 1;
-    this.#tell();
+    if (state.sweep === undefined) {
+      const found = state.users.size;
+      for (const user of state.users.keys()) this.#takeOffUser(user, dead);
+      this.#work += found + 1;
+      this.#tell();
+      state.sweep = state.isScoped ? 0 : state.pass.length;
+    } else this.#takeOffScopes(state.sweep, dead);
+    if (state.sweep < state.pass.length) return;
     for (const { id } of state.pass) this.#bury(id);
     state.pass = [];
+  }
+
+  /** The scopes of the process `at` of the pass, as far as the budget goes; once there are none, the next one's turn has come. */
+  #takeOffScopes(at: number, dead: ReadonlyMap<number, string>): void {
+    const state = this.#state;
+    const scopes = [...(state.memberships.get(state.pass[at]!.slot)?.keys() ?? [])];
+    for (const scope of scopes) {
+      const members = [...state.scopes.get(scope)!.keys()];
+      for (const user of members) this.#takeOffMember(scope, user, dead);
+      this.#work += members.length + 1 + SCOPE_OPERATIONS;
+      if (this.#work >= this.#call.budget / 2) break;
+    }
+    this.#tell();
+    if (scopes.length === 0) state.sweep = at + 1;
+    if (state.sweep! < state.pass.length) this.#work++;
   }
 
   /** Returns whether there is more to remove. */
@@ -430,61 +576,78 @@ class ProjectorCall {
     }
   }
 
+  /** Those of users and those in scopes; both are bounded. */
   #followClockInGrace(): void {
     const state = this.#state;
     if (!state.clockWentBack) return;
     const latest = this.#call.now + state.longestGrace;
     const limit = Math.floor((this.#call.budget - this.#work) / 4);
     if (limit < 1) return;
-    const late = sortedByDeadline(state.leaving)
-      .filter(([, deadline]) => deadline > latest)
-      .slice(0, limit);
-    for (const [user] of late) state.leaving.set(user, latest);
-    this.#work += late.length;
-    if (late.length < limit) state.clockWentBack = false;
+    const users = sortedByDeadline(state.leaving).filter(([, deadline]) => deadline > latest);
+    for (const [user] of users.slice(0, limit)) state.leaving.set(user, latest);
+    const members = lingerersByDeadline(state).filter(({ deadline }) => deadline > latest);
+    for (const { scope, user } of members.slice(0, limit)) setMember(state, scope, user, NONE, latest);
+    this.#work += Math.min(limit, users.length) + Math.min(limit, members.length);
+    if (users.length < limit && members.length < limit) state.clockWentBack = false;
   }
 
-  /** Returns whether there are more. */
+  /** Graces in scopes first, then those of users. Returns whether there are more. */
   #endGrace(): boolean {
     this.#followClockInGrace();
-    const state = this.#state;
+    return this.#endGraceInScopes() || this.#endGraceOfUsers() || this.#state.clockWentBack;
+  }
+
+  /** How many graces may end now; 0: none is over, or they are held. Undefined: there is no budget left for those that are over. */
+  #graces(first: number | undefined): number | undefined {
     const { now, reap, budget } = this.#call;
-    const [first] = sortedByDeadline(state.leaving);
-    if (first === undefined) return state.clockWentBack;
-    if (first[1] > now || !reap) {
-      if (first[1] <= now) this.#did.held++;
-      this.#dueAt(first[1]);
-      return state.clockWentBack;
+    if (first === undefined) return 0;
+    if (first > now || !reap) {
+      if (first <= now) this.#did.held++;
+      this.#dueAt(first);
+      return 0;
     }
-    const limit = Math.floor((budget - this.#work) / 2);
-    if (limit < 1) return true;
-    const over = sortedByDeadline(state.leaving)
-      .filter(([, deadline]) => deadline <= now)
-      .slice(0, limit);
-    for (const [user] of over) {
+    const limit = Math.min(VALUES_MAX, Math.floor((budget - this.#work) / 2));
+    return limit < 1 ? undefined : limit;
+  }
+
+  /** After some have ended: returns whether others are over too. */
+  #moreGraces(next: number | undefined): boolean {
+    if (next === undefined) return false;
+    this.#dueAt(next);
+    return next <= this.#call.now;
+  }
+
+  #endGraceInScopes(): boolean {
+    const state = this.#state;
+    const all = lingerersByDeadline(state);
+    const limit = this.#graces(all[0]?.deadline);
+    if (limit === undefined) return true;
+    if (limit === 0) return false;
+    const over = all.filter(({ deadline }) => deadline <= this.#call.now).slice(0, limit);
+    for (const one of over) this.#scopes.remove(state, one, "grace");
+    this.#work += over.length;
+    this.#tell();
+    return this.#moreGraces(lingerersByDeadline(state)[0]?.deadline);
+  }
+
+  #endGraceOfUsers(): boolean {
+    const state = this.#state;
+    const all = sortedByDeadline(state.leaving);
+    const limit = this.#graces(all[0]?.[1]);
+    if (limit === undefined) return true;
+    if (limit === 0) return false;
+    for (const [user] of all.filter(([, deadline]) => deadline <= this.#call.now).slice(0, limit)) {
       this.#meet(user);
       state.leaving.delete(user);
       state.users.delete(user);
       this.#phase.cause.set(user, "grace");
+      this.#scopes.removeLingering(state, user, "grace");
     }
     this.#tell();
-    const [next] = sortedByDeadline(state.leaving);
-    if (next === undefined) return state.clockWentBack;
-    this.#dueAt(next[1]);
-    return state.clockWentBack || next[1] <= now;
+    return this.#moreGraces(sortedByDeadline(state.leaving)[0]?.[1]);
   }
 }
 
 function sortedByDeadline(leaving: ReadonlyMap<string, number>): [string, number][] {
-  return [...leaving].sort(([a, x], [b, y]) => x - y || (utf8Before(a, b) ? -1 : 1));
-}
-
-/** Redis orders members of equal score by their bytes, which is the order of their code points. */
-function utf8Before(a: string, b: string): boolean {
-  const [x, y] = [Array.from(a), Array.from(b)];
-  for (let i = 0; i < Math.min(x.length, y.length); i++) {
-    const [p, q] = [x[i]!.codePointAt(0)!, y[i]!.codePointAt(0)!];
-    if (p !== q) return p < q;
-  }
-  return x.length < y.length;
+  return [...leaving].sort(([a, x], [b, y]) => x - y || (before(a, b) ? -1 : 1));
 }

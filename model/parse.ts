@@ -7,10 +7,25 @@ import {
   OPERATIONS_MAX,
   PROTOCOL,
   REPLACES_MAX,
+  SCOPE_BYTES_MAX,
+  SCOPE_OPERATIONS,
   TTL_MS_MAX,
 } from "../src/core/limits.ts";
 import { LISTS, type ListName } from "../src/core/record.ts";
 import { utf8Length } from "../src/core/utf8.ts";
+
+/** The lists of memberships, in their order: they came, their transport dropped, they left, their server closes. */
+export const SCOPE_LISTS = ["join", "drop", "part", "shut"] as const;
+export type ScopeListName = (typeof SCOPE_LISTS)[number];
+
+/** One item of such a list. */
+export interface ScopeUsers {
+  readonly scope: string;
+  /** Whether its changes are asked for. */
+  readonly told: boolean;
+  /** "" is an anonymous socket. */
+  readonly users: readonly string[];
+}
 
 export interface ParsedRecord {
   readonly process: string;
@@ -18,11 +33,15 @@ export interface ParsedRecord {
   readonly ttl: number;
   readonly texts: Readonly<Record<string, string>>;
   readonly grace: number;
+  readonly tracks: readonly string[] | undefined;
   readonly lists: readonly { readonly name: ListName; readonly users: readonly string[] }[];
+  readonly scopeLists: readonly { readonly name: ScopeListName; readonly items: readonly ScopeUsers[] }[];
   readonly operations: number;
   readonly anonymous: number | undefined;
   readonly sockets: number;
   readonly connections: number | undefined;
+  /** Undefined: the process tracks no scopes. */
+  readonly memberships: number | undefined;
   readonly bye: boolean;
   readonly replaces: readonly string[];
 }
@@ -32,8 +51,10 @@ export interface Malformed {
 }
 
 const ORDER = [
-  "hello", "pid", "version", "protocol", "grace", ...LISTS, "anonymous", "sockets", "connections", "bye", "replaces",
+  "hello", "pid", "version", "protocol", "grace", "tracks", ...LISTS, "anonymous", "sockets", "connections",
+  ...SCOPE_LISTS, "memberships", "bye", "replaces",
 ]; // prettier-ignore
+const COUNTS = new Set(["anonymous", "sockets", "connections", "memberships"]);
 
 class Refusal extends Error {}
 
@@ -46,7 +67,14 @@ function whole(text: string, most: number): number | undefined {
   return Number(text) <= most ? Number(text) : undefined;
 }
 
-function listOf(name: string, text: string): string[] {
+/** Redis decodes the escapes of the whole text before it looks at any item, so half a pair is wrong wherever it is. */
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value !== "object" || value === null) return true;
+  return Object.entries(value).every(([key, item]) => key.isWellFormed() && isWellFormed(item));
+}
+
+function jsonListOf(name: string, text: string): unknown[] {
   if (utf8Length(text) > LIST_BYTES_MAX) refuse(`${name} is too long`);
   let list: unknown;
   try {
@@ -54,15 +82,34 @@ function listOf(name: string, text: string): string[] {
   } catch {
     // Treated as not a list.
   }
-  if (!Array.isArray(list) || list.some((id) => typeof id === "string" && !id.isWellFormed())) {
-    return refuse(`${name} is no JSON list`);
-  }
-  for (const id of list as unknown[]) {
+  if (!Array.isArray(list) || !isWellFormed(list)) return refuse(`${name} is no JSON list`);
+  return list as unknown[];
+}
+
+function listOf(name: string, text: string, most = ID_BYTES_MAX): string[] {
+  const list = jsonListOf(name, text);
+  for (const id of list) {
     if (typeof id !== "string") return refuse(`${name} holds something that is no text`);
     if (id === "") refuse(`${name} holds an empty id`);
-    if (utf8Length(id) > ID_BYTES_MAX) refuse(`${name} holds an id that is too long`);
+    if (utf8Length(id) > most) refuse(`${name} holds an id that is too long`);
   }
   return list as string[];
+}
+
+function scopeListOf(name: string, text: string): ScopeUsers[] {
+  return jsonListOf(name, text).map((item) => {
+    if (!Array.isArray(item) || item.length < 2) return refuse(`${name} holds something that is no list`);
+    const [first, ...users] = item as unknown[];
+    if (typeof first !== "string") return refuse(`${name} holds something that is no text`);
+    const told = first.startsWith("*");
+    const scope = told ? first.slice(1) : first;
+    if (!scope.startsWith("/") || utf8Length(scope) > SCOPE_BYTES_MAX) refuse(`${name} holds no scope`);
+    for (const user of users) {
+      if (typeof user !== "string") return refuse(`${name} holds something that is no text`);
+      if (utf8Length(user) > ID_BYTES_MAX) refuse(`${name} holds an id that is too long`);
+    }
+    return { scope, told, users: users as string[] };
+  });
 }
 
 /** `proven`: whether a caller with keys accepts the `mac` of these fields (mac.ts). */
@@ -93,6 +140,8 @@ function parse(fields: readonly string[], proven: Proof): ParsedRecord {
   const texts: Record<string, string> = Object.create(null) as Record<string, string>;
   const numbers: Record<string, number> = {};
   const lists: { name: ListName; users: string[] }[] = [];
+  const scopeLists: { name: ScopeListName; items: ScopeUsers[] }[] = [];
+  let tracks: string[] | undefined;
   let replaces: string[] = [];
   let operations = 0;
   let last = -1;
@@ -112,12 +161,19 @@ function parse(fields: readonly string[], proven: Proof): ParsedRecord {
       operations += users.length;
       if (operations > OPERATIONS_MAX) refuse("too many operations");
       lists.push({ name: name as ListName, users });
-    } else if (name === "anonymous" || name === "sockets" || name === "connections") {
+    } else if ((SCOPE_LISTS as readonly string[]).includes(name)) {
+      const items = scopeListOf(name, value);
+      for (const { users } of items) operations += SCOPE_OPERATIONS + users.length;
+      if (operations > OPERATIONS_MAX) refuse("too many operations");
+      scopeLists.push({ name: name as ScopeListName, items });
+    } else if (COUNTS.has(name)) {
       numbers[name] = whole(value, 10 ** DIGITS_MAX - 1) ?? refuse(`${name} is not a whole number`);
     } else if (name === "grace" || name === "protocol") {
       numbers[name] = whole(value, TTL_MS_MAX) ?? refuse(`${name} is out of range`);
       if (name === "protocol" && numbers[name] > Number(PROTOCOL)) refuse(`protocol ${value}`);
       texts[name] = String(numbers[name]);
+    } else if (name === "tracks") {
+      tracks = listOf(name, value, SCOPE_BYTES_MAX + 1);
     } else if (name === "replaces") {
       replaces = listOf(name, value);
       if (replaces.length > REPLACES_MAX) refuse("too many replaces");
@@ -126,19 +182,23 @@ function parse(fields: readonly string[], proven: Proof): ParsedRecord {
       texts[name] = value;
     }
   }
-  const { sockets } = numbers;
+  const { sockets, memberships } = numbers;
   if (sockets === undefined) return refuse("sockets is missing");
+  if (scopeLists.length > 0 && memberships === undefined) return refuse("memberships is missing");
   return {
     process,
     seq,
     ttl,
     texts,
     grace: numbers["grace"] ?? 0,
+    tracks,
     lists,
+    scopeLists,
     operations,
     anonymous: numbers["anonymous"],
     sockets,
     connections: numbers["connections"],
+    memberships,
     bye: "bye" in texts,
     replaces,
   };

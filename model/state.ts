@@ -22,9 +22,19 @@ export interface Dead {
   readonly id: string;
 }
 
+/** Slot → sockets. Without a slot: in grace. */
+export type Slots = ReadonlyMap<number, number>;
+
+/** A user in grace in a scope. */
+export interface Lingerer {
+  readonly scope: string;
+  readonly user: string;
+  readonly deadline: number;
+}
+
 export interface Projection {
-  /** User → slot → sockets. Without a slot: in grace. */
-  users: Map<string, ReadonlyMap<number, number>>;
+  /** User → slots. */
+  users: Map<string, Slots>;
   /** User in grace → deadline. */
   leaving: Map<string, number>;
   processes: Map<string, Process>;
@@ -42,6 +52,20 @@ export interface Projection {
   /** Recent work per record, which decides how many the next call reads. */
   size: number;
   pass: readonly Dead[];
+  /** Which process of that pass is being taken out of its scopes; undefined: the users are not through yet. */
+  sweep: number | undefined;
+  /** Whether a record has had `tracks` or `memberships` yet. */
+  isScoped: boolean;
+  /** Scope → user → slots; "" are anonymous sockets, which are never in grace. A scope without either is not in it. */
+  scopes: Map<string, ReadonlyMap<string, Slots>>;
+  /** Scopes whose changes are told. */
+  told: Set<string>;
+  /** By their member in Redis, `<bytes of the user>:<user><scope>`. */
+  lingering: Map<string, Lingerer>;
+  /** Slot → scope → memberships. */
+  memberships: Map<number, ReadonlyMap<string, number>>;
+  /** Of the process that registered last. */
+  tracks: readonly string[];
 }
 
 export function emptyProjection(): Projection {
@@ -60,6 +84,13 @@ export function emptyProjection(): Projection {
     ran: 0,
     size: 1,
     pass: [],
+    sweep: undefined,
+    isScoped: false,
+    scopes: new Map(),
+    told: new Set(),
+    lingering: new Map(),
+    memberships: new Map(),
+    tracks: [],
   };
 }
 
@@ -74,6 +105,19 @@ export function copyOf(state: Projection): Projection {
     leases: new Map(state.leases),
     ended: new Map(state.ended),
     ever: { ...state.ever },
+    ...copyOfScopes(state),
+  };
+}
+
+/** What a record can change in scopes, so that one that does not add up can be undone. */
+export function copyOfScopes(
+  state: Projection,
+): Pick<Projection, "scopes" | "told" | "lingering" | "memberships"> {
+  return {
+    scopes: new Map(state.scopes),
+    told: new Set(state.told),
+    lingering: new Map(state.lingering),
+    memberships: new Map(state.memberships),
   };
 }
 

@@ -24,7 +24,7 @@ export interface ScopesRead {
   readonly tracks: readonly string[];
 }
 
-const NAMES = ["scopes", "lingering", "lingerers", "told", "moves"];
+const NAMES = new Set(["scopes", "lingering", "lingerers", "told", "moves"]);
 
 /** Everything at once, of a shard at rest. */
 export async function readScopes(redis: Redis, keys: ShardKeys): Promise<ScopesRead> {
@@ -34,7 +34,7 @@ export async function readScopes(redis: Redis, keys: ShardKeys): Promise<ScopesR
     redis.hmget(keys.totals, "lingering", "moved", "tracks"),
   ]);
   const found = names.map((key) => key.slice(start.length));
-  const isUsed = found.some((name) => NAMES.includes(name) || /^scopes?:/.test(name));
+  const isUsed = found.some((name) => NAMES.has(name) || /^scopes?:/.test(name));
   const read = { total, moved, tracks: tracks ? (JSON.parse(tracks) as string[]) : [] };
   if (!isUsed)
     return {
@@ -87,7 +87,11 @@ export function plainOf(read: ScopesRead) {
       told: read.told.includes(scope),
     })),
     lingering: read.lingering,
-    memberships: map(read.memberships, ({ "": _, ...scopes }) => map(scopes, Number)),
+    memberships: map(read.memberships, (scopes) =>
+      Object.fromEntries(
+        Object.entries(scopes).flatMap(([scope, n]) => (scope === "" ? [] : [[scope, Number(n)]])),
+      ),
+    ),
     tracks: read.tracks,
   };
 }

@@ -43,6 +43,7 @@ export type {
   Totals,
   UserAnswer,
   UserPresence,
+  UserProcess,
   UsersAnswer,
   UsersIterator,
   UsersListOptions,

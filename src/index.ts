@@ -25,7 +25,13 @@ export {
   type Presence,
   type PresenceEvents,
   type PresenceListener,
+  type PresenceNamespace,
   type PresenceOptions,
+  type SocketsOfOptions,
+  type UserBroadcast,
+  type UserRoomsOptions,
+  type PresenceScope,
+  type ScopeEvents,
 } from "./presence/presence.ts";
 export type { Gap, GapReason, Mirror } from "./follow/mirror.ts";
 export type { Forgotten } from "./projector/forget.ts";
@@ -47,6 +53,7 @@ export type {
   Totals,
   UserAnswer,
   UserPresence,
+  UserProcess,
   UsersAnswer,
   UsersIterator,
   UsersListOptions,
@@ -56,5 +63,5 @@ export type { LoopProjector } from "./projector/loop.ts";
 export type { RedisInput } from "./redis/connect.ts";
 export type { IoRedisClient } from "./redis/ioredis.ts";
 export type { UpstashClient } from "./redis/upstash.ts";
-export type { NamespaceMatcher, UserFunction } from "./recorder/socket-io.ts";
+export type { ChangeMatcher, NamespaceMatcher, RoomMatcher, UserFunction } from "./recorder/socket-io.ts";
 export type { Difference, VerifyReport } from "./projector/verify.ts";

@@ -1,12 +1,16 @@
 /** All mutants. */
 import { ACCESS_MUTANTS } from "./access.ts";
 import { MAC_MUTANTS } from "./mac.ts";
+import { MEMBERSHIP_MUTANTS } from "./memberships.ts";
 import { type Mutant, mutant } from "./mutant.ts";
 import { OUTAGE_MUTANTS } from "./outages.ts";
 import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
 import { SCOPE_MUTANTS } from "./scopes.ts";
+import { FOLLOW_MUTANTS } from "./follow.ts";
 import { RETENTION_MUTANTS } from "./retention.ts";
+import { ROOM_MUTANTS } from "./rooms.ts";
+import { USER_ROOM_MUTANTS } from "./user-rooms.ts";
 
 const FOLD = "test/unit/lua/fold.test.ts";
 const REAP = "test/unit/lua/reap.test.ts";
@@ -400,37 +404,37 @@ export const MUTANTS: readonly Mutant[] = [
     "journal-keeps-what-cancels-out",
     "INV-9",
     [JOURNAL],
-    ["src/core/journal.ts", "if (this.#open.has(user)) {", 'if (this.#open.has(user) && user === "") {'],
+    ["src/core/ledger.ts", 'if (this.#open.has(user) || user === "") {', 'if (user === "") {'],
   ),
   mutant(
     "who-is-gone-is-kept-for-ever",
     "INV-9",
     [JOURNAL],
-    ["src/core/journal.ts", "if (this.#gone.size <= GONE_MAX) return;", "if (this.#gone.size > 0) return;"],
+    ["src/core/ledger.ts", "if (gone.size > GONE_MAX)", "if (gone.size < 0)"],
   ),
   mutant(
     "goodbye-netted-away",
     "INV-3",
     [JOURNAL],
-    ["src/core/journal.ts", "if (this.#open.has(user)) {", `if (this.#open.has(user) || this.#pending.get(user)?.departure === "leave") {`],
+    ["src/core/ledger.ts", 'if (this.#open.has(user) || user === "") {', 'if (this.#open.has(user) || user === "" || pending.departure === "leave") {'],
   ), // prettier-ignore
   mutant(
-    "a-drop-without-grace-netted-away",
+    "a-drop-netted-away",
     "INV-12",
     [NETTING],
-    ["src/core/journal.ts", "if (this.#open.has(user)) {", `if (this.#open.has(user) || (this.#about.grace === 0 && this.#pending.get(user)?.departure === "disconnect")) {`],
+    ["src/core/ledger.ts", 'if (this.#open.has(user) || user === "") {', 'if (this.#open.has(user) || user === "" || pending.departure === "disconnect") {'],
   ), // prettier-ignore
   mutant(
     "who-came-and-went-is-forgotten-at-a-registration",
     "INV-3",
     [JOURNAL],
-    ["src/core/journal.ts", "if (!this.#gone.has(user)) this.#pending.delete(user);", "this.#pending.delete(user);"],
+    ["src/core/ledger.ts", "if (pending.delta !== 0) this.#end(pending);", "this.#end(pending);"],
   ), // prettier-ignore
   mutant(
     "the-first-departure-counts",
     "INV-3",
     [JOURNAL],
-    ["src/core/journal.ts", "pending.departure = departure;", "pending.departure ??= departure;"],
+    ["src/core/ledger.ts", "pending.departure = departure;", "pending.departure ??= departure;"],
   ),
   mutant(
     "bye-before-all-is-stated",
@@ -443,7 +447,7 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-7",
     [JOURNAL],
     [
-      "src/core/journal.ts",
+      "src/core/record-lists.ts",
       "if (this.#operations === OPERATIONS_MAX || this.#bytes[name] + bytes > LIST_BYTES_MAX) return false;",
       "if (this.#operations === OPERATIONS_MAX) return false;",
     ],
@@ -664,12 +668,16 @@ export const MUTANTS: readonly Mutant[] = [
     ["src/http/routes/changes.ts", "const from = lastEventId(c) ?? after;", "const from = after;"],
   ),
   ...MAC_MUTANTS,
+  ...MEMBERSHIP_MUTANTS,
   ...READER_MUTANTS,
   ...REDIS_MUTANTS,
   ...SCOPE_MUTANTS,
   ...OUTAGE_MUTANTS,
   ...ACCESS_MUTANTS,
   ...RETENTION_MUTANTS,
+  ...ROOM_MUTANTS,
+  ...USER_ROOM_MUTANTS,
+  ...FOLLOW_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",
     "INV-13",
@@ -699,9 +707,9 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-13",
     [FOLLOW],
     [
-      "src/follow/mirror.ts",
-      "if (own.started) own.settles = runtime.now() + SETTLE_LEASES * own.ttl;",
-      "if (own.started) own.settles = 0;",
+      "src/follow/views.ts",
+      "else part.settles = runtime.now() + SETTLE_LEASES * streams[shard]!.ttl;",
+      "else part.settles = 0;",
     ],
   ),
   mutant(
@@ -709,9 +717,9 @@ export const MUTANTS: readonly Mutant[] = [
     "INV-13",
     [FOLLOW],
     [
-      "src/follow/mirror.ts",
-      `if (own.state.phase === "settling")\n        own.settles =`,
-      "if (false)\n        own.settles =",
+      "src/follow/views.ts",
+      `if (part.state.phase === "settling")\n          part.settles =`,
+      "if (false)\n          part.settles =",
     ],
   ),
   mutant(

@@ -9,6 +9,9 @@ type Fate = string;
 export type Step =
   | { readonly connect: string | null; readonly times?: number }
   | { readonly disconnect: string | null; readonly how: "disconnect" | "leave"; readonly times?: number }
+  /** A socket of this user comes into a scope, or goes; `null` is anonymous. */
+  | { readonly join: string; readonly user: string | null; readonly times?: number }
+  | { readonly part: string; readonly user: string | null; readonly how: "disconnect" | "leave"; readonly times?: number }
   /** Time for a record: the one in flight again, or the next. */
   | { readonly send: { readonly connections?: number; readonly bye?: boolean }; readonly fate: Fate; readonly record?: readonly string[] }
   /** What a look finds; `fresh` is the id of the next registration, should it take one. */
@@ -37,6 +40,14 @@ export function play({ process, ttl, about, steps }: RecorderVector): Step[] {
       for (let i = 0; i < (step.times ?? 1); i++) journal.disconnect(step.disconnect ?? "", step.how);
       return step;
     }
+    if ("join" in step) {
+      for (let i = 0; i < (step.times ?? 1); i++) journal.join(step.join, step.user ?? "");
+      return step;
+    }
+    if ("part" in step) {
+      for (let i = 0; i < (step.times ?? 1); i++) journal.part(step.part, step.user ?? "", step.how);
+      return step;
+    }
     if ("send" in step) {
       if (inFlight === undefined) {
         const record = journal.take(step.send);
@@ -62,19 +73,39 @@ const drop = (...users: (string | null)[]): Step[] =>
   users.map((user) => ({ disconnect: user, how: "disconnect" }));
 const leave = (...users: (string | null)[]): Step[] =>
   users.map((user) => ({ disconnect: user, how: "leave" }));
+const join = (scope: string, ...users: (string | null)[]): Step[] =>
+  users.map((user) => ({ join: scope, user }));
+const part = (scope: string, how: "disconnect" | "leave", ...users: (string | null)[]): Step[] =>
+  users.map((user) => ({ part: scope, user, how }));
 let ids = 0;
 const send = (fate: Fate = `1700000000000-${++ids}`, more = {}): Step => ({ send: more, fate });
 const live = (seq: number) => `live ${seq} 0 0 0 1 0`;
 
-function vector(name: string, grace: number, ...steps: (Step | Step[])[]): RecorderVector {
-  const about = { host: "web-1", pid: 42, version: "1.0.0", grace };
+function vector(
+  name: string,
+  own: number | { grace: number; tracks: readonly string[] },
+  ...steps: (Step | Step[])[]
+): RecorderVector {
+  const about = {
+    host: "web-1",
+    pid: 42,
+    version: "1.0.0",
+    ...(typeof own === "number" ? { grace: own } : own),
+  };
   const vector = { name, process: "web-1.1", ttl: 10_000, about, steps: steps.flat() };
   return { ...vector, steps: play(vector) };
 }
 
+/** So many users, one socket each. */
+const fill = (name: string, users: number, how?: "leave"): Step[] =>
+  Array.from({ length: users }, (_, i) =>
+    how === undefined ? { connect: `${name}${i}` } : { disconnect: `${name}${i}`, how },
+  );
+
 export function recorderVectors(): RecorderVector[] {
   ids = 0;
   const [G, N] = [5_000, 0];
+  const S = { grace: G, tracks: ["/chat", "/chat,*", "*/chat,news"] };
   return [
     vector("a first record without a socket", N, send()),
     vector("a first record with grace and sockets", G, connect("ann", "ben", "ann", null), send()),
@@ -109,5 +140,19 @@ export function recorderVectors(): RecorderVector[] {
     vector("bye with something that no record holds yet", G, connect("ann"), send(), connect("ben"), leave("ann"), send("1700000000005-1", { bye: true })),
     vector("bye over two records", N, { connect: "ann", times: 800 }, { connect: "ben", times: 700 }, send("1700000000002-1"), send("1700000000002-2"), send("1700000000005-1", { bye: true }), send("1700000000005-2", { bye: true })),
     vector("bye without a socket", N, send(), send("1700000000005-1", { bye: true })),
+    vector("scopes: tracked, and nobody is in one", S, connect("ann"), send(), send()),
+    vector("scopes: memberships come with their sockets, those of a scope together", S, connect("ann", "ben", null), join("/chat", "ann", "ben"), join("/chat,games", "ann"), join("/chat", null, "ann"), join("*/chat,news", "ben"), send(), send()),
+    vector("scopes: what cancels out is not said where a membership is left", S, connect("ann"), join("/chat", "ann"), send(), join("/chat", "ann"), part("/chat", "leave", "ann"), part("/chat", "disconnect", "ann"), join("/chat", "ann"), send()),
+    vector("scopes: came and went in one batch: both lists", S, connect("ann", "ben"), send(), join("/chat,x", "ann", "ben"), part("/chat,x", "leave", "ann"), part("/chat,x", "disconnect", "ben"), send()),
+    vector("scopes: an anonymous socket that came and went is not said", S, connect(null), send(), join("/chat,x", null), part("/chat,x", "leave", null), send()),
+    vector("scopes: all departures of a user from a scope are of the kind of the last one", S, connect("ann", "ann"), join("/chat", "ann", "ann"), join("/chat,x", "ann", "ann"), send(), part("/chat", "disconnect", "ann"), part("/chat", "leave", "ann"), part("/chat,x", "leave", "ann"), part("/chat,x", "disconnect", "ann"), send()),
+    vector("scopes: a dropped transport takes its memberships along", S, connect("ann"), join("/chat", "ann"), join("*/chat,news", "ann"), send(), part("/chat", "disconnect", "ann"), part("*/chat,news", "disconnect", "ann"), drop("ann"), send()),
+    vector("scopes: rooms that JSON escapes, with commas, and the one without a name", S, connect("ann"), join('/chat,a"b\\c\nd', "ann"), join("/chat,a,b", "ann"), join("/chat,", "ann"), join("/chat,😀", "ann"), join("/chat,__proto__", "ann"), send()),
+    vector("scopes: over several records users come first and go last", S, ...fill("u", 600), { join: "/chat", user: "u0", times: 600 }, send(), send(), ...fill("u", 600, "leave"), { part: "/chat", user: "u0", how: "leave", times: 600 }, send(), send(), send()),
+    vector("scopes: anonymous sockets go after their memberships", S, { connect: null, times: 1_500 }, { join: "/chat", user: null, times: 1_500 }, send(), send(), { part: "/chat", user: null, how: "disconnect", times: 1_500 }, { disconnect: null, how: "disconnect", times: 1_500 }, send(), send()),
+    vector("scopes: naming one takes two operations more", S, connect(null), Array.from({ length: 334 }, (_, i): Step => ({ join: `/chat,${i}`, user: null })), send(), send()),
+    vector("scopes: registers again, memberships after sockets", S, connect("ann", "ben", null), join("/chat", "ann", "ben", null), send("1700000000002-1"), part("/chat", "leave", "ben"), join("/chat,x", "ben"), part("/chat,x", "leave", "ben"), { look: { folded: "1700000000002-1", state: "fenced 1 3 1 0 1 5000" }, fresh: "web-1.2" }, send("1700000000004-1")),
+    vector("scopes: bye states memberships before sockets", S, connect("ann", "ben", null), join("/chat", "ann", "ben", null), join("*/chat,news", "ann"), send(), send("1700000000005-1", { bye: true })),
+    vector("scopes: bye over two records", S, { connect: "ann", times: 800 }, { join: "/chat", user: "ann", times: 800 }, send("1700000000002-1"), send("1700000000002-2"), send("1700000000005-1", { bye: true }), send("1700000000005-2", { bye: true })),
   ]; // prettier-ignore
 }

@@ -57,7 +57,7 @@ export interface Client {
   page(options?: ClientPageOptions): Promise<UsersPage>;
   /** All users present, page by page. */
   users(): AsyncGenerator<UserPresence, void>;
-  /** One user; `online: false` for one who is absent. */
+  /** One user, and on which processes; `online: false` for one who is absent. Of the ids `.` and `..` the processes are not told. */
   user(id: string): Promise<User>;
   /** Which of these users are present, in the order asked. At most 1,000 ids. */
   lookup(ids: readonly string[]): Promise<Users>;
@@ -122,7 +122,7 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
       // A path cannot carry these ids: "", "." and ".." change the path itself.
       if (/^\.{0,2}$/.test(id)) {
         const { users, asOf } = await lookup([id]);
-        return { ...users[0]!, asOf };
+        return { ...users[0]!, processes: [], asOf };
       }
       return json(`/v1/users/${encodeURIComponent(id)}`);
     },

@@ -60,12 +60,16 @@ function usersOf(text: string): readonly string[] {
   }
 }
 
-/** What an entry of `moves` says about one scope, in order: `/chat,news {"connect":["alice"],"leave":["bob"]}`. */
-export function decodeMoves(id: string, fields: readonly string[], scope: string): Change[] {
+/** What an entry of `moves` says about the scopes that are `wanted`, in order: `/chat,news {"connect":["alice"],"leave":["bob"]}`. */
+export function* decodeMoves(
+  id: string,
+  fields: readonly string[],
+  wanted: (scope: string) => boolean,
+): Generator<readonly [scope: string, changes: Change[]], void> {
   for (let i = 0; i + 1 < fields.length; i += 2) {
-    if (fields[i] === scope) return decodeChanges(id, listsOf(fields[i + 1]!));
+    const scope = fields[i]!;
+    if (wanted(scope)) yield [scope, decodeChanges(id, listsOf(fields[i + 1]!))];
   }
-  return [];
 }
 
 /** The causes and lists of a JSON object; none if it is anything else. */

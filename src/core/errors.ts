@@ -8,6 +8,8 @@ export const PRESENCE_ERROR_CODES = [
   "USER_INVALID",
   /** The application's `user` function threw or rejected; its socket is counted as anonymous. */
   "USER_FUNCTION_FAILED",
+  /** A room or a namespace is not counted: its name cannot be stored, or there are too many. The message says which it is. */
+  "ROOM_NOT_COUNTED",
   /** A namespace or a room that makes no scope: a comma in the namespace, more than 512 bytes, not well-formed Unicode. */
   "SCOPE_INVALID",
   /** The namespace or room is not counted by itself, so its number is not known: set `rooms`. It is never answered with 0. */

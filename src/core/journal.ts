@@ -1,28 +1,18 @@
 /**
- * The journal of one process in one shard: which sockets are open, which changes are not in a record yet, and the next
- * record. Pure: no clock, no I/O. The recorder sends its records.
+ * The journal of one process in one shard: which sockets are open, in which scopes they are, which changes are not in a record
+ * yet, and the next record. Pure: no clock, no I/O. The recorder sends its records.
  *
- * Changes that are not appended yet are kept as one net count per user, not as a list of operations. So memory is bounded by
- * the sockets open now plus those open at the last record, however long Redis is away (INV-9), plus GONE_MAX users who came
- * and went since then. They leave no socket, but their connect ends a grace that another process started, and a dropped
- * transport may start one, so both are recorded: what a record says is what its operations would say one by one (INV-12).
+ * Its memory is bounded by the sockets and memberships open now plus those open at the last record, however long Redis is away
+ * (INV-9), plus twice GONE_MAX users who came and went since then, in the whole and in scopes (ledger.ts). What a record says is
+ * what its operations would say one by one (INV-12).
  */
-import { LIST_BYTES_MAX, OPERATIONS_MAX, REPLACES_MAX } from "./limits.ts";
-import { type About, LISTS, type ListName, type RecordEntry } from "./record.ts";
-import { utf8Length } from "./utf8.ts";
+import { Backlog, type Departure, Ledger, takeEach } from "./ledger.ts";
+import { OPERATIONS_MAX, REPLACES_MAX } from "./limits.ts";
+import { Memberships } from "./memberships.ts";
+import { RecordLists } from "./record-lists.ts";
+import type { About, RecordEntry } from "./record.ts";
 
-/** `leave`: one side said goodbye. `disconnect`: the transport dropped, grace applies. */
-export type Departure = Exclude<ListName, "connect" | "close">;
-
-/** Most users kept who came and went while nothing could be appended; beyond it, those gone the longest are dropped. */
-export const GONE_MAX = 10_000;
-
-interface Pending {
-  /** Sockets to add (positive) or remove (negative). */
-  delta: number;
-  /** How the last of them went; undefined: none went. */
-  departure: Departure | undefined;
-}
+export { type Departure, GONE_MAX } from "./ledger.ts";
 
 export interface JournalOptions {
   readonly ttl: number;
@@ -39,11 +29,9 @@ export interface TakeOptions {
 export class Journal {
   readonly #ttl: number;
   readonly #about: About;
-  /** Open sockets by user. */
-  readonly #open = new Map<string, number>();
-  readonly #pending = new Map<string, Pending>();
-  /** Of `#pending`, those with neither a socket nor a delta, longest gone first. */
-  readonly #gone = new Set<string>();
+  /** Sockets of users. */
+  readonly #users = new Ledger(new Backlog());
+  readonly #memberships = new Memberships();
   #anonymous = 0;
   /** As in the last record. */
   #anonymousRecorded = 0;
@@ -52,6 +40,8 @@ export class Journal {
   #seq = 0;
   /** The check digit without anonymous sockets: sockets of users after the last record made. */
   #recorded = 0;
+  /** The check digit of memberships. */
+  #membershipsRecorded = 0;
   /** Earlier incarnations that may not have ended yet, oldest first. */
   #replaces: string[] = [];
   /** A new incarnation is still sending its full state: `replaces` goes into the last of those records. */
@@ -78,12 +68,17 @@ export class Journal {
 
   /** Whether there are operations that are not in a record yet. */
   get dirty(): boolean {
-    return this.#pending.size > 0 || this.#restating || this.#anonymous !== this.#anonymousRecorded;
+    return (
+      this.#users.pending > 0 ||
+      this.#restating ||
+      this.#anonymous !== this.#anonymousRecorded ||
+      this.#memberships.dirty
+    );
   }
 
   /** Whether they fill a record. */
   get full(): boolean {
-    return this.#pending.size >= OPERATIONS_MAX;
+    return this.#users.pending + this.#memberships.operations >= OPERATIONS_MAX;
   }
 
   /** Whether the next record must not wait: it is full, or part of a full state. */
@@ -93,14 +88,17 @@ export class Journal {
 
   /** Sockets open now. */
   get sockets(): number {
-    let sockets = this.#anonymous;
-    for (const open of this.#open.values()) sockets += open;
-    return sockets;
+    return this.#anonymous + this.#users.sockets;
+  }
+
+  /** Memberships open now: sockets in scopes. */
+  get memberships(): number {
+    return this.#memberships.open;
   }
 
   /** Entries kept in memory, for tests of INV-9. */
   get size(): number {
-    return this.#open.size + this.#pending.size;
+    return this.#users.open.size + this.#users.pending + this.#memberships.size;
   }
 
   /** `""`: a socket without a user. */
@@ -109,14 +107,7 @@ export class Journal {
       this.#anonymous++;
       return;
     }
-    this.#open.set(user, (this.#open.get(user) ?? 0) + 1);
-    this.#gone.delete(user);
-    const pending = this.#pending.get(user);
-    if (pending === undefined) this.#pending.set(user, { delta: 1, departure: undefined });
-    else {
-      pending.delta++;
-      this.#settle(user, pending);
-    }
+    this.#users.add(user);
   }
 
   /** Undoes one `connect` of the same user. Returns false, and does nothing, when there was none. */
@@ -126,51 +117,37 @@ export class Journal {
       this.#anonymous--;
       return true;
     }
-    const open = this.#open.get(user) ?? 0;
-    if (open === 0) return false;
-    if (open === 1) this.#open.delete(user);
-    else this.#open.set(user, open - 1);
-    const pending = this.#pending.get(user);
-    if (pending === undefined) this.#pending.set(user, { delta: -1, departure });
-    else {
-      pending.delta--;
-      pending.departure = departure;
-      this.#settle(user, pending);
-    }
-    return true;
+    return this.#users.remove(user, departure);
   }
 
   /**
-   * Drops a user whose sockets are as in the last record, unless none is open: then one came and went since. The user may be in
-   * a grace that another process started, which the connect ends, also where this process gives none.
+   * A socket that is connected is in `scope` now; with `*` before it, its changes are told, as the last of these calls says. Returns
+   * false, and does nothing, when this process tracks no scopes.
    */
-  #settle(user: string, { delta }: Pending): void {
-    if (delta !== 0) return;
-    if (this.#open.has(user)) {
-      this.#pending.delete(user);
-      return;
-    }
-    this.#gone.delete(user);
-    this.#gone.add(user);
-    if (this.#gone.size <= GONE_MAX) return;
-    const [longest] = this.#gone;
-    this.#gone.delete(longest!);
-    this.#pending.delete(longest!);
+  join(scope: string, user: string): boolean {
+    if (this.#about.tracks === undefined) return false;
+    this.#memberships.join(scope, user);
+    return true;
+  }
+
+  /** Undoes one `join` of the same scope and user, before the `disconnect` of the socket. Returns false, and does nothing, when there was none. */
+  part(scope: string, user: string, departure: Departure): boolean {
+    return this.#memberships.part(scope, user, departure);
   }
 
   /** Makes the next record; one without operations is a heartbeat. Its operations are no longer pending. */
   take({ connections, bye = false }: TakeOptions = {}): RecordEntry {
-    const lists = new Lists();
-    this.#takePending(lists);
-    if (bye && this.#pending.size === 0) this.#takeClosing(lists);
-    const complete = this.#pending.size === 0;
+    const lists = new RecordLists();
+    const complete = this.#takePending(lists);
+    if (bye && complete) this.#takeClosing(lists);
     const first = this.#seq === 0;
     const replaces = complete && this.#restating ? this.#replaces : [];
     const isLast = bye && complete && this.#closing?.size === 0;
-    const anonymous = isLast ? 0 : this.#anonymous;
+    const anonymous = isLast ? 0 : this.#anonymousNow;
     const anonymousChanged = anonymous !== this.#anonymousRecorded;
     this.#anonymousRecorded = anonymous;
-    this.#recorded += lists.sum;
+    this.#recorded += lists.sockets;
+    this.#membershipsRecorded += lists.memberships;
     const connectionsChanged = connections !== undefined && connections !== this.#connectionsRecorded;
     if (connectionsChanged) this.#connectionsRecorded = connections;
     this.#seq++;
@@ -187,41 +164,38 @@ export class Journal {
       ...(anonymousChanged && { anonymous }),
       sockets: this.#recorded + anonymous,
       ...(connectionsChanged && { connections }),
+      ...lists.scopes,
+      ...(this.#about.tracks !== undefined && { memberships: this.#membershipsRecorded }),
       ...(isLast && { bye: true }),
       ...(replaces.length > 0 && { replaces }),
     };
   }
 
-  #takePending(lists: Lists): void {
-    for (const [user, pending] of this.#pending) {
-      if (pending.delta === 0) {
-        // Came and went: both are recorded, in the order of the lists.
-        if (!lists.fits(user, 2)) return;
-        lists.add("connect", user);
-        lists.add(pending.departure!, user);
-      }
-      while (pending.delta > 0) {
-        if (!lists.add("connect", user)) return;
-        pending.delta--;
-      }
-      while (pending.delta < 0) {
-        if (!lists.add(pending.departure!, user)) return;
-        pending.delta++;
-      }
-      this.#pending.delete(user);
-      this.#gone.delete(user);
-    }
+  /**
+   * Returns whether all fitted. Nobody is in a scope who is not in the whole, after any record: so users come before their
+   * memberships, and go after them.
+   */
+  #takePending(lists: RecordLists): boolean {
+    const users = this.#users;
+    const memberships = this.#memberships;
+    if (!memberships.dirty) return users.take(lists);
+    return (
+      users.takeComing(lists) &&
+      memberships.takeJoins(lists, (user) => users.recorded(user) > 0) &&
+      memberships.takeParts(lists) &&
+      users.takeGoing(lists)
+    );
   }
 
-  #takeClosing(lists: Lists): void {
-    this.#closing ??= new Map(this.#open);
-    for (const [user, open] of this.#closing) {
-      for (let left = open; left > 0; left--) {
-        if (!lists.add("close", user)) return;
-        this.#closing.set(user, left - 1);
-      }
-      this.#closing.delete(user);
-    }
+  /** Anonymous sockets for the record being made: they too go only after their memberships. */
+  get #anonymousNow(): number {
+    return this.#memberships.dirty ? Math.max(this.#anonymous, this.#anonymousRecorded) : this.#anonymous;
+  }
+
+  #takeClosing(lists: RecordLists): void {
+    if (!this.#memberships.takeShut(lists)) return;
+    this.#closing ??= new Map(this.#users.open);
+    takeEach(this.#closing, (user) => lists.add("close", user));
   }
 
   /**
@@ -237,49 +211,13 @@ export class Journal {
     this.#connectionsRecorded = undefined;
     this.#restating = true;
     this.#closing = undefined;
-    // Who came and went since the last record did so without a socket in any: that is as true of the new incarnation.
-    for (const user of this.#pending.keys()) if (!this.#gone.has(user)) this.#pending.delete(user);
-    for (const [user, open] of this.#open) this.#pending.set(user, { delta: open, departure: undefined });
+    this.#membershipsRecorded = 0;
+    this.#users.restate();
+    this.#memberships.restate();
   }
 
   /** The projector accepts all records up to `seq`: if that includes the full state, the earlier incarnations have ended. */
   confirm(seq: number): void {
     if (!this.#restating && seq >= this.#restatedBy) this.#replaces = [];
-  }
-}
-
-/** Text that JSON writes unescaped, one byte per character. */
-const PLAIN = /^[ !#-[\]-~]*$/;
-
-/** Bytes of an id in a JSON list, quotes and comma included. */
-function bytesOf(user: string): number {
-  return PLAIN.test(user) ? user.length + 3 : utf8Length(JSON.stringify(user)) + 1;
-}
-
-/** The lists of the record being made, within the limits of the protocol. */
-class Lists {
-  readonly users: { [Name in ListName]?: string[] } = {};
-  readonly #bytes: Record<ListName, number> = { connect: 2, disconnect: 2, leave: 2, close: 2 };
-  #operations = 0;
-  /** Their net change in sockets. */
-  sum = 0;
-
-  fits(user: string, operations: number): boolean {
-    const bytes = bytesOf(user);
-    return (
-      this.#operations + operations <= OPERATIONS_MAX &&
-      LISTS.every((name) => this.#bytes[name] + bytes <= LIST_BYTES_MAX)
-    );
-  }
-
-  /** Returns false, and adds nothing, when the list is full. */
-  add(name: ListName, user: string): boolean {
-    const bytes = bytesOf(user);
-    if (this.#operations === OPERATIONS_MAX || this.#bytes[name] + bytes > LIST_BYTES_MAX) return false;
-    (this.users[name] ??= []).push(user);
-    this.#bytes[name] += bytes;
-    this.#operations++;
-    this.sum += name === "connect" ? 1 : -1;
-    return true;
   }
 }

@@ -132,6 +132,21 @@ export const SHARDS_MAX = 1024;
 // The recorder.
 
 export const TTL_MS = 10_000;
+/**
+ * Most rooms of a socket that are counted: twice those of a user with a thousand conversations. Clients often choose what is joined.
+ */
+export const ROOMS_PER_SOCKET_MAX = 2_000;
+/** Most memberships of a process, sockets in scopes: some 100 MB, and 1,000 full records to register again. */
+export const MEMBERSHIPS_MAX = 1_000_000;
+/** Names of rooms whose scopes are kept in memory, beyond those in use: about 8 MB. */
+export const ROOMS_KNOWN_MAX = 50_000;
+/** What the name of a user's room begins with, and its most characters: the rest is the user id. */
+export const USER_ROOM_PREFIX = "rollcall:user:";
+export const USER_ROOM_PREFIX_MAX = 64;
+/** How often to look whether Socket.IO reaches the other processes, ms. */
+export const ADAPTER_LOOK_MS = 30_000;
+/** Most users of one announcement of newer sockets, and of one HMGET that looks where users are: well under a megabyte. */
+export const NEWEST_SLICE = 500;
 /** So that a process sends at most one heartbeat every 50 ms. */
 export const TTL_MS_MIN = 100;
 /** A closing process gives up after this long, ms: orchestrators kill after 10 s or more. */
@@ -297,6 +312,9 @@ export const MIRROR_USERS_MAX = 16_000_000;
  * send everybody it has.
  */
 export const SETTLE_LEASES = 1.5;
+/** Most namespaces and rooms that a process follows at once, and how many of them are read at a time. */
+export const SCOPES_FOLLOWED_MAX = 1_000;
+export const VIEWS_AT_ONCE = 16;
 /** How often it is compared with the number of users (level check), ms. */
 export const LEVEL_MS = 5_000;
 /** Users in one page, and in one query about missing users. */

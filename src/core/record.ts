@@ -11,6 +11,10 @@ import { PROTOCOL } from "./limits.ts";
 export const LISTS = ["connect", "disconnect", "leave", "close"] as const;
 export type ListName = (typeof LISTS)[number];
 
+/** The same for memberships of scopes: `join`, and as `disconnect`, `leave` and `close` are, `drop`, `part` and `shut`. */
+export const SCOPE_LISTS = ["join", "drop", "part", "shut"] as const;
+export type ScopeListName = (typeof SCOPE_LISTS)[number];
+
 /** What the first record of a process reports about it. */
 export interface About {
   readonly host: string;
@@ -18,12 +22,17 @@ export interface About {
   readonly version: string;
   /** How long its users stay present after a dropped transport, ms. */
   readonly grace: number;
+  /** The scopes it tracks, as the patterns of docs/protocol.md; undefined: none, and its records have no fields of scopes. */
+  readonly tracks?: readonly string[] | undefined;
 }
 
 /** The users of each list: a user who is listed twice has two sockets. */
 export type Lists = { readonly [Name in ListName]?: readonly string[] };
 
-export interface RecordEntry extends Lists {
+/** Each item is a scope and the users of its memberships; `""` is an anonymous socket. `*` before a scope: its changes are told. */
+export type ScopeLists = { readonly [Name in ScopeListName]?: readonly (readonly string[])[] };
+
+export interface RecordEntry extends Lists, ScopeLists {
   readonly process: string;
   /** 1, 2, 3 … per process and shard. */
   readonly seq: number;
@@ -37,6 +46,8 @@ export interface RecordEntry extends Lists {
   readonly sockets: number;
   /** `io.engine.clientsCount`; reported to shard 0 only. */
   readonly connections?: number;
+  /** Check digit: the memberships this process has after this record, in this shard. In all records or, if it tracks no scopes, in none. */
+  readonly memberships?: number;
   /** The process ends with this record. */
   readonly bye?: boolean;
   /** Earlier incarnations of the same server, ended by this record. */
@@ -46,7 +57,7 @@ export interface RecordEntry extends Lists {
 /** The fields of a record in the order of the protocol, ready for XADD. */
 export function encodeRecord(record: RecordEntry): string[] {
   const fields = ["process", record.process, "seq", String(record.seq), "ttl", String(record.ttl)];
-  const { about, anonymous, connections, bye, replaces = [] } = record;
+  const { about, anonymous, connections, memberships, bye, replaces = [] } = record;
   if (about !== undefined) {
     fields.push(
       "hello",
@@ -59,6 +70,7 @@ export function encodeRecord(record: RecordEntry): string[] {
       PROTOCOL,
     );
     if (about.grace > 0) fields.push("grace", String(about.grace));
+    if (about.tracks !== undefined) fields.push("tracks", JSON.stringify(about.tracks));
   }
   for (const name of LISTS) {
     const users = record[name];
@@ -67,6 +79,11 @@ export function encodeRecord(record: RecordEntry): string[] {
   if (anonymous !== undefined) fields.push("anonymous", String(anonymous));
   fields.push("sockets", String(record.sockets));
   if (connections !== undefined) fields.push("connections", String(connections));
+  for (const name of SCOPE_LISTS) {
+    const scopes = record[name];
+    if (scopes !== undefined && scopes.length > 0) fields.push(name, JSON.stringify(scopes));
+  }
+  if (memberships !== undefined) fields.push("memberships", String(memberships));
   if (bye === true) fields.push("bye", "");
   if (replaces.length > 0) fields.push("replaces", JSON.stringify(replaces));
   return fields;

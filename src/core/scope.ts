@@ -30,7 +30,8 @@ export function whyNoScope({ namespace, room }: ScopeParts): string | undefined 
   if (namespace.includes(",")) return "a namespace with a comma cannot be told from a room";
   const scope = scopeOf(namespace, room);
   if (!scope.isWellFormed()) return "its name is no well-formed Unicode";
-  if (utf8Length(scope) > SCOPE_BYTES_MAX)
+  // Each character has at least a byte: of a long name none needs to be looked at.
+  if (scope.length > SCOPE_BYTES_MAX || utf8Length(scope) > SCOPE_BYTES_MAX)
     return `namespace and room together have more than ${SCOPE_BYTES_MAX} bytes`;
   return undefined;
 }

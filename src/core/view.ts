@@ -46,7 +46,8 @@ export function viewOf(scope: string): View {
     changes: (keys) => keys.moves,
     last: "moved",
     cut: "moved_cut",
-    decode: (id, fields) => decodeMoves(id, fields, scope),
+    decode: (id, fields) =>
+      [...decodeMoves(id, fields, (one) => one === scope)].flatMap(([, changes]) => changes),
     isUser: (field) => field !== "",
   };
 }

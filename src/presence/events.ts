@@ -28,6 +28,9 @@ export interface PresenceEvents {
   error: [error: PresenceError];
 }
 
+/** The events of a namespace or room: the same for the users in it. */
+export type ScopeEvents = Pick<PresenceEvents, "online" | "offline" | "gap">;
+
 export type PresenceListener<E extends keyof PresenceEvents> = (...args: PresenceEvents[E]) => unknown;
 
 interface Listening {
@@ -37,10 +40,10 @@ interface Listening {
   isRemoved: boolean;
 }
 
-const words = (event: string): Reporter => ({
-  name: `listener of ${event}`,
-  cannot: `a listener of "${event}" fails`,
-  again: `listeners of "${event}" no longer fail`,
+const words = (event: string, where: string): Reporter => ({
+  name: `listener of ${event}${where}`,
+  cannot: `a listener of "${event}"${where} fails`,
+  again: `listeners of "${event}"${where} no longer fail`,
   isLoggedOnly: event === "error",
 });
 
@@ -49,9 +52,14 @@ export class Events {
   readonly #logger: Logger;
   readonly #changed: () => void;
   readonly #occurred: OutageLog["occurred"];
+  readonly #where: string;
 
-  /** `changed` is called whenever a listener was added or removed, `occurred` for each failure of one. */
-  constructor(logger: Logger, changed: () => void, occurred: OutageLog["occurred"]) {
+  /**
+   * `changed` is called whenever a listener was added or removed, `occurred` for each failure of one. `where` follows the name of an
+   * event where a failure is told.
+   */
+  constructor(logger: Logger, changed: () => void, occurred: OutageLog["occurred"], where = "") {
+    this.#where = where;
     this.#logger = logger;
     this.#changed = changed;
     this.#occurred = occurred;
@@ -61,9 +69,14 @@ export class Events {
     return this.#listening.get(event)?.length ?? 0;
   }
 
-  add<E extends keyof PresenceEvents>(event: E, listener: PresenceListener<E>, once: boolean): void {
+  /** Throws PresenceError OPTIONS_INVALID. */
+  static check(listener: unknown): void {
     if (typeof listener !== "function")
       throw new PresenceError("OPTIONS_INVALID", `a listener must be a function, got ${typeof listener}`);
+  }
+
+  add<E extends keyof PresenceEvents>(event: E, listener: PresenceListener<E>, once: boolean): void {
+    Events.check(listener);
     this.#set(event, [...(this.#listening.get(event) ?? []), { listener, once, isRemoved: false }]);
   }
 
@@ -119,8 +132,8 @@ export class Events {
 
   /** One line and one `error` for all failures of listeners of an event, until there have been none for a while. */
   #failed(event: keyof PresenceEvents, how: "threw" | "rejected", cause: unknown): void {
-    const failure = listenerFailed(`a listener of "${event}"`, how, cause);
-    const reporter = words(event);
+    const failure = listenerFailed(`a listener of "${event}"${this.#where}`, how, cause);
+    const reporter = words(event, this.#where);
     this.#occurred(reporter.name, reporter, failure, LISTENER_QUIET_MS);
   }
 }

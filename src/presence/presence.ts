@@ -10,27 +10,46 @@ import { invalid } from "../core/options.ts";
 import { type Reader, readerOver } from "../reader/reader.ts";
 import { type Forgotten, Recorder } from "../recorder/recorder.ts";
 import { connect } from "../redis/connect.ts";
-import { attach } from "../recorder/socket-io.ts";
+import { attach, type Attachment } from "../recorder/socket-io.ts";
 import type { Mirror } from "../follow/mirror.ts";
-import { Events, type PresenceEvents, type PresenceListener } from "./events.ts";
+import { Events, type PresenceEvents, type PresenceListener, type ScopeEvents } from "./events.ts";
 import { Listening } from "./listening.ts";
+import { type PresenceNamespace, type PresenceScope, readerOf, scopesOver } from "./scope-objects.ts";
+import { ScopeListening } from "./scopes.ts";
 import { within } from "../time/deadline.ts";
 import { processRuntime } from "../time/runtime.ts";
+import { checkUserRooms, type SocketsOfOptions, type UserBroadcast, UserSockets } from "./user-sockets.ts";
 import {
   checkServer,
   type CloseOptions,
   type PresenceOptions,
   resolveCloseOptions,
   resolvePresenceOptions,
+  type UserRoomsOptions,
 } from "./options.ts";
 
-export type { CloseOptions, PresenceEvents, PresenceListener, PresenceOptions };
+export type {
+  CloseOptions,
+  PresenceEvents,
+  PresenceListener,
+  PresenceNamespace,
+  PresenceOptions,
+  PresenceScope,
+  ScopeEvents,
+  SocketsOfOptions,
+  UserBroadcast,
+  UserRoomsOptions,
+};
 
 /**
  * What createPresence() returns: the reader's methods, and the changes of the whole cluster as events. The methods that read
  * reject as those of a Reader do.
  */
-export interface Presence extends Omit<Reader, "shards"> {
+export interface Presence extends Omit<Reader, "shards" | "of" | "in"> {
+  /** A namespace: its sockets, its users, its rooms, and who comes and goes. Throws PresenceError SCOPE_INVALID. Needs `rooms`. */
+  of(namespace: string): PresenceNamespace;
+  /** A room in the main namespace. Throws PresenceError SCOPE_INVALID. Needs `rooms`. */
+  in(room: string): PresenceScope;
   /**
    * Calls `listener` with each event from now on. If it throws or rejects, `error` is emitted with LISTENER_FAILED and
    * nothing stops. The first listener of `online`, `offline` or `gap` starts following the cluster's changes; await `ready`
@@ -64,6 +83,18 @@ export interface Presence extends Omit<Reader, "shards"> {
    */
   identify(socket: Socket, user: string | null): void;
   /**
+   * All sockets of a user, on every server: Socket.IO's own operator for the user's room. Needs the option `userRooms`, and an adapter for
+   * several servers where there are several; without one it reaches this process only, and a warning is logged. It reads nothing from
+   * Redis: a socket is reached from when its user is known on its server. Throws OPTIONS_INVALID without `userRooms` and for a
+   * namespace that is not counted, USER_INVALID for an invalid id, and CLOSED.
+   *
+   *   presence.socketsOf("alice").emit("notice", "Your invoice is ready");
+   *   presence.socketsOf("alice").disconnectSockets(true);
+   *   const answers = await presence.socketsOf("alice").timeout(5_000).emitWithAck("still there?");
+   *   const tabs = await presence.socketsOf("alice", { namespace: "/chat" }).fetchSockets();
+   */
+  socketsOf(user: string, options?: SocketsOfOptions): UserBroadcast;
+  /**
    * Removes what is kept about a user who is not present; as Projector.forget(), which says what that is. Rejects with USER_PRESENT while
    * the user is present anywhere. This process's Redis user needs a projector's rights, also with `project: false`.
    */
@@ -94,8 +125,12 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     redis,
     user,
     namespaces,
+    rooms,
+    tracks,
     mirrorMax,
     readyTimeout,
+    userRooms,
+    onlyOne,
     recorder: options,
   } = resolvePresenceOptions(input);
   const { logger, prefix } = options;
@@ -106,6 +141,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
         "close() that one first, or use another prefix",
     );
   }
+  checkUserRooms(io, userRooms);
   const events: Events = new Events(
     logger,
     () => listening.review(),
@@ -126,61 +162,94 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   });
   const { port } = connection;
   const reader = readerOver(port, { prefix: options.prefix, shards: options.shards });
+  const userSockets = new UserSockets({
+    io,
+    userRooms,
+    onlyOne,
+    prefix,
+    shards: options.shards,
+    port,
+    reader,
+    onError,
+    logger,
+    countsIn: (namespace) => attachment.countsIn(namespace),
+  });
   const recorder: Recorder = new Recorder({
     connection,
     options,
     onError,
     outages,
+    tracks,
     connections: () => io.engine?.clientsCount ?? 0,
-    listens: () => listening.listens,
+    listens: () => listening.listens || scopes.listens,
+    records: userSockets.records,
   });
-  const attachment = attach({
+  const attachment: Attachment = attach({
     io,
     user,
     namespaces,
     connect: (user) => recorder.connect(user),
     disconnect: (user, departure) => recorder.disconnect(user, departure),
+    rooms: rooms && { ...rooms, isOwnRoom: userSockets.isUserRoom },
+    join: (scope, user) => recorder.join(scope, user),
+    part: (scope, user, departure) => recorder.part(scope, user, departure),
     onError,
     logger,
     heartbeat: options.heartbeat,
+    watchers: userSockets.watchers,
   });
 
   inUse.set(io, prefixes.add(prefix));
 
+  const reading = { changes: reportsOf("changes", "changes"), moves: reportsOf("moves", "changes of rooms") };
+  const followed = (kind: keyof typeof reading) => ({
+    redis,
+    prefix: options.prefix,
+    shards: options.shards,
+    ttl: options.ttl,
+    max: mirrorMax,
+    // What is missing is missing in all shards.
+    logger: { ...logger, info: (message: string) => outages.note(kind, "info", message, {}) },
+    onState: (error: PresenceError | null, group: readonly number[]) => reading[kind].onState(error, group),
+  });
   const listening = new Listening(
     {
-      redis,
-      prefix: options.prefix,
-      shards: options.shards,
-      ttl: options.ttl,
-      max: mirrorMax,
-      // What is missing is missing in all shards.
-      logger: { ...logger, info: (message) => outages.note("changes", "info", message, {}) },
+      ...followed("changes"),
       onChange: (change) => events.emit(change.type, change.user, change),
       onGap: (gap) => events.emit("gap", gap),
-      onState(error, group) {
-        const reporter = readingOf(group);
+    },
+    () => events.count("online") + events.count("offline") + events.count("gap") > 0,
+    () => reading.changes.end(),
+  );
+  const scopes = new ScopeListening({
+    ...followed("moves"),
+    beside: port,
+    occurred: (...failed) => outages.occurred(...failed),
+    onError,
+    ended: () => reading.moves.end(),
+    registered: () => recorder.ready(),
+    checkTold: (scope) => readerOf(reader, scope).changes(),
+  });
+  /** Who reads changes of one kind, one on a Redis, one a shard on a Cluster. */
+  function reportsOf(name: string, what: string) {
+    const reporters = new Map<number, Reporter>();
+    return {
+      onState(error: PresenceError | null, [shard = 0, ...more]: readonly number[]) {
+        const isOne = more.length === 0 && options.shards > 1;
+        const reporter = reporters.get(shard) ?? {
+          name: `${name} ${shard}`,
+          cannot: `cannot read ${what}`,
+          again: `reading ${what} again`,
+          shard: isOne ? shard : undefined,
+        };
+        reporters.set(shard, reporter);
         if (error === null) outages.worked(reporter);
         else outages.failed(reporter, error);
       },
-    },
-    () => events.count("online") + events.count("offline") + events.count("gap") > 0,
-    () => reading.forEach((reporter) => outages.gone(reporter)),
-  );
-  /** Who has read changes, one on a Redis, one a shard on a Cluster. */
-  const reading = new Map<number, Reporter>();
-  function readingOf([shard = 0, ...more]: readonly number[]): Reporter {
-    const isOne = more.length === 0 && options.shards > 1;
-    const known = reading.get(shard);
-    const reporter = known ?? {
-      name: `changes ${shard}`,
-      cannot: "cannot read changes",
-      again: "reading changes again",
-      shard: isOne ? shard : undefined,
+      end: () => reporters.forEach((reporter) => outages.gone(reporter)),
     };
-    reading.set(shard, reporter);
-    return reporter;
   }
+
   /** Why it is not ready in time. The first reason known, whatever followed from it. */
   function late(ms: number): PresenceError {
     const { cause } = outages;
@@ -192,12 +261,13 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   let closed: Promise<void> | undefined;
   async function close(timeout: number): Promise<void> {
     attachment.detach();
+    userSockets.close();
     prefixes.delete(prefix);
     const graceful = await recorder.close(timeout);
     if (!graceful && connection.wasUsable)
       logger.warn("closed without a goodbye: Redis did not answer in time, so the lease expires instead");
     connection.close();
-    await listening.close();
+    await Promise.all([listening.close(), scopes.close()]);
     outages.close();
     events.clear();
   }
@@ -219,7 +289,9 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
       return listening.mirror;
     },
     get ready() {
-      const follows = recorder.ready().then(() => listening.ready());
+      const follows = recorder.ready().then(async () => {
+        await Promise.all([listening.ready(), scopes.ready()]);
+      });
       const ready = readyTimeout === 0 ? follows : within(readyTimeout, follows, late);
       ready.catch(() => {});
       return ready;
@@ -227,6 +299,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     get processIds() {
       return recorder.processes;
     },
+    socketsOf: (user, socketsOptions) => userSockets.socketsOf(user, socketsOptions),
     forget: (user) => recorder.forget(user),
     identify: (socket, user) => attachment.identify(socket, user),
     async close(closeOptions = {}) {
@@ -243,8 +316,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     processes: () => reader.processes(),
     changes: (changesOptions) => reader.changes(changesOptions),
     totals: () => reader.totals(),
-    of: (name) => reader.of(name),
-    in: (room) => reader.in(room),
+    ...scopesOver(reader, scopes),
     scopes: (scopesOptions) => reader.scopes(scopesOptions),
     countsIn: (scopes) => reader.countsIn(scopes),
     [Symbol.asyncDispose]: () => presence.close(),

@@ -1,6 +1,7 @@
 /** What the methods of a reader share: the port, the keys, and how to read a shard. */
 import { PresenceError } from "../core/errors.ts";
 import { keysOf, type ShardKeys } from "../core/keys.ts";
+import { fieldsOf } from "../redis/decode.ts";
 import { redisError } from "../redis/errors.ts";
 import { type ReadCommand, type ReadPort, type Reply, ReplyError } from "../redis/port.ts";
 import { checkShards } from "../redis/shards.ts";
@@ -9,7 +10,8 @@ import type { UserPresence } from "./answers/users.ts";
 import { type ReaderInternals, type ReaderOptions, resolveReaderOptions } from "./options.ts";
 import { asOfCommands, asOfCount, combineAsOf, readAsOf, type ShardAsOf } from "./as-of.ts";
 import { RedisClock } from "./clock.ts";
-import { Lapsed, lapsedCommand } from "./lapsed.ts";
+import { type JudgedUser, Lapsed, lapsedCommand } from "./lapsed.ts";
+import { leasesCommand } from "./leases.ts";
 import { checkTracked } from "./tracked.ts";
 import { type View, viewOf, WHOLE } from "../core/view.ts";
 
@@ -59,6 +61,12 @@ export interface ReaderContext {
     asked: string,
     find: (reply: Reply | undefined) => { readonly found: Found; readonly more: T },
   ) => Promise<UsersPart<T>>;
+  /** Reads one user from one shard and leaves out what has lapsed; with the reply of leasesCommand(). */
+  readonly askUser: (
+    shard: number,
+    id: string,
+    asked: string,
+  ) => Promise<{ readonly user: JudgedUser; readonly leases: Reply | undefined; readonly asOf: ShardAsOf }>;
   /** Runs commands on one shard, given by its keys, without the age. */
   readonly askPlain: (commands: readonly ReadCommand[]) => Promise<readonly Reply[]>;
   /** The `asOf` of an answer made of these parts, one per shard. Throws SCOPE_UNTRACKED where nobody is in a scope that is not tracked. */
@@ -145,6 +153,14 @@ export function contextOf(
       const { now: at, records } = asOf;
       const judged = { found, lapsed: replies[1], now: at, records, asked, view };
       return { users: await lapses[shard]!.judge(judged, elapsed() - lostAt), more, asOf };
+    },
+    async askUser(shard, id, asked) {
+      const own = keys[shard]!;
+      const { replies, asOf } = await ask(view, shard, [["HMGET", view.users(own), id], leasesCommand(own)]);
+      const found = [[id, fieldsOf(replies[0], asked, 1)[0] ?? null]] as const;
+      const judged = { found, lapsed: replies[1], now: asOf.now, records: asOf.records, asked, view };
+      const [user] = await lapses[shard]!.judgeSlots(judged, elapsed() - lostAt);
+      return { user: user!, leases: replies[1], asOf };
     },
     async askAll(commands) {
       await open();

@@ -46,6 +46,12 @@ export interface FoundUsers {
 
 type Read = (commands: readonly ReadCommand[]) => Promise<readonly Reply[]>;
 
+/** A user and the slots that count: null: absent; empty: in grace. */
+export interface JudgedUser {
+  readonly id: string;
+  readonly slots: readonly (readonly [slot: string, sockets: number])[] | null;
+}
+
 /** Decides who is present in one shard. Caches the renewals it found in the log until they expire. */
 export class Lapsed {
   readonly #keys: ShardKeys;
@@ -59,11 +65,19 @@ export class Lapsed {
   }
 
   /** In the order found. `lostAgo`: time since Redis last failed to answer, ms. */
-  async judge(
+  async judge(found: FoundUsers, lostAgo: number): Promise<UserPresence[]> {
+    return (await this.judgeSlots(found, lostAgo)).map(presence);
+  }
+
+  /** The same, with the slots. `lapsed` may also be the reply of leasesCommand(). */
+  async judgeSlots(
     { found, lapsed, now, records, asked, view }: FoundUsers,
     lostAgo: number,
-  ): Promise<UserPresence[]> {
-    const users = found.map(([id, value]) => ({ id, slots: value === null ? null : slotsOf(value, asked) }));
+  ): Promise<JudgedUser[]> {
+    const users: JudgedUser[] = found.map(([id, value]) => ({
+      id,
+      slots: value === null ? null : slotsOf(value, asked),
+    }));
     const named = new Set(users.flatMap(({ slots }) => (slots ?? []).map(([slot]) => slot)));
     const processes = new Map<string, string>();
     for (const [member, deadline] of scored(lapsed, LAPSED_ASKED)) {
@@ -76,14 +90,14 @@ export class Lapsed {
         processes.set(slot, member.slice(at + 1));
     }
     const inGrace = users.filter(({ slots }) => slots?.length === 0).map(({ id }) => id);
-    if (processes.size + inGrace.length === 0) return users.map(({ id, slots }) => presence(id, slots));
+    if (processes.size + inGrace.length === 0) return users;
 
     const { kept, ended } = await this.#ask(processes, inGrace, now, records, view);
     return users.map(({ id, slots }) => {
-      if (slots === null || slots.length === 0) return presence(id, ended.has(id) ? null : slots);
+      if (slots === null || slots.length === 0) return { id, slots: ended.has(id) ? null : slots };
       const left = slots.filter(([slot]) => !processes.has(slot) || kept.get(slot) === "live");
       const isKept = left.length > 0 || slots.some(([slot]) => kept.get(slot) === "grace");
-      return presence(id, isKept ? left : null);
+      return { id, slots: isKept ? left : null };
     });
   }
 
@@ -160,8 +174,7 @@ export class Lapsed {
   }
 }
 
-/** null: absent; empty: in grace. */
-function presence(id: string, slots: readonly (readonly [string, number])[] | null): UserPresence {
+export function presence({ id, slots }: JudgedUser): UserPresence {
   return {
     id,
     online: slots !== null,

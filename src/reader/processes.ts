@@ -1,20 +1,12 @@
 /** The Socket.IO processes, from their leases, `states` and `about`. */
-import { PROCESSES_MAX, PROCESSES_PAGE } from "../core/limits.ts";
+import { PROCESSES_PAGE } from "../core/limits.ts";
 import { PROCESS_STATES } from "../core/process.ts";
 import { fieldsOf, scored, timeOrNull } from "../redis/decode.ts";
-import type { ReadCommand } from "../redis/port.ts";
-import type { ShardKeys } from "../core/keys.ts";
 import type { ProcessPresence } from "./answers/processes.ts";
 import type { ReaderContext } from "./context.ts";
+import { LEASES_ASKED, leasesCommand, processIn } from "./leases.ts";
 import { readAbout, readState } from "./states.ts";
 import type { Reader } from "./types.ts";
-
-const LEASES_ASKED = "ZRANGE of leases";
-
-/** All leases of a shard in one read: heartbeats change their order, so reading them in pages would miss some. */
-function leasesCommand(keys: ShardKeys): ReadCommand {
-  return ["ZRANGE", keys.processes, "0", "+inf", "BYSCORE", "LIMIT", "0", String(PROCESSES_MAX), "WITHSCORES"]; // prettier-ignore
-}
 
 /** Reads the leases of each shard, then the states of their processes, in pages. */
 export function processesOver(context: ReaderContext): Pick<Reader, "processes"> {
@@ -51,11 +43,6 @@ export function processesOver(context: ReaderContext): Pick<Reader, "processes">
       };
     },
   };
-}
-
-/** The process id from a member of `processes`, which is `<slot>:<id>`. */
-export function processIn(member: string): string {
-  return member.slice(member.indexOf(":") + 1);
 }
 
 /** `deadline` of the lease, ms; 0: the process has ended and its users are being removed. */

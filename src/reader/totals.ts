@@ -5,7 +5,7 @@ import type { ReadCommand, Reply } from "../redis/port.ts";
 import type { Lease } from "./answers/totals.ts";
 import type { ReaderContext } from "./context.ts";
 import { countsOf } from "./counts.ts";
-import { processIn } from "./processes.ts";
+import { processIn } from "./leases.ts";
 import { readAbout } from "./states.ts";
 import type { Reader } from "./types.ts";
 

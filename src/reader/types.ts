@@ -13,7 +13,7 @@ export type { Json } from "./answers/json.ts";
 export type { ProcessesAnswer, ProcessPresence } from "./answers/processes.ts";
 export type { CountsInAnswer, CountsOfScope, ScopeCounts, ScopeSize, ScopesPage } from "./answers/scopes.ts";
 export type { Lease, Totals } from "./answers/totals.ts";
-export type { UserAnswer, UserPresence, UsersAnswer, UsersPage } from "./answers/users.ts";
+export type { UserAnswer, UserPresence, UserProcess, UsersAnswer, UsersPage } from "./answers/users.ts";
 export type { ProcessState } from "../core/process.ts";
 
 /** Options of page(). */
@@ -116,7 +116,12 @@ export interface Reader {
   counts(): Promise<Counts>;
   /** Whether a user is present, grace included. Rejects with USER_INVALID for an invalid id. */
   isOnline(user: string): Promise<boolean>;
-  /** One user; `online: false` if absent. Rejects with USER_INVALID for an invalid id. */
+  /**
+   * One user, and on which processes: `online: false` if absent. Rejects with USER_INVALID for an invalid id. It reads the leases of the
+   * user's shard, some 50 bytes a process.
+   *
+   *   const { sockets, processes } = await reader.user("alice");  // 3, [{ id: "web-1…", sockets: 2 }, { id: "web-2…", sockets: 1 }]
+   */
   user(user: string): Promise<UserAnswer>;
   /**
    * Many users, in the order given, at most 1,000. Rejects with USER_INVALID, and with OPTIONS_INVALID for more.

@@ -5,6 +5,14 @@ import type { Connection } from "../redis/connect.ts";
 import type { Runtime } from "../time/runtime.ts";
 import type { ResolvedRecorderOptions } from "./options.ts";
 
+/** Told of the records of each shard. Its methods must not throw. */
+export interface RecordWatcher {
+  /** A record was made: what happens from now on is in a later one. */
+  taken(shard: number): void;
+  /** It is appended, under this id. */
+  appended(shard: number, id: string): void;
+}
+
 export interface RecorderContext {
   readonly connection: Pick<Connection, "port" | "ready" | "reconnectedAt" | "onReconnect"> &
     Partial<Pick<Connection, "user" | "place" | "wasUsable">>;
@@ -17,6 +25,10 @@ export interface RecorderContext {
   readonly onError: (error: PresenceError) => void;
   /** Where failures are told, shared with whatever else uses this Redis. Default: a log of the recorder's own, over `onError`. */
   readonly outages?: OutageLog | undefined;
+  /** The scopes tracked, as patterns (docs/protocol.md, `tracks`). Undefined: no scopes are. */
+  readonly tracks?: readonly string[] | undefined;
+  /** With one, a record is also made for a connect that a departure has cancelled. */
+  readonly records?: RecordWatcher | undefined;
   /** For the simulation. */
   readonly runtime?: Runtime | undefined;
   /** Makes unique process ids. Default: host name, process id and 48 random bits. */

@@ -64,6 +64,19 @@ export class Recorder {
     this.#of(user).disconnect(user, departure);
   }
 
+  /**
+   * A socket of `user` that is connected is in `scope` now; `""`: one without a user. `*` before the scope: its changes are told. Does
+   * nothing without `tracks`.
+   */
+  join(scope: string, user: string): void {
+    this.#of(user).join(scope, user);
+  }
+
+  /** Undoes one `join`, before the `disconnect` of the socket. */
+  part(scope: string, user: string, departure: Departure): void {
+    this.#of(user).part(scope, user, departure);
+  }
+
   /** Sockets without a user are in shard 0. */
   #of(user: string): ShardRecorder {
     return this.#shards[user === "" ? 0 : shardOf(user, this.#shards.length)]!;

@@ -5,7 +5,7 @@
 import type { ShardKeys } from "../core/keys.ts";
 import { RECORDS_KEPT } from "../core/limits.ts";
 import { isAccepted, recordKeysMismatch } from "../core/mac.ts";
-import { encodeRecord, LISTS, type RecordEntry } from "../core/record.ts";
+import { encodeRecord, LISTS, type RecordEntry, SCOPE_LISTS } from "../core/record.ts";
 import { hasCome, type Moment } from "../core/schedule.ts";
 import { isNoScript, redisError } from "../redis/errors.ts";
 import { type Command, ReplyError } from "../redis/port.ts";
@@ -23,6 +23,8 @@ export interface RecordSenderOptions {
   readonly context: RecorderContext;
   readonly runtime: Runtime;
   readonly projecting: ShardProjecting;
+  /** A record is appended, under this id. Called again if the rest of its request failed. */
+  readonly onAppended: (id: string) => void;
 }
 
 export class RecordSender {
@@ -106,6 +108,7 @@ export class RecordSender {
     }
     this.#heartbeatAt = runtime.now() + heartbeat;
     projecting.appended(String(id), news);
+    this.#own.onAppended(String(id));
     let forgot = false;
     if (call !== undefined)
       forgot = this.#forgot(String(id), await projecting.settle(replies[1]!, call.step));
@@ -171,6 +174,7 @@ function hasNews(record: RecordEntry): boolean {
   return (
     record.anonymous !== undefined ||
     record.connections !== undefined ||
-    LISTS.some((name) => record[name] !== undefined)
+    LISTS.some((name) => record[name] !== undefined) ||
+    SCOPE_LISTS.some((name) => record[name] !== undefined)
   );
 }

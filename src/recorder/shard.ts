@@ -48,6 +48,8 @@ export class ShardRecorder {
   #saidBye = false;
   /** Until when operations gather, ms of the runtime: a part of `linger`, or the next beat. */
   #leaveAt = 0;
+  /** Whoever watches records waits for one since a socket connected, also if a departure has cancelled that. */
+  #isAwaited = false;
 
   constructor(
     shard: number,
@@ -74,11 +76,15 @@ export class ShardRecorder {
       shard, keys, context, runtime, projector, signal,
       onRebuilt: () => this.#rebuilt(),
     }); // prettier-ignore
-    this.#sender = new RecordSender({ keys, context, runtime, projecting: this.#projecting });
+    this.#sender = new RecordSender({
+      keys, context, runtime,
+      projecting: this.#projecting,
+      onAppended: (entry) => context.records?.appended(shard, entry),
+    }); // prettier-ignore
     const host = hostname().slice(0, HOST_LENGTH_MAX);
     this.journal = new Journal(id, {
       ttl: options.ttl,
-      about: { host, pid: process.pid, version: VERSION, grace: options.grace },
+      about: { host, pid: process.pid, version: VERSION, grace: options.grace, tracks: context.tracks },
     });
     this.#ready.promise.catch(() => {});
     signal.addEventListener("abort", () => this.#aborted.resolve());
@@ -96,19 +102,37 @@ export class ShardRecorder {
   connect(user: string): void {
     const gathered = this.journal.dirty;
     this.journal.connect(user);
+    this.#isAwaited = this.#context.records !== undefined;
     this.#noted(gathered);
   }
 
   disconnect(user: string, departure: Departure): void {
     const gathered = this.journal.dirty;
-    if (!this.journal.disconnect(user, departure)) {
-      // The journal disagrees with the sockets. Send its full state under a new id.
-      const cause = new Error("a socket disconnected that had not connected");
-      const failure = orInternal(cause);
-      this.#context.outages.occurred("journal in doubt", IN_DOUBT, failure, DOUBT_MS);
-      this.#registerAfresh("in doubt");
-    }
+    if (!this.journal.disconnect(user, departure))
+      this.#doubt("a socket disconnected that had not connected");
     this.#noted(gathered);
+  }
+
+  /** Does nothing where no scopes are tracked. */
+  join(scope: string, user: string): void {
+    const gathered = this.journal.dirty;
+    if (this.journal.join(scope, user)) this.#noted(gathered);
+  }
+
+  /** Does nothing where no scopes are tracked. */
+  part(scope: string, user: string, departure: Departure): void {
+    if (this.#context.tracks === undefined) return;
+    const gathered = this.journal.dirty;
+    if (!this.journal.part(scope, user, departure))
+      this.#doubt("a socket left a scope that it had not joined");
+    this.#noted(gathered);
+  }
+
+  /** The journal disagrees with the sockets. Send its full state under a new id. */
+  #doubt(why: string): void {
+    const failure = orInternal(new Error(why));
+    this.#context.outages.occurred("journal in doubt", IN_DOUBT, failure, DOUBT_MS);
+    this.#registerAfresh("in doubt");
   }
 
   /** `gathered`: whether anything was pending before. */
@@ -128,6 +152,10 @@ export class ShardRecorder {
     return this.journal.urgent ? "now" : this.#leaveAt;
   }
 
+  get #heartbeatAt(): Moment {
+    return this.#isAwaited && !this.journal.dirty ? "now" : this.#sender.heartbeatAt;
+  }
+
   /** Redis is back and may have lost data: renew the lease and check the registration at once. */
   reconnected(): void {
     this.#sender.renew();
@@ -141,7 +169,7 @@ export class ShardRecorder {
     let failures = 0;
     while (!this.#abort.signal.aborted) {
       const now = this.#runtime.now();
-      const sendAt = earlier(this.#appendAt, this.#sender.heartbeatAt);
+      const sendAt = earlier(this.#appendAt, this.#heartbeatAt);
       if (record === undefined && !hasCome(sendAt, now) && !this.#closing) {
         const projectAt = this.#projecting.next;
         if (hasCome(projectAt, now)) await this.#projecting.project();
@@ -149,10 +177,7 @@ export class ShardRecorder {
         continue;
       }
       try {
-        record ??= this.journal.take({
-          connections: this.#shard === 0 ? this.#context.connections() : undefined,
-          bye: this.#closing,
-        });
+        record ??= this.#take();
         this.#seen(await this.#sender.send(record, this.journal.dirty || this.#closing));
         this.#context.outages.worked(this.#reporter);
         failures = 0;
@@ -167,6 +192,16 @@ export class ShardRecorder {
         await this.#pause(failure, failures);
       }
     }
+  }
+
+  #take(): RecordEntry {
+    this.#isAwaited = false;
+    const record = this.journal.take({
+      connections: this.#shard === 0 ? this.#context.connections() : undefined,
+      bye: this.#closing,
+    });
+    this.#context.records?.taken(this.#shard);
+    return record;
   }
 
   /** The first record is appended. A promise that was rejected before stays so; who asks now gets another. */

@@ -10,27 +10,38 @@ import { orInternal, PresenceError } from "../core/errors.ts";
 import type { Departure } from "../core/journal.ts";
 import type { Logger } from "../core/options.ts";
 import { processRuntime, type Runtime } from "../time/runtime.ts";
-import { departureOf, isOpen, isSocket, silentDepartureOf } from "./sockets/level.ts";
+import { Adapters } from "./sockets/adapters.ts";
+import { departureOf, isOpen, isSocket, roomsOf, silentDepartureOf } from "./sockets/level.ts";
+import { type MembershipCounts, Memberships } from "./sockets/memberships.ts";
 import { type NamespaceMatcher, Namespaces } from "./sockets/namespaces.ts";
 import { Reports } from "./sockets/reports.ts";
+import { type ChangeMatcher, type RoomMatcher, type RoomOptions, Scopes } from "./sockets/scopes.ts";
 import { Slices } from "./sockets/slices.ts";
 import { type Counts, Tracked } from "./sockets/tracked.ts";
 import { type UserFunction, Users } from "./sockets/users.ts";
+import type { SocketWatcher } from "./sockets/watcher.ts";
 
-export type { NamespaceMatcher, UserFunction };
+export type { ChangeMatcher, NamespaceMatcher, RoomMatcher, RoomOptions, UserFunction };
 
-/** Sockets compared in one turn of the event loop: about a quarter of a millisecond. */
+/** Sockets compared in one turn of the event loop: about a quarter of a millisecond. ROOMS of a socket take as long as one more. */
 const SLICE = 1_000;
+const ROOMS = 2;
 
-export interface AttachOptions extends Counts {
+export interface AttachOptions extends Counts, MembershipCounts {
   readonly io: Server;
   readonly user: UserFunction;
   readonly namespaces: readonly NamespaceMatcher[];
+  /** Which rooms are tracked. Undefined: none, and no namespace is a scope either. */
+  readonly rooms?: RoomOptions | undefined;
   /** Must not throw. */
   readonly onError: (error: PresenceError) => void;
   readonly logger: Pick<Logger, "info" | "warn">;
   /** How often to compare, ms. */
   readonly heartbeat: number;
+  /** For tests: most memberships, instead of MEMBERSHIPS_MAX. */
+  readonly membershipsMax?: number | undefined;
+  /** Told of each socket, after it is counted. */
+  readonly watchers?: readonly SocketWatcher[] | undefined;
   /** For tests. */
   readonly runtime?: Pick<Runtime, "now" | "after"> | undefined;
 }
@@ -38,6 +49,8 @@ export interface AttachOptions extends Counts {
 export interface Attachment {
   /** See Presence.identify. */
   identify(socket: Socket, user: string | null): void;
+  /** Whether the sockets of a namespace of this name are counted. */
+  countsIn(namespace: string): boolean;
   /**
    * Compares the sockets counted with those Socket.IO has, and corrects the count, as happens once per heartbeat. With more than
    * SLICE sockets the rest is done in later turns. Never throws.
@@ -49,8 +62,12 @@ export interface Attachment {
 
 export function attach(options: AttachOptions): Attachment {
   const { io, user, namespaces, onError, logger, heartbeat, runtime = processRuntime } = options;
+  const { watchers = [] } = options;
   const reports = new Reports({ onError, logger });
-  const tracked = new Tracked(options);
+  const scopes = options.rooms && new Scopes({ ...options.rooms, reports });
+  const memberships = scopes && new Memberships({ ...options, scopes, reports });
+  const tracked = new Tracked(options, memberships);
+  const adapters = scopes && new Adapters(guarded(mark));
   const users = new Users({
     user,
     reports,
@@ -63,6 +80,8 @@ export function attach(options: AttachOptions): Attachment {
   const foretold = new WeakMap<Socket, string>();
   /** Tracked in this turn: whose they are is asked when the application's own listeners have run. */
   let marked: Socket[] = [];
+  /** Their rooms have changed in this turn: looked at when it is over, once, however many there were. */
+  const moved = new Set<Socket>();
   let detached = false;
 
   /** Socket.IO calls our handlers beside the application's: what one of ours throws would end theirs, or the process. */
@@ -83,13 +102,17 @@ export function attach(options: AttachOptions): Attachment {
   function went(socket: Socket, departure: Departure): void {
     users.forget(socket);
     tracked.remove(socket, departure);
+    adapters?.remove(socket);
+    for (const watcher of watchers) watcher.gone?.(socket);
   }
 
   function track(socket: Socket): void {
     if (tracked.has(socket) || tracked.hasGone(socket) || !isOpen(socket)) return;
     tracked.add(socket);
+    for (const watcher of watchers) watcher.tracked?.(socket);
     socket.prependListener("disconnecting", onDisconnecting);
     if (marked.push(socket) === 1) queueMicrotask(askMarked);
+    adapters?.add(socket);
   }
 
   function askMarked(): void {
@@ -107,9 +130,29 @@ export function attach(options: AttachOptions): Attachment {
     else if (id !== null) settle(socket, id);
   });
 
+  function mark(socket: Socket): void {
+    if (moved.add(socket).size === 1) queueMicrotask(settleMoved);
+  }
+
+  function settleMoved(): void {
+    const sockets = [...moved];
+    moved.clear();
+    for (const socket of sockets) settleRooms(socket);
+  }
+
+  const settleRooms = guarded((socket: Socket): void => {
+    const user = tracked.userOf(socket);
+    if (user === undefined) return;
+    // It left its own room, and nothing else told that it went.
+    if (!isOpen(socket)) check(socket);
+    else if (user !== null) tracked.settle(socket, user, "leave");
+  });
+
   function settle(socket: Socket, id: string): void {
     // A socket that has gone unnoticed is left to the next comparison.
-    if (isOpen(socket)) tracked.settle(socket, id, "leave");
+    if (!isOpen(socket)) return;
+    tracked.settle(socket, id, "leave");
+    for (const watcher of watchers) if (tracked.userOf(socket) === id) watcher.settled?.(socket, id);
   }
 
   function identify(socket: Socket, user: string | null): void {
@@ -137,15 +180,19 @@ export function attach(options: AttachOptions): Attachment {
 
   function* comparison(): Generator<void> {
     let left = SLICE;
+    settleMoved();
+    tracked.compare();
     for (const socket of tracked.sockets) {
       check(socket);
-      if (--left > 0) continue;
+      left -= 1 + (scopes === undefined ? 0 : roomsOf(socket) / ROOMS);
+      if (left > 0) continue;
       left = SLICE;
       yield;
     }
     // What is reported meanwhile may make the application close us.
     if (detached) return;
     counted.review();
+    adapters?.review();
     for (const namespace of counted) {
       for (const socket of namespace.sockets.values()) {
         if (!tracked.has(socket)) found(socket);
@@ -154,6 +201,7 @@ export function attach(options: AttachOptions): Attachment {
         yield;
       }
     }
+    if (scopes !== undefined) yield* scopes.end();
   }
 
   const check = guarded((socket: Socket): void => {
@@ -161,9 +209,12 @@ export function attach(options: AttachOptions): Attachment {
       corrected();
       socket.off("disconnecting", onDisconnecting);
       went(socket, silentDepartureOf(socket));
-    } else if (socket.listenerCount("disconnecting", onDisconnecting) === 0) {
-      socket.prependListener("disconnecting", onDisconnecting);
+      return;
     }
+    if (tracked.correct(socket)) corrected();
+    if (socket.listenerCount("disconnecting", onDisconnecting) === 0)
+      socket.prependListener("disconnecting", onDisconnecting);
+    for (const watcher of watchers) watcher.compared?.(socket);
   });
 
   const found = guarded((socket: Socket): void => {
@@ -184,6 +235,7 @@ export function attach(options: AttachOptions): Attachment {
     if (detached) return;
     reports.heartbeat();
     users.heartbeat();
+    for (const watcher of watchers) watcher.heartbeat?.();
     slices.start(comparison);
   });
 
@@ -198,6 +250,7 @@ export function attach(options: AttachOptions): Attachment {
 
   return {
     identify: guarded(identify),
+    countsIn: (name) => counted.matches(name),
     compare,
     detach() {
       detached = true;
@@ -205,7 +258,9 @@ export function attach(options: AttachOptions): Attachment {
       slices.stop();
       counted.detach();
       for (const socket of tracked.sockets) socket.off("disconnecting", onDisconnecting);
+      adapters?.detach();
       tracked.clear();
+      for (const watcher of watchers) watcher.detached?.();
     },
   };
 }

@@ -1,6 +1,8 @@
 /** The whole projection of a shard, read in one round trip, and the model's, in the same plain form. */
 import type { Redis } from "ioredis";
 import { type ModelResult, type Outcome, type Projection, sumsOf } from "../../model/fold.ts";
+import { plainMoves, plainScopes } from "../../model/plain.ts";
+import { plainMovesOf, plainOf, readScopes } from "../../rig/scopes.ts";
 import { slotsOf, stateOf } from "../../rig/shard.ts";
 import type { ShardKeys } from "../../src/core/keys.ts";
 import type { StepResult } from "../../src/projector/call.ts";
@@ -16,11 +18,14 @@ export interface Snapshot {
   ended: Table;
   totals: Table;
   processes: Table;
+  /** All that there is of scopes. */
+  inScopes: object;
 }
 
-/** What a call added: entries of `changes` as cause → users, and entries of `rejected` as they are. */
+/** What a call added: entries of `changes` as cause → users, entries of `moves` together, and entries of `rejected` as they are. */
 export interface Added {
   changes: Table[];
+  moves: Record<string, Record<string, string[]>>;
   rejected: string[][];
 }
 
@@ -59,11 +64,12 @@ export function expectedSnapshot(state: Projection): Snapshot {
         return [id, { ...counts, ...(cause !== undefined && { cause }), about }];
       }),
     ),
+    inScopes: plainScopes(state),
   };
 }
 
 export async function readSnapshot(redis: Redis, keys: ShardKeys): Promise<Snapshot> {
-  const [users, leases, leaving, ended, totals, states, about] = await Promise.all([
+  const [users, leases, leaving, ended, totals, states, about, scopes] = await Promise.all([
     redis.hgetall(keys.users),
     redis.zrange(keys.processes, "0", "-1", "WITHSCORES"),
     redis.zrange(keys.leaving, "0", "-1", "WITHSCORES"),
@@ -71,6 +77,7 @@ export async function readSnapshot(redis: Redis, keys: ShardKeys): Promise<Snaps
     redis.hmget(keys.totals, ...TOTALS),
     redis.hgetall(keys.states),
     redis.hgetall(keys.about),
+    readScopes(redis, keys),
   ]);
   const scores = (flat: string[]) => {
     const pairs: [string, number][] = [];
@@ -92,11 +99,15 @@ export async function readSnapshot(redis: Redis, keys: ShardKeys): Promise<Snaps
       TOTALS.map((name, i) => [name, totals[i] ?? (name === "folded" ? "0-0" : name === "size" ? "1" : "0")]),
     ),
     processes: table(Object.entries(states).map(([id, text]) => [id, stateOf(text, about[id] ?? null)])),
+    inScopes: plainOf(scopes),
   };
 }
 
-/** What both say of a call. `due` is compared apart: the quick path keeps an earlier deadline than there is. */
-export function resultOf(result: StepResult | ModelResult): Omit<ModelResult, "due"> {
+/**
+ * What both say of a call. `due` is compared apart: the quick path keeps an earlier deadline than there is. The reply does not
+ * count `moves`; the entries are compared.
+ */
+export function resultOf(result: StepResult | ModelResult): Omit<ModelResult, "due" | "moves"> {
   const {
     more,
     foldedId,
@@ -128,9 +139,10 @@ export function resultOf(result: StepResult | ModelResult): Omit<ModelResult, "d
 }
 
 /** The order of the users within an entry is not specified (each is in it once), so both sides are sorted. */
-export function expectedAdded({ told, setAside }: Outcome): Added {
+export function expectedAdded({ told, moved, setAside }: Outcome): Added {
   return {
     changes: told.map((entry) => table([...entry].map(([cause, users]) => [cause, [...users].sort()]))),
+    moves: plainMoves(moved),
     rejected: setAside.map(({ id, reason, fields }) => ["reason", reason, "id", id, ...fields]),
   };
 }
@@ -139,13 +151,15 @@ export function expectedAdded({ told, setAside }: Outcome): Added {
 export async function readAdded(
   redis: Redis,
   keys: ShardKeys,
-  after: { changes: string; rejected: string },
+  after: { changes: string; moves: string; rejected: string },
 ): Promise<Added> {
-  const [changes, rejected] = await Promise.all([
+  const [changes, moves, rejected] = await Promise.all([
     redis.xrange(keys.changes, `(${after.changes}`, "+"),
+    redis.xrange(`${keys.tag}:moves`, `(${after.moves}`, "+"),
     redis.xrange(keys.rejected, `(${after.rejected}`, "+"),
   ]);
   after.changes = changes.at(-1)?.[0] ?? after.changes;
+  after.moves = moves.at(-1)?.[0] ?? after.moves;
   after.rejected = rejected.at(-1)?.[0] ?? after.rejected;
   return {
     changes: changes.map(([, fields]) => {
@@ -154,6 +168,7 @@ export async function readAdded(
         pairs.push([fields[i]!, (JSON.parse(fields[i + 1]!) as string[]).sort()]);
       return table(pairs);
     }),
+    moves: plainMovesOf(moves),
     rejected: rejected.map(([, fields]) => fields),
   };
 }

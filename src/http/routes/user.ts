@@ -11,7 +11,7 @@ export function userRoute({ reader, options }: RouteParts): Route {
     method: "GET",
     path: "/v1/users/:id",
     id: "user",
-    summary: "One user; `online: false` if absent.",
+    summary: "One user, and on which processes; `online: false` if absent.",
     scope: "users",
     answer: userAnswerSchema,
     query: noQuery,

@@ -12,8 +12,18 @@ export interface UserPresence {
   readonly sockets: number;
 }
 
+/** A process on which a user has sockets. */
+export interface UserProcess {
+  /** As in `processes()`. */
+  readonly id: string;
+  /** Of this user, open on it. */
+  readonly sockets: number;
+}
+
 /** The answer about one user. */
 export interface UserAnswer extends UserPresence {
+  /** Where the user's sockets are, sorted by id; empty for a user who is absent or in grace. */
+  readonly processes: readonly UserProcess[];
   readonly asOf: AsOf;
 }
 
@@ -38,8 +48,21 @@ const fields = {
 /** JSON of UserPresence. */
 export const userPresenceSchema = schemaOf<UserPresence>()(v.strictObject(fields));
 
+const userProcessSchema = schemaOf<UserProcess>()(
+  v.strictObject({ id: v.string(), sockets: v.pipe(count, v.description("Of this user, on this process.")) }),
+);
+
 /** JSON of UserAnswer. */
-export const userAnswerSchema = schemaOf<UserAnswer>()(v.strictObject({ ...fields, asOf: asOfSchema }));
+export const userAnswerSchema = schemaOf<UserAnswer>()(
+  v.strictObject({
+    ...fields,
+    processes: v.pipe(
+      v.array(userProcessSchema),
+      v.description("Where the sockets are, sorted by id; empty for a user who is absent or in grace."),
+    ),
+    asOf: asOfSchema,
+  }),
+);
 
 const users = v.array(userPresenceSchema);
 

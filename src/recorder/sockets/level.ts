@@ -31,6 +31,15 @@ export function silentDepartureOf({ conn }: Level): Departure {
   return conn.readyState === "open" ? "leave" : "disconnect";
 }
 
+/**
+ * Whether a socket is the only one on its connection, which may then be closed with it. `sockets` of a client is undocumented
+ * (Socket.IO 4.6 to 4.8): if it is missing, nobody can say, and the answer is false.
+ */
+export function isAlone({ client }: Socket): boolean {
+  const { sockets } = client as unknown as { readonly sockets?: unknown };
+  return sockets instanceof Map && sockets.size === 1;
+}
+
 /** Whether `value` is a socket of this process, recognised by its shape; fetchSockets() returns objects that are none. */
 export function isSocket(value: unknown): value is Socket {
   if (typeof value !== "object" || value === null) return false;
@@ -41,4 +50,13 @@ export function isSocket(value: unknown): value is Socket {
     typeof conn === "object" &&
     typeof prependListener === "function"
   );
+}
+
+/** How many rooms a socket is in: what it costs to look at them. Adapters may throw. */
+export function roomsOf(socket: Socket): number {
+  try {
+    return socket.rooms.size;
+  } catch {
+    return 0;
+  }
 }

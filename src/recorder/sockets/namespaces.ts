@@ -7,8 +7,8 @@ import type { Reports } from "./reports.ts";
 export type NamespaceMatcher = string | RegExp | ((name: string) => boolean);
 
 /**
- * The existing namespaces. Socket.IO (4.6 to 4.8) emits `new_namespace` for later ones and has no public list: `_nsps` is the
- * only undocumented property we read, and only here. If it is missing, the main namespace, which is public, and those that
+ * The existing namespaces. Socket.IO (4.6 to 4.8) emits `new_namespace` for later ones and has no public list: `_nsps` is
+ * undocumented, and read only here. If it is missing, the main namespace, which is public, and those that
  * `new_namespace` announces are counted.
  */
 function existingNamespaces(io: Server): Iterable<Namespace> {
@@ -63,7 +63,7 @@ export class Namespaces {
   isCounted(namespace: Namespace): boolean {
     const known = this.#judged.get(namespace);
     if (known !== undefined) return known;
-    const counted = this.#matches(namespace.name);
+    const counted = this.matches(namespace.name);
     this.#judged.set(namespace, counted);
     if (counted) {
       this.#counted.add(new WeakRef(namespace));
@@ -89,7 +89,8 @@ export class Namespaces {
 
   readonly #onNew = (namespace: Namespace): void => void this.isCounted(namespace);
 
-  #matches(name: string): boolean {
+  /** Whether the sockets of a namespace of this name are counted, if there is one. */
+  matches(name: string): boolean {
     return this.#own.matchers.some((matcher) => {
       try {
         return matches(matcher, name);

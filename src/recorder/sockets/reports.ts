@@ -13,7 +13,12 @@ export type Kind =
   | "ids given to identify() that are no user id"
   | "calls of identify() for a socket that is not counted"
   | "failures of a function in `namespaces`"
+  | "failures of a function in `rooms` or `changes`"
+  | "names of rooms or namespaces that cannot be counted"
+  | "sockets in more rooms than are counted"
+  | "sockets in rooms beyond what a process counts"
   | "sockets corrected by a level check"
+  | "listeners that threw when a replaced socket was disconnected"
   | "bugs in Rollcall";
 
 interface State {
@@ -39,6 +44,13 @@ export class Reports {
   /** `make` is called for the first of a state only. */
   error(kind: Kind, make: () => PresenceError): void {
     if (this.#begins(kind)) this.#own.onError(make());
+  }
+
+  /** As error(), for what is found again by each look while it lasts: it is counted once. */
+  standing(kind: Kind, make: () => PresenceError): void {
+    const state = this.#states.get(kind);
+    if (state === undefined) this.error(kind, make);
+    else state.recent = 1;
   }
 
   /** What needs no handling by the application. */

@@ -1,9 +1,11 @@
 /**
  * The sockets that are counted, and under which user. By object, not by id: connection state recovery brings an id back,
- * possibly on another node. Nothing more is kept of a socket, and all share their listeners: a server has very many.
+ * possibly on another node. Nothing more is kept of a socket, but its memberships where there are scopes, and all share their
+ * listeners: a server has very many.
  */
 import type { Socket } from "socket.io";
 import type { Departure } from "../../core/journal.ts";
+import type { Memberships } from "./memberships.ts";
 
 export interface Counts {
   readonly connect: (user: string) => void;
@@ -17,8 +19,12 @@ export class Tracked {
   /** Those that have gone. Socket.IO may keep one as connected, if a listener threw when it went. */
   readonly #gone = new WeakSet<Socket>();
 
-  constructor(counts: Counts) {
+  /** Undefined: no scopes are tracked. */
+  readonly #memberships: Memberships | undefined;
+
+  constructor(counts: Counts, memberships: Memberships | undefined) {
     this.#counts = counts;
+    this.#memberships = memberships;
   }
 
   get size(): number {
@@ -57,17 +63,47 @@ export class Tracked {
 
   clear(): void {
     this.#sockets.clear();
+    this.#memberships?.forget();
   }
 
   /**
    * The only place that counts: records the difference between the user a tracked socket is counted under and the one it belongs
-   * to; null: none. `departure` is how it leaves the former. The rooms of a socket will be compared here too.
+   * to, null: none; and between the scopes it is counted in and those it is in. `departure` is how it leaves the former user and
+   * all that it was in; a scope that it leaves while it stays is always left with a goodbye. Returns whether anything was recorded.
    */
-  settle(socket: Socket, user: string | null, departure: Departure): void {
+  settle(socket: Socket, user: string | null, departure: Departure): boolean {
     const counted = this.#sockets.get(socket);
-    if (counted === undefined || counted === user) return;
-    this.#sockets.set(socket, user);
-    if (counted !== null) this.#counts.disconnect(counted, departure);
-    if (user !== null) this.#counts.connect(user);
+    // First, because functions of the application are asked. One that calls us has the last word; the rest is done without a pause.
+    const wanted = user === null ? undefined : this.#memberships?.wanted(socket);
+    if (counted === undefined || this.#sockets.get(socket) !== counted) return false;
+    if (counted !== user) {
+      this.#sockets.set(socket, user);
+      if (counted !== null) {
+        this.#memberships?.clear(socket, counted, departure);
+        this.#counts.disconnect(counted, departure);
+      }
+      if (user !== null) this.#counts.connect(user);
+    }
+    const isMoved =
+      user !== null && wanted !== undefined && this.#memberships?.settle(socket, user, wanted) === true;
+    return isMoved || counted !== user;
+  }
+
+  /** A comparison of all sockets begins. */
+  compare(): void {
+    this.#memberships?.begin();
+  }
+
+  /**
+   * Compares the scopes that a socket is counted in with those it is in, and settles it. Returns true if something was recorded that
+   * no event had announced.
+   */
+  correct(socket: Socket): boolean {
+    const user = this.#sockets.get(socket);
+    if (user === undefined || user === null || this.#memberships?.differ(socket) !== true) return false;
+    // What was left out before may find room now. And what was just asked may have changed the user.
+    const { isShort } = this.#memberships;
+    const now = this.#sockets.get(socket);
+    return now === user && this.settle(socket, user, "leave") && !isShort;
   }
 }

@@ -8,9 +8,11 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { project } from "../../../model/fold.ts";
+import { withoutEmpty } from "../../../model/plain.ts";
 import { proofOf } from "../../../model/mac.ts";
 import { emptyProjection, type Projection } from "../../../model/state.ts";
 import { startRedis, type RedisServer } from "../../../rig/redis.ts";
+import { checkScopes, plainMovesOf, plainOf, readScopes } from "../../../rig/scopes.ts";
 import { slotsOf } from "../../../rig/shard.ts";
 import { codecVectors } from "../../../scripts/vectors/codec.ts";
 import { type FoldVector, foldVectors } from "../../../scripts/vectors/fold.ts";
@@ -75,10 +77,14 @@ async function after(keys: ShardKeys, totals: object): Promise<unknown> {
   const users = Object.entries(await redis.hgetall(keys.users));
   const about = Object.entries(await redis.hgetall(keys.about));
   const found = await redis.hgetall(keys.totals);
+  const processes = scores(await redis.zrange(keys.processes, "0", "-1", "WITHSCORES"));
+  const scopes = await readScopes(redis, keys);
+  const slots = Object.keys(processes).map((member) => member.split(":", 1)[0]!);
+  checkScopes(scopes, new Set(users.map(([id]) => id)), new Set(slots));
   return {
     users: Object.fromEntries(users.map(([id, text]) => [id, Object.fromEntries(slotsOf(text))])),
     leaving: scores(await redis.zrange(keys.leaving, "0", "-1", "WITHSCORES")),
-    processes: scores(await redis.zrange(keys.processes, "0", "-1", "WITHSCORES")),
+    processes,
     states: await redis.hgetall(keys.states),
     about: Object.fromEntries(about.map(([id, text]) => [id, JSON.parse(text)])),
     ended: scores(await redis.zrange(keys.ended, "0", "-1", "WITHSCORES")),
@@ -88,14 +94,22 @@ async function after(keys: ShardKeys, totals: object): Promise<unknown> {
         name === "folded" ? (found[name] ?? "0-0") : Number(found[name] ?? 0),
       ]),
     ),
+    ...withoutEmpty(plainOf(scopes)),
   };
+}
+
+/** What was told in scopes since the entry `after`: scope → cause → users. */
+async function movesAfter(keys: ShardKeys, place: { moves: string }): Promise<object> {
+  const entries = await redis.xrange(`${keys.tag}:moves`, place.moves, "+");
+  if (entries.length > 0) place.moves = `(${entries.at(-1)![0]}`;
+  return plainMovesOf(entries);
 }
 
 describe.each(["group", "range"])("fold.json on the script, read by %s", (how) => {
   it.each(folds)("$name", async ({ calls }) => {
     await redis.flushdb();
     const keys = keysOf("vectors", 0, 1);
-    const place = { changes: "-", rejected: "-" };
+    const place = { changes: "-", rejected: "-", moves: "-" };
     for (const call of calls) {
       for (const { id, fields } of call.append) await redis.xadd(keys.records, id, ...fields);
       const args = [
@@ -135,6 +149,7 @@ describe.each(["group", "range"])("fold.json on the script, read by %s", (how) =
       expect(rejected.map(([, [, reason, , id, ...fields]]) => ({ id, reason, fields }))).toEqual(
         call.rejected,
       );
+      expect(await movesAfter(keys, place)).toEqual(call.moves ?? {});
       expect(await after(keys, (call.after as { totals: object }).totals)).toEqual(call.after);
     }
   });

@@ -1,10 +1,11 @@
 /**
- * A shard in memory, with the test's own clock: `users` and `changes` as the script keeps them, processes that register again
- * after a loss, and all faults. A follower reads it through the port of a connection.
+ * A shard in memory, with the test's own clock: users and changes, of the whole and of scopes, as the script keeps them, processes that
+ * register again after a loss, and all faults. A follower reads it through the port of a connection.
  */
 import type { Random } from "../../../rig/random.ts";
 import { PresenceError } from "../../../src/core/errors.ts";
-import { keysOf } from "../../../src/core/keys.ts";
+import { keysOf, scopeKey } from "../../../src/core/keys.ts";
+import { SCOPE_UNIT } from "../../../src/core/limits.ts";
 import { isBefore } from "../../../src/core/stream-id.ts";
 import type { Connection } from "../../../src/redis/connect.ts";
 import type { Command, ReadCommand, Reply } from "../../../src/redis/port.ts";
@@ -54,11 +55,17 @@ async function settle(): Promise<void> {
     });
 }
 
+/** Undefined: the whole. */
+type Scope = string | undefined;
+
+/** Who is in what. */
+type Present = Map<Scope, Set<string>>;
+
 interface Process {
   /** What is really open. */
-  readonly users: Set<string>;
+  readonly open: Present;
   /** What of it the projection knows; undefined: it does not know the process. */
-  known: Set<string> | undefined;
+  known: Present | undefined;
 }
 
 interface Entry {
@@ -66,29 +73,50 @@ interface Entry {
   readonly fields: string[];
 }
 
+/** Entries by key of the stream. */
+type Streams = Map<string, Entry[]>;
+
 interface State {
-  readonly entries: readonly Entry[];
-  readonly known: readonly (ReadonlySet<string> | undefined)[];
+  readonly streams: Streams;
+  readonly known: readonly (Present | undefined)[];
 }
+
+/** How long after a rebuild scopes are still being deleted, ms. */
+const CLEARING_MS = 20;
+const KEYS = keysOf(PREFIX, 0, 1);
+
+const copyOf = (present: Present): Present =>
+  new Map([...present].map(([scope, users]) => [scope, new Set(users)]));
+const textOf = (present: Present) =>
+  JSON.stringify([...present].map(([scope, users]) => [scope ?? null, [...users].sort()]));
 
 export class Source {
   readonly #clock: Clock;
   readonly #processes: Process[];
-  #entries: Entry[] = [];
+  readonly #scopes: readonly Scope[];
+  #streams: Streams = new Map();
   #last = 0;
   #cutAt: number | undefined;
-  #readers: { from: string; cancel: () => void; answer: (reply: Reply) => void }[] = [];
+  #readers: { key: string; from: string; cancel: () => void; answer: (reply: Reply) => void }[] = [];
+  /** What scopes had before a rebuild, until it is deleted. */
+  #void: Present | undefined;
   /** While true, nothing gets through. */
   down = false;
 
-  constructor(clock: Clock, processes: number) {
+  constructor(clock: Clock, processes: number, scopes: readonly Scope[] = [undefined]) {
     this.#clock = clock;
-    this.#processes = Array.from({ length: processes }, () => ({ users: new Set(), known: new Set() }));
+    this.#scopes = scopes;
+    const none = (): Present => new Map(scopes.map((scope) => [scope, new Set()]));
+    this.#processes = Array.from({ length: processes }, () => ({ open: none(), known: none() }));
   }
 
   /** Who is present, as the projection has it. */
   get users(): string[] {
-    return [...new Set(this.#processes.flatMap(({ known }) => [...(known ?? [])]))].sort();
+    return this.usersIn(undefined);
+  }
+
+  usersIn(scope: Scope): string[] {
+    return [...new Set(this.#processes.flatMap(({ known }) => [...(known?.get(scope) ?? [])]))].sort();
   }
 
   get isLost(): boolean {
@@ -96,54 +124,65 @@ export class Source {
   }
 
   /** A user comes to a process or leaves it. A process that is not known says so when it registers. */
-  toggle(process: number, user: string): void {
-    const { users, known } = this.#processes[process]!;
-    const comes = !users.delete(user);
-    if (comes) users.add(user);
+  toggle(process: number, user: string, scope?: Scope): void {
+    const { open, known } = this.#processes[process]!;
+    const comes = !open.get(scope)!.delete(user);
+    if (comes) open.get(scope)!.add(user);
     if (known === undefined) return;
-    this.#step("leave", () => (comes ? known.add(user) : known.delete(user)));
+    this.#step("leave", () => {
+      if (comes) known.get(scope)!.add(user);
+      else known.get(scope)!.delete(user);
+    });
   }
 
   /** The process sends its full state. */
   register(process: number): void {
     const own = this.#processes[process]!;
-    this.#step("replace", () => (own.known = new Set(own.users)));
+    this.#step("replace", () => (own.known = copyOf(own.open)));
   }
 
   registerAll(): void {
-    for (const [i, { users, known }] of this.#processes.entries())
-      if (known === undefined || [...users].join() !== [...known].join()) this.register(i);
+    for (const [i, { open, known }] of this.#processes.entries())
+      if (known === undefined || textOf(open) !== textOf(known)) this.register(i);
   }
 
   /** Redis is empty: every process will find out. */
   flush(): void {
-    this.#entries = [];
+    this.#streams = new Map();
+    this.#void = undefined;
     for (const process of this.#processes) process.known = undefined;
   }
 
-  /** The script has made the projection again. */
+  /** The script has made the projection again. What scopes had is deleted a while later. */
   rebuild(): void {
-    this.#entries = [];
+    this.#streams = new Map();
+    const before: Present = new Map(this.#scopes.map((scope) => [scope, new Set(this.usersIn(scope))]));
     for (const process of this.#processes) process.known = undefined;
-    this.#append(["rebuilt", "by the test"]);
+    this.#append(KEYS.changes, ["rebuilt", "by the test"]);
+    this.#append(KEYS.moves, ["rebuilt", "by the test"]);
+    this.#void = before;
+    this.#clock.after(CLEARING_MS, () => {
+      if (this.#void === before) this.#void = undefined;
+    });
   }
 
-  /** The stream keeps its last entries. */
+  /** The streams keep their last entries. */
   trim(keep: number): void {
-    this.#entries = this.#entries.slice(-keep);
+    for (const [key, entries] of this.#streams) this.#streams.set(key, entries.slice(-keep));
   }
 
   save(): State {
     return {
-      entries: [...this.#entries],
-      known: this.#processes.map(({ known }) => known && new Set(known)),
+      streams: new Map([...this.#streams].map(([key, entries]) => [key, [...entries]])),
+      known: this.#processes.map(({ known }) => known && copyOf(known)),
     };
   }
 
   /** A failover to a replica that was behind. Ids are by the clock, so none comes again. */
-  restore({ entries, known }: State): void {
-    this.#entries = [...entries];
-    for (const [i, process] of this.#processes.entries()) process.known = known[i] && new Set(known[i]);
+  restore({ streams, known }: State): void {
+    this.#streams = new Map([...streams].map(([key, entries]) => [key, [...entries]]));
+    this.#void = undefined;
+    for (const [i, process] of this.#processes.entries()) process.known = known[i] && copyOf(known[i]);
   }
 
   /** Cuts all connections: those that are reading fail, the others are restored unnoticed. */
@@ -157,41 +196,60 @@ export class Source {
     }
   }
 
-  /** What a call of the script does: the difference goes to `changes`. */
+  /** What a call of the script does: the differences go to `changes` and `moves`. */
   #step(cause: string, act: () => unknown): void {
-    const before = this.users;
+    // Before anything else a call deletes what is void.
+    this.#void = undefined;
+    const before = this.#scopes.map((scope) => this.usersIn(scope));
     act();
-    const after = this.users;
-    const came = after.filter((user) => !before.includes(user));
-    const went = before.filter((user) => !after.includes(user));
-    const fields = [
-      ...(came.length > 0 ? ["connect", JSON.stringify(came)] : []),
-      ...(went.length > 0 ? [cause, JSON.stringify(went)] : []),
-    ];
-    if (fields.length > 0) this.#append(fields);
+    const moves: string[] = [];
+    for (const [i, scope] of this.#scopes.entries()) {
+      const after = this.usersIn(scope);
+      const came = after.filter((user) => !before[i]!.includes(user));
+      const went = before[i]!.filter((user) => !after.includes(user));
+      const lists = { ...(came.length > 0 && { connect: came }), ...(went.length > 0 && { [cause]: went }) };
+      if (came.length + went.length === 0) continue;
+      if (scope !== undefined) moves.push(scope, JSON.stringify(lists));
+      else
+        this.#append(
+          KEYS.changes,
+          Object.entries(lists).flatMap(([name, users]) => [name, JSON.stringify(users)]),
+        );
+    }
+    if (moves.length > 0) this.#append(KEYS.moves, moves);
   }
 
-  #append(fields: string[]): void {
+  #append(key: string, fields: string[]): void {
     const id = `${1_000_000 + Math.floor(this.#clock.now())}-${++this.#last}`;
-    this.#entries.push({ id, fields });
-    const readers = this.#readers;
-    this.#readers = [];
+    this.#streams.set(key, [...this.#entries(key), { id, fields }]);
+    const readers = this.#readers.filter((reader) => reader.key === key);
+    this.#readers = this.#readers.filter((reader) => reader.key !== key);
     for (const { cancel, answer, from } of readers) {
       cancel();
-      answer(this.#after(from));
+      answer(this.#after(key, from));
     }
   }
 
-  #after(from: string): Reply {
-    const entries = this.#entries.filter(({ id }) => isBefore(from, id));
-    return entries.length === 0
-      ? null
-      : [[keysOf(PREFIX, 0, 1).changes, entries.slice(0, 100).map(({ id, fields }) => [id, fields])]];
+  #entries(key: string): readonly Entry[] {
+    return this.#streams.get(key) ?? [];
   }
 
-  #between(from: string, to: string): Entry[] {
-    if (to !== "+") return this.#entries.filter(({ id }) => id === from);
-    return this.#entries.filter(({ id }) => from === "-" || isBefore(from.slice(1), id)).slice(0, 1);
+  #after(key: string, from: string): Reply {
+    const entries = this.#entries(key).filter(({ id }) => isBefore(from, id));
+    return entries.length === 0 ? null : [[key, entries.slice(0, 100).map(({ id, fields }) => [id, fields])]];
+  }
+
+  #between(key: string, from: string, to: string): readonly Entry[] {
+    const entries = this.#entries(key);
+    if (to !== "+") return entries.filter(({ id }) => id === from);
+    return entries.filter(({ id }) => from === "-" || isBefore(from.slice(1), id)).slice(0, 1);
+  }
+
+  /** Who is in the hash of a key; undefined: it is of no hash of users. */
+  #hash(key: string): readonly string[] | undefined {
+    const scope = this.#scopes.find((one) => key === (one === undefined ? KEYS.users : scopeKey(KEYS, one)));
+    if (scope === undefined) return key === KEYS.users ? this.users : undefined;
+    return this.#void === undefined ? this.usersIn(scope) : [...this.#void.get(scope)!];
   }
 
   /** A connection of a follower. */
@@ -219,45 +277,50 @@ export class Source {
   }
 
   async #answer(command: Command): Promise<Reply> {
-    const [name, key, ...args] = command;
-    const { users, about } = keysOf(PREFIX, 0, 1);
+    const [name, key = "", ...args] = command;
+    const hash = this.#hash(key);
+    const inOrder = (entries: readonly Entry[]) => entries.map(({ id, fields }) => [id, fields]);
     switch (name) {
       case "HMGET": {
-        const present = new Set(this.users);
         const totals: Record<string, string> = {
-          users: String(present.size),
+          users: String(this.users.length),
           ran: "1000000",
           slots: "3",
+          ...(this.#void && { clearing: "1" }),
         };
         return args.map((field) =>
-          key === users ? (present.has(field) ? "1" : null) : (totals[field] ?? null),
+          hash === undefined ? (totals[field] ?? null) : hash.includes(field) ? "1" : null,
         );
       }
       case "HSCAN": {
-        if (key === about) return ["0", ["p", JSON.stringify({ ttl: String(TTL) })]];
+        if (hash === undefined) return ["0", ["p", JSON.stringify({ ttl: String(TTL) })]];
         // By name, two at a time: a user who is there throughout is found, others may be.
         const from = Number(args[0]);
-        const names = this.users;
-        const found = NAMES.slice(from, from + 2).flatMap((user) =>
-          names.includes(user) ? [user, "1"] : [],
-        );
+        const found = NAMES.slice(from, from + 2).flatMap((user) => (hash.includes(user) ? [user, "1"] : []));
         // Pages take time: the world goes on in between.
         await new Promise<void>((resolve) => void this.#clock.after(1, resolve));
         if (this.down) throw new PresenceError("REDIS_UNAVAILABLE", "down");
         return [from + 2 >= NAMES.length ? "0" : String(from + 2), found];
       }
+      case "ZMSCORE":
+        return args.map((scope) => {
+          const users = this.#hash(scopeKey(KEYS, scope))!.length;
+          return users === 0 ? null : String(users * SCOPE_UNIT + users);
+        });
+      case "SMISMEMBER":
+        return args.map(() => 1);
       case "XLEN":
-        return this.#entries.length;
+        return this.#entries(key).length;
       case "XREVRANGE":
-        return this.#entries.slice(-1).map(({ id, fields }) => [id, fields]);
+        return inOrder(this.#entries(key).slice(-1));
       case "XRANGE":
-        return this.#between(args[0]!, args[1]!).map(({ id, fields }) => [id, fields]);
+        return inOrder(this.#between(key, args[0]!, args[1]!));
       case "XREAD": {
-        const from = command.at(-1)!;
-        const now = this.#after(from);
+        const [stream, from] = command.slice(-2) as [string, string];
+        const now = this.#after(stream, from);
         if (now !== null) return now;
         const reply = await new Promise<Reply>((resolve) => {
-          const reader = { from, answer: resolve, cancel: () => {} };
+          const reader = { key: stream, from, answer: resolve, cancel: () => {} };
           reader.cancel = this.#clock.after(Number(command[4]), () => {
             this.#readers = this.#readers.filter((one) => one !== reader);
             resolve(null);

@@ -86,8 +86,14 @@ describe("lapsed leases and graces do not count", () => {
     shard.now += 6_000;
     await register("q", "+alice");
     expect(await present("alice", "bob")).toEqual({ alice: 3, bob: 1 });
+    const on = async (id: string) => (await reader.user(id)).processes;
+    expect(await on("alice")).toEqual([
+      { id: "p", sockets: 2 },
+      { id: "q", sockets: 1 },
+    ]);
     shard.now += 4_000;
     expect(await present("alice", "bob")).toEqual({ alice: 1 });
+    expect([await on("alice"), await on("bob")]).toEqual([[{ id: "q", sockets: 1 }], []]);
   });
 
   it("INV-15: a grace is over at its deadline, whether or not a projector has ended it", async () => {

@@ -37,6 +37,8 @@ function count(options: Partial<AttachOptions> = {}): Attachment {
     namespaces: ["/"],
     connect: (user) => told.push(`+${user}`),
     disconnect: (user, departure) => told.push(`-${user} ${departure}`),
+    join() {},
+    part() {},
     onError: ({ code, message }) => errors.push(`${code}: ${message}`),
     logger: { info: (line) => lines.push(line), warn: (line) => lines.push(line) },
     heartbeat: 1_000,

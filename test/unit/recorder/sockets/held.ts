@@ -25,6 +25,7 @@ const node = await startNode(
     redis: redis.url,
     heartbeat: 50,
     namespaces: (name) => name !== "/no",
+    rooms: true,
     // Every other answer comes never.
     user: (socket) =>
       socket.handshake.auth["user"] === "never" ? new Promise<string>(() => {}) : userOfAuth(socket),
@@ -42,6 +43,7 @@ async function sockets(): Promise<void> {
   for (const name of node.io._nsps.keys())
     for (const socket of node.io.of(name).sockets.values()) {
       watch("sockets", socket);
+      void socket.join(["a", socket.id.slice(1)]);
       if (Math.random() < 0.5) socket.removeAllListeners();
     }
   for (const client of clients) client.disconnect();

@@ -1,8 +1,9 @@
 /**
  * Goal: whatever listeners of the application throw or take away, and in whatever order sockets come and go, what is counted after a
- * heartbeat is what is connected, and a goodbye is recorded as one; and nothing is held of what has gone.
- * Method: random histories (histories.ts) and a count after collections (held.ts), each in a process of its own, on a real server.
- * SETTLE_SEED repeats them, SETTLE_RUNS sets how many.
+ * heartbeat is what is connected, and a goodbye is recorded as one; the rooms counted are those Socket.IO has, at once where nobody
+ * throws; and nothing is held of what has gone.
+ * Method: random histories (histories.ts, room-histories.ts) and a count after collections (held.ts), each in a process of its own, on
+ * a real server. SETTLE_SEED repeats them, SETTLE_RUNS sets how many.
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -33,6 +34,15 @@ it(`random histories, SETTLE_SEED=${SEED}`, async () => {
   expect(totals["thrown"]).toBeGreaterThan(Number(RUNS));
 });
 
+it(`random histories of rooms, SETTLE_SEED=${SEED} npx vitest run test/unit/recorder/sockets/histories.test.ts`, async () => {
+  const totals = await run("room-histories.ts", [], SEED, RUNS);
+  expect(totals["checks"]).toBe(60 * Number(RUNS));
+  // Something happened.
+  expect(totals["memberships"]).toBeGreaterThan(300 * Number(RUNS));
+  expect(totals["recovered"]).toBeGreaterThan(0);
+  expect(totals["corrected"]).toBeGreaterThan(0);
+});
+
 it("nothing is held of sockets, namespaces, servers, closed presences and listeners that have gone", async () => {
   expect(await run("held.ts", ["--expose-gc"])).toEqual({
     namespaces: { made: 20, left: 0 },
@@ -41,4 +51,10 @@ it("nothing is held of sockets, namespaces, servers, closed presences and listen
     servers: { made: 1, left: 0 },
     listeners: { made: 20, left: 0 },
   });
+});
+
+it("a heartbeat holds the loop for less than 2 ms at a time, with 10,000 sockets in 5 rooms each", async () => {
+  const { members, withRooms } = await run("room-cost.ts", ["--expose-gc"]);
+  expect(members).toBe(60_000);
+  expect((withRooms as { longest: number }).longest).toBeLessThan(2);
 });

@@ -99,6 +99,8 @@ async function history(random: Random): Promise<{ checks: number; sockets: numbe
       put(user, -1);
       departures.set(user, departure);
     },
+    join() {},
+    part() {},
     onError: () => {},
     logger: { info() {}, warn() {} },
     // Compared here.

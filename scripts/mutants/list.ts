@@ -6,6 +6,7 @@ import { type Mutant, mutant } from "./mutant.ts";
 import { OUTAGE_MUTANTS } from "./outages.ts";
 import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
+import { SCOPE_MUTANTS } from "./scopes.ts";
 import { FOLLOW_MUTANTS } from "./follow.ts";
 import { RETENTION_MUTANTS } from "./retention.ts";
 import { ROOM_MUTANTS } from "./rooms.ts";
@@ -676,6 +677,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MEMBERSHIP_MUTANTS,
   ...READER_MUTANTS,
   ...REDIS_MUTANTS,
+  ...SCOPE_MUTANTS,
   ...OUTAGE_MUTANTS,
   ...ACCESS_MUTANTS,
   ...RETENTION_MUTANTS,
@@ -768,19 +770,19 @@ export const MUTANTS: readonly Mutant[] = [
     "verify-keeps-wrong-totals",
     "INV-1",
     [VERIFY],
-    ["src/lua/verify.lua", "if repair then call('HSET', TOTALS, name, expected[name]) end", ""],
+    ["src/lua/verify.lua", "then call('HSET', TOTALS, name, expected[name]) end", "then end"],
   ),
   mutant(
     "verify-fences-nobody",
     "INV-3",
     [VERIFY],
-    ["src/projector/verify.ts", 'state !== "ended" && found !==', 'state === "fenced" && found !=='],
+    ["src/projector/verify.ts", 'state }) => state !== "ended"', 'state }) => state === "fenced"'],
   ),
   mutant(
     "verify-compares-what-moves",
     "INV-6",
     [VERIFY],
-    ["src/lua/verify.lua", "if mark() ~= cursor then return reply('') end", ""],
+    ["src/lua/verify.lua", "if (mark()) ~= cursor then return reply('') end", ""],
   ),
   mutant(
     "who-came-in-a-gap-is-not-told",

@@ -28,6 +28,8 @@ export const SCOPE_UNIT = 67_108_864;
 export const CLEARED_MAX = 1_000;
 /** How many scopes a level check compares with their numbers. */
 export const SCOPES_CHECKED = 32;
+/** For up to how many processes it adds up their memberships. With more, only when a process says another number than there is. */
+export const SUMMED_MAX = 200;
 /** Longest lease and longest grace, ms: an hour. */
 export const TTL_MS_MAX = 3_600_000;
 /** Most incarnations one record may replace: more than a process goes through before one is accepted. */

@@ -59,14 +59,18 @@ export async function forEach<T>(
   atOnce: number,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
-  const rest = items[Symbol.iterator]();
-  let failed = false;
+  // All workers take from it; when one of them fails, it is ended and the others find nothing more.
+  const shared = (function* () {
+    yield* items;
+  })();
   const workers = Array.from({ length: atOnce }, async () => {
-    for (let next = rest.next(); next.done !== true && !failed; next = rest.next()) {
-      await work(next.value).catch((error: unknown) => {
-        failed = true;
+    for (let next = shared.next(); next.done !== true; next = shared.next()) {
+      try {
+        await work(next.value);
+      } catch (error) {
+        shared.return();
         throw error;
-      });
+      }
     }
   });
   const ends = await Promise.allSettled(workers);

@@ -210,7 +210,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     max: mirrorMax,
     // What is missing is missing in all shards.
     logger: { ...logger, info: (message: string) => outages.note(kind, "info", message, {}) },
-    onState: reading[kind].onState,
+    onState: (error: PresenceError | null, group: readonly number[]) => reading[kind].onState(error, group),
   });
   const listening = new Listening(
     {

@@ -46,6 +46,14 @@ beforeAll(async () => {
       await guarded.admin.hset(keys.users, "a ghost", "99");
       await worker.eval(script.text, 11, ...keys.list, 1, 1_000, 1, "", "", read, "1");
     }
+    // Memberships of scopes: a told one, and a user who lingers in it until a goodbye.
+    const member = (seq: number, rest: Readonly<Record<string, unknown>>) =>
+      guarded.admin.xadd(keys.records, "*", ...wordsOf({ process: "p", seq, ttl: 60_000, ...rest }));
+    await member(1, { grace: 60_000, connect: ["a"], sockets: 1, join: [["*/,x", "a"]], memberships: 1 });
+    await member(2, { sockets: 1, drop: [["/,x", "a"]], memberships: 0 });
+    await worker.eval(script.text, 11, ...keys.list, 1, 1_000, 1, "", "", read, "1");
+    await member(3, { leave: ["a"], sockets: 0, memberships: 0 });
+    await worker.eval(script.text, 11, ...keys.list, 1, 1_000, 1, "", "", read, "1");
     // An id after which nobody could append.
     await guarded.admin.xadd(keys.records, `${Date.now()}-18446744073709551615`, "no", "record");
     await worker.eval(script.text, 11, ...keys.list, 1, 1_000, 1, "", "", read, "1");
@@ -58,6 +66,12 @@ beforeEach(async () => {
   await guarded.admin.flushdb();
   await guarded.denied();
 });
+
+/** Names and values of an entry: lists become JSON. */
+function wordsOf(record: Readonly<Record<string, unknown>>): string[] {
+  const text = (value: unknown) => (typeof value === "object" ? JSON.stringify(value) : String(value));
+  return Object.entries(record).flatMap(([name, value]) => [name, text(value)]);
+}
 
 /** Runs the work of a role as its user; then compares what was sent with the table. */
 async function compare(role: Role, work: (url: string) => Promise<void>): Promise<void> {
@@ -186,6 +200,7 @@ it("a reader answers, over HTTP too", async () => {
       await reader.changes({ after: next });
       await reader.lookup(["alice", "bob"]);
       await reader.usersList();
+      await ask(reader);
     });
     reader.close();
   });
@@ -224,7 +239,7 @@ it("a client with another database, and each form of the rules, are covered", as
 });
 
 /** Everything that a reader can be asked. */
-async function ask(reader: Pick<Parameters<typeof createApp>[0]["reader"], "counts" | "user" | "lookup" | "totals" | "processes" | "changes" | "usersList">): Promise<void> {
+async function ask(reader: Pick<Parameters<typeof createApp>[0]["reader"], "counts" | "user" | "lookup" | "totals" | "processes" | "changes" | "usersList" | "in">): Promise<void> {
   await reader.counts();
   await reader.user("alice");
   await reader.lookup(["alice", "bob"]);
@@ -233,6 +248,7 @@ async function ask(reader: Pick<Parameters<typeof createApp>[0]["reader"], "coun
   await reader.usersList();
   const { next } = await reader.changes();
   await reader.changes({ after: next });
+  await reader.in("x").changes().catch((error: unknown) => expect(error).toMatchObject({ code: "SCOPE_UNTRACKED" }));
 } // prettier-ignore
 
 /** Calls `question` while a lease and a grace are over that no projector has ended, and the log has records. */

@@ -189,12 +189,8 @@ describe("a namespace and a room", () => {
     const inX = reader.of("/chat").in("x");
     await expect(inX.changes({ after: next })).rejects.toMatchObject({ code: "CURSOR_INVALID" });
     const { next: after } = await inX.changes();
-    await say("p", 3, {
-      sockets: 3,
-      part: [["*/chat,x", "bob"]],
-      join: [["*/chat,x", "alice"]],
-      memberships: 6,
-    });
+    const [join, part] = [[["*/chat,x", "alice"]], [["*/chat,x", "bob"]]];
+    await say("p", 3, { sockets: 3, join, part, memberships: 6 });
     expect((await inX.changes({ after })).changes.map(({ user, type }) => `${type} ${user}`).sort()).toEqual([
       "offline bob",
       "online alice",

@@ -5,6 +5,7 @@
  * register again.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { entryOf } from "../../../rig/entry.ts";
 import { type RedisServer, startRedis } from "../../../rig/redis.ts";
 import { readScopes } from "../../../rig/scopes.ts";
 import { TestShard } from "../../../rig/shard.ts";
@@ -21,8 +22,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 async function say(process: string, seq: number, rest: Readonly<Record<string, unknown>>): Promise<void> {
-  const fields = Object.entries(rest).flatMap(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : String(value)]);
-  await shard.append("process", process, "seq", String(seq), "ttl", "600000", ...fields);
+  await shard.append(...entryOf({ process, seq, ttl: 600_000, ...rest }));
   while ((await shard.step()).more);
 } // prettier-ignore
 
@@ -197,7 +197,7 @@ function watched(after: () => Promise<unknown> = async () => {}): { port: WriteP
       pipeline: (commands) => port.pipeline(commands),
       async call(command) {
         const reply = await port.call(command);
-        if (command[14] !== undefined) calls.push(String(command[14]));
+        if (command[14] !== undefined) calls.push(command[14]);
         await after();
         return reply;
       },

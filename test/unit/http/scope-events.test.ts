@@ -24,8 +24,7 @@ async function start(options: Partial<AppOptions> = {}) {
   const reader = readerOver(
     {
       read(commands) {
-        const isMoves = ([name, key]: readonly string[]) => name === "XRANGE" && key!.endsWith(":moves");
-        if (commands.some((command) => isMoves(command as readonly string[]))) asked.moves++;
+        if (commands.some(([name, key]) => name === "XRANGE" && key.endsWith(":moves"))) asked.moves++;
         return own.read(commands);
       },
     },

@@ -184,8 +184,15 @@ describe("a namespace and a room", () => {
     await say("p", 2, { sockets: 3, join: [["*/chat,x", "bob"]], part: [["*/chat", "bob"]], memberships: 6 });
     const { changes } = await reader.of("/chat").changes({ after: next });
     expect(changes).toMatchObject([{ user: "bob", type: "offline", cause: "leave" }]);
-    expect((await reader.of("/chat").in("x").changes({ after: next })).changes).toMatchObject([
-      { user: "bob", type: "online", cause: "connect" },
+    // A cursor is of use in its own scope only.
+    const inX = reader.of("/chat").in("x");
+    await expect(inX.changes({ after: next })).rejects.toMatchObject({ code: "CURSOR_INVALID" });
+    const { next: after } = await inX.changes();
+    const [join, part] = [[["*/chat,x", "alice"]], [["*/chat,x", "bob"]]];
+    await say("p", 3, { sockets: 3, join, part, memberships: 6 });
+    expect((await inX.changes({ after })).changes.map(({ user, type }) => `${type} ${user}`).sort()).toEqual([
+      "offline bob",
+      "online alice",
     ]);
     await expect(reader.in("news").changes()).rejects.toThrow(/add it to `changes`/);
   });

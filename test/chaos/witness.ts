@@ -6,7 +6,7 @@ import { Redis } from "ioredis";
 import { readerOver } from "../../src/reader/reader.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
 import { pause } from "../../rig/pace.ts";
-import type { Crowd } from "./crowd.ts";
+import type { Crowd, RoomTruth } from "./crowd.ts";
 import type { Fleet } from "./fleet.ts";
 import { Gate } from "./gate.ts";
 import { PREFIX, TTL_MS } from "./settings.ts";
@@ -56,6 +56,27 @@ export async function openWitness(
     return Math.min(...processes.map(({ leaseUntil }) => (leaseUntil?.getTime() ?? 0) - TTL_MS));
   }
 
+  /** In what a room, or the namespace, differs from where the tabs are; null: in nothing. */
+  async function problemIn(room: string | undefined, truth: Readonly<Pick<RoomTruth, "sockets">> & { readonly users: ReadonlySet<string> }): Promise<string | null> {
+    const scope = room === undefined ? reader.of("/") : reader.in(room);
+    const { users, sockets } = await scope.counts();
+    const present = new Set<string>();
+    for await (const { id } of scope.users()) present.add(id);
+    const stray = [...present].filter((user) => !truth.users.has(user));
+    const missing = [...truth.users].filter((user) => !present.has(user));
+    if (sockets !== truth.sockets || users !== truth.users.size || stray.length + missing.length > 0)
+      return (
+        `${room === undefined ? "the namespace" : `room ${room}`}: ${sockets} sockets counted, ${truth.sockets} there; ${users} users ` +
+        `counted, ${truth.users.size} there; present and not there: ${list(stray)}; there and not present: ${list(missing)}`
+      );
+    const listeners = room === undefined ? undefined : fleet.roomListeners.get(room);
+    const told = listeners?.untrue(
+      fleet.up.map(({ name }) => name),
+      present,
+    );
+    return told == null ? null : `room ${room}: ${told}`;
+  }
+
   async function sample(): Promise<Sample> {
     const at = performance.now();
     const { version } = crowd.truth();
@@ -64,6 +85,10 @@ export async function openWitness(
       const present = new Set<string>();
       for await (const { id } of reader.users()) present.add(id);
       const renewedAt = await oldestRenewal();
+      const before = crowd.truth();
+      let elsewhere: string | null = null;
+      for (const [room, own] of [[undefined, before] as const, ...before.rooms])
+        elsewhere ??= before.isMoving ? null : await problemIn(room, own);
       const truth = crowd.truth();
       const stray = [...present].filter((user) => !truth.users.has(user));
       const missing = [...truth.users].filter((user) => !present.has(user));
@@ -75,12 +100,12 @@ export async function openWitness(
       );
       const agrees = usersOff === 0 && socketsOff === 0 && counts.users === truth.users.size;
       const problem = agrees
-        ? told
+        ? (told ?? elsewhere)
         : `sockets: ${counts.sockets} counted, ${truth.sockets} open; users: ${counts.users} counted, ${truth.users.size} ` +
           `connected; present and not connected: ${list(stray)}; connected and not present: ${list(missing)}`;
       return {
         at,
-        problem: truth.version === version ? problem : undefined,
+        problem: truth.version === version && !truth.isMoving ? problem : undefined,
         usersOff,
         socketsOff,
         renewedAt,

@@ -1,5 +1,5 @@
 -- open: whose keys are these, may this call go on, and do the parts agree?
--- gives: TYPES check_keys check_permissions check_scopes clear_scopes follow_clock open rebuild to_head
+-- gives: TYPES check_keys check_permissions check_scopes clear_scopes follow_clock keys_of_memberships open rebuild to_head
 -- reads: ABOUT BY_RANGE CHANGES ENDED LEAVING PROCESSES RECORDS STATES TOTALS USERS back call change clearing connections entries find floor format graced longest match more_fields now pass put ran rebuilt remembered scan sockets sub sweep t try users
 
 local TYPES = { 'stream', 'hash', 'hash', 'zset', 'hash', 'hash', 'zset', 'stream', 'stream', 'zset', 'string' }
@@ -24,16 +24,31 @@ local function check_permissions()
   end
 end
 
+-- The keys of memberships, of every process. The leases may be what is gone: then their slots are known from `states`.
+local function keys_of_memberships(tag)
+  local keys, cursor = {}, '0'
+  local leases = call('ZRANGE', PROCESSES, 0, PROCESSES_MAX - 1)
+  for i = 1, #leases do keys[i] = tag .. 'scopes:' .. match(leases[i], '^%d+') end
+  if #leases > 0 then return keys end
+  repeat
+    local page = call('HSCAN', STATES, cursor, 'COUNT', CLEARED_MAX)
+    for i = 2, #page[2], 2 do
+      local slot = match(page[2][i], '^%a+ %d+ %d+ %d+ %d+ (%d+)')
+      if slot then keys[#keys + 1] = tag .. 'scopes:' .. slot end
+    end
+    cursor = page[1]
+  until cursor == '0' or #keys >= 2 * PROCESSES_MAX
+  return keys
+end
+
 -- Everything derived is forgotten, and followers are told that some changes are lost; the processes find themselves unknown
 -- and register afresh. What FLUSHALL does, for a projection of which a part is gone.
 local function rebuild(reason)
   local tag = sub(RECORDS, 1, -8)
   if t.lingering or not t[1] then
-    local leases = call('ZRANGE', PROCESSES, 0, PROCESSES_MAX - 1)
-    for first = 1, #leases, VALUES_MAX do
-      local keys = {}
-      for i = first, math.min(#leases, first + VALUES_MAX - 1) do keys[#keys + 1] = tag .. 'scopes:' .. match(leases[i], '^%d+') end
-      call('UNLINK', unpack(keys))
+    local keys = keys_of_memberships(tag)
+    for first = 1, #keys, VALUES_MAX do
+      call('UNLINK', unpack(keys, first, math.min(#keys, first + VALUES_MAX - 1)))
     end
     call('UNLINK', tag .. 'lingering', tag .. 'lingerers', tag .. 'told')
     call('XTRIM', tag .. 'moves', 'MAXLEN', 0)
@@ -82,7 +97,7 @@ local function check_scopes()
     local kind = call('TYPE', key).ok
     if kind ~= 'hash' and kind ~= 'none' then error('PRESENCE_TYPE ' .. key .. ': holds a ' .. kind, 0) end
     local fields = call('HLEN', key)
-    if fields ~= there and fields ~= there + (call('HGET', key, '') and 1 or 0) then
+    if fields == 0 or fields ~= there and fields ~= there + (call('HGET', key, '') and 1 or 0) then
       return 'scope: ' .. fields .. ' there, ' .. there .. ' counted'
     end
   end

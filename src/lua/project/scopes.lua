@@ -95,7 +95,7 @@ function()
           c.was[id], c.is[id], c.ids[#c.ids + 1] = v, v, id
         end
       end
-      if c.score > 0 and c.fields ~= c.users + (c.was[''] and 1 or 0) and not c.seen then
+      if c.score > 0 and (c.fields == 0 or c.fields ~= c.users + (c.was[''] and 1 or 0)) and not c.seen then
         t.broken = 'scope: ' .. c.fields .. ' there, ' .. format('%.0f', c.users) .. ' counted'
       end
       c.seen = true

@@ -24,12 +24,11 @@ local function check_permissions()
   end
 end
 
--- The keys of memberships, of every process. The leases may be what is gone: then their slots are known from `states`.
+-- The keys of memberships, of every process, by the leases and by the states: either may be what is gone, or have begun anew.
 local function keys_of_memberships(tag)
   local keys, cursor = {}, '0'
   local leases = call('ZRANGE', PROCESSES, 0, PROCESSES_MAX - 1)
   for i = 1, #leases do keys[i] = tag .. 'scopes:' .. match(leases[i], '^%d+') end
-  if #leases > 0 then return keys end
   repeat
     local page = call('HSCAN', STATES, cursor, 'COUNT', CLEARED_MAX)
     for i = 2, #page[2], 2 do

@@ -51,6 +51,23 @@ it.each(["users", "totals", "processes", "states", "about"] as const)(
   },
 );
 
+it("nor after the leases are lost and one process has renewed its own", async () => {
+  await shard.record({
+    process: "q",
+    seq: 1,
+    about: { host: "h", pid: 2, version: "0", grace: 0, tracks: [] },
+    sockets: 0,
+    memberships: 0,
+  });
+  await shard.drain();
+  await shard.redis.del(shard.keys.processes);
+  await shard.record({ process: "q", seq: 2, sockets: 0, memberships: 0 });
+  await shard.step();
+  expect((await shard.step({ check: true })).rebuilt).toBe(true);
+  await shard.drain();
+  expect((await readScopes(shard.redis, shard.keys)).memberships).toEqual({});
+});
+
 it.each(["/anonymous", "/,room"])("lost members of %s are noticed at the next level check", async (scope) => {
   await shard.redis.del(scopeKey(shard.keys, scope));
   expect((await shard.step({ check: true })).rebuilt).toBe(true);

@@ -23,22 +23,21 @@ const CHURN_PAUSE_MS = 120;
 const CLOSES = 0.25;
 const DROPS = 0.15;
 /** Joins a room or leaves it. */
-const MOVES = 0.35;
+const MOVES = 0.2;
 
-export interface Truth {
-  /** Changes whenever the rest does. */
-  readonly version: number;
+/** Of the whole, or of a room. */
+export interface Present {
   readonly sockets: number;
   readonly users: ReadonlySet<string>;
+}
+
+export interface Truth extends Present {
+  /** Changes whenever the rest does. */
+  readonly version: number;
   /** Whether some tabs may be in other rooms than they are here. */
   readonly isMoving: boolean;
   /** Room → who is there. */
-  readonly rooms: ReadonlyMap<string, RoomTruth>;
-}
-
-export interface RoomTruth {
-  sockets: number;
-  readonly users: Set<string>;
+  readonly rooms: ReadonlyMap<string, Present>;
 }
 
 export class Crowd {
@@ -75,7 +74,7 @@ export class Crowd {
    */
   truth(): Truth {
     const users = new Set<string>();
-    const rooms = new Map(ROOMS.map((room): [string, RoomTruth] => [room, { sockets: 0, users: new Set() }]));
+    const rooms = new Map(ROOMS.map((room) => [room as string, { sockets: 0, users: new Set<string>() }]));
     let sockets = 0;
     let isMoving = false;
     for (const tab of this.#tabs) {

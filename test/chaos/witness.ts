@@ -6,7 +6,7 @@ import { Redis } from "ioredis";
 import { readerOver } from "../../src/reader/reader.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
 import { pause } from "../../rig/pace.ts";
-import type { Crowd, RoomTruth } from "./crowd.ts";
+import type { Crowd, Present } from "./crowd.ts";
 import type { Fleet } from "./fleet.ts";
 import { Gate } from "./gate.ts";
 import { PREFIX, TTL_MS } from "./settings.ts";
@@ -57,11 +57,9 @@ export async function openWitness(
   }
 
   /** In what a room, or the namespace, differs from where the tabs are; null: in nothing. */
-  async function problemIn(room: string | undefined, truth: Readonly<Pick<RoomTruth, "sockets">> & { readonly users: ReadonlySet<string> }): Promise<string | null> {
+  async function problemIn(room: string | undefined, truth: Present): Promise<string | null> {
     const scope = room === undefined ? reader.of("/") : reader.in(room);
-    const { users, sockets } = await scope.counts();
-    const present = new Set<string>();
-    for await (const { id } of scope.users()) present.add(id);
+    const [{ users, sockets }, present] = await Promise.all([scope.counts(), idsOf(scope.users())]);
     const stray = [...present].filter((user) => !truth.users.has(user));
     const missing = [...truth.users].filter((user) => !present.has(user));
     if (sockets !== truth.sockets || users !== truth.users.size || stray.length + missing.length > 0)
@@ -81,14 +79,16 @@ export async function openWitness(
     const at = performance.now();
     const { version } = crowd.truth();
     try {
-      const counts = await reader.counts();
-      const present = new Set<string>();
-      for await (const { id } of reader.users()) present.add(id);
-      const renewedAt = await oldestRenewal();
       const before = crowd.truth();
-      let elsewhere: string | null = null;
-      for (const [room, own] of [[undefined, before] as const, ...before.rooms])
-        elsewhere ??= before.isMoving ? null : await problemIn(room, own);
+      // At once, since it all counts only if no client changes meanwhile.
+      const [counts, present, renewedAt, ...inScopes] = await Promise.all([
+        reader.counts(),
+        idsOf(reader.users()),
+        oldestRenewal(),
+        problemIn(undefined, before),
+        ...[...before.rooms].map(([room, own]) => problemIn(room, own)),
+      ]);
+      const elsewhere = inScopes.find((problem) => problem !== null) ?? null;
       const truth = crowd.truth();
       const stray = [...present].filter((user) => !truth.users.has(user));
       const missing = [...truth.users].filter((user) => !present.has(user));
@@ -137,6 +137,12 @@ export async function openWitness(
     }
   })();
   return witness;
+}
+
+async function idsOf(users: AsyncIterable<{ readonly id: string }>): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for await (const { id } of users) ids.add(id);
+  return ids;
 }
 
 function list(users: readonly string[]): string {

@@ -59,6 +59,9 @@ export async function runHistory(plan: Plan, port: PipelinePort, prefix: string)
     const made = new Map(living.map(({ recorder: { journal } }) => [journal.process, journal.seq]));
     await world.runUntil(plan.end + LATE_MS);
     const state = await untilCalm(world, server, living, plan, made);
+    // With some who track and some who do not it is the last that registered, dead or alive.
+    if (living.length > 0 && cluster.nodes.every(({ recorder }) => recorder.tracks))
+      hold("INV-16", "what is tracked", state.scopes.tracks, TRACKS);
     world.note("calm");
     await world.runUntil(world.now + plan.ttl);
     checkStill(state, await server.state(), living);
@@ -135,9 +138,6 @@ function checkScopesCalm({ scopes, clearing }: State, living: readonly Node[]): 
   hold("INV-16", "whether scopes are being deleted", clearing, false);
   checkScopeTruth(living, scopes);
   hold("INV-5", "who lingers in scopes", Object.keys(scopes.lingering), []);
-  // With some who track and some who do not it is the last that counts.
-  if (living.length > 0 && living.every(({ recorder }) => recorder.tracks))
-    hold("INV-16", "what is tracked", scopes.tracks, TRACKS);
 }
 
 /** INV-6: nothing more is reaped, fenced or registered again. */

@@ -100,8 +100,7 @@ export class Crowd {
   /** Every open tab is connected to a node that is up, and no other one is. */
   get isSettled(): boolean {
     return this.#tabs.every(
-      (tab) =>
-        tab.isOpen === tab.isConnected && !tab.isMoving && (!tab.isOpen || tab.node?.state !== "down"),
+      (tab) => tab.isOpen === tab.isConnected && !tab.isMoving && (!tab.isOpen || tab.node?.state !== "down"),
     );
   }
 

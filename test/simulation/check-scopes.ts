@@ -7,7 +7,8 @@ import type { Oracle } from "./oracle.ts";
 
 export function checkScopesOf(state: State, oracle: Oracle): void {
   // What is left of scopes after a rebuild goes some a call; nobody is counted meanwhile.
-  if (state.clearing) return takeScopes({ ...state, scopes: { ...state.scopes, hashes: {}, told: [] } }, oracle);
+  if (state.clearing)
+    return takeScopes({ ...state, scopes: { ...state.scopes, hashes: {}, told: [] } }, oracle);
   const { scopes, processes, users } = state;
   const slots = new Set([...state.leases.keys()].map((id) => String(processes.get(id)!.slot)));
   asViolation(() => checkScopeKeys(scopes, new Set(users.keys()), slots));

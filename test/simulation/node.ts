@@ -104,7 +104,8 @@ export class Node {
   roam(fraction: number): void {
     const socket = this.#socketOf(fraction);
     if (socket === undefined) return;
-    for (const scope of manyRooms(namespaceOfSocket(socket), mixed(fraction, 101))) this.#enter(socket, scope);
+    for (const scope of manyRooms(namespaceOfSocket(socket), mixed(fraction, 101)))
+      this.#enter(socket, scope);
     this.#bounded();
   }
 
@@ -169,8 +170,9 @@ export class Node {
   #bounded(): void {
     const users = new Set(this.sockets.map(({ user }) => user)).size;
     this.#most = Math.max(this.#most, users);
-    const members = new Set(this.sockets.flatMap(({ user, scopes }) => [...scopes].map((one) => `${user} ${one}`)))
-      .size;
+    const members = new Set(
+      this.sockets.flatMap(({ user, scopes }) => [...scopes].map((one) => `${user} ${one}`)),
+    ).size;
     this.#mostMembers = Math.max(this.#mostMembers, members);
     const { size } = this.recorder;
     const bound =

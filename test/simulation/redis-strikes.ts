@@ -100,7 +100,14 @@ export class RedisStrikes {
     const { process, seq } = journal;
     // Of who was never there.
     if (more < 0.5)
-      return { process, seq: seq + 1, ttl: 1000, sockets: journal.sockets, part: [["/", "nobody"]], memberships: 0 };
+      return {
+        process,
+        seq: seq + 1,
+        ttl: 1000,
+        sockets: journal.sockets,
+        part: [["/", "nobody"]],
+        memberships: 0,
+      };
     const op = more < 0.75 ? "connect" : "disconnect";
     return { process, seq: seq + 1, ttl: 1000, [op]: ["nobody"], sockets: 1000 };
   }

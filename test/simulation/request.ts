@@ -25,7 +25,19 @@ export function recordOf(part: Part): RecordEntry | undefined {
   if (part[0] !== "XADD") return undefined;
   const parsed = parseRecord(part.slice(part.indexOf("*") + 1));
   if ("reason" in parsed) throw new Error(`the recorder made no record: ${parsed.reason}`);
-  const { process, seq, ttl, lists, scopeLists, anonymous, sockets, connections, memberships, bye, replaces } = parsed;
+  const {
+    process,
+    seq,
+    ttl,
+    lists,
+    scopeLists,
+    anonymous,
+    sockets,
+    connections,
+    memberships,
+    bye,
+    replaces,
+  } = parsed;
   return {
     process, seq, ttl, sockets, bye,
     ...Object.fromEntries(lists.map(({ name, users }) => [name, users])),

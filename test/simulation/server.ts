@@ -11,7 +11,15 @@ import type { RecordEntry } from "../../src/core/record.ts";
 import { type Command, type PipelinePort, type Reply, ReplyError } from "../../src/redis/port.ts";
 import { type Called, calledOf, checkCall, told } from "./check.ts";
 import { hold, Violation } from "./faults.ts";
-import { copyCommand, dropCommand, findCommand, readCommand, readState, SCRIPTS, type State } from "./inspect.ts";
+import {
+  copyCommand,
+  dropCommand,
+  findCommand,
+  readCommand,
+  readState,
+  SCRIPTS,
+  type State,
+} from "./inspect.ts";
 import { NEXT, nextProject, ofNextVersion, OURS } from "./next-version.ts";
 import { Oracle } from "./oracle.ts";
 import { fieldsOf, isCommand, type Part, recordOf, type Refusal, type Request } from "./request.ts";

@@ -156,7 +156,11 @@ const BROKEN: [name: string, piece: string, instead: string][] = [
     "",
   ],
   ["lets who is gone linger in scopes", "if c.is[id] == '0' and absent[id] and", "if false and"],
-  ["forgets how many memberships a process has", "q.by[text], q.by[''] = q.by[text] + by, q.by[''] + by", "q.by[text], q.by[''] = q.by[text] + by, q.by['']"],
+  [
+    "forgets how many memberships a process has",
+    "q.by[text], q.by[''] = q.by[text] + by, q.by[''] + by",
+    "q.by[text], q.by[''] = q.by[text] + by, q.by['']",
+  ],
   [
     "does not see that a key is gone",
     "if not t[1] and (present + registered",
@@ -170,7 +174,7 @@ it.each(BROKEN)(
   async (_, piece, instead) => {
     // A piece that is gone would test nothing.
     expect(project.text).toContain(piece);
-    const text = project.text.replace(piece, () => instead);
+    const text = project.text.replaceAll(piece, () => instead);
     const sha1 = createHash("sha1").update(text).digest("hex");
     await using simulator = await startSimulator({ text, sha1 });
     const { failed } = await simulate(simulator, { seed: 1, histories: 400, faults: ALL });

@@ -5,7 +5,6 @@ const MEMBERSHIPS = "test/unit/core/memberships.test.ts";
 const RANDOM = "test/unit/core/memberships-random.test.ts";
 const RECORDER = "test/unit/recorder/scopes.test.ts";
 const SIMULATION = "test/simulation/simulation.test.ts";
-const LOST = "test/unit/lua/scopes-lost.test.ts";
 
 export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
   mutant(
@@ -103,18 +102,6 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
       "if is_over and t.lingering then sweep, is_over = list[1][1] .. ' 0 0 ', false end",
       "",
     ],
-  ),
-  mutant(
-    "a-rebuild-looks-for-memberships-by-leases-alone",
-    "INV-1",
-    [LOST],
-    ["src/lua/project/open.lua", "if slot then keys[#keys + 1] =", "if false then keys[#keys + 1] ="],
-  ),
-  mutant(
-    "a-scope-of-anonymous-sockets-may-be-lost",
-    "INV-1",
-    [LOST],
-    ["src/lua/project/open.lua", "if fields == 0 or fields ~= there and", "if fields ~= there and"],
   ),
   mutant(
     "memberships-are-no-news",

@@ -47,7 +47,7 @@ const KEPT: Readonly<Record<KeyName, boolean>> = {
 
 /** Of evictions, how many hit a key of scopes, and how the names of these begin. */
 const EVICTS_OF_SCOPES = 0.4;
-const EVICTED = ["scope:", "lingering", "lingerers"];
+const EVICTED = ["scope", "lingering", "lingerers", "told"];
 
 /** What a replica has, apart from the copies of the keys. */
 interface Snapshot {

@@ -7,7 +7,7 @@
  *
  *   REDIS_URL=redis://127.0.0.1:6379 PORT=3000 node examples/with-cluster-adapter.ts
  */
-import cluster from "node:cluster";
+import cluster, { type Worker } from "node:cluster";
 import { createServer } from "node:http";
 import { createAdapter, setupPrimary } from "@socket.io/cluster-adapter";
 import { setupMaster, setupWorker } from "@socket.io/sticky";
@@ -21,11 +21,12 @@ await (cluster.isPrimary ? primary() : worker());
 
 async function primary(): Promise<void> {
   const redis = await provideRedis();
+  cluster.setupPrimary({ serialization: "advanced" }); // what passes between the processes is binary
   const server = createServer();
   setupMaster(server, { loadBalancingMethod: "round-robin" });
   setupPrimary();
   const fork = () => cluster.fork({ REDIS_URL: redis.url });
-  for (let i = 0; i < 3; i++) fork();
+  await Promise.all([fork(), fork()].map(isReady)); // as many as you have cores
   cluster.on("exit", fork);
   server.listen(process.env["PORT"] ?? 3000, () => console.log("listening on", server.address()));
 
@@ -39,6 +40,10 @@ async function primary(): Promise<void> {
     await Promise.all(ended);
     await redis.stop();
   }
+}
+
+function isReady(worker: Worker): Promise<void> {
+  return new Promise((resolve) => worker.on("message", (message) => message === "ready" && resolve()));
 }
 
 async function worker(): Promise<void> {
@@ -68,4 +73,5 @@ async function worker(): Promise<void> {
     process.exit();
   }
   await presence.ready;
+  process.send!("ready");
 }

@@ -6,6 +6,9 @@ import { io as connectClient, type ManagerOptions, type Socket, type SocketOptio
 import { onTestFinished } from "vitest";
 import { until } from "../../../rig/until.ts";
 
+/** Several processes that start at once on a busy machine take their time. */
+const START_MS = 50_000;
+
 const EXAMPLES = join(import.meta.dirname, "../../../examples");
 
 export interface Example {
@@ -38,12 +41,16 @@ export async function startExample(name: string, redis: string): Promise<Example
       lines.push(...parts);
     });
   let seen = 0;
-  async function says(line: string | RegExp): Promise<string> {
+  async function says(line: string | RegExp, timeout?: number): Promise<string> {
     const fits = (one: string) => (typeof line === "string" ? one.includes(line) : line.test(one));
     const found = () => lines.findIndex((one, i) => i >= seen && fits(one));
     const isOver = () => child.exitCode !== null || child.signalCode !== null;
     try {
-      await until(`${name} says ${line}`, () => found() !== -1 || isOver());
+      await until(
+        `${name} says ${line}`,
+        () => found() !== -1 || isOver(),
+        timeout === undefined ? {} : { timeout },
+      );
     } catch (cause) {
       throw new Error(`${name} does not say ${line}:\n${lines.join("\n")}`, { cause });
     }
@@ -51,7 +58,7 @@ export async function startExample(name: string, redis: string): Promise<Example
     seen = found() + 1;
     return lines[seen - 1]!;
   }
-  const [, port] = /port: (\d+)/.exec(await says("listening on"))!;
+  const [, port] = /port: (\d+)/.exec(await says("listening on", START_MS))!;
   return {
     url: `http://127.0.0.1:${port}`,
     lines,

@@ -39,6 +39,7 @@ async function primary(): Promise<void> {
     for (const worker of workers) worker!.process.kill("SIGTERM");
     await Promise.all(ended);
     await redis.stop();
+    process.exit(); // what clients still hold open ends with it
   }
 }
 

@@ -182,6 +182,14 @@ function()
     return done
   end
 
+  local function add_memberships(n)
+    if not t.counts then
+      local kept, open, telling = match(t[24] or '', '^(%d+) (%d+) (%d+)$')
+      t.counts = { tonumber(kept or 0), tonumber(open or 0), tonumber(telling or 0) }
+    end
+    t.counts[2] = t.counts[2] + n
+  end
+
   -- Streams and sets first: a key of another type then fails before anything is counted.
   local function write()
     local entry, enter, zeros, back, set, out, told, untold = {}, {}, {}, {}, {}, {}, {}, {}
@@ -230,10 +238,7 @@ function()
       ask('ZCARD', LINGERERS)
     end
     t.lingering = t.lingering or 0
-    if not t.counts then
-      local kept, open, telling = match(t[24] or '', '^(%d+) (%d+) (%d+)$')
-      t.counts = { tonumber(kept or 0), tonumber(open or 0), tonumber(telling or 0) }
-    end
+    add_memberships(0)
     local counts = t.counts
     if #entry > 0 then t.moved = call('XADD', tag .. 'moves', 'MAXLEN', '~', CHANGES_KEPT, '*', unpack(entry)) end
     t.lingering = t.lingering + in_chunks('ZADD', LINGERING, enter) - in_chunks('ZREM', LINGERING, back)
@@ -249,7 +254,7 @@ function()
     end
     for i = 1, #some do
       local q, sums, gone = some[i], {}, {}
-      counts[2] = counts[2] + q.by[''] - q.was['']
+      add_memberships(math.max(0, q.by['']) - q.was[''])
       for j = 1, #q.texts do
         local text = q.texts[j]
         local count = q.by[text]
@@ -264,5 +269,5 @@ function()
   end
 
   return { scope_of = scope_of, want = want, member_of = member_of, want_member = want_member, read = read, met = met, step = step,
-    take_off = take_off, clear = clear, write = write, list = list }
+    take_off = take_off, clear = clear, write = write, add_memberships = add_memberships }
 end

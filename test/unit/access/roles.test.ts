@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { entryOf } from "../../../rig/entry.ts";
 import { connect, startNode, startServer, type TestNode, userOfAuth } from "../../../rig/node.ts";
 import { until, untilEqual } from "../../../rig/until.ts";
 import type { FoldVector } from "../../../scripts/vectors/fold.ts";
@@ -48,7 +49,7 @@ beforeAll(async () => {
     }
     // Memberships of scopes: a told one, and a user who lingers in it until a goodbye.
     const member = (seq: number, rest: Readonly<Record<string, unknown>>) =>
-      guarded.admin.xadd(keys.records, "*", ...wordsOf({ process: "p", seq, ttl: 60_000, ...rest }));
+      guarded.admin.xadd(keys.records, "*", ...entryOf({ process: "p", seq, ttl: 60_000, ...rest }));
     await member(1, { grace: 60_000, connect: ["a"], sockets: 1, join: [["*/,x", "a"]], memberships: 1 });
     await member(2, { sockets: 1, drop: [["/,x", "a"]], memberships: 0 });
     await worker.eval(script.text, 11, ...keys.list, 1, 1_000, 1, "", "", read, "1");
@@ -66,12 +67,6 @@ beforeEach(async () => {
   await guarded.admin.flushdb();
   await guarded.denied();
 });
-
-/** Names and values of an entry: lists become JSON. */
-function wordsOf(record: Readonly<Record<string, unknown>>): string[] {
-  const text = (value: unknown) => (typeof value === "object" ? JSON.stringify(value) : String(value));
-  return Object.entries(record).flatMap(([name, value]) => [name, text(value)]);
-}
 
 /** Runs the work of a role as its user; then compares what was sent with the table. */
 async function compare(role: Role, work: (url: string) => Promise<void>): Promise<void> {

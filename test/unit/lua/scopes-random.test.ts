@@ -6,6 +6,7 @@
  * `FUZZ_SEED=<seed> npx vitest run test/unit/lua/scopes-random.test.ts`.
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { entryOf } from "../../../rig/entry.ts";
 import { Random } from "../../../rig/random.ts";
 import { type RedisServer, startRedis } from "../../../rig/redis.ts";
 import { readScopes, transitionsOf } from "../../../rig/scopes.ts";
@@ -113,10 +114,8 @@ class Process {
     }; // prettier-ignore
     for (const lists of [this.#users, this.#scopes])
       for (const name of Object.keys(lists)) delete lists[name];
-    return Object.entries(record).flatMap(([name, value]) => {
-      if (Array.isArray(value) && value.length === 0) return [];
-      return [name, typeof value === "object" ? JSON.stringify(value) : String(value)];
-    });
+    const isEmpty = (value: unknown) => Array.isArray(value) && value.length === 0;
+    return entryOf(Object.fromEntries(Object.entries(record).filter(([, value]) => !isEmpty(value))));
   }
 }
 
@@ -184,7 +183,7 @@ async function fold(log: readonly Entry[], { sizes, checks, budget }: Way, later
   shard.now += later;
   await drain(false);
   await shard.check();
-  const { moves, moved, told, ...read } = await readScopes(redis, keys);
+  const { moves, moved: _, told, ...read } = await readScopes(redis, keys);
   const present = new Map<string, boolean>();
   for (const one of transitionsOf(moves))
     if (one !== "rebuilt") present.set(`${one.scope} ${one.user}`, one.cause === "connect");

@@ -5,6 +5,7 @@
  * must agree.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { entryOf } from "../../../rig/entry.ts";
 import { type RedisServer, startRedis } from "../../../rig/redis.ts";
 import { readScopes } from "../../../rig/scopes.ts";
 import { TestShard } from "../../../rig/shard.ts";
@@ -30,9 +31,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Appends a record: values as they are in it. */
 async function append(process: string, seq: number, { ttl = 10_000, ...rest }: Fields): Promise<void> {
-  const text = (value: unknown) => (typeof value === "object" ? JSON.stringify(value) : String(value));
-  const fields = Object.entries(rest).flatMap(([name, value]) => [name, text(value)]);
-  await shard.append("process", process, "seq", String(seq), "ttl", String(ttl), ...fields);
+  await shard.append(...entryOf({ process, seq, ttl, ...rest }));
 }
 
 /** Steps until nothing is left to do now. */

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RedisServer, startRedis } from "../../../packages/local-redis/src/index.ts";
+import { entryOf } from "../../../rig/entry.ts";
 import { Random } from "../../../rig/random.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
 import { until } from "../../../rig/until.ts";
@@ -280,19 +281,9 @@ describe("changes of scopes", () => {
         memberships += comes ? 1 : -1;
       }
       const { connect, leave, join, part } = lists;
-      const fields = { connect, leave, sockets, join, part, memberships };
-      await shard.append(
-        ...[
-          "process",
-          "p",
-          "seq",
-          `${++seq}`,
-          "ttl",
-          "3600000",
-          ...(seq === 1 ? ["tracks", '["*/,*"]'] : []),
-        ],
-        ...Object.entries(fields).flatMap(([name, value]) => [name, JSON.stringify(value)]),
-      );
+      const first = ++seq === 1 && { tracks: ["*/,*"] };
+      const all = { connect, leave, sockets, join, part, memberships };
+      await shard.append(...entryOf({ process: "p", seq, ttl: 3_600_000, ...first, ...all }));
       await shard.drain();
     }
     const moves = async () =>

@@ -22,6 +22,13 @@ export const TRACKS_MAX = 64;
 export const TRACKS_BYTES_MAX = 8_192;
 /** What naming a scope in a record costs, in operations: the script has four commands for each. */
 export const SCOPE_OPERATIONS = 2;
+/**
+ * Most scopes of a socket that are listed with its id, and most bytes of them together: those in more are in the first ones, as listed.
+ * Naming so many of them costs an operation.
+ */
+export const SOCKET_SCOPES_MAX = 100;
+export const SOCKET_SCOPES_BYTES_MAX = 4_096;
+export const SOCKET_SCOPES_PER_OPERATION = 8;
 /** The score of a scope in `scopes` is its users times this, plus its sockets: one number has both, and orders by users. 2^26. */
 export const SCOPE_UNIT = 67_108_864;
 /** Most scopes in which a user who leaves the whole stops lingering at once; in the rest when grace is over. */

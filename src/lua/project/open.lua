@@ -30,9 +30,12 @@ local function rebuild(reason)
   local tag = sub(RECORDS, 1, -8)
   if t.lingering or not t[1] then
     local leases = call('ZRANGE', PROCESSES, 0, PROCESSES_MAX - 1)
-    for first = 1, #leases, VALUES_MAX do
+    for first = 1, #leases, VALUES_MAX / 2 do
       local keys = {}
-      for i = first, math.min(#leases, first + VALUES_MAX - 1) do keys[#keys + 1] = tag .. 'scopes:' .. match(leases[i], '^%d+') end
+      for i = first, math.min(#leases, first + VALUES_MAX / 2 - 1) do
+        local slot = match(leases[i], '^%d+')
+        keys[#keys + 1], keys[#keys + 2] = tag .. 'scopes:' .. slot, tag .. 'sockets:' .. slot
+      end
       call('UNLINK', unpack(keys))
     end
     call('UNLINK', tag .. 'lingering', tag .. 'lingerers', tag .. 'told')

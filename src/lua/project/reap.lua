@@ -116,7 +116,7 @@ local function slice_of_scopes(list)
     if #names == 0 then
       outer = page[1]
       if outer == '0' then
-        call('UNLINK', tag .. 'scopes:' .. slot)
+        call('UNLINK', tag .. 'scopes:' .. slot, tag .. 'sockets:' .. slot)
         local following
         for i = 1, #list - 1 do
           if list[i][1] == slot then following = list[i + 1][1] end

@@ -355,6 +355,14 @@ export const COUNTS_IN_MAX = 1_000;
 export const SCOPES_LOOKED_MAX = 20_000;
 /** Scopes that scopes() adds up over several shards: their order is known only when all are read. */
 export const SCOPES_MERGED_MAX = 100_000;
+/** Sockets of one page of sockets(), approximately. */
+export const PAGE_SOCKETS_MAX = 1_000;
+export const PAGE_SOCKETS_DEFAULT = 100;
+/** How many one page reads at a time when most may be left out, and how many such reads it makes: each is a round trip. */
+export const SOCKETS_SCANNED = 1_000;
+export const SOCKET_SCANS_MAX = 50;
+/** Most sockets, and most rooms, that an adapter made by withPresence() answers: as a set in memory, some 10 MB. */
+export const ADAPTER_ANSWER_MAX = 100_000;
 /** Changes of one changes(), approximately: entries are returned whole. */
 export const CHANGES_READ_MAX = 1_000;
 export const CHANGES_READ_DEFAULT = 100;

@@ -1,11 +1,6 @@
 /** The lists of a record being made, within the limits of the protocol (docs/protocol.md, "Records"). */
 import type { Departure, Sink, WholeSink } from "./ledger.ts";
-import {
-  LIST_BYTES_MAX,
-  OPERATIONS_MAX,
-  SCOPE_OPERATIONS,
-  SOCKET_SCOPES_PER_OPERATION,
-} from "./limits.ts";
+import { LIST_BYTES_MAX, OPERATIONS_MAX, SCOPE_OPERATIONS, SOCKET_SCOPES_PER_OPERATION } from "./limits.ts";
 import { LISTS, type ListName, type ScopeListName } from "./record.ts";
 import { utf8Length } from "./utf8.ts";
 
@@ -97,7 +92,8 @@ export class RecordLists implements WholeSink {
   #addId(name: "open" | "gone", bytes: number, operations: number): boolean {
     const all = Object.values(this.#bytes).reduce((sum, some) => sum + some, 0);
     if (this.#operations + operations > OPERATIONS_MAX) return false;
-    if (this.#bytes[name] + bytes > LIST_BYTES_MAX || all + bytes > LISTS_FULL_MAX * LIST_BYTES_MAX) return false;
+    if (this.#bytes[name] + bytes > LIST_BYTES_MAX || all + bytes > LISTS_FULL_MAX * LIST_BYTES_MAX)
+      return false;
     this.#bytes[name] += bytes;
     this.#operations += operations;
     return true;

@@ -63,7 +63,17 @@ export interface RecordEntry extends Lists, ScopeLists {
 /** The fields of a record in the order of the protocol, ready for XADD. */
 export function encodeRecord(record: RecordEntry): string[] {
   const fields = ["process", record.process, "seq", String(record.seq), "ttl", String(record.ttl)];
-  const { about, anonymous, connections, memberships, open = [], gone = [], ids, bye, replaces = [] } = record;
+  const {
+    about,
+    anonymous,
+    connections,
+    memberships,
+    open = [],
+    gone = [],
+    ids,
+    bye,
+    replaces = [],
+  } = record;
   if (about !== undefined) {
     fields.push(
       "hello",

@@ -127,6 +127,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     namespaces,
     rooms,
     tracks,
+    socketIds,
     mirrorMax,
     readyTimeout,
     userRooms,
@@ -180,6 +181,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     onError,
     outages,
     tracks,
+    ids: socketIds,
     connections: () => io.engine?.clientsCount ?? 0,
     listens: () => listening.listens || scopes.listens,
     records: userSockets.records,
@@ -193,6 +195,12 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     rooms: rooms && { ...rooms, isOwnRoom: userSockets.isUserRoom },
     join: (scope, user) => recorder.join(scope, user),
     part: (scope, user, departure) => recorder.part(scope, user, departure),
+    ids: socketIds
+      ? {
+          opened: (id, user, scopes) => recorder.opened(id, user, scopes),
+          gone: (id, user) => recorder.gone(id, user),
+        }
+      : undefined,
     onError,
     logger,
     heartbeat: options.heartbeat,
@@ -319,6 +327,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     ...scopesOver(reader, scopes),
     scopes: (scopesOptions) => reader.scopes(scopesOptions),
     countsIn: (scopes) => reader.countsIn(scopes),
+    sockets: (socketsOptions) => reader.sockets(socketsOptions),
     [Symbol.asyncDispose]: () => presence.close(),
   };
   return presence;

@@ -2,6 +2,7 @@
  * createPresence: a recorder for a Socket.IO server, a reader, and the changes of the whole cluster as events.
  */
 import type { Server, Socket } from "socket.io";
+import { announce } from "../adapter/clusters.ts";
 import { SILENCE_MS, SILENCE_MS_MIN } from "../core/limits.ts";
 import { PresenceError } from "../core/errors.ts";
 import { OutageLog } from "../core/outage-log.ts";
@@ -12,6 +13,7 @@ import { type Forgotten, Recorder } from "../recorder/recorder.ts";
 import { connect } from "../redis/connect.ts";
 import { attach, type Attachment } from "../recorder/socket-io.ts";
 import type { Mirror } from "../follow/mirror.ts";
+import { clusterOver } from "./cluster.ts";
 import { Events, type PresenceEvents, type PresenceListener, type ScopeEvents } from "./events.ts";
 import { Listening } from "./listening.ts";
 import { type PresenceNamespace, type PresenceScope, readerOf, scopesOver } from "./scope-objects.ts";
@@ -208,6 +210,18 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   });
 
   inUse.set(io, prefixes.add(prefix));
+  const unannounce =
+    rooms === undefined
+      ? () => {}
+      : announce(
+          io,
+          clusterOver({
+            reader,
+            processes: () => recorder.processes,
+            countsIn: (namespace) => attachment.countsIn(namespace),
+            userRooms,
+          }),
+        );
 
   const reading = { changes: reportsOf("changes", "changes"), moves: reportsOf("moves", "changes of rooms") };
   const followed = (kind: keyof typeof reading) => ({
@@ -269,6 +283,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   let closed: Promise<void> | undefined;
   async function close(timeout: number): Promise<void> {
     attachment.detach();
+    unannounce();
     userSockets.close();
     prefixes.delete(prefix);
     const graceful = await recorder.close(timeout);

@@ -33,7 +33,12 @@ export function socketsOver(context: ReaderContext): Pick<Reader, "sockets"> {
   const keyOf = (shard: number, name: string, { slot }: Live) => `${keys[shard]!.tag}:${name}:${slot}`;
 
   /** The processes with a lease that have anything that is asked for, of so many from a place on; and whether there are more. */
-  async function candidates(at: Place, scope: string | undefined, user: string | undefined) {
+  async function candidates(
+    at: Place,
+    scope: string | undefined,
+    user: string | undefined,
+    id: string | undefined,
+  ) {
     const { processes, replies } = await context.askLive(at.shard, (own) =>
       user === undefined ? [] : [["HMGET", own.users, user]],
     );
@@ -48,6 +53,10 @@ export function socketsOver(context: ReaderContext): Pick<Reader, "sockets"> {
     if (scope !== undefined && some.length > 0) {
       const counts = await askPlain(some.map((one) => ["HMGET", keyOf(at.shard, "scopes", one), scope]));
       some = some.filter((_, i) => fieldsOf(counts[i], "HMGET of scopes", 1)[0] !== null);
+    }
+    if (id !== undefined && some.length > 0) {
+      const values = await askPlain(some.map((one) => ["HMGET", keyOf(at.shard, "sockets", one), id]));
+      some = some.filter((_, i) => fieldsOf(values[i], "HMGET of sockets", 1)[0] !== null);
     }
     return { some, rest };
   }
@@ -95,7 +104,7 @@ export function socketsOver(context: ReaderContext): Pick<Reader, "sockets"> {
       });
       while (at !== undefined) {
         const { shard, slot, scan: from }: Place = at;
-        const { some, rest } = await candidates(at, scope, user === "" ? undefined : user);
+        const { some, rest } = await candidates(at, scope, user === "" ? undefined : user, id);
         const following: Place | undefined =
           rest !== undefined
             ? { shard, slot: rest, scan: "0" }

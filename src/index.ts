@@ -62,6 +62,15 @@ export type {
   UsersIterator,
   UsersListOptions,
   UsersPage,
+  CountsInAnswer,
+  CountsOfScope,
+  NamespaceReader,
+  ScopeCounts,
+  ScopeName,
+  ScopeReader,
+  ScopeSize,
+  ScopesOptions,
+  ScopesPage,
 } from "./reader/reader.ts";
 export type { LoopProjector } from "./projector/loop.ts";
 export type { RedisInput } from "./redis/connect.ts";

@@ -16,22 +16,6 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     "",
   ),
   mutant(
-    "a-place-read-beside-proves-itself",
-    "INV-13",
-    RANDOM,
-    "views.ts",
-    "      part.unproved = place !== STREAM_START;\n",
-    "",
-  ),
-  mutant(
-    "entries-before-a-scope-was-read-count",
-    "INV-13",
-    RANDOM,
-    "views.ts",
-    "if (!isBefore(part.from, change.id) || isOver(followed)) return true;",
-    "if (isOver(followed)) return true;",
-  ),
-  mutant(
     "what-a-rebuild-made-void-counts",
     "INV-13",
     RANDOM,

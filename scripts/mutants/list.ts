@@ -6,10 +6,13 @@ import { type Mutant, mutant } from "./mutant.ts";
 import { OUTAGE_MUTANTS } from "./outages.ts";
 import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
+import { SCOPE_MUTANTS } from "./scopes.ts";
 import { FOLLOW_MUTANTS } from "./follow.ts";
 import { RETENTION_MUTANTS } from "./retention.ts";
 import { ROOM_MUTANTS } from "./rooms.ts";
+import { SOCKET_ID_MUTANTS } from "./socket-ids.ts";
 import { USER_ROOM_MUTANTS } from "./user-rooms.ts";
+import { SCOPES_HTTP_MUTANTS } from "./scopes-http.ts";
 
 const FOLD = "test/unit/lua/fold.test.ts";
 const REAP = "test/unit/lua/reap.test.ts";
@@ -152,7 +155,12 @@ export const MUTANTS: readonly Mutant[] = [
     [FOLD, MODEL],
     [lua("quick"), "  if gone then call('HDEL', USERS, unpack(gone, 1, goes)) end\n", ""],
   ),
-  mutant("told-again-in-the-next-phase", "INV-4", [REAP, MODEL], [lua("expire"), "  start_steps()\n", ""]),
+  mutant(
+    "told-again-in-the-next-phase",
+    "INV-4",
+    [REAP, MODEL],
+    [lua("expire"), "  start_steps()\n  look_up(ids)\n", "  look_up(ids)\n"],
+  ),
   mutant(
     "each-connect-is-told",
     "INV-4",
@@ -239,8 +247,8 @@ export const MUTANTS: readonly Mutant[] = [
     [REAP],
     [
       lua("quick"),
-      "  if enter and due <= now and taken == last_entry",
-      "  if enter and false and taken == last_entry",
+      "  if (enter or rooms) and due >= 0 and due <= now and taken == last_entry",
+      "  if false and taken == last_entry",
     ],
   ),
   mutant(
@@ -335,7 +343,7 @@ export const MUTANTS: readonly Mutant[] = [
     "quick-without-a-budget",
     "INV-7",
     [FOLD, MODEL],
-    [lua("quick"), "    if n + e >= budget then taken = e break end\n", ""],
+    [lua("quick"), "    if n + named + e >= budget then taken = e break end\n", ""],
   ),
   mutant(
     "processes-without-a-bound",
@@ -359,7 +367,7 @@ export const MUTANTS: readonly Mutant[] = [
     "the-ended-decide-late",
     "INV-12",
     [BATCHING, MODEL],
-    [lua("fold"), "  if next(dead) then\n", "  if false then\n"],
+    [lua("fold"), "  if next(dead) then\n    for l = 1", "  if false then\n    for l = 1"],
   ),
   mutant(
     "the-ended-are-quickly-forgotten",
@@ -551,8 +559,8 @@ export const MUTANTS: readonly Mutant[] = [
     [ATTACH],
     [
       "src/recorder/socket-io.ts",
-      `    tracked.add(socket);\n    socket.prependListener(`,
-      "    tracked.add(socket);\n    socket.on(",
+      `tracked?.(socket);\n    socket.prependListener(`,
+      "tracked?.(socket);\n    socket.on(",
     ],
   ),
   mutant(
@@ -619,12 +627,12 @@ export const MUTANTS: readonly Mutant[] = [
     [SOCKET_IO],
     [
       "src/recorder/socket-io.ts",
-      `    tracked.add(socket);\n    socket.prependListener("disconnecting", onDisconnecting);\n`,
-      "    tracked.add(socket);\n",
+      `tracked?.(socket);\n    socket.prependListener("disconnecting", onDisconnecting);\n`,
+      "tracked?.(socket);\n",
     ],
     [
       "src/recorder/socket-io.ts",
-      `    if (isOpen(socket)) tracked.settle(socket, id, "leave");`,
+      `    if (!isOpen(socket)) return;\n    tracked.settle(socket, id, "leave");`,
       `    socket.prependListener("disconnecting", onDisconnecting);\n    tracked.settle(socket, id, "leave");`,
     ],
   ),
@@ -670,12 +678,15 @@ export const MUTANTS: readonly Mutant[] = [
   ...MEMBERSHIP_MUTANTS,
   ...READER_MUTANTS,
   ...REDIS_MUTANTS,
+  ...SCOPE_MUTANTS,
   ...OUTAGE_MUTANTS,
   ...ACCESS_MUTANTS,
   ...RETENTION_MUTANTS,
   ...ROOM_MUTANTS,
+  ...SOCKET_ID_MUTANTS,
   ...USER_ROOM_MUTANTS,
   ...FOLLOW_MUTANTS,
+  ...SCOPES_HTTP_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",
     "INV-13",
@@ -761,19 +772,19 @@ export const MUTANTS: readonly Mutant[] = [
     "verify-keeps-wrong-totals",
     "INV-1",
     [VERIFY],
-    ["src/lua/verify.lua", "if repair then call('HSET', TOTALS, name, expected[name]) end", ""],
+    ["src/lua/verify.lua", "then call('HSET', TOTALS, name, expected[name]) end", "then end"],
   ),
   mutant(
     "verify-fences-nobody",
     "INV-3",
     [VERIFY],
-    ["src/projector/verify.ts", 'state !== "ended" && found !==', 'state === "fenced" && found !=='],
+    ["src/projector/verify.ts", 'state }) => state !== "ended"', 'state }) => state === "fenced"'],
   ),
   mutant(
     "verify-compares-what-moves",
     "INV-6",
     [VERIFY],
-    ["src/lua/verify.lua", "if mark() ~= cursor then return reply('') end", ""],
+    ["src/lua/verify.lua", "if (mark()) ~= cursor then return reply('') end", ""],
   ),
   mutant(
     "who-came-in-a-gap-is-not-told",

@@ -7,24 +7,24 @@ const FORGET = "test/unit/projector/forget.test.ts";
 const lua = (part: string) => `src/lua/${part}.lua`;
 
 export const RETENTION_MUTANTS: readonly Mutant[] = [
-  mutant("keep-last-change-goes", "INV-11", [KEEP], [lua("project/forget"), "      from = change\n", ""]),
+  mutant("keep-last-change-goes", "INV-11", [KEEP], [lua("project/forget"), "    from = last\n", ""]),
   mutant(
     "keep-nothing-follows-the-last-change",
     "INV-11",
     [KEEP],
-    [lua("project/forget"), "if last > 0 and change ~= blank then", "if false then"],
+    [lua("project/forget"), "if last_at > 0 and last ~= blank then", "if false then"],
   ),
   mutant(
     "keep-cut-untold",
     "INV-11",
     [KEEP],
-    [lua("project/forget"), "      if removed > 0 then put('cut', from) end\n", ""],
+    [lua("project/forget"), "    if removed > 0 then cut = from end\n", ""],
   ),
   mutant(
     "keep-cut-unread",
     "INV-11",
     [KEEP],
-    ["src/reader/changes.ts", '["HMGET", keys.totals, "cut"]', '["HMGET", keys.totals, "uncut"]'],
+    ["src/reader/changes.ts", '["HMGET", keys.totals, view.cut]', '["HMGET", keys.totals, "uncut"]'],
   ),
   mutant(
     "keep-part-of-a-node-stays",
@@ -52,7 +52,7 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     "forget-single-entry",
     "INV-11",
     [FORGET],
-    [lua("forget"), "local removed, more = trim(CHANGES, from)", "local removed, more = 0, false"],
+    [lua("forget"), "local removed, more = trim(STREAM, from)", "local removed, more = 0, false"],
   ),
   mutant(
     "forget-followers-not-awaited",
@@ -64,7 +64,7 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     "forget-streams-not-awaited",
     "INV-11",
     [FORGET],
-    ["src/projector/forget.ts", "    await followed(id);\n", ""],
+    ["src/projector/forget.ts", "      await followed(stream, id);\n", ""],
   ),
   mutant(
     "forget-the-present",

@@ -11,6 +11,7 @@
 import type * as reader from "../reader/reader.ts";
 import { type ErrorDetails, PresenceError, type PresenceErrorCode } from "../core/errors.ts";
 import { type Known, refuseUnknown } from "../core/options.ts";
+import { checkScope } from "../core/scope.ts";
 import type { Json } from "../reader/answers/json.ts";
 import { follow, type FollowOptions, type News, type Staleness, type StaleReason } from "./follow.ts";
 import { ProblemError } from "./problem.ts";
@@ -26,6 +27,10 @@ export type User = Json<reader.UserAnswer>;
 export type Users = Json<reader.UsersAnswer>;
 export type Processes = Json<reader.ProcessesAnswer>;
 export type Changes = Json<reader.ChangesAnswer>;
+export type ScopeCounts = Json<reader.ScopeCounts>;
+export type ScopesPage = Json<reader.ScopesPage>;
+export type CountsIn = Json<reader.CountsInAnswer>;
+export type ScopeName = reader.ScopeName;
 
 /** Which page of users. */
 export interface ClientPageOptions {
@@ -43,16 +48,34 @@ export interface ClientChangesOptions {
   readonly users?: readonly string[] | undefined;
 }
 
+/** Which namespaces and rooms. */
+export interface ClientScopesOptions {
+  /** Only this namespace and its rooms. */
+  readonly namespace?: string | undefined;
+  /** Only rooms whose name begins with this. */
+  readonly prefix?: string | undefined;
+  /** `next` of the page before; leave it out for the first page. */
+  readonly cursor?: string | undefined;
+  /** How many at most: 1 to 1,000, default 100. */
+  readonly limit?: number | undefined;
+}
+
+const SCOPES_OPTIONS: Known<ClientScopesOptions> = {
+  namespace: true,
+  prefix: true,
+  cursor: true,
+  limit: true,
+};
 const PAGE_OPTIONS: Known<ClientPageOptions> = { cursor: true, limit: true };
 const CHANGES_OPTIONS: Known<ClientChangesOptions> = { after: true, users: true };
 
 /**
- * Every method rejects with ProblemError when the API answers with an error, as fetch does when no answer comes, and with
- * PresenceError OPTIONS_INVALID for an unknown option.
+ * A namespace or a room: the same answers as about the whole, with the same methods. They reject with ProblemError
+ * SCOPE_UNTRACKED where it is not counted; changes() and follow() also where its changes are not told. Its cursors are of no use elsewhere.
  */
-export interface Client {
-  /** How many users, sockets and connections. */
-  counts(): Promise<Counts>;
+export interface ScopeClient {
+  /** How many users and sockets are in it. */
+  counts(): Promise<ScopeCounts>;
   /** One page of the users present. Continue with `cursor: page.next`. */
   page(options?: ClientPageOptions): Promise<UsersPage>;
   /** All users present, page by page. */
@@ -61,8 +84,6 @@ export interface Client {
   user(id: string): Promise<User>;
   /** Which of these users are present, in the order asked. At most 1,000 ids. */
   lookup(ids: readonly string[]): Promise<Users>;
-  /** The Socket.IO processes, their leases and counts. */
-  processes(): Promise<Processes>;
   /** The changes since a cursor. */
   changes(options?: ClientChangesOptions): Promise<Changes>;
   /**
@@ -71,6 +92,34 @@ export interface Client {
    * what a retry does not fix: a wrong token, a wrong cursor, a URL that is not the API's.
    */
   follow(options?: FollowOptions): AsyncGenerator<News, void>;
+}
+
+/** A namespace, and its rooms. */
+export interface NamespaceClient extends ScopeClient {
+  /** A room in this namespace. Throws PresenceError SCOPE_INVALID. */
+  in(room: string): ScopeClient;
+}
+
+/**
+ * Every method rejects with ProblemError when the API answers with an error, as fetch does when no answer comes, and with
+ * PresenceError OPTIONS_INVALID for an unknown option.
+ */
+export interface Client extends ScopeClient {
+  /** How many users, sockets and connections. */
+  counts(): Promise<Counts>;
+  /** The Socket.IO processes, their leases and counts. */
+  processes(): Promise<Processes>;
+  /**
+   * A namespace: `client.of("/chat").counts()`, and its rooms: `client.of("/chat").in("news").follow()`. Throws PresenceError
+   * SCOPE_INVALID.
+   */
+  of(namespace: string): NamespaceClient;
+  /** A room in the main namespace. Throws PresenceError SCOPE_INVALID. */
+  in(room: string): ScopeClient;
+  /** The namespaces and rooms in which somebody is, largest first. Continue with `cursor: page.next`. */
+  scopes(options?: ClientScopesOptions): Promise<ScopesPage>;
+  /** The counts of up to 1,000 namespaces and rooms, in the order given; numbers are null where they are not counted. */
+  countsIn(scopes: readonly ScopeName[]): Promise<CountsIn>;
   /**
    * Any other route, with the token and within `timeout`: `client.fetch("/openapi.json")`. Resolves with the Response,
    * whatever its status.
@@ -95,47 +144,83 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     return (await response.json()) as T;
   }
 
-  const lookup = (ids: readonly string[]): Promise<Users> =>
-    json("/v1/users/lookup", {}, {
+  const post = <T>(path: string, query: Query, body: object): Promise<T> =>
+    json(path, query, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ ids }),
-    }); // prettier-ignore
+      body: JSON.stringify(body),
+    });
 
-  const page: Client["page"] = async (pageOptions = {}) => {
-    refuseUnknown(pageOptions, PAGE_OPTIONS, "page()");
-    return json("/v1/users", { cursor: pageOptions.cursor, limit: pageOptions.limit?.toString() });
+  /** The methods that answer about a namespace or a room; about the whole without either. */
+  function part(where: Where): Omit<ScopeClient, "counts"> {
+    const lookup = (ids: readonly string[]): Promise<Users> => post("/v1/users/lookup", where, { ids });
+    const page: Client["page"] = async (pageOptions = {}) => {
+      refuseUnknown(pageOptions, PAGE_OPTIONS, "page()");
+      return json("/v1/users", {
+        ...where,
+        cursor: pageOptions.cursor,
+        limit: pageOptions.limit?.toString(),
+      });
+    };
+    return {
+      page,
+      async *users() {
+        let cursor: string | undefined;
+        do {
+          const { users, next }: UsersPage = await page({ limit: PAGE, cursor });
+          yield* users;
+          cursor = next ?? undefined;
+        } while (cursor !== undefined);
+      },
+      async user(id) {
+        // A path cannot carry these ids: "", "." and ".." change the path itself.
+        if (/^\.{0,2}$/.test(id)) {
+          const { users, asOf } = await lookup([id]);
+          return { ...users[0]!, processes: [], asOf };
+        }
+        return json(`/v1/users/${encodeURIComponent(id)}`, where);
+      },
+      lookup,
+      async changes(changesOptions = {}) {
+        refuseUnknown(changesOptions, CHANGES_OPTIONS, "changes()");
+        const { after, users = [] } = changesOptions;
+        return json("/v1/changes", { ...where, after, user: users });
+      },
+      follow: (followOptions = {}) => follow(`${base}/v1/changes`, request, followOptions, where),
+    };
+  }
+
+  const scoped = (where: Where): ScopeClient => ({
+    ...part(where),
+    counts: () => json("/v1/counts", where),
+  });
+  const roomOf = (room: string, namespace?: string): ScopeClient => {
+    // Without its name the answers would be about the whole. As the server would refuse it, but a URL may change it on the way.
+    checkScope(namespace ?? "/", room ?? null);
+    return scoped({ room, ...(namespace !== undefined && { namespace }) });
+  };
+  const of: Client["of"] = (namespace) => {
+    checkScope(namespace);
+    return { ...scoped({ namespace }), in: (room) => roomOf(room, namespace) };
   };
 
   return {
+    ...part({}),
     counts: () => json("/v1/counts"),
-    page,
-    async *users() {
-      let cursor: string | undefined;
-      do {
-        const { users, next }: UsersPage = await page({ limit: PAGE, cursor });
-        yield* users;
-        cursor = next ?? undefined;
-      } while (cursor !== undefined);
-    },
-    async user(id) {
-      // A path cannot carry these ids: "", "." and ".." change the path itself.
-      if (/^\.{0,2}$/.test(id)) {
-        const { users, asOf } = await lookup([id]);
-        return { ...users[0]!, processes: [], asOf };
-      }
-      return json(`/v1/users/${encodeURIComponent(id)}`);
-    },
-    lookup,
     processes: () => json("/v1/processes"),
-    async changes(changesOptions = {}) {
-      refuseUnknown(changesOptions, CHANGES_OPTIONS, "changes()");
-      return json("/v1/changes", { after: changesOptions.after, user: changesOptions.users ?? [] });
+    of,
+    in: (room) => roomOf(room),
+    async scopes(scopesOptions = {}) {
+      refuseUnknown(scopesOptions, SCOPES_OPTIONS, "scopes()");
+      return json("/v1/scopes", { ...scopesOptions, limit: scopesOptions.limit?.toString() });
     },
-    follow: (followOptions = {}) => follow(`${base}/v1/changes`, request, followOptions),
+    countsIn: (scopes) => post("/v1/counts/lookup", {}, { scopes }),
     fetch: (path, init) => request(base + path, init),
   };
 }
+
+/** Parameters that name a namespace or a room. */
+type Where = Readonly<Partial<Record<"namespace" | "room", string>>>;
 
 /** Users per page when all are requested: the API's maximum. */
 const PAGE = 1_000;

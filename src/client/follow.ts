@@ -65,10 +65,12 @@ export async function* follow(
   url: string,
   request: Request,
   options: FollowOptions,
+  where: Readonly<Record<string, string>> = {},
 ): AsyncGenerator<News, void> {
   refuseUnknown(options, FOLLOW_OPTIONS, "follow()");
   const { after, users = [], signal: outer } = options;
   abortSignal("signal", outer);
+  const filter = [...Object.entries(where), ...users.map((user) => ["user", user] as const)];
   const silence = whole("silence", options.silence ?? SILENCE_MS, SILENCE_MS_MIN, TIMER_MS_MAX);
   const leaving = new AbortController();
   const signal = AbortSignal.any([leaving.signal, ...(outer === undefined ? [] : [outer])]);
@@ -84,7 +86,7 @@ export async function* follow(
       let didWork = false;
       const began = performance.now();
       try {
-        const response = await open(url, request, cursor, users, signal);
+        const response = await open(url, request, cursor, filter, signal);
         // Whether this stream is stale too is known when it has sent its first event or id.
         let isUnconfirmed = stale !== null;
         for await (const item of itemsOf(response, silence, signal)) {
@@ -155,10 +157,10 @@ async function open(
   url: string,
   request: Request,
   cursor: string | undefined,
-  users: readonly string[],
+  filter: readonly (readonly [name: string, value: string])[],
   signal: AbortSignal,
 ): Promise<Response> {
-  const query = new URLSearchParams(users.map((user) => ["user", user]));
+  const query = new URLSearchParams(filter.map(([name, value]) => [name, value]));
   if (cursor !== undefined) query.set("after", cursor);
   const headers = { accept: "text/event-stream" };
   // A redirect is not followed: it would take the token elsewhere, or end at a page for people.

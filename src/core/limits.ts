@@ -35,6 +35,8 @@ export const SCOPE_UNIT = 67_108_864;
 export const CLEARED_MAX = 1_000;
 /** How many scopes a level check compares with their numbers. */
 export const SCOPES_CHECKED = 32;
+/** For up to how many processes it adds up their memberships. With more, only when a process says another number than there is. */
+export const SUMMED_MAX = 200;
 /** Longest lease and longest grace, ms: an hour. */
 export const TTL_MS_MAX = 3_600_000;
 /** Most incarnations one record may replace: more than a process goes through before one is accepted. */
@@ -233,6 +235,12 @@ export const REUSE_MS = 1_000;
 export const REUSE_MS_MAX = 60_000;
 /** Most bytes that an app keeps of answers, so that identical requests share them: a Worker has 128 MB in all. */
 export const SHARED_BYTES_MAX = 16_000_000;
+/**
+ * The same for answers about namespaces and rooms: callers who ask for many of them take nothing from answers about the whole.
+ */
+export const SHARED_SCOPES_BYTES_MAX = 8_000_000;
+/** Feeds of namespaces and rooms whose changes are polled and not streamed: each is kept for 10 s after it was asked for. */
+export const FEEDS_POLLED_MAX = 100;
 /** Most bytes of answers about the changes of some users. */
 export const FILTERED_BYTES_MAX = 4 * 1024 * 1024;
 /** Most bytes of lookups' bodies at once. A full one has 1.5 MB and takes about five times that until it is answered. */

@@ -5,10 +5,14 @@ import { eachUtf8Byte } from "./utf8.ts";
  * Recorders in every language must agree on it (docs/protocol.md, "Shards"), so it never changes.
  */
 export function shardOf(user: string, shards: number): number {
-  if (shards === 1) return 0;
+  return shards === 1 ? 0 : fnv1a(user) % shards;
+}
+
+/** FNV-1a, 32 bits, over the UTF-8 bytes of a text. */
+export function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
-  eachUtf8Byte(user, (byte) => {
+  eachUtf8Byte(text, (byte) => {
     hash = Math.imul(hash ^ byte, 0x01000193);
   });
-  return (hash >>> 0) % shards;
+  return hash >>> 0;
 }

@@ -3,12 +3,15 @@
  * one code serves the whole, a namespace and a room. Pure.
  */
 import { type Change, decodeChanges, decodeMoves } from "./change.ts";
+import { markOf } from "./cursor.ts";
 import { scopeKey, type ShardKeys } from "./keys.ts";
 import { utf8Length } from "./utf8.ts";
 
 export interface View {
   /** Undefined: the whole. */
   readonly scope: string | undefined;
+  /** What its cursors begin with (cursor.ts). */
+  readonly mark: string;
   /** The hash of its users. */
   readonly users: (keys: ShardKeys) => string;
   /** The sorted set of the deadlines of its users in grace, and how it names a user. */
@@ -27,6 +30,7 @@ export interface View {
 
 export const WHOLE: View = {
   scope: undefined,
+  mark: markOf(undefined),
   users: (keys) => keys.users,
   deadlines: (keys) => keys.leaving,
   memberOf: (user) => user,
@@ -40,6 +44,7 @@ export const WHOLE: View = {
 export function viewOf(scope: string): View {
   return {
     scope,
+    mark: markOf(scope),
     users: (keys) => scopeKey(keys, scope),
     deadlines: (keys) => keys.lingering,
     memberOf: (user) => `${utf8Length(user)}:${user}${scope}`,

@@ -5,6 +5,8 @@
  *   GET  /health             open       the process answers
  *   GET  /openapi.json       open       this list, machine-readable
  *   GET  /v1/counts          open*      users, sockets, connections; also as events     * unless `counts: "closed"`
+ *   POST /v1/counts/lookup   counts     {"scopes": [...]}, at most 1,000
+ *   GET  /v1/scopes          users      namespaces and rooms: ?namespace=&prefix=&cursor=&limit=
  *   GET  /serving            open       200 when requests are to be sent here: for balancers
  *   GET  /ready              counts*    200, or 503 when Redis is unreachable or the projector is overdue
  *   GET  /metrics            counts*    for Prometheus                                  * unless `probes: "open"`
@@ -14,7 +16,7 @@
  *   GET  /v1/processes       users      the Socket.IO processes and their leases
  *   GET  /v1/changes         users      changes since a cursor: ?after=&user=; also as events
  *
- * The middle column is the required scope of the token.
+ * The middle column is the required scope of the token. The counts, users and changes take ?namespace=&room= too.
  */
 import { type Context, Hono } from "hono";
 import { matchedRoutes } from "hono/route";
@@ -34,7 +36,6 @@ import { describeFailure } from "./report.ts";
 import { checkAddress } from "./request.ts";
 import type { Route, RouteParts } from "./route.ts";
 import { probesOf, routesOf } from "./routes.ts";
-import { Freshness } from "./staleness.ts";
 import { Streams } from "./streams.ts";
 
 export type { AppOptions };
@@ -100,7 +101,7 @@ function composed(
   const streams = new Streams({ ...options.streams, signal: ending, onError, onSuspicion });
   const bodies = new Bodies();
   const reader = new CoalescedReader(options);
-  const routes = choose({ reader, streams, bodies, freshness: new Freshness(), options });
+  const routes = choose({ reader, streams, bodies, options });
 
   app.use(frameOf(origins));
   if (origins.length > 0) app.use(preflightOf(origins));
@@ -136,10 +137,12 @@ function scopesOf(
   routes: readonly Route[],
   otherwise: Scope | undefined,
 ): (method: string, path: string) => Scope | undefined {
-  const scopes = new Map<string, Scope | undefined>([[DOCUMENT_PATH, undefined]]);
-  for (const { method, path, scope } of routes) if (method === "GET") scopes.set(path, scope);
-  return (method, path) =>
-    (method === "GET" || method === "HEAD") && scopes.has(path) ? scopes.get(path) : otherwise;
+  const scopes = new Map<string, Scope | undefined>([[`GET ${DOCUMENT_PATH}`, undefined]]);
+  for (const { method, path, scope } of routes) scopes.set(`${method} ${path}`, scope);
+  return (method, path) => {
+    const asked = `${method === "HEAD" ? "GET" : method} ${path}`;
+    return scopes.has(asked) ? scopes.get(asked) : otherwise;
+  };
 }
 
 function notAllowed(methods: readonly string[]): Response {

@@ -19,16 +19,16 @@ export class Bodies {
   }
 
   /**
-   * What `use` makes of the body. Throws Problem 413 BODY_TOO_LARGE, 415 MEDIA_TYPE_UNSUPPORTED, 503 LOOKUPS_EXHAUSTED, and rejects
+   * What `use` makes of the body, which has at most so many bytes. Throws Problem 413 BODY_TOO_LARGE, 415 MEDIA_TYPE_UNSUPPORTED, 503 LOOKUPS_EXHAUSTED, and rejects
    * as `use` does, or when the client goes away.
    */
-  async read<T>(c: Context, use: (body: Uint8Array) => Promise<T>): Promise<T> {
+  async read<T>(c: Context, use: (body: Uint8Array) => Promise<T>, most = LOOKUP_BYTES_MAX): Promise<T> {
     checkMediaType(c);
     let mine = 0;
     const take = (bytes: number) => {
       mine += bytes;
       this.#held += bytes;
-      if (mine > LOOKUP_BYTES_MAX) throw tooLarge();
+      if (mine > most) throw tooLarge(most);
       if (this.#held > this.#most) throw exhausted();
     };
     try {
@@ -96,8 +96,8 @@ function checkMediaType(c: Context): void {
   }
 }
 
-function tooLarge(): Problem {
-  return new Problem(413, "BODY_TOO_LARGE", `the body may have at most ${LOOKUP_BYTES_MAX} bytes`);
+function tooLarge(most: number): Problem {
+  return new Problem(413, "BODY_TOO_LARGE", `the body may have at most ${most} bytes`);
 }
 
 function exhausted(): Problem {

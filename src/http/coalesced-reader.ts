@@ -2,19 +2,32 @@
  * The Reader behind a coalescer: identical requests share one read of Redis and one answer, in bytes, and the previous answer is
  * kept for when Redis does not answer. What a caller sends is checked here before it gets a key to share.
  */
-import { decodePageCursor } from "../core/cursor.ts";
+import { decodePageCursor, markOf } from "../core/cursor.ts";
 import { PresenceError } from "../core/errors.ts";
-import { SHARED_BYTES_MAX } from "../core/limits.ts";
+import { SHARED_BYTES_MAX, SHARED_SCOPES_BYTES_MAX } from "../core/limits.ts";
+import { checkScope } from "../core/scope.ts";
 import { checkUser } from "../core/user.ts";
-import type { AsOf, ChangesAnswer, Counts, PageOptions, Reader, Totals } from "../reader/reader.ts";
+import type {
+  AsOf,
+  ChangesAnswer,
+  Counts,
+  PageOptions,
+  Reader,
+  ScopeCounts,
+  ScopeName,
+  ScopesOptions,
+  Totals,
+} from "../reader/reader.ts";
 import { within } from "../time/deadline.ts";
 import { type Answer, answerOf, valueOf } from "./answer.ts";
 import { Coalescer } from "./coalescer.ts";
-import { type Ask, Feed, weightOfChanges } from "./feed.ts";
+import { type Ask, weightOfChanges } from "./feed.ts";
+import { Feeds } from "./feeds.ts";
 import { FilteredAnswers } from "./filtered.ts";
 import { keyOf, type Question } from "./key.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 import { Problem, type ProblemParts, retryAfter } from "./problem.ts";
+import { readerIn, type Where } from "./where.ts";
 
 /** How long an answer is kept for when Redis does not answer, ms. */
 const KEEP_MS = 60_000;
@@ -25,6 +38,15 @@ interface Told<T> extends Answer {
 }
 
 type Wrap = (ask: Ask) => Ask;
+
+/** How a question is asked. */
+interface How {
+  readonly where?: Where;
+  /** Whether its answer is kept with those of namespaces and rooms. Default: if it is about one. */
+  readonly isOfScopes?: boolean;
+  readonly wrap?: Wrap;
+}
+
 const asIs: Wrap = (ask) => ask;
 
 /**
@@ -32,10 +54,12 @@ const asIs: Wrap = (ask) => ask;
  * caller's read is really made and not shared with another.
  */
 export class CoalescedReader {
-  readonly feed: Feed;
+  readonly feeds: Feeds;
   readonly #shards: number;
   readonly #ask: Ask;
   readonly #coalescer: Coalescer;
+  /** Of namespaces and rooms: strangers may ask for any number of them. */
+  readonly #scoped: Coalescer;
   /** The problem documents with previous answers, for as long as those are kept. */
   readonly #stale = new WeakMap<Answer, Pick<ProblemParts, "members" | "json">>();
   /** The bytes of answers about changes, for as long as the feed keeps the answer. */
@@ -45,57 +69,81 @@ export class CoalescedReader {
   constructor({ reader, timeout, reuse }: ResolvedAppOptions) {
     this.#shards = reader.shards;
     this.#ask = (question) => within(timeout, question(reader));
-    this.#coalescer = new Coalescer({ reuse, keep: KEEP_MS, most: SHARED_BYTES_MAX, weigh });
-    this.feed = new Feed(reader.shards, this.#coalescer);
+    const coalescer = (most: number) => new Coalescer({ reuse, keep: KEEP_MS, most, weigh });
+    this.#coalescer = coalescer(SHARED_BYTES_MAX);
+    this.#scoped = coalescer(SHARED_SCOPES_BYTES_MAX);
+    this.feeds = new Feeds(reader.shards, { whole: this.#coalescer, scoped: this.#scoped });
   }
 
-  /** What is kept of all questions, for tests of the bound: their number, and about their bytes. */
-  get kept(): { readonly questions: number; readonly bytes: number } {
-    return { questions: this.#coalescer.size, bytes: this.#coalescer.weight };
+  /** What is kept of all questions, for tests of the bound: their number, and about their bytes; and of those about scopes. */
+  get kept(): { readonly questions: number; readonly bytes: number; readonly ofScopes: number } {
+    return {
+      questions: this.#coalescer.size + this.#scoped.size,
+      bytes: this.#coalescer.weight + this.#scoped.weight,
+      ofScopes: this.#scoped.weight,
+    };
   }
 
   /** Like Reader.counts(): rejects as the reader does, or as #tell describes. So do the others. */
   async counts(wrap = asIs): Promise<Counts> {
-    return (await this.#told(["counts"], (reader) => reader.counts(), wrap)).value;
+    return (await this.#told(["counts", undefined], (reader) => reader.counts(), { wrap })).value;
   }
 
-  /** The same as counts(), to be sent. */
-  countsAnswer(): Promise<Answer> {
-    return this.#told(["counts"], (reader) => reader.counts());
+  /** The same of a namespace or room. */
+  async countsOf(where: Where, wrap = asIs): Promise<ScopeCounts> {
+    return (await this.#toldOf(where, wrap)).value;
+  }
+
+  /** The same as countsOf(), to be sent. */
+  countsAnswer(where: Where): Promise<Answer> {
+    return this.#toldOf(where);
   }
 
   async totals(): Promise<Totals> {
     return (await this.#told(["totals"], (reader) => reader.totals())).value;
   }
 
-  async page({ cursor, limit }: PageOptions): Promise<Answer> {
-    if (cursor !== undefined) decodePageCursor(cursor, this.#shards);
-    return this.#tell(["page", cursor, limit], async (reader) =>
-      answerOf(await reader.page({ cursor, limit })),
-    );
+  async page({ cursor, limit }: PageOptions, where?: Where): Promise<Answer> {
+    if (cursor !== undefined) decodePageCursor(cursor, this.#shards, markOf(where));
+    const read = async (reader: Reader) => answerOf(await readerIn(reader, where).page({ cursor, limit }));
+    return this.#tell(["page", cursor, limit, where], read, { where });
   }
 
-  async user(id: string): Promise<Answer> {
+  async user(id: string, where?: Where): Promise<Answer> {
     checkUser(id);
-    return this.#tell(["user", id], async (reader) => answerOf(await reader.user(id)));
+    const read = async (reader: Reader) => answerOf(await readerIn(reader, where).user(id));
+    return this.#tell(["user", id, where], read, { where });
   }
 
-  async lookup(ids: readonly string[]): Promise<Answer> {
+  async lookup(ids: readonly string[], where?: Where): Promise<Answer> {
     for (const id of ids) checkUser(id);
-    return this.#tell(["lookup", ...ids], async (reader) => answerOf(await reader.lookup(ids)));
+    const read = async (reader: Reader) => answerOf(await readerIn(reader, where).lookup(ids));
+    return this.#tell(["lookup", where, ...ids], read, { where });
   }
 
   processes(): Promise<Answer> {
     return this.#tell(["processes"], async (reader) => answerOf(await reader.processes()));
   }
 
-  changes(after: string | undefined, wrap = asIs): Promise<ChangesAnswer> {
-    return this.feed.since(after, wrap(this.#ask));
+  scopes(options: ScopesOptions): Promise<Answer> {
+    const { namespace, prefix, cursor, limit } = options;
+    const read = async (reader: Reader) => answerOf(await reader.scopes(options));
+    return this.#tell(["scopes", namespace, prefix, cursor, limit], read, { isOfScopes: true });
+  }
+
+  async countsIn(names: readonly ScopeName[]): Promise<Answer> {
+    const scopes = names.map(({ namespace = "/", room }) => checkScope(namespace, room));
+    const read = async (reader: Reader) => answerOf(await reader.countsIn(names));
+    return this.#tell(["counts in", ...scopes], read, { isOfScopes: true });
+  }
+
+  changes(after: string | undefined, where?: Where): Promise<ChangesAnswer> {
+    return this.feeds.of(where).since(after, this.#ask);
   }
 
   /** The same as changes(), to be sent; of these users only, if there are any. */
-  async changesAnswer(after: string | undefined, users: readonly string[]): Promise<Answer> {
-    const answer = await this.changes(after);
+  async changesAnswer(after: string | undefined, users: readonly string[], where?: Where): Promise<Answer> {
+    const answer = await this.changes(after, where);
     if (users.length > 0) return this.#filtered.of(answer, users);
     const known = this.#sent.get(answer);
     if (known !== undefined) return known;
@@ -109,29 +157,34 @@ export class CoalescedReader {
     return wrap(this.#ask);
   }
 
+  #toldOf(where: Where, wrap = asIs): Promise<Told<ScopeCounts>> {
+    return this.#told(["counts", where], (reader) => readerIn(reader, where).counts(), { where, wrap });
+  }
+
   #told<T extends { readonly asOf: AsOf }>(
     question: Question,
     read: (reader: Reader) => Promise<T>,
-    wrap = asIs,
+    how: How = {},
   ): Promise<Told<T>> {
     const tell = async (reader: Reader) => {
       const value = await read(reader);
       return { ...(await answerOf(value)), value };
     };
-    return this.#tell(question, tell, wrap);
+    return this.#tell(question, tell, how);
   }
 
   /** Problem 503 with the last answer, marked stale, when Redis does not answer and there is a recent one. */
   async #tell<T extends Answer>(
     question: Question,
     read: (reader: Reader) => Promise<T>,
-    wrap = asIs,
+    { where, isOfScopes = where !== undefined, wrap = asIs }: How = {},
   ): Promise<T> {
     const key = await keyOf(question);
+    const coalescer = isOfScopes ? this.#scoped : this.#coalescer;
     try {
-      return await this.#coalescer.get(key, () => wrap(this.#ask)(read));
+      return await coalescer.get(key, () => wrap(this.#ask)(read));
     } catch (error) {
-      const last = this.#coalescer.recent(key) as Answer | undefined;
+      const last = coalescer.recent(key) as Answer | undefined;
       const isAway = error instanceof PresenceError && error.code === "REDIS_UNAVAILABLE";
       if (!isAway || last === undefined) throw error;
       throw stale({ ...this.#staleOf(last), cause: error });

@@ -171,8 +171,8 @@ function isOwn(error: unknown): boolean {
 const OWN: ReadonlySet<string> = new Set([
   "CURSOR_INVALID",
   "USER_INVALID",
+  "SCOPE_INVALID",
   "OPTIONS_INVALID",
-  "LIMIT_EXCEEDED",
 ]);
 
 /** A failure without its cause. The caller whose request failed gets, and logs, the whole one. */

@@ -7,7 +7,7 @@
 import { PresenceError } from "../core/errors.ts";
 import { pause } from "../time/pause.ts";
 import { Problem } from "./problem.ts";
-import type { Counts } from "../reader/reader.ts";
+import type { Counts, ScopeCounts } from "../reader/reader.ts";
 import type { News } from "./feed.ts";
 import type { Group } from "./followers.ts";
 import { frame } from "./frames.ts";
@@ -111,17 +111,20 @@ export async function* changesEvents(parts: ChangesParts, ended: Ended): Bytes {
   }
 }
 
+/** Those of the whole have connections. */
+type AnyCounts = ScopeCounts & { readonly connections?: Counts["connections"] };
+
 /** `counts` → the answer of GET /v1/counts, now and whenever a number has changed; `stale` and `fresh`. */
 export async function* countsEvents(
-  read: () => Promise<Counts>,
-  first: Promise<Outcome<Counts>>,
+  read: () => Promise<AnyCounts>,
+  first: Promise<Outcome<AnyCounts>>,
   freshness: Freshness,
   pace: Pace,
   ended: Ended,
 ): Bytes {
   const voice = new Voice(freshness, pace.heartbeat);
   let shown: string | undefined;
-  const news = (counts: Counts): Uint8Array | undefined => {
+  const news = (counts: AnyCounts): Uint8Array | undefined => {
     const { users, sockets, connections, asOf } = counts;
     const numbers = `${users} ${sockets} ${connections} ${asOf.stale}`;
     if (numbers === shown) return undefined;
@@ -204,6 +207,6 @@ function settledOr<T>(
   });
 }
 
-function isCounts(value: unknown): value is Counts {
+function isCounts(value: unknown): value is AnyCounts {
   return typeof value === "object" && value !== null && "users" in value && "asOf" in value;
 }

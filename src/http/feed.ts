@@ -6,7 +6,7 @@
  * A follower whose cursor is older than what is kept here reads Redis itself until it has caught up.
  */
 import type { Change } from "../core/change.ts";
-import { decodeChangesCursor, encodeChangesCursor } from "../core/cursor.ts";
+import { decodeChangesCursor, encodeChangesCursor, markOf } from "../core/cursor.ts";
 import { shardOf } from "../core/shard.ts";
 import { isBefore } from "../core/stream-id.ts";
 import type { ChangesAnswer, Reader } from "../reader/reader.ts";
@@ -14,7 +14,8 @@ import { pause } from "../time/pause.ts";
 import { type Coalescer, wokenOr } from "./coalescer.ts";
 import { Followers } from "./followers.ts";
 import { Batch } from "./frames.ts";
-import { keyOf } from "./key.ts";
+import { keyOf, type Question } from "./key.ts";
+import { readerIn, type Where } from "./where.ts";
 
 /** Asks the reader, within the timeout of a request. */
 export type Ask = <T>(question: (reader: Reader) => Promise<T>) => Promise<T>;
@@ -28,7 +29,7 @@ const ANSWERS_MAX = 64;
 /** About the bytes of one change in memory, without the user's id. */
 const CHANGE_BYTES = 200;
 /** After this long without a caller, ms, what is kept is dropped: catching up from there could take many reads. */
-const IDLE_MS = 10_000;
+export const FEED_IDLE_MS = 10_000;
 /** Consecutive reads before the waiting followers get what was read. */
 const READS_MAX = 4;
 
@@ -62,32 +63,53 @@ export interface News {
   readonly epoch: number;
 }
 
+/** Which feed it is, if it is not the only one. */
+export interface FeedParts {
+  readonly where: Where;
+  /** No other feed of its Coalescer has this number: what one has read is not there in another. */
+  readonly n: number;
+  /** By how many it has to divide what it keeps. */
+  readonly share: () => number;
+}
+
+const ALONE: FeedParts = { where: undefined, n: 0, share: () => 1 };
+
 /** All followers must share one Coalescer. */
 export class Feed {
   readonly #shards: number;
+  readonly #parts: FeedParts;
+  readonly #mark: string;
   readonly #coalescer: Coalescer;
   readonly #now: () => number;
   #window: Window | undefined;
   #readAt = -Infinity;
   readonly #waiting = new Set<() => void>();
   /** Who follows which users. */
-  readonly followers = new Followers();
+  readonly followers: Followers;
   #batches = 0;
   #noted = -1;
   #epoch = 0;
   /** The batch of an answer that several subscribers got when they caught up from the same cursor. */
   readonly #caughtUp = new WeakMap<ChangesAnswer, Batch>();
 
-  constructor(shards: number, coalescer: Coalescer, now: () => number = () => performance.now()) {
+  constructor(
+    shards: number,
+    coalescer: Coalescer,
+    now: () => number = () => performance.now(),
+    parts: FeedParts = ALONE,
+  ) {
     this.#shards = shards;
     this.#coalescer = coalescer;
     this.#now = now;
+    this.#parts = parts;
+    this.#mark = markOf(parts.where);
+    this.followers = new Followers(parts.share);
   }
 
   /** The changes after `cursor`; undefined: from now on. Rejects with CURSOR_INVALID, and as the reader does. */
   async since(cursor: string | undefined, ask: Ask): Promise<ChangesAnswer> {
     // Refused before Redis is read.
-    const ids = cursor === undefined ? undefined : decodeChangesCursor(cursor, this.#shards);
+    const ids = cursor === undefined ? undefined : this.#decode(cursor);
     const window = await this.#latest(ask);
     const known = window.answers.get(cursor ?? "");
     if (known !== undefined) return known;
@@ -96,9 +118,21 @@ export class Feed {
       if (window.answers.size < ANSWERS_MAX) window.answers.set(cursor ?? "", made);
       return made;
     }
-    return this.#coalescer.get(await keyOf(["changes", cursor]), () =>
-      ask((reader) => reader.changes({ after: cursor, limit: ANSWER_MAX })),
-    );
+    return this.#behind(cursor, ask);
+  }
+
+  /** The changes after a cursor that the window does not reach back to. */
+  async #behind(cursor: string | undefined, ask: Ask): Promise<ChangesAnswer> {
+    const { where } = this.#parts;
+    return this.#coalescer.get(await keyOf(["changes", cursor, where]), () => this.#read(cursor, ask));
+  }
+
+  #read(after: string | undefined, ask: Ask): Promise<ChangesAnswer> {
+    return ask((reader) => readerIn(reader, this.#parts.where).changes({ after, limit: ANSWER_MAX }));
+  }
+
+  #decode(cursor: string): string[] {
+    return decodeChangesCursor(cursor, this.#shards, this.#mark);
   }
 
   /** The answer from a window; undefined: it does not reach back to this cursor. */
@@ -114,7 +148,7 @@ export class Feed {
    * it slowly, wherever it came from: if it has fallen behind this window it gets a gap instead of reading Redis on its own.
    */
   async news(cursor: string | undefined, ask: Ask, slow: number | undefined): Promise<News> {
-    const ids = cursor === undefined ? undefined : decodeChangesCursor(cursor, this.#shards);
+    const ids = cursor === undefined ? undefined : this.#decode(cursor);
     const window = await this.#latest(ask);
     const { batches, end, more, epoch } = window;
     if (cursor === undefined || ids === undefined)
@@ -138,15 +172,11 @@ export class Feed {
     }
     const isKept = this.#isKept(window, ids);
     if (!isKept && slow === epoch) return { batches: [], next: end, gap: true, more: false, epoch };
-    const answer = isKept
-      ? this.#answer(window, 0, ids)
-      : await this.#coalescer.get(await keyOf(["changes", cursor]), () =>
-          ask((reader) => reader.changes({ after: cursor, limit: ANSWER_MAX })),
-        );
+    const answer = isKept ? this.#answer(window, 0, ids) : await this.#behind(cursor, ask);
     const { changes, next, gap } = answer;
     let batch = this.#caughtUp.get(answer);
     if (batch === undefined) {
-      batch = new Batch(-1, cursor, next, changes, this.#shards);
+      batch = new Batch(-1, cursor, next, changes, this.#shards, this.#mark);
       this.#caughtUp.set(answer, batch);
     }
     return { batches: gap ? [] : [batch], next, gap, more: answer.more, epoch };
@@ -161,8 +191,8 @@ export class Feed {
 
   async #latest(ask: Ask): Promise<Window> {
     // When Redis is known to have more, read it now instead of in a second.
-    const question =
-      this.#window?.more === true ? (["feed", this.#window.end] as const) : (["feed"] as const);
+    const end = this.#window?.more === true ? this.#window.end : undefined;
+    const question: Question = ["feed", this.#parts.n, end];
     // What is shared is only that it was read: the coalescer would otherwise keep old windows.
     await this.#coalescer.get(await keyOf(question), () => this.#advance(ask));
     return this.#window!;
@@ -176,7 +206,7 @@ export class Feed {
     const unknown = new Set(ids.keys());
     const meet = (id: string, shard: number) => id === ids[shard] && unknown.delete(shard);
     for (const cursor of [batches[0]?.after ?? end, end])
-      for (const [shard, id] of decodeChangesCursor(cursor, this.#shards).entries()) meet(id, shard);
+      for (const [shard, id] of this.#decode(cursor).entries()) meet(id, shard);
     for (const { changes } of batches)
       for (const { user, id } of changes) meet(id, shardOf(user, this.#shards));
     return unknown.size === 0;
@@ -185,10 +215,10 @@ export class Feed {
   /** Leaves a window, unless it rejects. */
   async #advance(ask: Ask): Promise<void> {
     const known = this.#window;
-    const before = this.#now() - this.#readAt > IDLE_MS ? undefined : known;
+    const before = this.#now() - this.#readAt > FEED_IDLE_MS ? undefined : known;
     const window =
       before === undefined
-        ? windowOf([], (await ask((reader) => reader.changes())).next, false, ++this.#epoch)
+        ? windowOf([], (await this.#read(undefined, ask)).next, false, ++this.#epoch)
         : await this.#readOn(before, ask);
     // This read was abandoned as too slow and another one finished first: keep the newer window.
     if (this.#window !== undefined && this.#window !== known) return;
@@ -205,15 +235,14 @@ export class Feed {
     let { end } = window;
     for (let reads = 1; ; reads++) {
       const after = end;
-      const { changes, next, gap, more } = await ask((reader) =>
-        reader.changes({ after, limit: ANSWER_MAX }),
-      );
+      const { changes, next, gap, more } = await this.#read(after, ask);
       // A follower from before the gap finds no batch here and learns of the gap from Redis.
       if (gap) return windowOf([], next, false, ++this.#epoch);
-      if (next !== end) batches.push(new Batch(this.#batches++, after, next, changes, this.#shards));
+      if (next !== end)
+        batches.push(new Batch(this.#batches++, after, next, changes, this.#shards, this.#mark));
       end = next;
       if (!more || reads === READS_MAX)
-        return windowOf(bounded(batches, batches.length - known), end, more, window.epoch);
+        return windowOf(this.#bounded(batches, batches.length - known), end, more, window.epoch);
     }
   }
 
@@ -226,10 +255,31 @@ export class Feed {
         if (isBefore(ids[shardOf(change.user, this.#shards)]!, change.id)) changes.push(change);
       }
     }
-    const reached = decodeChangesCursor(batches[next]?.after ?? end, this.#shards);
+    const reached = this.#decode(batches[next]?.after ?? end);
     // In some shards the cursor may be ahead of the end of the batch.
     const furthest = reached.map((id, shard) => (isBefore(id, ids[shard]!) ? ids[shard]! : id));
-    return { changes, next: encodeChangesCursor(furthest), gap: false, more: more || next < batches.length };
+    return {
+      changes,
+      next: encodeChangesCursor(furthest, this.#mark),
+      gap: false,
+      more: more || next < batches.length,
+    };
+  }
+
+  /**
+   * The latest batches, together about KEPT_MAX changes and KEPT_CHARACTERS_MAX, or this feed's share of that; in any case the `fresh`
+   * newest. A batch counts as a change itself: most of those of a room are empty where other rooms are busy.
+   */
+  #bounded(batches: readonly Batch[], fresh: number): readonly Batch[] {
+    const share = this.#parts.share();
+    let kept = 0;
+    let weight = 0;
+    const first = batches.findLastIndex(
+      (batch) =>
+        (kept += 1 + batch.changes.length) > KEPT_MAX / share ||
+        (weight += batch.weight) > KEPT_CHARACTERS_MAX / share,
+    );
+    return batches.slice(Math.min(first + 1, batches.length - fresh));
   }
 }
 
@@ -240,14 +290,4 @@ function windowOf(batches: readonly Batch[], end: string, more: boolean, epoch: 
 /** About the bytes of an answer's changes in memory. */
 export function weightOfChanges({ changes }: ChangesAnswer): number {
   return changes.reduce((bytes, { user }) => bytes + CHANGE_BYTES + 2 * user.length, 0);
-}
-
-/** The latest batches, together about KEPT_MAX changes and KEPT_CHARACTERS_MAX; in any case the `fresh` newest. */
-function bounded(batches: readonly Batch[], fresh: number): readonly Batch[] {
-  let kept = 0;
-  let weight = 0;
-  const first = batches.findLastIndex(
-    (batch) => (kept += batch.changes.length) > KEPT_MAX || (weight += batch.weight) > KEPT_CHARACTERS_MAX,
-  );
-  return batches.slice(Math.min(first + 1, batches.length - fresh));
 }

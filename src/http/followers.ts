@@ -35,7 +35,13 @@ export class Followers {
   readonly #byUser = new Map<string, Set<Shared>>();
   /** The groups that each recent batch concerns, oldest first. */
   readonly #recent = new Map<Batch, Set<Shared>>();
+  readonly #share: () => number;
   #next = 0;
+
+  /** `share`: by how many it has to divide what it keeps. */
+  constructor(share: () => number = () => 1) {
+    this.#share = share;
+  }
 
   /** Groups and users of the index, for tests of the bound. */
   get size(): { readonly groups: number; readonly users: number } {
@@ -70,7 +76,7 @@ export class Followers {
         for (const group of this.#byUser.get(user) ?? []) touched.add(group);
     this.#recent.set(batch, touched);
     for (const old of this.#recent.keys()) {
-      if (this.#recent.size <= RECENT_MAX) return;
+      if (this.#recent.size <= Math.max(1, RECENT_MAX / this.#share())) return;
       old.forget();
       this.#recent.delete(old);
     }

@@ -50,16 +50,19 @@ export class Batch {
   /** Characters, roughly: what it takes to keep it. */
   readonly weight: number;
   readonly #shards: number;
+  readonly #mark: string;
   #texts: (string | undefined)[] = [];
   #places: Map<string, number[]> | undefined;
   #all: readonly Uint8Array[] | undefined;
 
-  constructor(n: number, after: string, next: string, changes: readonly Change[], shards: number) {
+  /** `mark`: what its cursors begin with. */
+  constructor(n: number, after: string, next: string, changes: readonly Change[], shards: number, mark = "") {
     this.n = n;
     this.after = after;
     this.next = next;
     this.changes = changes;
     this.#shards = shards;
+    this.#mark = mark;
     this.weight = changes.reduce((sum, { user }) => sum + user.length + CHANGE_CHARACTERS, 0);
   }
 
@@ -91,7 +94,7 @@ export class Batch {
   }
 
   *#frames(places: Iterable<number>): Generator<Uint8Array, void> {
-    const at = decodeChangesCursor(this.after, this.#shards);
+    const at = decodeChangesCursor(this.after, this.#shards, this.#mark);
     let parts: string[] = [];
     let size = 0;
     const flush = (next: string) => {
@@ -103,12 +106,12 @@ export class Batch {
     for (const { entry, last } of entriesIn(this.changes, places)) {
       const texts = entry.map((i) => (this.#texts[i] ??= JSON.stringify(this.changes[i])));
       const bytes = texts.reduce((sum, text) => sum + text.length, 0);
-      const before = encodeChangesCursor(at);
+      const before = encodeChangesCursor(at, this.#mark);
       const { user, id } = this.changes[last]!;
       at[shardOf(user, this.#shards)] = id;
       if (size > 0 && size + bytes > EVENT_BYTES) yield flush(before);
       if (bytes > EVENT_BYTES_MAX) {
-        const next = encodeChangesCursor(at);
+        const next = encodeChangesCursor(at, this.#mark);
         yield frameOf("gap", JSON.stringify({ next }), next);
         continue;
       }

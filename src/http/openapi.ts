@@ -6,6 +6,7 @@ import { asOfSchema } from "../reader/answers/as-of.ts";
 import { changesAnswerSchema, changeSchema } from "../reader/answers/changes.ts";
 import { countsSchema } from "../reader/answers/counts.ts";
 import { processesAnswerSchema } from "../reader/answers/processes.ts";
+import { countsInAnswerSchema, scopeCountsSchema, scopesPageSchema } from "../reader/answers/scopes.ts";
 import {
   userAnswerSchema,
   userPresenceSchema,
@@ -20,6 +21,9 @@ const COMPONENTS = {
   AsOf: asOfSchema,
   Problem: problemSchema,
   Counts: countsSchema,
+  ScopeCounts: scopeCountsSchema,
+  Scopes: scopesPageSchema,
+  CountsIn: countsInAnswerSchema,
   UserPresence: userPresenceSchema,
   UsersPage: usersPageSchema,
   User: userAnswerSchema,
@@ -40,6 +44,8 @@ const TITLES = {
   400: "The request is not valid for this route.",
   401: "The token is missing or invalid.",
   403: "The server has no token, or the token's scope does not cover this route.",
+  404: "The namespace or room is not tracked, or its changes are not told.",
+  409: "There are too many namespaces and rooms to put them in order.",
   413: "The body is too large.",
   415: "The body is not application/json.",
   429: "This client or token has as many event streams as it may.",

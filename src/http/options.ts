@@ -50,9 +50,9 @@ export interface AppOptions {
    * several to rotate them. Default none: then every route except /health and the counts is closed.
    */
   readonly tokens?: readonly string[] | undefined;
-  /** Each of these opens the numbers only: /v1/counts if it is closed, /ready and /metrics. Default none. */
+  /** Each of these opens the numbers only: /v1/counts if it is closed, /v1/counts/lookup, /ready and /metrics. Default none. */
   readonly countsTokens?: readonly string[] | undefined;
-  /** Whether /v1/counts answers without a token: "open" or "closed". Default "open". */
+  /** Whether /v1/counts answers without a token, also about a namespace or room: "open" or "closed". Default "open". */
   readonly counts?: CountsAccess | undefined;
   /**
    * Whether /ready and /metrics answer without a token: "open" or "closed", for a balancer and Prometheus in a network of their own.

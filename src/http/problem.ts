@@ -7,7 +7,7 @@
  * to the log.
  */
 import * as v from "valibot";
-import { PresenceError } from "../core/errors.ts";
+import { PresenceError, type PresenceErrorCode } from "../core/errors.ts";
 import type { Logger } from "../core/options.ts";
 import { schemaOf, whole } from "../reader/answers/schema.ts";
 
@@ -19,7 +19,9 @@ export const PROBLEM_CODES = [
   "BODY_INVALID",
   /** 400: an invalid user id. */
   "USER_INVALID",
-  /** 400: a cursor that did not come from an answer. */
+  /** 400: a namespace and a room that make no scope. */
+  "SCOPE_INVALID",
+  /** 400: a cursor that did not come from an answer, or from one about another namespace or room. */
   "CURSOR_INVALID",
   /** 400: not HTTP, or a target or a Host that is no URL. Node only. */
   "REQUEST_INVALID",
@@ -33,12 +35,16 @@ export const PROBLEM_CODES = [
   "SCOPE_MISSING",
   /** 404: no route at this path. */
   "NOT_FOUND",
+  /** 404: the namespace or room is not counted, or its changes are not told, so there is no answer: never 0. */
+  "SCOPE_UNTRACKED",
   /** 405: the path accepts other methods, listed in `Allow`. */
   "METHOD_NOT_ALLOWED",
   /** 406: this server sends no event streams. */
   "STREAMS_OFF",
   /** 408: the request did not arrive in time. Node only. */
   "REQUEST_TIMEOUT",
+  /** 409: more namespaces and rooms in several shards than can be put in order. */
+  "LIMIT_EXCEEDED",
   /** 413 */
   "BODY_TOO_LARGE",
   /** 414 */
@@ -112,6 +118,7 @@ const TITLES = {
   405: "Method Not Allowed",
   406: "Not Acceptable",
   408: "Request Timeout",
+  409: "Conflict",
   413: "Content Too Large",
   414: "URI Too Long",
   415: "Unsupported Media Type",
@@ -197,12 +204,22 @@ function redisUnavailable(cause: PresenceError): Problem {
   });
 }
 
+/** Their messages are for callers: what to send, or what to track. */
+const OF_THE_CALLER: { readonly [Code in PresenceErrorCode]?: ProblemStatus } = {
+  USER_INVALID: 400,
+  CURSOR_INVALID: 400,
+  SCOPE_INVALID: 400,
+  SCOPE_UNTRACKED: 404,
+  LIMIT_EXCEEDED: 409,
+};
+
 /** The problem for a thrown value: INTERNAL unless it is a Problem, or a PresenceError that is shown to callers. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof PresenceError) {
     const { code, message } = error;
-    if (code === "USER_INVALID" || code === "CURSOR_INVALID") return new Problem(400, code, message);
+    const status = OF_THE_CALLER[code];
+    if (status !== undefined) return new Problem(status, code as ProblemCode, message);
     if (code === "REDIS_UNAVAILABLE") return redisUnavailable(error);
     // The cause of a bug has its stack.
     if (code === "INTERNAL") return internal(error.cause ?? error);

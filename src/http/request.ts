@@ -3,23 +3,47 @@ import type { MiddlewareHandler } from "hono";
 import * as v from "valibot";
 import { URL_BYTES_MAX } from "../core/limits.ts";
 import { Problem } from "./problem.ts";
-import { type changesQuery, lookupBody, type noQuery, type pageQuery } from "./schemas.ts";
+import {
+  type changesQuery,
+  countsLookupBody,
+  lookupBody,
+  type noQuery,
+  type pageQuery,
+  type scopesQuery,
+  type whereQuery,
+} from "./schemas.ts";
+import type { ScopeName } from "../reader/reader.ts";
 
 /** The query schemas. */
-export type QuerySchema = typeof pageQuery | typeof changesQuery | typeof noQuery;
+export type QuerySchema =
+  | typeof pageQuery
+  | typeof changesQuery
+  | typeof noQuery
+  | typeof scopesQuery
+  | typeof whereQuery;
 
 /** The query of a URL, parsed by the schema. Throws Problem 400 QUERY_INVALID. */
 export function parseQuery<Schema extends QuerySchema>(url: string, schema: Schema): v.InferOutput<Schema> {
   const given = new Map<string, string | string[]>();
   // Most requests have no query, and parsing a URL takes longer than answering one.
-  const pairs = url.includes("?") ? new URL(url).searchParams : [];
-  for (const [name, value] of pairs) {
+  const query = url.includes("?") ? new URL(url).search : "";
+  checkEncoding(query);
+  for (const [name, value] of query === "" ? [] : new URLSearchParams(query)) {
     const before = given.get(name);
     given.set(name, before === undefined ? value : [before, value].flat());
   }
   const result = v.safeParse(schema, Object.fromEntries(given), { abortEarly: true });
   if (!result.success) throw new Problem(400, "QUERY_INVALID", result.issues[0].message);
   return result.output;
+}
+
+/** Invalid encodings are refused: what replaces them in the URL standard is the name of another room. */
+function checkEncoding(query: string): void {
+  try {
+    decodeURIComponent(query);
+  } catch {
+    throw new Problem(400, "QUERY_INVALID", "the query is not percent-encoded UTF-8");
+  }
 }
 
 /**
@@ -60,6 +84,17 @@ export function parseLookup(body: Uint8Array): readonly string[] {
   const place = issue.path?.[1]?.key;
   if (typeof place !== "number") throw new Problem(400, "BODY_INVALID", issue.message);
   throw new Problem(400, "USER_INVALID", `ids[${place}]: ${issue.message}`);
+}
+
+/** The scopes of the body `{"scopes": [...]}`. Throws Problem 400 BODY_INVALID, or SCOPE_INVALID with the index of the scope. */
+export function parseCountsLookup(body: Uint8Array): readonly ScopeName[] {
+  const result = v.safeParse(countsLookupBody, parseJson(body), { abortEarly: true });
+  if (result.success)
+    return result.output.scopes.map(({ namespace, room }) => ({ namespace, room: room ?? undefined }));
+  const [issue] = result.issues;
+  const place = issue.path?.[1]?.key;
+  if (typeof place !== "number") throw new Problem(400, "BODY_INVALID", issue.message);
+  throw new Problem(400, "SCOPE_INVALID", `scopes[${place}]: ${issue.message}`);
 }
 
 /** Invalid UTF-8 is refused, not replaced: a replacement character would make it another user's id. */

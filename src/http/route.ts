@@ -6,7 +6,6 @@ import type { GenericSchema, InferOutput } from "valibot";
 import type { Scope } from "./auth.ts";
 import type { Bodies } from "./bodies.ts";
 import type { CoalescedReader } from "./coalesced-reader.ts";
-import type { Freshness } from "./staleness.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 import { parseQuery, type QuerySchema } from "./request.ts";
 import type { Streams } from "./streams.ts";
@@ -16,7 +15,6 @@ export interface RouteParts {
   readonly reader: CoalescedReader;
   readonly streams: Streams;
   readonly bodies: Bodies;
-  readonly freshness: Freshness;
   readonly options: ResolvedAppOptions;
 }
 
@@ -36,7 +34,7 @@ interface RouteDescription {
   /** Set when the route also streams, for `Accept: text/event-stream`: a description of the events. */
   readonly events?: string;
   /** Statuses of problems, besides those that follow from `scope`. */
-  readonly problems?: readonly (400 | 413 | 415 | 429 | 503)[];
+  readonly problems?: readonly (400 | 404 | 409 | 413 | 415 | 429 | 503)[];
 }
 
 /** A route of the table, ready to be served. */

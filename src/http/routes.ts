@@ -5,12 +5,14 @@
 import type { Route, RouteParts } from "./route.ts";
 import { changesRoute } from "./routes/changes.ts";
 import { countsRoute } from "./routes/counts.ts";
+import { countsLookupRoute } from "./routes/counts-lookup.ts";
 import { healthRoute } from "./routes/health.ts";
 import { lookupRoute } from "./routes/lookup.ts";
 import { metricsRoute } from "./routes/metrics.ts";
 import { processesRoute } from "./routes/processes.ts";
 import { readyRoute } from "./routes/ready.ts";
 import { userRoute } from "./routes/user.ts";
+import { scopesRoute } from "./routes/scopes.ts";
 import { servingRoute } from "./routes/serving.ts";
 import { usersRoute } from "./routes/users.ts";
 
@@ -19,6 +21,8 @@ export function routesOf(parts: RouteParts): readonly Route[] {
   return [
     ...probesOf(parts),
     countsRoute(parts),
+    countsLookupRoute(parts),
+    scopesRoute(parts),
     usersRoute(parts),
     userRoute(parts),
     lookupRoute(parts),

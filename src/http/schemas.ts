@@ -4,15 +4,27 @@
  */
 import * as v from "valibot";
 import { PresenceError } from "../core/errors.ts";
-import { ID_BYTES_MAX } from "../core/limits.ts";
+import {
+  COUNTS_IN_MAX,
+  FOLLOWED_USERS_MAX,
+  ID_BYTES_MAX,
+  LOOKUP_IDS_MAX,
+  PAGE_SCOPES_MAX,
+  PAGE_USERS_MAX,
+  SCOPE_BYTES_MAX,
+} from "../core/limits.ts";
+import { whyNoScope } from "../core/scope.ts";
 import { checkUser } from "../core/user.ts";
-import { FOLLOWED_USERS_MAX, LOOKUP_IDS_MAX, PAGE_USERS_MAX } from "../core/limits.ts";
 
 /** Most bytes of a lookup's body. In JSON a byte takes at most six (`\u0001`), an id two quotes and a comma: every allowed list fits. */
 export const LOOKUP_BYTES_MAX = LOOKUP_IDS_MAX * (6 * ID_BYTES_MAX + 3) + 1024;
 
-const LIMIT = `limit must be a whole number from 1 to ${PAGE_USERS_MAX}`;
+/** The same for namespaces and rooms, with the names of both. */
+export const COUNTS_LOOKUP_BYTES_MAX = COUNTS_IN_MAX * (6 * SCOPE_BYTES_MAX + 40) + 1024;
+
+const LIMIT = `limit must be a whole number from 1 to ${Math.min(PAGE_USERS_MAX, PAGE_SCOPES_MAX)}`;
 const IDS = `the body must be {"ids": [...]} with at most ${LOOKUP_IDS_MAX} user ids`;
+const SCOPES = `the body must be {"scopes": [...]} with at most ${COUNTS_IN_MAX} of {"namespace": "/chat", "room": "news"}`;
 const FOLLOWED = `user may be given at most ${FOLLOWED_USERS_MAX} times`;
 
 /** A parameter that is given twice arrives as a list. */
@@ -25,8 +37,18 @@ const limit = v.pipe(
   v.regex(/^[1-9]\d{0,3}$/, LIMIT),
   v.transform(Number),
   v.maxValue(PAGE_USERS_MAX, LIMIT),
-  v.description(`Approximate number of users, 1 to ${PAGE_USERS_MAX}.`),
+  v.description(`Approximate number, 1 to ${PAGE_USERS_MAX}.`),
 );
+
+/** A room may have an empty name, so an empty parameter is not the same as none. */
+const where = {
+  namespace: v.optional(
+    v.pipe(once, v.description("Only this namespace, such as `/chat`. Default with a room: `/`.")),
+  ),
+  room: v.optional(
+    v.pipe(once, v.description("Only this room of the namespace. Empty: the room without a name.")),
+  ),
+};
 
 const userId = v.pipe(
   v.string("a user id must be a string"),
@@ -40,8 +62,8 @@ const userId = v.pipe(
 
 /** An empty cursor is refused, not ignored: a client that loses its cursor would otherwise read the first page for ever. */
 export const pageQuery = v.strictObject(
-  { cursor: v.optional(cursor), limit: v.optional(limit) },
-  "this route accepts only the query parameters cursor and limit",
+  { cursor: v.optional(cursor), limit: v.optional(limit), ...where },
+  "this route accepts only the query parameters cursor, limit, namespace and room",
 );
 
 /** `user` arrives as a list when it is given several times. */
@@ -49,8 +71,32 @@ export const changesQuery = v.strictObject(
   {
     after: v.optional(cursor),
     user: v.optional(v.union([userId, v.pipe(v.array(userId), v.maxLength(FOLLOWED_USERS_MAX, FOLLOWED))])),
+    ...where,
   },
-  "this route accepts only the query parameters after and user",
+  "this route accepts only the query parameters after, user, namespace and room",
+);
+
+/** For a route that answers about the whole, or about a namespace or room. */
+export const whereQuery = v.strictObject(
+  where,
+  "this route accepts only the query parameters namespace and room",
+);
+
+/** Which namespaces and rooms to list. */
+export const scopesQuery = v.strictObject(
+  {
+    namespace: v.optional(v.pipe(once, v.description("Only this namespace and its rooms."))),
+    prefix: v.optional(v.pipe(once, v.description("Only rooms whose name begins with this."))),
+    sort: v.optional(
+      v.pipe(
+        v.picklist(["users"], "sort must be users, and may be left out"),
+        v.description("Largest first."),
+      ),
+    ),
+    cursor: v.optional(cursor),
+    limit: v.optional(limit),
+  },
+  "this route accepts only the query parameters namespace, prefix, sort, cursor and limit",
 );
 
 /** For a route without parameters. */
@@ -60,6 +106,31 @@ export const noQuery = v.strictObject({}, "this route accepts no query parameter
 export const lookupBody = v.strictObject(
   { ids: v.pipe(v.array(v.unknown(), IDS), v.maxLength(LOOKUP_IDS_MAX, IDS), v.array(userId)) },
   IDS,
+);
+
+const scopeName = v.pipe(
+  v.strictObject(
+    {
+      namespace: v.optional(v.string("a namespace must be a string")),
+      room: v.pipe(
+        v.nullish(v.string("a room must be a string")),
+        v.description("Null or left out: the namespace itself."),
+      ),
+    },
+    'must be {"namespace": "/chat", "room": "news"}',
+  ),
+  v.rawCheck(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const { namespace = "/", room } = dataset.value;
+    const message = whyNoScope({ namespace, room: room ?? undefined });
+    if (message !== undefined) addIssue({ message });
+  }),
+);
+
+/** `{"scopes": [...]}` */
+export const countsLookupBody = v.strictObject(
+  { scopes: v.pipe(v.array(v.unknown(), SCOPES), v.maxLength(COUNTS_IN_MAX, SCOPES), v.array(scopeName)) },
+  SCOPES,
 );
 
 function problemWithUser(id: string): string | undefined {

@@ -2,7 +2,7 @@
  * What a stream says about its age: `stale` when its numbers or changes are no longer current, `fresh` when they are again.
  * A client that hears nothing would otherwise take silence for calm.
  */
-import type { AsOf, Counts } from "../reader/reader.ts";
+import type { AsOf, ScopeCounts } from "../reader/reader.ts";
 import { frame } from "./frames.ts";
 
 /** Why: Redis does not answer this server, or no projector runs. */
@@ -30,7 +30,7 @@ export class Freshness {
   }
 
   /** Reads the counts if nobody has for a while. Rejects as `read` does. */
-  async check(read: () => Promise<Counts>): Promise<void> {
+  async check(read: () => Promise<ScopeCounts>): Promise<void> {
     const now = performance.now();
     if (this.asOf?.stale !== true && now - this.#checkedAt < CHECK_MS) return;
     this.#checkedAt = now;

@@ -5,6 +5,7 @@ import type { Server, Socket } from "socket.io";
 import { announce } from "../adapter/clusters.ts";
 import { SILENCE_MS, SILENCE_MS_MIN } from "../core/limits.ts";
 import { PresenceError } from "../core/errors.ts";
+import { isTold } from "../core/scope-patterns.ts";
 import { OutageLog } from "../core/outage-log.ts";
 import type { Reporter } from "../core/outages.ts";
 import { invalid } from "../core/options.ts";
@@ -251,6 +252,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     ended: () => reading.moves.end(),
     registered: () => recorder.ready(),
     checkTold: (scope) => readerOf(reader, scope).changes(),
+    // Where a function or a RegExp decides, nobody can say that they are not.
+    isTold: (scope) => isTold(tracks ?? [], scope) !== "no",
   });
   /** Who reads changes of one kind, one on a Redis, one a shard on a Cluster. */
   function reportsOf(name: string, what: string) {

@@ -25,8 +25,8 @@ export interface ScopesOptions extends Omit<ViewsOptions, "source" | "full"> {
   readonly registered: () => Promise<void>;
   /** Rejects with SCOPE_UNTRACKED where the changes of a scope are not told. */
   readonly checkTold: (scope: string) => Promise<unknown>;
-  /** Whether this process itself has the changes of the scope told, if it is known. */
-  readonly isTold?: ((scope: string) => boolean) | undefined;
+  /** Whether this process itself has the changes of the scope told, or may. */
+  readonly isTold: (scope: string) => boolean;
 }
 
 const EVENTS: ReadonlySet<string> = new Set<keyof ScopeEvents>(["online", "offline", "gap"]);
@@ -170,7 +170,7 @@ export class ScopeListening {
   async #check(scope: string, heard: Heard, untold: PresenceError): Promise<void> {
     const { isTold, registered, checkTold, onError, runtime = processRuntime } = this.#options;
     const { signal } = this.#closing;
-    if (this.#said.has(scope) || isTold?.(scope) === true) return;
+    if (this.#said.has(scope) || isTold(scope)) return;
     const isFollowed = () => !signal.aborted && this.#heard.get(scope) === heard;
     for (let failures = 0; failures === 0 || isFollowed(); failures++) {
       try {

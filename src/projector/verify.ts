@@ -15,16 +15,26 @@ import { redisError } from "../redis/errors.ts";
 import { type Reply, ReplyError, type WritePort } from "../redis/port.ts";
 import { evaluate } from "../redis/scripts.ts";
 import type { resolveVerifyOptions } from "./options.ts";
+import { countScopes, membershipsDeclared, membershipsOf, type ScopesCount } from "./verify-scopes.ts";
 
-const KINDS = ["user", "grace", "process", "total"] as const;
+const KINDS = [
+  "user", "grace", "process", "total", "member", "lingering", "scope-users", "scope-sockets", "memberships",
+] as const; // prettier-ignore
 
 /** A difference between the projection and what it should be. */
 export interface Difference {
-  /** A user id, a process id, or `users`, `graced`, `sockets`, `connections` for a total. */
+  /**
+   * A user id, a process id, a scope (`/chat,news`: the namespace, and after a comma the room), or the name of a total: `users`, `graced`,
+   * `sockets`, `connections`, `lingering` (users in grace in scopes), `scopes`, `memberships`.
+   */
   readonly name: string;
+  /** The scope of a `member` or `lingering`. */
+  readonly scope?: string;
   /**
    * `user`: the sockets in `users`, those of processes that do not exist included. `grace`: whether there is a deadline, 1 for a
-   * user who is not in grace, 0 for one who is. `process`: its sockets in `users`. `total`: a count of the totals.
+   * user who is not in grace, 0 for one who is. `process`: its sockets in `users`. `total`: a count of the totals. `member`: a user's
+   * sockets in a scope, the user `""` for anonymous ones. `lingering`: as `grace`, in a scope. `scope-users`, `scope-sockets`: what is
+   * counted of a scope. `memberships`: those that a process has by its own count.
    */
   readonly of: (typeof KINDS)[number];
   readonly shard: number;
@@ -43,7 +53,7 @@ export interface VerifyReport {
   readonly examples: readonly Difference[];
   /**
    * Whether they were corrected: slots of no process and graces without a deadline were removed, the totals set, and a process
-   * whose sum differs was fenced, so that it registers again with its full state.
+   * whose sum differs, of sockets or of memberships, was fenced, so that it registers again with its full state.
    */
   readonly repaired: boolean;
   /** Shards whose sums could not be compared, because something was written during every count. Try again at a quieter time. */
@@ -52,7 +62,7 @@ export interface VerifyReport {
   readonly complete: boolean;
 }
 
-interface Part {
+export interface Part {
   /** The next cursor of a scan, or the mark. */
   readonly at: string;
   readonly looked: number;
@@ -76,14 +86,21 @@ function parse(reply: Reply): Part {
   const differences: Part["differences"] = [];
   for (let i = first; i + 3 < all.length; i += 4) {
     const found = all[i + 2] === "" ? NaN : Number(all[i + 2]);
+    const of = KINDS.find((kind) => kind === all[i])!;
     differences.push({
-      of: KINDS.find((kind) => kind === all[i])!,
-      name: all[i + 1]!,
+      of,
+      ...(of === "member" || of === "lingering" ? memberOf(all[i + 1]!) : { name: all[i + 1]! }),
       found: Number.isNaN(found) ? null : found,
       expected: Number(all[i + 3]),
     });
   }
   return { at: text(at, ASKED), looked: integer(looked, ASKED), values: all.slice(0, first), differences };
+}
+
+/** A scope and a user. */
+function memberOf(json: string): { readonly name: string; readonly scope: string } {
+  const [scope, name] = JSON.parse(json) as [string, string];
+  return { name, scope };
 }
 
 /** A process id and its line of `states`. */
@@ -118,9 +135,11 @@ interface Count {
   /** Slot → sockets in `users`. */
   readonly sums: ReadonlyMap<string, number>;
   readonly registered: readonly Registered[];
+  /** undefined: no scope was ever used. */
+  readonly scopes: ScopesCount | undefined;
 }
 
-type Ask = (what: string, cursor?: string, ...more: string[]) => Promise<Part>;
+export type Ask = (what: string, cursor?: string, ...more: string[]) => Promise<Part>;
 
 /** The last slot assigned, and the ranges of slots up to it that belong to existing processes. */
 async function slotsOf(port: WritePort, keys: ShardKeys): Promise<string[]> {
@@ -146,7 +165,10 @@ async function countShard(
   slots: () => Promise<string[]>,
   signal: AbortSignal | undefined,
 ): Promise<Count> {
-  const { at: mark } = await ask("mark");
+  const {
+    at: mark,
+    values: [lingering = ""],
+  } = await ask("mark");
   const somebodys = await slots();
   let checked = 0;
   const differences: Part["differences"] = [];
@@ -172,15 +194,46 @@ async function countShard(
     for (let i = 0; i < values.length; i += 2)
       registered.set(values[i]!, registeredOf(values[i]!, values[i + 1]!));
   });
-  return { mark, checked, differences, sums, registered: [...registered.values()] };
+  const known = [...registered.values()];
+  const scopes =
+    lingering === ""
+      ? undefined
+      : await countScopes(
+          ask,
+          known.map(({ slot }) => slot).filter((slot) => slot !== "0"),
+          somebodys,
+          signal,
+        );
+  differences.push(...(scopes?.differences ?? []));
+  return { mark, checked, differences, sums, registered: known, scopes };
 }
 
-/** The processes whose number of sockets in `users` differs from `states`. */
-function unequal({ sums, registered }: Count): (Registered & { readonly found: number })[] {
-  return registered
-    .map((one) => ({ ...one, found: sums.get(one.slot) ?? 0 }))
-    .filter(({ state, found, sockets, anonymous }) => state !== "ended" && found !== sockets - anonymous);
+interface Odd {
+  readonly one: Registered;
+  readonly of: "process" | "memberships";
+  readonly found: number;
+  readonly expected: number;
 }
+
+/** Processes whose sockets in `users` differ from `states`, or whose own memberships differ from those in scopes. */
+function unequal({ sums, registered, scopes }: Count): Odd[] {
+  return registered
+    .filter(({ state }) => state !== "ended")
+    .flatMap((one): Odd[] => {
+      const found = sums.get(one.slot) ?? 0;
+      const expected = one.sockets - one.anonymous;
+      const memberships = scopes && membershipsOf(scopes, one.slot);
+      return [
+        ...(found === expected ? [] : [{ one, of: "process" as const, found, expected }]),
+        ...(memberships === undefined ? [] : [{ one, of: "memberships" as const, ...memberships }]),
+      ];
+    });
+}
+
+const WHY = {
+  process: ["sockets in users", "in states"],
+  memberships: ["memberships of its own", "in scopes"],
+} as const;
 
 /** Rejects with PresenceError as a projector's step does. */
 export async function verifyShards(
@@ -203,7 +256,7 @@ export async function verifyShards(
     const told = new Set<string>();
     const tell = (some: Part["differences"]) => {
       for (const one of some) {
-        const name = `${one.of} ${one.name}`;
+        const name = JSON.stringify([one.of, one.name, one.scope]);
         if (told.has(name)) continue;
         told.add(name);
         differences++;
@@ -222,10 +275,18 @@ export async function verifyShards(
         String(count.registered.reduce((all, one) => all + pick(one), 0));
       const sockets = sum((one) => one.sockets);
       const connections = sum((one) => one.connections);
-      const totals = await ask("totals", count.mark, sockets, connections);
+      const { scopes } = count;
+      const memberships = scopes === undefined ? "" : String(membershipsDeclared(scopes));
+      let { at, differences: some } = await ask("totals", count.mark, sockets, connections, memberships);
       // Something was written meanwhile, by this process or another.
-      if (totals.at === "") continue;
-      tell(totals.differences);
+      if (at === "") continue;
+      tell(some);
+      for (const [scope, [users, open]] of scopes?.large ?? []) {
+        ({ at, differences: some } = await ask("score", at, scope, String(users), String(open)));
+        tell(some);
+        if (at === "") break;
+      }
+      if (at === "") continue;
       const odd = unequal(count);
       // A scan can return a user twice, so only a difference found by two counts is reported.
       const found = JSON.stringify(odd);
@@ -233,15 +294,10 @@ export async function verifyShards(
         before = found;
         continue;
       }
-      tell(
-        odd.map(({ id, found: n, sockets: has, anonymous }) => {
-          return { of: "process" as const, name: id, found: n, expected: has - anonymous };
-        }),
-      ); // prettier-ignore
-      let { at } = totals;
-      for (const { id, line, found, sockets: has, anonymous } of repair ? odd : []) {
-        const why = `verify: ${found} sockets in users, ${has - anonymous} in states`;
-        ({ at } = await ask("fence", at, id, line, why));
+      tell(odd.map(({ one: { id: name }, of, found: n, expected }) => ({ of, name, found: n, expected })));
+      for (const { one, of, found: n, expected } of repair ? odd : []) {
+        const [has, should] = WHY[of];
+        ({ at } = await ask("fence", at, one.id, one.line, `verify: ${n} ${has}, ${expected} ${should}`));
         if (at === "") break;
       }
       return at !== "";

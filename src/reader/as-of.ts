@@ -142,7 +142,7 @@ export function scopeCountsOf(score: Reply): { users: number; sockets: number } 
 }
 
 /** The age of the oldest part. */
-export function combineAsOf(parts: readonly ShardAsOf[], staleAfter: number): AsOf {
+export function combineAsOf(parts: readonly ShardAsOf[], staleAfter: number, { mark }: View): AsOf {
   const rans = parts.map((part) => part.ran);
   const oldest = rans.includes(null) ? null : Math.min(...rans.filter((ran) => ran !== null));
   return {
@@ -154,6 +154,9 @@ export function combineAsOf(parts: readonly ShardAsOf[], staleAfter: number): As
       ms: Math.max(...parts.map((part) => part.lagMs)),
     },
     stale: oldest === null || parts.some((part) => part.overdueMs > staleAfter),
-    cursor: encodeChangesCursor(parts.map((part) => part.change)),
+    cursor: encodeChangesCursor(
+      parts.map((part) => part.change),
+      mark,
+    ),
   };
 }

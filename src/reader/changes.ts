@@ -46,7 +46,7 @@ export function changesOver(context: ReaderContext): Pick<Reader, "changes"> {
       await open();
       if (view.scope !== undefined) await checkTold(context, view.scope);
       if (after === undefined) return { changes: [], next: await endOf(context), gap: false, more: false };
-      const ids = decodeChangesCursor(after, shards);
+      const ids = decodeChangesCursor(after, shards, view.mark);
       const each = Math.ceil(limit / shards);
       const parts = await Promise.all(
         keys.map((own, shard) => readChanges(askPlain, { keys: own, view }, ids[shard]!, each)),
@@ -55,7 +55,10 @@ export function changesOver(context: ReaderContext): Pick<Reader, "changes"> {
         return { changes: [], next: await endOf(context), gap: true, more: false };
       return {
         changes: mergeChanges(parts.map(({ changes }) => changes)),
-        next: encodeChangesCursor(parts.map(({ at }) => at)),
+        next: encodeChangesCursor(
+          parts.map(({ at }) => at),
+          view.mark,
+        ),
         gap: false,
         more: parts.some(({ more }) => more),
       };
@@ -89,7 +92,7 @@ async function endOf({ keys, askPlain, view }: ReaderContext): Promise<string> {
     const [, change = null] = fieldsOf(reply, asked, 2);
     return change === null ? START : streamId(change, asked);
   });
-  return encodeChangesCursor(await Promise.all(ids));
+  return encodeChangesCursor(await Promise.all(ids), view.mark);
 }
 
 /** About `limit` changes: the last entry is not split. */

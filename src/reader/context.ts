@@ -190,7 +190,7 @@ export function contextOf(
     },
     combine(parts) {
       checkTracked(view, parts);
-      return combineAsOf(parts, staleAfter);
+      return combineAsOf(parts, staleAfter, view);
     },
   });
   return contextWith(WHOLE);

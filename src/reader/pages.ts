@@ -25,7 +25,7 @@ export function pagesOver(context: ReaderContext): Pick<Reader, "page" | "users"
 
   async function page(options: PageOptions = {}): Promise<UsersPage> {
     const { cursor, limit } = resolvePageOptions(options);
-    let at = cursor === undefined ? undefined : decodePageCursor(cursor, shards);
+    let at = cursor === undefined ? undefined : decodePageCursor(cursor, shards, view.mark);
     for (let scans = 1; ; scans++) {
       const { shard, scan } = at ?? { shard: 0, scan: "0" };
       const command = ["HSCAN", view.users(keys[shard]!), scan, "COUNT", String(limit)] as const;

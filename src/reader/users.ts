@@ -35,7 +35,10 @@ export function usersOver(context: ReaderContext): Pick<Reader, "user" | "lookup
   return {
     user,
     async isOnline(id) {
-      const { users } = await usersIn(shardOf(checkUser(id), shards), [id]);
+      const shard = shardOf(checkUser(id), shards);
+      const { users, asOf } = await usersIn(shard, [id]);
+      // Nobody is there, or nobody counts: only the age of every shard tells.
+      if (view.scope !== undefined) combine(await withOthers(context, shard, asOf));
       return users[0]!.online;
     },
     async lookup(users) {

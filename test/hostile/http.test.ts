@@ -10,7 +10,8 @@ import { expect, it } from "vitest";
 import { Random } from "../../rig/random.ts";
 import { createApp } from "../../src/http/app.ts";
 import { createReader } from "../../src/reader/create.ts";
-import { newPrefix, populate, TOKEN, useRedis } from "../unit/http/support.ts";
+import { Rooms } from "../unit/http/rooms.ts";
+import { newPrefix, TOKEN, useRedis } from "../unit/http/support.ts";
 import { raw, served } from "../unit/node/served.ts";
 import { REPEAT, SEED, TIMEOUT_MS, TIMES } from "./support.ts";
 
@@ -22,16 +23,28 @@ const EACH_MAX = 3;
 const AT_ONCE = 16;
 
 const METHODS = ["GET", "GET", "GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "TRACE", "PROPFIND", "get", "CONNECT", ""]; // prettier-ignore
-const PATHS = ["/v1/counts", "/v1/users", "/v1/users/alice", "/v1/users/lookup", "/v1/processes", "/v1/changes", "/health", "/ready", "/metrics", "/openapi.json", "/", "*", "//", "/v1/users/", "http://x/v1/counts", ""]; // prettier-ignore
-const NAMES = ["cursor", "limit", "after", "user", "__proto__", "x", ""];
-const VALUES = ["0-0", "p0.0.0-0", "undefined", "1e3", "5", "", "%ff", "%00", "%", "+", "%F0%9F%99%82", "a".repeat(300), "9".repeat(30), "1-1_2-2", "'"]; // prettier-ignore
+const PATHS = ["/v1/counts", "/v1/counts/lookup", "/v1/scopes", "/v1/users", "/v1/users/alice", "/v1/users/lookup", "/v1/processes", "/v1/changes", "/health", "/ready", "/metrics", "/openapi.json", "/", "*", "//", "/v1/users/", "http://x/v1/counts", ""]; // prettier-ignore
+const NAMES = [
+  "cursor",
+  "limit",
+  "after",
+  "user",
+  "namespace",
+  "room",
+  "prefix",
+  "sort",
+  "__proto__",
+  "x",
+  "",
+];
+const VALUES = ["0-0", "p0.0.0-0", "undefined", "1e3", "5", "", "%ff", "%00", "%", "+", "%F0%9F%99%82", "a".repeat(300), "9".repeat(30), "1-1_2-2", "'", "/", "/chat", "/a,b", "news", "users", "m00000000.0-0", "s0.0"]; // prettier-ignore
 const FIELDS = ["if-none-match: *", 'if-none-match: W/"a", "b', "accept: */*", "origin: null", "expect: 100-continue", "expect: x", "range: bytes=0-0", "connection: close", "connection: upgrade", "upgrade: h2c", "content-encoding: gzip", "accept-encoding: br", "last-event-id: 1-1", "x: \u0000", ": empty", "transfer-encoding: gzip", "te: trailers", "cookie: a=b", "host: y", "authorization: Bearer no-such-token-at-all"]; // prettier-ignore
 const TYPES = ["application/json", "application/json;charset=utf-16", "text/plain", "", "application/json; boundary=\u00ff"]; // prettier-ignore
-const BODIES = ['{"ids":["alice"]}', '{"ids":[]}', '{"ids":[1]}', '{"ids":', "[[[[", "", "\u00ff\u00fe", '{"__proto__":{"ids":["a"]}}', `{"ids":["${"x".repeat(257)}"]}`, '{"ids":["\\ud800"]}']; // prettier-ignore
+const BODIES = ['{"ids":["alice"]}', '{"ids":[]}', '{"ids":[1]}', '{"ids":', "[[[[", "", "\u00ff\u00fe", '{"__proto__":{"ids":["a"]}}', `{"ids":["${"x".repeat(257)}"]}`, '{"ids":["\\ud800"]}', '{"scopes":[{"namespace":"/a,b"}]}', '{"scopes":[{"room":null},1]}', '{"scopes":{"room":""}}']; // prettier-ignore
 
 function targetOf(random: Random): string {
   const query = Array.from(
-    { length: random.int(0, 3) },
+    { length: random.int(0, 2) },
     () => `${random.pick(NAMES)}=${random.pick(VALUES)}`,
   );
   const path = random.chance(0.2) ? `/v1/users/${random.pick(VALUES)}` : random.pick(PATHS);
@@ -44,7 +57,8 @@ function requestOf(random: Random): string {
   const wrong = () => random.chance(wrongness);
   const isPost = random.chance(0.3);
   const method = wrong() ? random.pick(METHODS) : isPost ? "POST" : random.pick(["GET", "GET", "HEAD"]);
-  const target = isPost && !wrong() ? "/v1/users/lookup" : targetOf(random);
+  const lookup = random.pick(["/v1/users/lookup", "/v1/users/lookup?room=news", "/v1/counts/lookup"]);
+  const target = isPost && !wrong() ? lookup : targetOf(random);
   const lines = [`${method} ${target} HTTP/1.${wrong() ? random.int(0, 2) : 1}`];
   if (!wrong()) lines.push(`host: ${wrong() ? random.pick(["[::1]", "a b", "é", ""]) : "127.0.0.1:80"}`);
   if (!wrong()) lines.push(`authorization: Bearer ${TOKEN}`);
@@ -53,7 +67,9 @@ function requestOf(random: Random): string {
   let body = "";
   if (isPost || wrong()) {
     lines.push(`content-type: ${wrong() ? random.pick(TYPES) : "application/json"}`);
-    body = wrong() ? random.pick(BODIES) : `{"ids":["alice","${random.int(0, 1e9)}"]}`;
+    const name = `"${random.int(0, 1e9)}"`;
+    const sound = lookup.includes("counts") ? `{"scopes":[{"room":${name}}]}` : `{"ids":["alice",${name}]}`;
+    body = wrong() ? random.pick(BODIES) : sound;
     if (random.chance(0.3)) {
       lines.push("transfer-encoding: chunked");
       body = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
@@ -103,7 +119,8 @@ function heapUsed(): number {
 
 it(`raw requests: no 500, no crash, no growth (${REPEAT})`, { timeout: 3 * TIMEOUT_MS }, async () => {
   const prefix = newPrefix();
-  await populate(test.redis, { prefix, users: ["alice"] });
+  const rooms = await Rooms.open(test.redis, { prefix, tracks: ["*/", "*/,*", "/chat"] });
+  await rooms.join("*/,news", ["alice"]);
   const reader = createReader({ redis: test.server.url, prefix });
   const logged: string[] = [];
   const log = (line: string) => void logged.push(line);

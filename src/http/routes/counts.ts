@@ -1,13 +1,16 @@
+import * as v from "valibot";
 import { countsSchema } from "../../reader/answers/counts.ts";
+import { scopeCountsSchema } from "../../reader/answers/scopes.ts";
 import { countsEvents, opening, outcomeOf } from "../events.ts";
 import { cacheControl, tellerOf } from "../headers.ts";
 import { paceOf } from "../pace.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
-import { noQuery } from "../schemas.ts";
+import { whereQuery } from "../schemas.ts";
 import { wantsEvents } from "../streams.ts";
+import { whereOf } from "../where.ts";
 
 /** Open unless the option `counts` is "closed". */
-export function countsRoute({ reader, streams, freshness, options }: RouteParts): Route {
+export function countsRoute({ reader, streams, options }: RouteParts): Route {
   const isOpen = options.counts === "open";
   const cache = cacheControl(isOpen ? "public" : "private", options.reuse);
   const tell = tellerOf(options, { cache, vary: "Accept" });
@@ -15,23 +18,25 @@ export function countsRoute({ reader, streams, freshness, options }: RouteParts)
     method: "GET",
     path: "/v1/counts",
     id: "counts",
-    summary: "How many users, sockets and connections.",
+    summary: "How many users, sockets and connections; users and sockets of a namespace or room.",
     scope: isOpen ? undefined : "counts",
-    answer: countsSchema,
+    answer: v.union([countsSchema, scopeCountsSchema]),
     events:
       "An event `counts` with the same answer when a number changes, at most one a second. `stale` {cause, since, asOf} when " +
       "the numbers are no longer current, with the cause `redis` or `projector`; `fresh` {since} when they are again.",
-    query: noQuery,
-    problems: [400, 429, 503],
-    async respond(c) {
-      if (!wantsEvents(c)) return tell(c, await reader.countsAnswer());
+    query: whereQuery,
+    problems: [400, 404, 429, 503],
+    async respond(c, query) {
+      const where = whereOf(query);
+      if (!wantsEvents(c)) return tell(c, await reader.countsAnswer(where));
       c.header("vary", "Accept");
       return streams.respond(c, async () => {
         const pace = paceOf(options);
-        const read = () => reader.counts(pace.counting);
+        const read = () => reader.countsOf(where, pace.counting);
         const first = outcomeOf(read());
         await opening(first);
-        return { events: (ended) => countsEvents(read, first, freshness, pace, ended) };
+        const { freshness, release } = reader.feeds.hold(where);
+        return { events: (ended) => countsEvents(read, first, freshness, pace, ended), leave: release };
       });
     },
   });

@@ -2,7 +2,8 @@ import { usersAnswerSchema } from "../../reader/answers/users.ts";
 import { tellerOf } from "../headers.ts";
 import { parseLookup } from "../request.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
-import { lookupBody, noQuery } from "../schemas.ts";
+import { lookupBody, whereQuery } from "../schemas.ts";
+import { whereOf } from "../where.ts";
 
 /** Reader.lookup(). POST, because a thousand ids do not fit into a URL. */
 export function lookupRoute({ reader, bodies, options }: RouteParts): Route {
@@ -14,9 +15,12 @@ export function lookupRoute({ reader, bodies, options }: RouteParts): Route {
     summary: "Which of these users are present, in the order asked.",
     scope: "users",
     answer: usersAnswerSchema,
-    query: noQuery,
+    query: whereQuery,
     body: lookupBody,
-    problems: [400, 413, 415, 503],
-    respond: (c) => bodies.read(c, async (body) => tell(c, await reader.lookup(parseLookup(body)))),
+    problems: [400, 404, 413, 415, 503],
+    respond(c, query) {
+      const where = whereOf(query);
+      return bodies.read(c, async (body) => tell(c, await reader.lookup(parseLookup(body), where)));
+    },
   });
 }

@@ -2,7 +2,8 @@ import { userAnswerSchema } from "../../reader/answers/users.ts";
 import { cacheControl, tellerOf } from "../headers.ts";
 import { parseUserPath } from "../request.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
-import { noQuery } from "../schemas.ts";
+import { whereQuery } from "../schemas.ts";
+import { whereOf } from "../where.ts";
 
 /** Reader.user(); the id is percent-encoded. */
 export function userRoute({ reader, options }: RouteParts): Route {
@@ -14,8 +15,8 @@ export function userRoute({ reader, options }: RouteParts): Route {
     summary: "One user, and on which processes; `online: false` if absent.",
     scope: "users",
     answer: userAnswerSchema,
-    query: noQuery,
-    problems: [400, 503],
-    respond: async (c) => tell(c, await reader.user(parseUserPath(c.req.url))),
+    query: whereQuery,
+    problems: [400, 404, 503],
+    respond: async (c, query) => tell(c, await reader.user(parseUserPath(c.req.url), whereOf(query))),
   });
 }

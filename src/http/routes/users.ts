@@ -2,6 +2,7 @@ import { usersPageSchema } from "../../reader/answers/users.ts";
 import { cacheControl, tellerOf } from "../headers.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { pageQuery } from "../schemas.ts";
+import { whereOf } from "../where.ts";
 
 /** Reader.page(). */
 export function usersRoute({ reader, options }: RouteParts): Route {
@@ -14,7 +15,8 @@ export function usersRoute({ reader, options }: RouteParts): Route {
     scope: "users",
     answer: usersPageSchema,
     query: pageQuery,
-    problems: [400, 503],
-    respond: async (c, query) => tell(c, await reader.page(query)),
+    problems: [400, 404, 503],
+    respond: async (c, { cursor, limit, ...query }) =>
+      tell(c, await reader.page({ cursor, limit }, whereOf(query))),
   });
 }

@@ -1,6 +1,6 @@
 -- fold: the records of the log, in order, one by one.
 -- gives: CAUSE carry_out carry_out_in_scopes fold fold_record read register registered
--- reads: ABOUT BY_RANGE PROCESSES RECORDS absent budget call cause_of connections count dead encode entries fence find finish floor folded forget_the_dead format is keep_of known longest look_up match now operations parse preclude process_of put records save_states scopes scopes_here set_aside size skipped slots sockets sockets_here start_steps sub t take_off take_step tell_about to_head touch try weight why_absent work write_steps
+-- reads: ABOUT BY_RANGE PROCESSES RECORDS absent budget call cause_of compare_sums connections count dead encode entries fence find finish floor folded forget_the_dead format is keep_of known longest look_up match now operations parse preclude process_of put records save_states scopes scopes_here set_aside size skipped slots sockets sockets_here start_steps sub t take_off take_step tell_about to_head touch try weight why_absent work write_steps
 
 local registered -- how many processes there are, once read
 
@@ -26,7 +26,15 @@ local function carry_out_in_scopes(record, p, at)
   if next(dead) then
     for i = 1, #lists do
       local c, one = lists[i][2], lists[i][3]
-      for j = 2, #one do here.take_off(c, one[j], dead) end
+      for j = 2, #one do
+        local id = one[j]
+        here.take_off(c, id, dead)
+        -- Nobody begins to linger who is not in the whole.
+        if c.is[id] == '0' and c.was[id] ~= '0' then
+          look_up({ id })
+          if not is[id] then c.is[id] = false end
+        end
+      end
     end
   end
   for i = 1, #lists do
@@ -51,6 +59,11 @@ local function carry_out_in_scopes(record, p, at)
     end
     return nil
   end
+  -- Perhaps it is not the process that is wrong.
+  if not t.summed then
+    t.summed = true
+    t.broken = t.broken or compare_sums(PROCESSES_MAX)
+  end
   for i = #undo, 1, -1 do
     local c, id, v, cause, keep, since, open, by, sum = unpack(undo[i], 1, 9)
     c.is[id], c.cause[id], c.keep[id], c.since[id], c.sockets, q.by[c.text], q.by[''] = v, cause, keep, since, open, by, sum
@@ -69,6 +82,8 @@ local function carry_out(record, p, at)
       for _, id in ipairs(lists[l][2]) do
         local v = is[id] and take_off(id, is[id])
         if v ~= nil then is[id] = v end
+        -- Absent before this record.
+        if v == false and (scopes or t.lingering) then absent[id], why_absent[id] = records - 1, cause_of[id] end
       end
     end
   end

@@ -1,5 +1,5 @@
 -- open: whose keys are these, may this call go on, and do the parts agree?
--- gives: TYPES check_keys check_permissions check_scopes clear_scopes follow_clock open rebuild to_head
+-- gives: TYPES check_keys check_permissions check_scopes check_types_of_scopes clear_scopes compare_sums follow_clock open rebuild to_head
 -- reads: ABOUT BY_RANGE CHANGES ENDED LEAVING PROCESSES RECORDS STATES TOTALS USERS back call change clearing connections entries find floor format graced longest match more_fields now pass put ran rebuilt remembered scan sockets sub sweep t try users
 
 local TYPES = { 'stream', 'hash', 'hash', 'zset', 'hash', 'hash', 'zset', 'stream', 'stream', 'zset', 'string' }
@@ -29,19 +29,27 @@ end
 local function rebuild(reason)
   local tag = sub(RECORDS, 1, -8)
   if t.lingering or not t[1] then
-    local leases = call('ZRANGE', PROCESSES, 0, PROCESSES_MAX - 1)
-    for first = 1, #leases, VALUES_MAX / 2 do
-      local keys = {}
-      for i = first, math.min(#leases, first + VALUES_MAX / 2 - 1) do
-        local slot = match(leases[i], '^%d+')
-        keys[#keys + 1], keys[#keys + 2] = tag .. 'scopes:' .. slot, tag .. 'sockets:' .. slot
+    -- Of either, since the other may be what is gone.
+    local keys, leases, at = {}, call('ZRANGE', PROCESSES, 0, PROCESSES_MAX - 1), '0'
+    local function forget_slot(slot)
+      keys[#keys + 1], keys[#keys + 2] = tag .. 'scopes:' .. slot, tag .. 'sockets:' .. slot
+    end
+    for i = 1, #leases do forget_slot(match(leases[i], '^%d*')) end
+    repeat
+      local page = call('HSCAN', STATES, at, 'COUNT', VALUES_MAX)
+      at = page[1]
+      for i = 2, #page[2], 2 do
+        local slot = match(page[2][i], '^%a+ %d+ %d+ %d+ %d+ (%d+)')
+        if slot then forget_slot(slot) end
       end
-      call('UNLINK', unpack(keys))
+    until at == '0'
+    for first = 1, #keys, VALUES_MAX do
+      call('UNLINK', unpack(keys, first, math.min(#keys, first + VALUES_MAX - 1)))
     end
     call('UNLINK', tag .. 'lingering', tag .. 'lingerers', tag .. 'told')
     call('XTRIM', tag .. 'moves', 'MAXLEN', 0)
     t.moved = call('XADD', tag .. 'moves', '*', 'rebuilt', reason)
-    t.lingering, clearing, sweep = 0, true, ''
+    t.lingering, t.counts, clearing, sweep = 0, { 0, 0, 0 }, true, ''
   end
   call('UNLINK', USERS, PROCESSES, STATES, ABOUT, LEAVING, ENDED)
   call('XTRIM', CHANGES, 'MAXLEN', 0)
@@ -65,18 +73,46 @@ local function clear_scopes()
   return clearing
 end
 
--- Compares some scopes with their numbers, in turn, and what lingers. Returns why they do not agree, if so.
-local function check_scopes()
+-- The type of each key of scopes whose name is known, before anything is written.
+local function check_types_of_scopes()
   local tag = sub(RECORDS, 1, -8)
   local types = { scopes = 'zset', lingering = 'zset', lingerers = 'zset', told = 'set', moves = 'stream' }
   for name, expected in pairs(types) do
     local kind = call('TYPE', tag .. name).ok
     if kind ~= 'none' and kind ~= expected then error('PRESENCE_TYPE ' .. tag .. name .. ': holds a ' .. kind, 0) end
   end
+end
+
+-- Compares how many scopes and memberships there are with what calls have counted. Returns why they do not agree, if so. most: for up to
+-- how many processes memberships are added up.
+local function compare_sums(most)
+  local tag = sub(RECORDS, 1, -8)
+  local kept, open, telling = match(t[24] or '', '^(%d+) (%d+) (%d+)$')
+  local there = call('ZCARD', tag .. 'scopes')
+  if there ~= tonumber(kept or 0) then return 'scopes: ' .. there .. ' there, ' .. (kept or 0) .. ' counted' end
+  if tonumber(telling or 0) > 0 and call('TYPE', tag .. 'told').ok == 'none' then
+    return 'told: 0 there, ' .. telling .. ' counted'
+  end
+  if call('ZCARD', PROCESSES) > most then return end
+  local leases, sum = call('ZRANGE', PROCESSES, 0, most - 1), 0
+  for i = 1, #leases do
+    local key = tag .. 'scopes:' .. match(leases[i], '^%d*')
+    local one = try('HGET', key, '')
+    if type(one) == 'table' then error('PRESENCE_TYPE ' .. key .. ': holds another type', 0) end
+    sum = sum + (tonumber(one or 0) or 0)
+  end
+  if sum ~= tonumber(open or 0) then return 'memberships: ' .. format('%.0f', sum) .. ' there, ' .. (open or 0) .. ' counted' end
+end
+
+-- Compares some scopes with their numbers, in turn, and what lingers. Returns why they do not agree, if so.
+local function check_scopes()
+  local tag = sub(RECORDS, 1, -8)
   local until_when, by_user = call('ZCARD', tag .. 'lingering'), call('ZCARD', tag .. 'lingerers')
   if until_when ~= t.lingering or by_user ~= t.lingering then
     return 'lingering: ' .. until_when .. ' and ' .. by_user .. ' there, ' .. format('%.0f', t.lingering) .. ' counted'
   end
+  local reason = compare_sums(SUMMED_MAX)
+  if reason then return reason end
   local from = tonumber(more_fields[14] or 0)
   local found = call('ZRANGE', tag .. 'scopes', from, from + SCOPES_CHECKED - 1, 'WITHSCORES')
   put('compared', #found < 2 * SCOPES_CHECKED and 0 or from + SCOPES_CHECKED)
@@ -85,7 +121,7 @@ local function check_scopes()
     local kind = call('TYPE', key).ok
     if kind ~= 'hash' and kind ~= 'none' then error('PRESENCE_TYPE ' .. key .. ': holds a ' .. kind, 0) end
     local fields = call('HLEN', key)
-    if fields ~= there and fields ~= there + (call('HGET', key, '') and 1 or 0) then
+    if fields == 0 or fields ~= there + (call('HGET', key, '') and 1 or 0) then
       return 'scope: ' .. fields .. ' there, ' .. there .. ' counted'
     end
   end
@@ -127,6 +163,7 @@ local function open()
     local kind = call('TYPE', KEYS[i]).ok
     if kind ~= 'none' and kind ~= TYPES[i] then error('PRESENCE_TYPE ' .. KEYS[i] .. ': holds a ' .. kind, 0) end
   end
+  if t.lingering or not t[1] then check_types_of_scopes() end
   if not t[1] or ARGV[7] ~= '' or now < ran or now - tonumber(t[12] or 0) >= CHECK_MS then
     local present, registered, known = call('HLEN', USERS), call('ZCARD', PROCESSES), call('HLEN', STATES)
     local in_grace, tombs, described = call('ZCARD', LEAVING), call('ZCARD', ENDED), call('HLEN', ABOUT)

@@ -2,7 +2,7 @@
   Step by step, so that the outcome never depends on how many records a call folds (INV-12). Otherwise says why in `why`, having
   written nothing. Nothing here is a function, but for what several tabs need: a call pays for each closure it makes. ]]
 -- gives: nothing
--- reads: BY_RANGE CHANGES LEAVING PROCESSES RECORDS STATES USERS apply budget byte call change changes connections count decode due encode entries find floor folded format graced match more now proven records size sockets sub t users valid why
+-- reads: BY_RANGE CHANGES LEAVING PROCESSES RECORDS STATES USERS apply budget byte call change changes connections count decode due encode entries find floor folded format graced match more now proven records size sockets sub t try users valid why
 if entries and not why then repeat
   local last_entry, ids, n = #entries, {}, 0
   -- All processes, in one command.
@@ -348,9 +348,12 @@ if entries and not why then repeat
   if memberships then
     for i = 1, mets do
       local p = met[i]
-      if p.had and not p.counted and tonumber(call('HGET', sub(RECORDS, 1, -8) .. 'scopes:' .. p.slot, '') or 0) ~= p.had then
-        why = 'memberships'
-        break
+      if p.had and not p.counted then
+        local there = try('HGET', sub(RECORDS, 1, -8) .. 'scopes:' .. p.slot, '')
+        if type(there) == 'table' or tonumber(there or 0) ~= p.had then
+          why = 'memberships'
+          break
+        end
       end
     end
     if why then break end

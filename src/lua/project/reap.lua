@@ -97,7 +97,8 @@ local function slice_of_scopes(list)
     local q = here.member_of(slot)
     here.want_member(q, one)
     here.read()
-    q.by[''], q.by[one] = q.by[''] - q.by[one], 0
+    -- Whatever is there goes.
+    q.by[one], q.was[one] = 0, -1
   end
   if text ~= '' then
     local page = call('HSCAN', tag .. 'scope:' .. text, inner, 'COUNT', SLICE_MAX)
@@ -116,6 +117,8 @@ local function slice_of_scopes(list)
     if #names == 0 then
       outer = page[1]
       if outer == '0' then
+        -- Nothing, unless it was wrong.
+        here.add_memberships(-(tonumber(call('HGET', tag .. 'scopes:' .. slot, '') or 0) or 0))
         call('UNLINK', tag .. 'scopes:' .. slot, tag .. 'sockets:' .. slot)
         local following
         for i = 1, #list - 1 do

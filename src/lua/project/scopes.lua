@@ -1,6 +1,7 @@
 function()
   -- The scopes of one phase: reads first, applies memberships one by one, writes together. What a call says about scopes is in `t`:
-  -- lingering (how many linger; nil: no scope was ever used), moved (the last entry of `moves`, if there is a new one), broken (why the parts do not agree).
+  -- lingering (how many linger; nil: no scope was ever used), moved (the last entry of `moves`, if there is a new one), counts (scopes, memberships and told
+  -- scopes, if they have changed), broken (why the parts do not agree).
   local tag = sub(RECORDS, 1, -8)
   local LINGERING, LINGERERS, TOLD = tag .. 'lingering', tag .. 'lingerers', tag .. 'told'
   local all, list, n = {}, {}, 0        -- scope -> its table; all of them
@@ -60,7 +61,7 @@ function()
       local found = ask('HMGET', q.key, unpack(wanted, first, last))
       for i = first, last do
         local text = wanted[i]
-        local count = tonumber(found[i - first + 1] or 0)
+        local count = tonumber(found[i - first + 1] or 0) or 0
         q.was[text], q.by[text], q.texts[#q.texts + 1] = count, count, text
       end
     end
@@ -95,7 +96,7 @@ function()
           c.was[id], c.is[id], c.ids[#c.ids + 1] = v, v, id
         end
       end
-      if c.score > 0 and c.fields ~= c.users + (c.was[''] and 1 or 0) and not c.seen then
+      if c.score > 0 and (c.fields ~= c.users + (c.was[''] and 1 or 0) or c.fields == 0) and not c.seen then
         t.broken = 'scope: ' .. c.fields .. ' there, ' .. format('%.0f', c.users) .. ' counted'
       end
       c.seen = true
@@ -181,6 +182,14 @@ function()
     return done
   end
 
+  local function add_memberships(n)
+    if not t.counts then
+      local kept, open, telling = match(t[24] or '', '^(%d+) (%d+) (%d+)$')
+      t.counts = { tonumber(kept or 0), tonumber(open or 0), tonumber(telling or 0) }
+    end
+    t.counts[2] = t.counts[2] + n
+  end
+
   -- Streams and sets first: a key of another type then fails before anything is counted.
   local function write()
     local entry, enter, zeros, back, set, out, told, untold = {}, {}, {}, {}, {}, {}, {}, {}
@@ -222,15 +231,21 @@ function()
         entry[#entry + 1], entry[#entry + 2] = c.text, encode(went)
       end
     end
+    -- What is written and was not read.
+    if #entry > 0 then ask('XLEN', tag .. 'moves') end
+    if #enter > 0 or #back > 0 then
+      ask('ZCARD', LINGERING)
+      ask('ZCARD', LINGERERS)
+    end
     t.lingering = t.lingering or 0
+    add_memberships(0)
+    local counts = t.counts
     if #entry > 0 then t.moved = call('XADD', tag .. 'moves', 'MAXLEN', '~', CHANGES_KEPT, '*', unpack(entry)) end
     t.lingering = t.lingering + in_chunks('ZADD', LINGERING, enter) - in_chunks('ZREM', LINGERING, back)
     in_chunks('ZADD', LINGERERS, zeros)
     in_chunks('ZREM', LINGERERS, back)
-    in_chunks('SADD', TOLD, told)
-    in_chunks('SREM', TOLD, untold)
-    in_chunks('ZADD', tag .. 'scopes', set)
-    in_chunks('ZREM', tag .. 'scopes', out)
+    counts[3] = counts[3] + in_chunks('SADD', TOLD, told) - in_chunks('SREM', TOLD, untold)
+    counts[1] = counts[1] + in_chunks('ZADD', tag .. 'scopes', set) - in_chunks('ZREM', tag .. 'scopes', out)
     for i = 1, n do
       local c = list[i]
       if c.score == 0 and c.fields > 0 then call('UNLINK', c.key) end
@@ -238,20 +253,21 @@ function()
       in_chunks('HDEL', c.key, c.gone)
     end
     for i = 1, #some do
-      local q, counts, gone = some[i], {}, {}
+      local q, sums, gone = some[i], {}, {}
+      add_memberships(math.max(0, q.by['']) - q.was[''])
       for j = 1, #q.texts do
         local text = q.texts[j]
         local count = q.by[text]
         if count ~= q.was[text] then
-          if count > 0 then counts[#counts + 1], counts[#counts + 2] = text, format('%.0f', count)
+          if count > 0 then sums[#sums + 1], sums[#sums + 2] = text, format('%.0f', count)
           else gone[#gone + 1] = text end
         end
       end
-      in_chunks('HSET', q.key, counts)
+      in_chunks('HSET', q.key, sums)
       in_chunks('HDEL', q.key, gone)
     end
   end
 
   return { scope_of = scope_of, want = want, member_of = member_of, want_member = want_member, read = read, met = met, step = step,
-    take_off = take_off, clear = clear, write = write, list = list }
+    take_off = take_off, clear = clear, write = write, add_memberships = add_memberships }
 end

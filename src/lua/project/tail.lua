@@ -49,6 +49,10 @@ if CALLER ~= '' then
   end
 end
 if t.lingering and t.lingering ~= tonumber(t[23] or -1) then f[k + 1], f[k + 2] = 'lingering', t.lingering k = k + 2 end
+if t.counts then
+  f[k + 1], f[k + 2] = 'scoped', format('%.0f %.0f %.0f', unpack(t.counts))
+  k = k + 2
+end
 if t.moved then f[k + 1], f[k + 2] = 'moved', t.moved k = k + 2 end
 if extra then
   call('HSET', TOTALS, 'shards', ARGV[1], 'protocol', PROTOCOL, 'users', users, 'sockets', sockets, 'connections', connections,

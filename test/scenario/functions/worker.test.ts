@@ -133,6 +133,8 @@ describe.each([1, 4])("fetch, over %i shard(s)", (shards) => {
     expect(await problemIn(await worker.get("/v1/users?limit=0"))).toMatchObject({ code: "QUERY_INVALID" });
     expect(await problemIn(await worker.get("/v1/users?cursor=x"))).toMatchObject({ code: "CURSOR_INVALID" });
     expect(await problemIn(await worker.get("/v1/users/%ff"))).toMatchObject({ code: "USER_INVALID" });
+    expect(await problemIn(await worker.get("/v1/counts?room=a"))).toMatchObject({ code: "SCOPE_UNTRACKED" });
+    expect(await (await worker.get("/v1/scopes")).json()).toMatchObject({ scopes: [], next: null });
     expect(await problemIn(await worker.get("/nothing"))).toMatchObject({ code: "NOT_FOUND" });
     const { headers } = await worker.get("/v1/users", {
       method: "HEAD",

@@ -95,6 +95,7 @@ describe("a reader", () => {
     await reader.totals();
     const { next } = await reader.changes();
     await reader.changes({ after: next });
+    await reader.in("news").changes();
   };
 
   it.each(commandsOf("reader"))("without %s", async (name) => {
@@ -104,6 +105,7 @@ describe("a reader", () => {
     await append(guarded.admin, { prefix, process: "web-2", users: ["bob"] });
     await guarded.admin.hset(keys.users, "carol", "0");
     await guarded.admin.zadd(keys.leaving, Date.now() + 60_000, "carol");
+    await guarded.admin.sadd(keys.told, "/,news");
     const before = await everything();
     const url = await guarded.as("reader", {}, [`-${name.toLowerCase()}`]);
     const reader = createReader({ redis: url, prefix });

@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { entryOf } from "../../../rig/entry.ts";
 import { connect, startNode, startServer, type TestNode, userOfAuth } from "../../../rig/node.ts";
 import { until, untilEqual } from "../../../rig/until.ts";
 import type { FoldVector } from "../../../scripts/vectors/fold.ts";
@@ -46,6 +47,14 @@ beforeAll(async () => {
       await guarded.admin.hset(keys.users, "a ghost", "99");
       await worker.eval(script.text, 11, ...keys.list, 1, 1_000, 1, "", "", read, "1");
     }
+    // Memberships of scopes: a told one, and a user who lingers in it until a goodbye.
+    const member = (seq: number, rest: Readonly<Record<string, unknown>>) =>
+      guarded.admin.xadd(keys.records, "*", ...entryOf({ process: "p", seq, ttl: 60_000, ...rest }));
+    await member(1, { grace: 60_000, connect: ["a"], sockets: 1, join: [["*/,x", "a"]], memberships: 1 });
+    await member(2, { sockets: 1, drop: [["/,x", "a"]], memberships: 0 });
+    await worker.eval(script.text, 11, ...keys.list, 1, 1_000, 1, "", "", read, "1");
+    await member(3, { leave: ["a"], sockets: 0, memberships: 0 });
+    await worker.eval(script.text, 11, ...keys.list, 1, 1_000, 1, "", "", read, "1");
     // An id after which nobody could append.
     await guarded.admin.xadd(keys.records, `${Date.now()}-18446744073709551615`, "no", "record");
     await worker.eval(script.text, 11, ...keys.list, 1, 1_000, 1, "", "", read, "1");
@@ -186,6 +195,7 @@ it("a reader answers, over HTTP too", async () => {
       await reader.changes({ after: next });
       await reader.lookup(["alice", "bob"]);
       await reader.usersList();
+      await ask(reader);
     });
     reader.close();
   });
@@ -224,7 +234,7 @@ it("a client with another database, and each form of the rules, are covered", as
 });
 
 /** Everything that a reader can be asked. */
-async function ask(reader: Pick<Parameters<typeof createApp>[0]["reader"], "counts" | "user" | "lookup" | "totals" | "processes" | "changes" | "usersList">): Promise<void> {
+async function ask(reader: Pick<Parameters<typeof createApp>[0]["reader"], "counts" | "user" | "lookup" | "totals" | "processes" | "changes" | "usersList" | "in">): Promise<void> {
   await reader.counts();
   await reader.user("alice");
   await reader.lookup(["alice", "bob"]);
@@ -233,6 +243,7 @@ async function ask(reader: Pick<Parameters<typeof createApp>[0]["reader"], "coun
   await reader.usersList();
   const { next } = await reader.changes();
   await reader.changes({ after: next });
+  await reader.in("x").changes().catch((error: unknown) => expect(error).toMatchObject({ code: "SCOPE_UNTRACKED" }));
 } // prettier-ignore
 
 /** Calls `question` while a lease and a grace are over that no projector has ended, and the log has records. */

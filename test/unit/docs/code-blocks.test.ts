@@ -15,6 +15,7 @@ import { unstable_readConfig as readWranglerConfig } from "wrangler";
 import { createApp } from "../../../src/http.ts";
 import { problemSchema } from "../../../src/http/problem.ts";
 import { changesAnswerSchema } from "../../../src/reader/answers/changes.ts";
+import { scopeCountsSchema } from "../../../src/reader/answers/scopes.ts";
 import { userAnswerSchema } from "../../../src/reader/answers/users.ts";
 import { createReader } from "../../../src/index.ts";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
@@ -119,6 +120,7 @@ it("shell blocks and commands in the text name existing scripts, files, tools, v
 });
 
 const ANSWERS: Readonly<Record<string, v.GenericSchema>> = {
+  ScopeCounts: scopeCountsSchema,
   User: userAnswerSchema,
   Changes: changesAnswerSchema,
   Problem: problemSchema,

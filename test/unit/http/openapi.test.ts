@@ -12,6 +12,7 @@ import { servingSchema } from "../../../src/http/routes/serving.ts";
 import { changesAnswerSchema } from "../../../src/reader/answers/changes.ts";
 import { countsSchema } from "../../../src/reader/answers/counts.ts";
 import { processesAnswerSchema } from "../../../src/reader/answers/processes.ts";
+import { scopesPageSchema } from "../../../src/reader/answers/scopes.ts";
 import { userAnswerSchema, usersAnswerSchema, usersPageSchema } from "../../../src/reader/answers/users.ts";
 import { appOver, HOSTILE_IDS, newPrefix, populate, type TestApp, useRedis } from "./support.ts";
 
@@ -64,13 +65,34 @@ it("the document names the parameters of the routes, and any other is refused", 
   );
   expect(queries.sort()).toEqual([
     "/v1/changes after",
+    "/v1/changes namespace",
+    "/v1/changes room",
     "/v1/changes user",
+    "/v1/counts namespace",
+    "/v1/counts room",
+    "/v1/scopes cursor",
+    "/v1/scopes limit",
+    "/v1/scopes namespace",
+    "/v1/scopes prefix",
+    "/v1/scopes sort",
     "/v1/users cursor",
     "/v1/users limit",
+    "/v1/users namespace",
+    "/v1/users room",
+    "/v1/users/{id} namespace",
+    "/v1/users/{id} room",
   ]);
-  expect(paths["/v1/users/{id}"]!["get"]!.parameters).toMatchObject([
-    { name: "id", in: "path", required: true },
-  ]);
+  expect(paths["/v1/users/{id}"]!["get"]!.parameters![0]).toMatchObject({
+    name: "id",
+    in: "path",
+    required: true,
+  });
+  const scopes = paths["/v1/counts/lookup"]!["post"]!.requestBody!.content["application/json"]!.schema;
+  expect(scopes).toMatchObject({
+    properties: { scopes: { type: "array", maxItems: 1000, items: { additionalProperties: false } } },
+    required: ["scopes"],
+    additionalProperties: false,
+  });
   const body = paths["/v1/users/lookup"]!["post"]!.requestBody!.content["application/json"]!.schema;
   expect(body).toMatchObject({
     type: "object",
@@ -100,6 +122,7 @@ describe("answers match the schemas", () => {
     ["/v1/processes", processesAnswerSchema],
     ["/v1/changes", changesAnswerSchema],
     ["/v1/changes?after=0-0", changesAnswerSchema],
+    ["/v1/scopes", scopesPageSchema],
   ])("%s", async (path, schema) => {
     const answer = await api.get(path);
     const { issues } = v.safeParse(schema, answer);
@@ -111,7 +134,13 @@ describe("answers match the schemas", () => {
     expect(v.safeParse(usersAnswerSchema, answer).issues).toBeUndefined();
   });
 
-  it.each(["/v1/users?x=1", "/nothing", "/v1/changes?after=x"])("the problem of %s", async (path) => {
+  it.each([
+    "/v1/users?x=1",
+    "/nothing",
+    "/v1/changes?after=x",
+    "/v1/counts?room=a",
+    "/v1/counts?namespace=a",
+  ])("the problem of %s", async (path) => {
     const answer: unknown = await (await api.request(path)).json();
     expect(v.safeParse(problemSchema, answer).issues).toBeUndefined();
   });

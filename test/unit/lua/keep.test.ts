@@ -344,3 +344,98 @@ it("tombstones that are due are all removed, a bounded number a call", async () 
   expect(await shard.redis.zcard(shard.keys.ended)).toBe(0);
   expect(await shard.redis.hlen(shard.keys.about)).toBe(0);
 });
+
+describe("changes of scopes", () => {
+  /** alice is in a told room, and goes; then nobody is left. */
+  async function aliceWasInRoom(shard: TestShard): Promise<void> {
+    const say = async (seq: string, ...rest: string[]) => {
+      await shard.append("process", "r", "seq", seq, "ttl", "1000", ...rest);
+      await shard.drain();
+    };
+    const tracks = JSON.stringify(["*/,*"]);
+    await say("1", "tracks", tracks, "connect", '["alice"]', "sockets", "1", "join", '[["*/,r","alice"]]', "memberships", "1"); // prettier-ignore
+    await say("2", "leave", '["alice"]', "sockets", "0", "part", '[["/,r","alice"]]', "memberships", "0", "bye", ""); // prettier-ignore
+  }
+  const movesOf = (shard: TestShard) => shard.redis.xrange(shard.keys.moves, "-", "+");
+
+  it("where nothing happens any more, they go when `due` says, as those of the whole", async () => {
+    const shard = newShard({ changes: "2h" });
+    await aliceWasInRoom(shard);
+    expect(JSON.stringify(await movesOf(shard))).toContain("alice");
+    const began = shard.now;
+    for (let { due } = await shard.step(); due !== null; { due } = (await shard.drain()).at(-1)!) {
+      expect(due).toBeGreaterThan(shard.now);
+      shard.now = due;
+      if (due < began + 7_200_000 - FORGET_MS)
+        expect(JSON.stringify(await movesOf(shard))).toContain("alice");
+    }
+    expect(shard.now - began).toBeLessThanOrEqual(7_200_000 + 3 * CHECK_IDLE_MS);
+    expect((await movesOf(shard)).map(([, fields]) => fields)).toEqual([["trimmed", ""]]);
+  });
+
+  it("INV-11: the first one after a long quiet time is no gap for a reader that has read all before it", async () => {
+    const shard = newShard({ changes: "1h" });
+    const say = async (seq: string, ...rest: string[]) => {
+      await shard.append("process", "p", "seq", seq, "ttl", "3600000", ...rest);
+      await shard.step({ check: true });
+    };
+    await say("1", "tracks", '["*/,*"]', "connect", '["alice"]', "sockets", "1", "join", '[["*/,r","alice"]]', "memberships", "1"); // prettier-ignore
+    const old = `${shard.now - 3 * 3_600_000}-0`;
+    const { change } = await shard.totals();
+    await shard.redis.del(shard.keys.moves);
+    await shard.redis.xadd(shard.keys.moves, old, "trimmed", "");
+    await shard.redis.hset(shard.keys.totals, {
+      moved: old,
+      moved_blank: old,
+      trimmed: `${shard.now} 3600000 3600000 ${change} ${old}`,
+    });
+    const room = readerOver(ioredisPort(shard.redis), { prefix: shard.prefix }).in("r");
+    const { next } = await room.changes();
+    shard.now += FORGET_MS;
+    await say("2", "connect", '["bob"]', "sockets", "2", "join", '[["*/,r","bob"]]', "memberships", "2");
+    expect(await room.changes({ after: next })).toMatchObject({ gap: false, changes: [{ user: "bob" }] });
+    shard.now += FORGET_MS;
+    await say("3", "sockets", "2", "memberships", "2");
+    expect(await idsOf(shard, shard.keys.moves)).not.toContain(old);
+    expect(await room.changes({ after: next })).toMatchObject({ gap: true, changes: [] });
+  });
+
+  it(`INV-11: exactly what is older goes, but for the last; a cursor is a gap if and only if its entry went (KEEP_SEED=${SEED})`, async () => {
+    const random = new Random(`${SEED}/moves`);
+    for (let run = 0; run < 8; run++) {
+      const keepMs = 60_000 + random.int(0, 10 * DAY_MS);
+      const shard = newShard({ changes: keepMs, rejected: 60_000 });
+      const room = readerOver(ioredisPort(shard.redis), { prefix: shard.prefix }).in("r");
+      const count = random.int(1, 300);
+      let at = shard.now - random.int(0, 20 * DAY_MS);
+      const adding = shard.redis.pipeline();
+      for (let i = 0; i < count; i++) {
+        at += random.int(0, Math.floor((shard.now - at) / (count - i)));
+        const who = JSON.stringify({ connect: ["u".repeat(random.int(1, 200))] });
+        adding.xadd(shard.keys.moves, `${at}-${i + 1}`, random.pick(["/,r", "/,s"]), who);
+      }
+      await adding.exec();
+      const before = await idsOf(shard, shard.keys.moves);
+      const last = before.at(-1)!;
+      const known = { lingering: "0", scoped: "0 0 0", moved: last, tracks: '["*/,*"]' };
+      await shard.redis.hset(shard.keys.totals, { shards: "1", protocol: "2", change: "0-0", ...known });
+      const isOld = (id: string) => Number(id.split("-", 1)[0]) < shard.now - keepMs;
+      shard.now += FORGET_MS;
+      await shard.drain();
+      await shard.step({ check: true });
+      const { moved, moved_blank: blank } = await shard.totals();
+      const after = await idsOf(shard, shard.keys.moves);
+      const kept = before.filter((id) => !isOld(id) || id === last);
+      expect(after).toEqual([...kept, ...(isOld(last) ? [blank] : [])]);
+      expect(moved).toBe(after.at(-1));
+      for (const id of before.filter((_, i) => i % 17 === 0 || i > before.length - 3)) {
+        const { gap } = await room.changes({ after: id });
+        expect(gap, id).toBe(!after.includes(id));
+      }
+      shard.now += FORGET_MS;
+      await shard.step({ check: true });
+      if (isOld(last)) expect(await idsOf(shard, shard.keys.moves)).toEqual([blank]);
+      await shard.redis.flushall();
+    }
+  }, 60_000);
+});

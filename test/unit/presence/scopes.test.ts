@@ -294,6 +294,18 @@ describe("a scope whose changes are not told", () => {
     expect(logged.filter((line) => line.includes("differs"))).toEqual([]);
   });
 
+  it.each([
+    ["a name", ["news"]],
+    ["a RegExp", [/^news$/]],
+  ])("is none where %s of this process says that they are, or may be", async (_, changes) => {
+    const { presence, errors } = await start({ rooms: true, changes });
+    hear(presence.in("news"));
+    if (typeof changes[0] === "string") hear(presence.in("other"));
+    await presence.ready;
+    const expected = typeof changes[0] === "string" ? ["SCOPE_UNTRACKED"] : [];
+    await untilEqual(() => codes(errors), expected);
+  });
+
   it("is none where a pattern says that they will be", async () => {
     const { presence, errors } = await start();
     await new ScopeWriter(redis, { tracks: TRACKS }).do("/,other", "+alice");

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RedisServer, startRedis } from "../../../packages/local-redis/src/index.ts";
+import { entryOf } from "../../../rig/entry.ts";
 import { Random } from "../../../rig/random.ts";
 import { operations, TestShard } from "../../../rig/shard.ts";
 import { until } from "../../../rig/until.ts";
@@ -253,5 +254,87 @@ describe("followers", () => {
     expect(told).toEqual(["online bob", "online alice", "offline alice", "online carol"]);
     expect([...gaps, ...logged]).toEqual([]);
     await following.close();
+  });
+});
+
+describe("changes of scopes", () => {
+  /** A shard whose process p tells the changes of all rooms. */
+  async function shardWithRooms() {
+    const shard = new TestShard(server.url);
+    open.push(shard);
+    let seq = 0;
+    let [sockets, memberships] = [0, 0];
+    /** `+alice r`: alice comes to room r; `-alice r` goes. */
+    async function say(...what: string[]): Promise<void> {
+      const lists = {
+        connect: [] as string[],
+        leave: [] as string[],
+        join: [] as string[][],
+        part: [] as string[][],
+      };
+      for (const one of what) {
+        const [user, room] = one.slice(1).split(" ") as [string, string];
+        const comes = one.startsWith("+");
+        lists[comes ? "connect" : "leave"].push(user);
+        lists[comes ? "join" : "part"].push([`*/,${room}`, user]);
+        sockets += comes ? 1 : -1;
+        memberships += comes ? 1 : -1;
+      }
+      const { connect, leave, join, part } = lists;
+      const first = ++seq === 1 && { tracks: ["*/,*"] };
+      const all = { connect, leave, sockets, join, part, memberships };
+      await shard.append(...entryOf({ process: "p", seq, ttl: 3_600_000, ...first, ...all }));
+      await shard.drain();
+    }
+    const moves = async () =>
+      (await shard.redis.xrange(shard.keys.moves, "-", "+")).map(([, fields]) => fields.join(" "));
+    return { shard, say, moves };
+  }
+
+  it("those up to the last one that names the user go, in all rooms; a reader that stands before it has a gap", async () => {
+    const { shard, say, moves } = await shardWithRooms();
+    const room = readerOver(ioredisPort(shard.redis), { prefix: shard.prefix }).in("r");
+    await say("+bob r", "+alice r");
+    const { next } = await room.changes();
+    await say("+carol s");
+    await say("-alice r");
+    const { next: later } = await room.changes();
+    await say("+dan r");
+    expect(await shard.projector.forget("alice")).toEqual({ changes: 6, rejected: 0 });
+    expect(await moves()).toEqual(['/,r {"connect":["dan"]}']);
+    expect(await room.changes({ after: next })).toMatchObject({ gap: true });
+    // It stood at the entry that named alice: that is gone, so nothing proves that all after it is there.
+    expect(await room.changes({ after: later })).toMatchObject({ gap: true });
+    expect(await shard.users()).toEqual({ bob: 1, carol: 1, dan: 1 });
+  });
+
+  it("the last one that names the user is followed by one that names nobody, and goes when readers had time to read on", async () => {
+    const { shard, say, moves } = await shardWithRooms();
+    const room = readerOver(ioredisPort(shard.redis), { prefix: shard.prefix }).in("r");
+    await say("+bob r", "+alice r");
+    await say("-alice r");
+    await shard.projector.forget("alice");
+    expect(await moves()).toEqual(["trimmed "]);
+    const { next } = await room.changes();
+    await say("+carol r");
+    expect(await room.changes({ after: next })).toMatchObject({ gap: false, changes: [{ user: "carol" }] });
+    expect(await shard.projector.forget("alice")).toEqual({ changes: 0, rejected: 0 });
+  });
+
+  it("removes none while the user is present", async () => {
+    const { shard, say, moves } = await shardWithRooms();
+    await say("+alice r");
+    await expect(shard.projector.forget("alice")).rejects.toMatchObject({ code: "USER_PRESENT" });
+    expect(await moves()).toEqual(['/,r {"connect":["alice"]}']);
+  });
+
+  it.each(NASTY)("finds %j and no other", async (user) => {
+    const { shard, say, moves } = await shardWithRooms();
+    await say(`+${user} r`);
+    await say(`-${user} r`);
+    await say("+other r");
+    await shard.projector.forget(user);
+    expect(await moves()).toEqual(['/,r {"connect":["other"]}']);
+    expect(await shard.projector.forget("nobody")).toEqual({ changes: 0, rejected: 0 });
   });
 });

@@ -30,8 +30,11 @@ const USED: Readonly<Record<string, string>> = {
   MEMORY: "4.0",
   "MEMORY USAGE": "4.0",
   PTTL: "2.6",
+  SADD: "1.0",
   SET: "1.0",
   "SET PXAT": "6.2",
+  SMISMEMBER: "6.2",
+  SREM: "1.0",
   TIME: "2.6",
   TYPE: "1.0",
   UNLINK: "4.0",
@@ -68,9 +71,12 @@ const USED: Readonly<Record<string, string>> = {
   ZRANGE: "1.2",
   "ZRANGE BYSCORE": "6.2",
   "ZRANGE LIMIT": "6.2",
+  "ZRANGE REV": "6.2",
   "ZRANGE WITHSCORES": "1.2",
   ZRANGEBYSCORE: "1.0.5",
   "ZRANGEBYSCORE LIMIT": "1.0.5",
+  ZRANGEBYLEX: "2.8.9",
+  "ZRANGEBYLEX LIMIT": "2.8.9",
   ZREM: "1.2",
   ZSCAN: "2.8",
   "ZSCAN COUNT": "2.8",
@@ -103,13 +109,13 @@ function wordsIn(text: string, start: RegExp): string[] {
     const name = groups!["name"]!;
     found.push(name);
     // A command inside another's arguments is found by itself.
-    const args = upToEnd(text, index + all.length).replaceAll(/\b(call|try)\([^)]*\)/g, "");
+    const args = upToEnd(text, index + all.length).replaceAll(/\b(call|try|ask)\([^)]*\)/g, "");
     for (const [, word] of args.matchAll(/["']([A-Z]{2,})["']/g)) found.push(`${name} ${word!}`);
   }
   return found;
 }
 
-const LUA = /\b(?:call|try|in_chunks)\(['"](?<name>[A-Z]+)['"]/g;
+const LUA = /\b(?:call|try|ask|in_chunks)\(['"](?<name>[A-Z]+)['"]/g;
 const TYPESCRIPT = /(?:\[|\bcall\()\s*"(?<name>[A-Z]+)"(?=[,\])])/g;
 const scripts = filesIn("lua", ".lua").flatMap((text) => wordsIn(text, LUA));
 const modules = ["redis", "reader", "follow", "projector", "recorder"]

@@ -124,7 +124,7 @@ describe.each(Object.keys(KINDS))("%s, wrapped", (kind) => {
     await sockets[2]!.join(["woot2", "7"]);
     const custom = await connect(`${nodes[1]!.url}/custom`);
     clients.push(custom);
-    await until("there", () => ios[1]!.of("/custom").sockets.get(custom.id!)?.join("woot3") ?? true);
+    await ios[1]!.of("/custom").sockets.get(custom.id!)!.join("woot3");
     for (const io of ios) {
       await untilEqual(async () => sorted(await adapterOf(io).allRooms()), ["7", "woot1", "woot2"]);
       await untilEqual(async () => sorted(await adapterOf(io, "/custom").allRooms()), ["woot3"]);

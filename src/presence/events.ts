@@ -9,12 +9,15 @@ import type { OutageLog } from "../core/outage-log.ts";
 import type { Reporter } from "../core/outages.ts";
 import type { Gap } from "../follow/mirror.ts";
 
+/** One type for both, so that a listener of either may leave out what it does not use. */
+type ChangeOfUser = [user: string, change: Change];
+
 /** The events of a presence and the arguments of their listeners. */
 export interface PresenceEvents {
   /** A user became present: the first socket on any server. Emitted once per change on every server. */
-  online: [user: string, change: Change];
+  online: ChangeOfUser;
   /** A user became absent, for any cause including a crashed process. Emitted once per change on every server. */
-  offline: [user: string, change: Change];
+  offline: ChangeOfUser;
   /**
    * Changes may be lost for good: `online` and `offline` no longer add up to who is online. Emitted only without a mirror,
    * that is with more than `mirrorMax` users; with one, lost changes are emitted with the cause `resync`.

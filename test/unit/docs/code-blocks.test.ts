@@ -91,7 +91,7 @@ it("every block has a language that is checked, or is marked as output", () => {
 it("every mark is known to this test", () => {
   const strange = blocks.flatMap((block) =>
     [...block.marks.keys()]
-      .filter((mark) => !["with", "run", "answer", "output"].includes(mark))
+      .filter((mark) => !["with", "run", "from", "answer", "output"].includes(mark))
       .map((mark) => `${at(block)}: ${mark}`),
   );
   expect(strange).toEqual([]);
@@ -117,6 +117,16 @@ it("shell blocks and commands in the text name existing scripts, files, tools, v
       .map((problem) => `${place}: ${problem}`),
   );
   expect(problems).toEqual([]);
+});
+
+it("blocks that are taken from a program stand in it, line by line", () => {
+  const taken = blocks.filter(({ marks }) => marks.has("from"));
+  expect(taken).not.toEqual([]);
+  const trimmed = (text: string) => text.split("\n").map((line) => line.trim());
+  for (const block of taken) {
+    const source = trimmed(readPage(block.marks.get("from")!)).join("\n");
+    expect(source, at(block)).toContain(trimmed(block.code).join("\n").trim());
+  }
 });
 
 const ANSWERS: Readonly<Record<string, v.GenericSchema>> = {

@@ -17,6 +17,7 @@ export const PAGES: readonly string[] = globSync(
  *   <!-- with: presence -->   the names of a prelude (preludes.ts) are in scope
  *   <!-- run -->              also run to its end against a real Redis
  *   <!-- run: NAME -->        also run and talked to, by the test of that name
+ *   <!-- from: FILE -->       its lines stand in this file, in this order
  *   <!-- answer: NAME -->     JSON that has to fit that schema of the API
  *   <!-- output -->           what a program prints, or a drawing: only for a block without a language
  */

@@ -47,6 +47,16 @@ export const PRELUDES: Readonly<Record<string, Prelude>> = {
   io: { before: [...io, `import { createPresence } from "rollcall";`] },
   /** The same and what createPresence returned, registered. */
   presence: { before: presence, after: [`await presence.close();`] },
+  /** The same with namespaces, a room with changes, and user rooms. */
+  counting: {
+    before: [
+      ...io,
+      `import { createPresence } from "rollcall";`,
+      `const presence = createPresence(io, { redis: "redis://localhost:6379", user: () => null, namespaces: ["/", "/chat"], rooms: ["news"], changes: ["news"], userRooms: true });`,
+      `await presence.ready;`,
+    ],
+    after: [`await presence.close();`],
+  },
   reader: { before: reader, after: [`reader.close();`] },
   client: { before: client },
   /** A function of the application's that knows its sessions. */

@@ -325,3 +325,15 @@ describe("a listener that fails", () => {
     );
   });
 });
+
+it("a listener of online and offline alike may take the user alone", () => {
+  const say = () => {};
+  const events = new Events({ info: say, warn: say, error: say }, say, say);
+  const heard: string[] = [];
+  // Compiled by tsc: the event is either of both here.
+  for (const event of ["online", "offline"] as const) events.add(event, (user) => heard.push(user), false);
+  const change = { id: "1-0", user: "alice", cause: "connect", at: new Date(0) } as const;
+  events.emit("online", "alice", { ...change, type: "online" });
+  events.emit("offline", "alice", { ...change, type: "offline", cause: "leave" });
+  expect(heard).toEqual(["alice", "alice"]);
+});

@@ -67,12 +67,10 @@ export async function openWitness(
         `${room === undefined ? "the namespace" : `room ${room}`}: ${sockets} sockets counted, ${truth.sockets} there; ${users} users ` +
         `counted, ${truth.users.size} there; present and not there: ${list(stray)}; there and not present: ${list(missing)}`
       );
-    const listeners = room === undefined ? undefined : fleet.roomListeners.get(room);
-    const told = listeners?.untrue(
-      fleet.up.map(({ name }) => name),
-      present,
-    );
-    return told == null ? null : `room ${room}: ${told}`;
+    if (room === undefined) return null;
+    const up = fleet.up.map(({ name }) => name);
+    const told = fleet.roomListeners.get(room)?.untrue(up, present) ?? null;
+    return told === null ? null : `room ${room}: ${told}`;
   }
 
   async function sample(): Promise<Sample> {

@@ -125,6 +125,17 @@ export function plainMovesOf(moves: ScopesRead["moves"]): Table<Table<string[]>>
 
 /** Throws unless everything agrees. `users`: ids in the whole. `slots`: of processes that are not buried. */
 export function checkScopes(read: ScopesRead, users: ReadonlySet<string>, slots: ReadonlySet<string>): void {
+  checkScopeKeys(read, users, slots);
+  same("totals.moved", read.moved ?? undefined, read.moves.at(-1)?.[0]);
+  checkMoves(read);
+}
+
+/** The same without the changes. */
+export function checkScopeKeys(
+  read: ScopesRead,
+  users: ReadonlySet<string>,
+  slots: ReadonlySet<string>,
+): void {
   const lingering = checkMembers(read, users);
   const members = (table: object) => Object.keys(table).sort().join(" ");
   same("INV-1: lingering", members(read.lingering), [...lingering].sort().join(" "));
@@ -137,8 +148,6 @@ export function checkScopes(read: ScopesRead, users: ReadonlySet<string>, slots:
     if (read.scores[scope] === undefined) throw new Error(`INV-1: ${scope} is told, and nobody is there`);
   for (const slot of Object.keys(read.memberships))
     if (!slots.has(slot)) throw new Error(`INV-1: scopes:${slot} belongs to no process`);
-  same("totals.moved", read.moved ?? undefined, read.moves.at(-1)?.[0]);
-  checkMoves(read);
 }
 
 function same(what: string, found: unknown, wanted: unknown): void {

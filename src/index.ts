@@ -1,6 +1,7 @@
 /**
  * Rollcall: crash-proof presence for Socket.IO, written to a Redis stream and readable from the edge.
  */
+export { type AdapterFactory, withPresence } from "./adapter/with-presence.ts";
 export type { Change, ChangeCause, ChangeType } from "./core/change.ts";
 export { type ErrorDetails, PresenceError, type PresenceErrorCode } from "./core/errors.ts";
 export { createProjector, type ProjectorInput } from "./projector/create.ts";
@@ -50,6 +51,9 @@ export type {
   ProcessPresence,
   ProcessState,
   Reader,
+  SocketPresence,
+  SocketsOptions,
+  SocketsPage,
   Totals,
   UserAnswer,
   UserPresence,

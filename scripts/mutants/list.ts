@@ -10,6 +10,7 @@ import { SCOPE_MUTANTS } from "./scopes.ts";
 import { FOLLOW_MUTANTS } from "./follow.ts";
 import { RETENTION_MUTANTS } from "./retention.ts";
 import { ROOM_MUTANTS } from "./rooms.ts";
+import { SOCKET_ID_MUTANTS } from "./socket-ids.ts";
 import { USER_ROOM_MUTANTS } from "./user-rooms.ts";
 import { SCOPES_HTTP_MUTANTS } from "./scopes-http.ts";
 
@@ -682,6 +683,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ACCESS_MUTANTS,
   ...RETENTION_MUTANTS,
   ...ROOM_MUTANTS,
+  ...SOCKET_ID_MUTANTS,
   ...USER_ROOM_MUTANTS,
   ...FOLLOW_MUTANTS,
   ...SCOPES_HTTP_MUTANTS,

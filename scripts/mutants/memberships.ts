@@ -4,6 +4,7 @@ import { type Mutant, mutant } from "./mutant.ts";
 const MEMBERSHIPS = "test/unit/core/memberships.test.ts";
 const RANDOM = "test/unit/core/memberships-random.test.ts";
 const RECORDER = "test/unit/recorder/scopes.test.ts";
+const SIMULATION = "test/simulation/simulation.test.ts";
 
 export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
   mutant(
@@ -85,6 +86,22 @@ export const MEMBERSHIP_MUTANTS: readonly Mutant[] = [
     "INV-16",
     [MEMBERSHIPS],
     ["src/core/memberships.ts", "    ledger.name = scope;\n", ""],
+  ),
+  mutant(
+    "memberships-are-not-stated-anew",
+    "INV-3",
+    [SIMULATION],
+    ["src/core/memberships.ts", "    for (const ledger of this.#scopes.values()) ledger.restate();\n", ""],
+  ),
+  mutant(
+    "who-ended-stays-in-scopes",
+    "INV-16",
+    [SIMULATION],
+    [
+      "src/lua/project/reap.lua",
+      "if is_over and t.lingering then sweep, is_over = list[1][1] .. ' 0 0 ', false end",
+      "",
+    ],
   ),
   mutant(
     "memberships-are-no-news",

@@ -2,7 +2,6 @@
 import { type Mutant, mutant } from "./mutant.ts";
 
 const SCOPES = "test/unit/lua/scopes.test.ts";
-const RANDOM = "test/unit/lua/scopes-random.test.ts";
 const VERIFY = "test/unit/projector/verify-scopes.test.ts";
 const KEEP = "test/unit/lua/keep.test.ts";
 const FORGET = "test/unit/projector/forget.test.ts";
@@ -104,9 +103,9 @@ export const SCOPE_MUTANTS: readonly Mutant[] = [
     [lua("scopes"), "      ask('ZCARD', LINGERING)\n      ask('ZCARD', LINGERERS)\n", ""],
   ),
   mutant(
-    "scopes-absence-before-a-record-is-not-seen",
+    "scopes-who-goes-after-a-drop-lingers",
     "INV-12",
-    [RANDOM],
+    [SCOPES],
     [lua("quick"), "absent[id], why_absent[id] = lists[l + 4],", "absent[id], why_absent[id] = 0,"],
   ),
   mutant(

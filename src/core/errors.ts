@@ -14,6 +14,8 @@ export const PRESENCE_ERROR_CODES = [
   "SCOPE_INVALID",
   /** The namespace or room is not counted by itself, so its number is not known: set `rooms`. It is never answered with 0. */
   "SCOPE_UNTRACKED",
+  /** The ids of sockets are not kept, so nobody can list them: set `socketIds`. It is never answered with none. */
+  "SOCKETS_UNTRACKED",
   /** forget() of a user who is present, or in grace: disconnect their sockets first. */
   "USER_PRESENT",
   /** A cursor that did not come from an answer. */

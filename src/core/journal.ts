@@ -11,12 +11,15 @@ import { OPERATIONS_MAX, REPLACES_MAX } from "./limits.ts";
 import { Memberships } from "./memberships.ts";
 import { RecordLists } from "./record-lists.ts";
 import type { About, RecordEntry } from "./record.ts";
+import { SocketIds } from "./socket-ids.ts";
 
 export { type Departure, GONE_MAX } from "./ledger.ts";
 
 export interface JournalOptions {
   readonly ttl: number;
   readonly about: About;
+  /** Whether the ids of sockets are kept: then all records have fields of them. Default false. */
+  readonly ids?: boolean | undefined;
 }
 
 export interface TakeOptions {
@@ -32,6 +35,8 @@ export class Journal {
   /** Sockets of users. */
   readonly #users = new Ledger(new Backlog());
   readonly #memberships = new Memberships();
+  /** Undefined: they are not kept. */
+  readonly #ids: SocketIds | undefined;
   #anonymous = 0;
   /** As in the last record. */
   #anonymousRecorded = 0;
@@ -51,10 +56,11 @@ export class Journal {
   /** Departures that a closing server has still to state. */
   #closing: Map<string, number> | undefined;
 
-  constructor(process: string, { ttl, about }: JournalOptions) {
+  constructor(process: string, { ttl, about, ids = false }: JournalOptions) {
     this.#process = process;
     this.#ttl = ttl;
     this.#about = about;
+    this.#ids = ids ? new SocketIds() : undefined;
   }
 
   get process(): string {
@@ -72,13 +78,15 @@ export class Journal {
       this.#users.pending > 0 ||
       this.#restating ||
       this.#anonymous !== this.#anonymousRecorded ||
-      this.#memberships.dirty
+      this.#memberships.dirty ||
+      this.#ids?.dirty === true
     );
   }
 
   /** Whether they fill a record. */
   get full(): boolean {
-    return this.#users.pending + this.#memberships.operations >= OPERATIONS_MAX;
+    const ids = this.#ids?.operations ?? 0;
+    return this.#users.pending + this.#memberships.operations + ids >= OPERATIONS_MAX;
   }
 
   /** Whether the next record must not wait: it is full, or part of a full state. */
@@ -98,7 +106,7 @@ export class Journal {
 
   /** Entries kept in memory, for tests of INV-9. */
   get size(): number {
-    return this.#users.open.size + this.#users.pending + this.#memberships.size;
+    return this.#users.open.size + this.#users.pending + this.#memberships.size + (this.#ids?.size ?? 0);
   }
 
   /** `""`: a socket without a user. */
@@ -135,10 +143,26 @@ export class Journal {
     return this.#memberships.part(scope, user, departure);
   }
 
+  /**
+   * A socket that is connected is in exactly these scopes now, whatever was said before; `*` before one means nothing here. They are read
+   * when a record is made, so they may change until then, if that is told too. Returns false, and does nothing, when ids are not kept.
+   */
+  opened(id: string, user: string, scopes: Iterable<string>): boolean {
+    this.#ids?.set(id, user, scopes);
+    return this.#ids !== undefined;
+  }
+
+  /** There is no socket with this id any more. Returns false, and does nothing, when ids are not kept. */
+  gone(id: string): boolean {
+    this.#ids?.delete(id);
+    return this.#ids !== undefined;
+  }
+
   /** Makes the next record; one without operations is a heartbeat. Its operations are no longer pending. */
   take({ connections, bye = false }: TakeOptions = {}): RecordEntry {
     const lists = new RecordLists();
-    const complete = this.#takePending(lists);
+    // Of a process that ends nobody asks for its sockets.
+    const complete = this.#takePending(lists) && (bye || this.#ids?.take(lists) !== false);
     if (bye && complete) this.#takeClosing(lists);
     const first = this.#seq === 0;
     const replaces = complete && this.#restating ? this.#replaces : [];
@@ -166,6 +190,8 @@ export class Journal {
       ...(connectionsChanged && { connections }),
       ...lists.scopes,
       ...(this.#about.tracks !== undefined && { memberships: this.#membershipsRecorded }),
+      ...lists.ids,
+      ...(this.#ids !== undefined && { ids: this.#ids.recorded }),
       ...(isLast && { bye: true }),
       ...(replaces.length > 0 && { replaces }),
     };
@@ -214,6 +240,7 @@ export class Journal {
     this.#membershipsRecorded = 0;
     this.#users.restate();
     this.#memberships.restate();
+    this.#ids?.restate();
   }
 
   /** The projector accepts all records up to `seq`: if that includes the full state, the earlier incarnations have ended. */

@@ -22,6 +22,13 @@ export const TRACKS_MAX = 64;
 export const TRACKS_BYTES_MAX = 8_192;
 /** What naming a scope in a record costs, in operations: the script has four commands for each. */
 export const SCOPE_OPERATIONS = 2;
+/**
+ * Most scopes of a socket that are listed with its id, and most bytes of them together: those in more are in the first ones, as listed.
+ * Naming so many of them costs an operation.
+ */
+export const SOCKET_SCOPES_MAX = 100;
+export const SOCKET_SCOPES_BYTES_MAX = 4_096;
+export const SOCKET_SCOPES_PER_OPERATION = 8;
 /** The score of a scope in `scopes` is its users times this, plus its sockets: one number has both, and orders by users. 2^26. */
 export const SCOPE_UNIT = 67_108_864;
 /** Most scopes in which a user who leaves the whole stops lingering at once; in the rest when grace is over. */
@@ -356,6 +363,14 @@ export const COUNTS_IN_MAX = 1_000;
 export const SCOPES_LOOKED_MAX = 20_000;
 /** Scopes that scopes() adds up over several shards: their order is known only when all are read. */
 export const SCOPES_MERGED_MAX = 100_000;
+/** Sockets of one page of sockets(), approximately. */
+export const PAGE_SOCKETS_MAX = 1_000;
+export const PAGE_SOCKETS_DEFAULT = 100;
+/** How many one page reads at a time when most may be left out, and how many such reads it makes: each is a round trip. */
+export const SOCKETS_SCANNED = 1_000;
+export const SOCKET_SCANS_MAX = 50;
+/** Most sockets, and most rooms, that an adapter made by withPresence() answers: as a set in memory, some 10 MB. */
+export const ADAPTER_ANSWER_MAX = 100_000;
 /** Changes of one changes(), approximately: entries are returned whole. */
 export const CHANGES_READ_MAX = 1_000;
 export const CHANGES_READ_DEFAULT = 100;

@@ -1,8 +1,11 @@
 /** The lists of a record being made, within the limits of the protocol (docs/protocol.md, "Records"). */
 import type { Departure, Sink, WholeSink } from "./ledger.ts";
-import { LIST_BYTES_MAX, OPERATIONS_MAX, SCOPE_OPERATIONS } from "./limits.ts";
+import { LIST_BYTES_MAX, OPERATIONS_MAX, SCOPE_OPERATIONS, SOCKET_SCOPES_PER_OPERATION } from "./limits.ts";
 import { LISTS, type ListName, type ScopeListName } from "./record.ts";
 import { utf8Length } from "./utf8.ts";
+
+/** How many full lists a record has at most where there is a choice. */
+const LISTS_FULL_MAX = 5;
 
 /** Text that JSON writes unescaped, one byte per character. */
 const PLAIN = /^[ !#-[\]-~]*$/;
@@ -16,8 +19,9 @@ function bytesOf(text: string): number {
 export class RecordLists implements WholeSink {
   readonly users: { [Name in ListName]?: string[] } = {};
   readonly scopes: { [Name in ScopeListName]?: string[][] } = {};
-  readonly #bytes: Record<ListName | ScopeListName, number> = {
-    connect: 2, disconnect: 2, leave: 2, close: 2, join: 2, drop: 2, part: 2, shut: 2,
+  readonly ids: { open?: string[][]; gone?: string[] } = {};
+  readonly #bytes: Record<ListName | ScopeListName | "open" | "gone", number> = {
+    connect: 2, disconnect: 2, leave: 2, close: 2, join: 2, drop: 2, part: 2, shut: 2, open: 2, gone: 2,
   }; // prettier-ignore
   #operations = 0;
   /** Their net change in sockets. */
@@ -65,6 +69,33 @@ export class RecordLists implements WholeSink {
     this.#bytes[name] += bytes;
     this.#operations += operations;
     this.memberships += name === "join" ? 1 : -1;
+    return true;
+  }
+
+  /** A socket is in these scopes, at least one. Returns false, and adds nothing, when there is no room for it. */
+  addOpen(id: string, user: string, scopes: readonly string[]): boolean {
+    const item = [id, user, ...scopes];
+    const bytes = item.reduce((sum, text) => sum + bytesOf(text), 2);
+    if (!this.#addId("open", bytes, 1 + Math.ceil(scopes.length / SOCKET_SCOPES_PER_OPERATION))) return false;
+    (this.ids.open ??= []).push(item);
+    return true;
+  }
+
+  /** It has gone. */
+  addGone(id: string): boolean {
+    if (!this.#addId("gone", bytesOf(id), 1)) return false;
+    (this.ids.gone ??= []).push(id);
+    return true;
+  }
+
+  /** Beside other lists there is room for fewer: a record with all lists full would be too long to be signed. */
+  #addId(name: "open" | "gone", bytes: number, operations: number): boolean {
+    const all = Object.values(this.#bytes).reduce((sum, some) => sum + some, 0);
+    if (this.#operations + operations > OPERATIONS_MAX) return false;
+    if (this.#bytes[name] + bytes > LIST_BYTES_MAX || all + bytes > LISTS_FULL_MAX * LIST_BYTES_MAX)
+      return false;
+    this.#bytes[name] += bytes;
+    this.#operations += operations;
     return true;
   }
 }

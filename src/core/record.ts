@@ -48,6 +48,12 @@ export interface RecordEntry extends Lists, ScopeLists {
   readonly connections?: number;
   /** Check digit: the memberships this process has after this record, in this shard. In all records or, if it tracks no scopes, in none. */
   readonly memberships?: number;
+  /** Each item is a socket's id, its user, `""` for an anonymous one, and the scopes it is in now, at least one. */
+  readonly open?: readonly (readonly string[])[];
+  /** The ids of sockets that have gone. */
+  readonly gone?: readonly string[];
+  /** Check digit: the sockets of `open` this process has after this record, in this shard. In all records or, if it keeps no ids, in none. */
+  readonly ids?: number;
   /** The process ends with this record. */
   readonly bye?: boolean;
   /** Earlier incarnations of the same server, ended by this record. */
@@ -57,7 +63,17 @@ export interface RecordEntry extends Lists, ScopeLists {
 /** The fields of a record in the order of the protocol, ready for XADD. */
 export function encodeRecord(record: RecordEntry): string[] {
   const fields = ["process", record.process, "seq", String(record.seq), "ttl", String(record.ttl)];
-  const { about, anonymous, connections, memberships, bye, replaces = [] } = record;
+  const {
+    about,
+    anonymous,
+    connections,
+    memberships,
+    open = [],
+    gone = [],
+    ids,
+    bye,
+    replaces = [],
+  } = record;
   if (about !== undefined) {
     fields.push(
       "hello",
@@ -84,6 +100,9 @@ export function encodeRecord(record: RecordEntry): string[] {
     if (scopes !== undefined && scopes.length > 0) fields.push(name, JSON.stringify(scopes));
   }
   if (memberships !== undefined) fields.push("memberships", String(memberships));
+  if (open.length > 0) fields.push("open", JSON.stringify(open));
+  if (gone.length > 0) fields.push("gone", JSON.stringify(gone));
+  if (ids !== undefined) fields.push("ids", String(ids));
   if (bye === true) fields.push("bye", "");
   if (replaces.length > 0) fields.push("replaces", JSON.stringify(replaces));
   return fields;

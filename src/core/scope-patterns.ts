@@ -1,7 +1,7 @@
 /**
  * Patterns of scopes (docs/protocol.md, "Scopes", `tracks`): `*` stands for any text, a backslash takes the meaning from the character
  * after it. A pattern with `*` before its first `/` is of scopes whose changes are told; "?" stands for scopes that nobody can list,
- * since a RegExp or a function decides. Pure.
+ * since a RegExp or a function decides, and "#" says that the ids of sockets are kept. Pure.
  */
 import { SCOPE_BYTES_MAX, TRACKS_BYTES_MAX, TRACKS_MAX } from "./limits.ts";
 import { whyNoScope } from "./scope.ts";
@@ -9,6 +9,8 @@ import { utf8Length } from "./utf8.ts";
 
 /** Scopes that cannot be listed. */
 const UNLISTED = "?";
+/** Stands for no scope: the ids of sockets are kept. */
+const WITH_IDS = "#";
 
 /** A pattern that matches this text and no other. */
 export function escapePattern(text: string): string {
@@ -87,6 +89,11 @@ export function isTold(patterns: readonly string[], scope: string): Answer {
   return answer(patterns, (pattern) => hasMark(pattern) && matchesPattern(pattern.slice(1), scope));
 }
 
+/** Whether the ids of sockets are kept, by the `tracks` of a process. */
+export function hasIds(patterns: readonly string[]): boolean {
+  return patterns.includes(WITH_IDS);
+}
+
 /** What decides about a name: text decides by itself, anything else cannot be listed. For rooms the text is a pattern. */
 type Matcher = string | object;
 
@@ -97,6 +104,8 @@ export interface TrackedBy {
   readonly rooms: true | readonly Matcher[];
   /** Those whose changes are told, of the tracked ones. True: all. */
   readonly changes: true | readonly Matcher[];
+  /** Whether the ids of sockets are kept. */
+  readonly ids?: boolean | undefined;
 }
 
 /** The list for the field `tracks` of a record: at most TRACKS_MAX patterns and TRACKS_BYTES_MAX bytes, or else only "?". */
@@ -105,7 +114,8 @@ export function tracksOf(by: TrackedBy): string[] {
   const rooms = textsOf(by.rooms);
   const changes = textsOf(by.changes);
   const counts = [names.length * (1 + rooms.length), changes.length];
-  if (counts.some((count) => count > TRACKS_MAX)) return [UNLISTED];
+  const ids = by.ids === true ? [WITH_IDS] : [];
+  if (counts.some((count) => count > TRACKS_MAX)) return [UNLISTED, ...ids];
   const overlaps = rooms.flatMap((room) => changes.map((change) => overlapOf(room, change)));
   const told = new Set(overlaps.filter((room) => typeof room === "string"));
   const patterns = names.flatMap((name) => {
@@ -118,9 +128,9 @@ export function tracksOf(by: TrackedBy): string[] {
   });
   const isListed =
     [by.namespaces, by.rooms, by.changes].every(areTexts) && overlaps.every((room) => room !== undefined);
-  const tracks = [...new Set(patterns), ...(isListed ? [] : [UNLISTED])];
+  const tracks = [...new Set(patterns), ...(isListed ? [] : [UNLISTED]), ...ids];
   const fits = tracks.length <= TRACKS_MAX && utf8Length(JSON.stringify(tracks)) <= TRACKS_BYTES_MAX;
-  return fits ? tracks : [UNLISTED];
+  return fits ? tracks : [UNLISTED, ...ids];
 }
 
 function isScope(namespace: string): boolean {

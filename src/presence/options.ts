@@ -68,6 +68,12 @@ export interface PresenceOptions extends RecorderOptions {
     | ((room: string | undefined, namespace: string) => boolean)
     | undefined;
   /**
+   * Whether the ids of the counted sockets are kept, with user and rooms, so that sockets() can list them, and withPresence() answer for
+   * all servers. Default false. Needs `rooms`; the same on all servers. Of a socket 100 rooms are kept, and about 4,000 bytes of their
+   * names. Each socket that comes, goes or changes its rooms costs one operation more in a record.
+   */
+  readonly socketIds?: boolean | undefined;
+  /**
    * Most users this process keeps in memory while it has listeners, so that changes lost on the way are still emitted. 1 to
    * 16,000,000, default 1,000,000. With more users online it keeps none, and `gap` is emitted when changes may be lost.
    */
@@ -108,6 +114,7 @@ const PRESENCE_OPTIONS: Known<PresenceOptions> = {
   namespaces: true,
   rooms: true,
   changes: true,
+  socketIds: true,
   mirrorMax: true,
   readyTimeout: true,
   userRooms: true,
@@ -119,16 +126,20 @@ const PRESENCE_OPTIONS: Known<PresenceOptions> = {
 export function resolvePresenceOptions(input: PresenceOptions) {
   refuseUnknown(input, PRESENCE_OPTIONS, "createPresence");
   const { redis, user, namespaces: names = ["/"], rooms: roomsInput, changes, ...more } = input;
-  const { mirrorMax, readyTimeout, userRooms, onlyOne, logger, ...recorder } = more;
+  const { socketIds, mirrorMax, readyTimeout, userRooms, onlyOne, logger, ...recorder } = more;
   const namespaces = namespaceMatchers(names);
   const rooms = roomOptions(roomsInput, changes);
+  const ids = boolean("socketIds", socketIds ?? false);
+  if (ids && rooms === undefined)
+    invalid("socketIds needs rooms: set `rooms` too, [] for namespaces only, or leave out `socketIds`");
   return {
     redis,
     user: callable("user", user, "a function of a socket that returns its user's id or null"),
     namespaces,
     rooms,
     /** What `rooms` and `changes` come to, for readers. */
-    tracks: rooms && tracksOf({ namespaces, ...rooms }),
+    tracks: rooms && tracksOf({ namespaces, ...rooms, ids }),
+    socketIds: ids,
     mirrorMax: whole("mirrorMax", mirrorMax ?? MIRROR_USERS, 1, MIRROR_USERS_MAX),
     readyTimeout: whole("readyTimeout", readyTimeout ?? READY_MS, 0, TIMER_MS_MAX),
     ...resolveUserSockets(userRooms, onlyOne),

@@ -2,6 +2,7 @@
  * createPresence: a recorder for a Socket.IO server, a reader, and the changes of the whole cluster as events.
  */
 import type { Server, Socket } from "socket.io";
+import { announce } from "../adapter/clusters.ts";
 import { SILENCE_MS, SILENCE_MS_MIN } from "../core/limits.ts";
 import { PresenceError } from "../core/errors.ts";
 import { isTold } from "../core/scope-patterns.ts";
@@ -13,6 +14,7 @@ import { type Forgotten, Recorder } from "../recorder/recorder.ts";
 import { connect } from "../redis/connect.ts";
 import { attach, type Attachment } from "../recorder/socket-io.ts";
 import type { Mirror } from "../follow/mirror.ts";
+import { clusterOver } from "./cluster.ts";
 import { Events, type PresenceEvents, type PresenceListener, type ScopeEvents } from "./events.ts";
 import { Listening } from "./listening.ts";
 import { type PresenceNamespace, type PresenceScope, readerOf, scopesOver } from "./scope-objects.ts";
@@ -128,6 +130,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     namespaces,
     rooms,
     tracks,
+    socketIds,
     mirrorMax,
     readyTimeout,
     userRooms,
@@ -181,6 +184,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     onError,
     outages,
     tracks,
+    ids: socketIds,
     connections: () => io.engine?.clientsCount ?? 0,
     listens: () => listening.listens || scopes.listens,
     records: userSockets.records,
@@ -194,6 +198,12 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     rooms: rooms && { ...rooms, isOwnRoom: userSockets.isUserRoom },
     join: (scope, user) => recorder.join(scope, user),
     part: (scope, user, departure) => recorder.part(scope, user, departure),
+    ids: socketIds
+      ? {
+          opened: (id, user, scopes) => recorder.opened(id, user, scopes),
+          gone: (id, user) => recorder.gone(id, user),
+        }
+      : undefined,
     onError,
     logger,
     heartbeat: options.heartbeat,
@@ -201,6 +211,18 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   });
 
   inUse.set(io, prefixes.add(prefix));
+  const unannounce =
+    rooms === undefined
+      ? () => {}
+      : announce(
+          io,
+          clusterOver({
+            reader,
+            processes: () => recorder.processes,
+            countsIn: (namespace) => attachment.countsIn(namespace),
+            userRooms,
+          }),
+        );
 
   const reading = { changes: reportsOf("changes", "changes"), moves: reportsOf("moves", "changes of rooms") };
   const followed = (kind: keyof typeof reading) => ({
@@ -264,6 +286,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
   let closed: Promise<void> | undefined;
   async function close(timeout: number): Promise<void> {
     attachment.detach();
+    unannounce();
     userSockets.close();
     prefixes.delete(prefix);
     const graceful = await recorder.close(timeout);
@@ -322,6 +345,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     ...scopesOver(reader, scopes),
     scopes: (scopesOptions) => reader.scopes(scopesOptions),
     countsIn: (scopes) => reader.countsIn(scopes),
+    sockets: (socketsOptions) => reader.sockets(socketsOptions),
     [Symbol.asyncDispose]: () => presence.close(),
   };
   return presence;

@@ -1,7 +1,7 @@
 /** What the methods of a reader share: the port, the keys, and how to read a shard. */
 import { PresenceError } from "../core/errors.ts";
 import { keysOf, type ShardKeys } from "../core/keys.ts";
-import { fieldsOf } from "../redis/decode.ts";
+import { fieldsOf, scored } from "../redis/decode.ts";
 import { redisError } from "../redis/errors.ts";
 import { type ReadCommand, type ReadPort, type Reply, ReplyError } from "../redis/port.ts";
 import { checkShards } from "../redis/shards.ts";
@@ -11,7 +11,7 @@ import { type ReaderInternals, type ReaderOptions, resolveReaderOptions } from "
 import { asOfCommands, asOfCount, combineAsOf, readAsOf, type ShardAsOf } from "./as-of.ts";
 import { RedisClock } from "./clock.ts";
 import { type JudgedUser, Lapsed, lapsedCommand } from "./lapsed.ts";
-import { leasesCommand } from "./leases.ts";
+import { LEASES_ASKED, leasesCommand, processIn, slotIn } from "./leases.ts";
 import { checkTracked } from "./tracked.ts";
 import { type View, viewOf, WHOLE } from "../core/view.ts";
 
@@ -67,6 +67,14 @@ export interface ReaderContext {
     id: string,
     asked: string,
   ) => Promise<{ readonly user: JudgedUser; readonly leases: Reply | undefined; readonly asOf: ShardAsOf }>;
+  /** Which processes of one shard have a lease that has not expired (lapsed.ts), in any order; and replies read in the same transaction. */
+  readonly askLive: (
+    shard: number,
+    commands: (keys: ShardKeys) => readonly ReadCommand[],
+  ) => Promise<{
+    readonly processes: readonly { readonly slot: number; readonly process: string }[];
+    readonly replies: readonly Reply[];
+  }>;
   /** Runs commands on one shard, given by its keys, without the age. */
   readonly askPlain: (commands: readonly ReadCommand[]) => Promise<readonly Reply[]>;
   /** The `asOf` of an answer made of these parts, one per shard. Throws SCOPE_UNTRACKED where nobody is in a scope that is not tracked. */
@@ -161,6 +169,20 @@ export function contextOf(
       const judged = { found, lapsed: replies[1], now: asOf.now, records: asOf.records, asked, view };
       const [user] = await lapses[shard]!.judgeSlots(judged, elapsed() - lostAt);
       return { user: user!, leases: replies[1], asOf };
+    },
+    async askLive(shard, commands) {
+      const own = keys[shard]!;
+      const { replies, asOf } = await ask(WHOLE, shard, [leasesCommand(own), ...commands(own)]);
+      // Each process as a user who has a socket on it.
+      const found = scored(replies[0], LEASES_ASKED).map(([member]) => [member, slotIn(member)] as const);
+      const { now: at, records } = asOf;
+      const judged = { found, lapsed: replies[0], now: at, records, asked: LEASES_ASKED, view: WHOLE };
+      const members = await lapses[shard]!.judgeSlots(judged, elapsed() - lostAt);
+      // Of a process that has ended, users may be present in grace, and no sockets.
+      const processes = members
+        .filter(({ slots }) => slots !== null && slots.length > 0)
+        .map(({ id: member }) => ({ slot: Number(slotIn(member)), process: processIn(member) }));
+      return { processes, replies: replies.slice(1) };
     },
     async askAll(commands) {
       await open();

@@ -7,6 +7,8 @@ import {
   LIST_USERS_MAX,
   PAGE_SCOPES_DEFAULT,
   PAGE_SCOPES_MAX,
+  PAGE_SOCKETS_DEFAULT,
+  PAGE_SOCKETS_MAX,
   PAGE_USERS_DEFAULT,
   PAGE_USERS_MAX,
   STALE_AFTER_MS,
@@ -14,7 +16,14 @@ import {
 } from "../core/limits.ts";
 import { invalid, type Known, refuseUnknown, whole } from "../core/options.ts";
 import { checkScope } from "../core/scope.ts";
-import type { ChangesOptions, PageOptions, ScopesOptions, UsersListOptions } from "./types.ts";
+import { checkUser } from "../core/user.ts";
+import type {
+  ChangesOptions,
+  PageOptions,
+  ScopesOptions,
+  SocketsOptions,
+  UsersListOptions,
+} from "./types.ts";
 
 export interface ReaderOptions extends KeyOptions {
   /**
@@ -78,6 +87,30 @@ export function resolveScopesOptions(options: ScopesOptions) {
   if (typeof prefix !== "string") invalid("prefix must be text: the beginning of the names of rooms");
   if (sort !== "users") invalid('sort must be "users": the largest first');
   return { namespace, prefix, cursor, limit: whole("limit", limit, 1, PAGE_SCOPES_MAX) };
+}
+
+const SOCKETS_OPTIONS: Known<SocketsOptions> = {
+  namespace: true,
+  room: true,
+  user: true,
+  id: true,
+  cursor: true,
+  limit: true,
+};
+
+export function resolveSocketsOptions(options: SocketsOptions) {
+  refuseUnknown(options, SOCKETS_OPTIONS, "sockets()");
+  const { namespace, room, user, id, cursor, limit = PAGE_SOCKETS_DEFAULT } = options;
+  if (id !== undefined && (typeof id !== "string" || id === "")) invalid("id must be the id of a socket");
+  return {
+    namespace,
+    room,
+    // Null: anonymous sockets.
+    user: user === undefined ? undefined : user === null ? "" : checkUser(user),
+    id,
+    cursor,
+    limit: whole("limit", limit, 1, PAGE_SOCKETS_MAX),
+  };
 }
 
 const CHANGES_OPTIONS: Known<ChangesOptions> = { after: true, limit: true };

@@ -12,6 +12,7 @@ import { pagesOver } from "./pages.ts";
 import { processesOver } from "./processes.ts";
 import { totalsOver } from "./totals.ts";
 import { scopeCountsOver, scopesOver } from "./scopes.ts";
+import { socketsOver } from "./sockets.ts";
 import { checkScope } from "../core/scope.ts";
 import type { NamespaceReader, Reader, ScopeReader } from "./types.ts";
 import { usersOver } from "./users.ts";
@@ -43,6 +44,7 @@ export function readerOver(
     in: (room) => namespace("/").in(room),
     scopes: guarded(scopes),
     countsIn: guarded(countsIn),
+    sockets: guarded(socketsOver(context).sockets),
     processes: guarded(processesOver(context).processes),
     totals: guarded(totalsOver(context).totals),
   };

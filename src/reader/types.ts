@@ -1,4 +1,5 @@
 /** The Reader's methods and the types of its answers. The HTTP API uses the same names. */
+import type { AsOf } from "./answers/as-of.ts";
 import type { ChangesAnswer } from "./answers/changes.ts";
 import type { Counts } from "./answers/counts.ts";
 import type { ProcessesAnswer } from "./answers/processes.ts";
@@ -48,6 +49,42 @@ export interface ScopesOptions {
   readonly cursor?: string | undefined;
   /** Most scopes. 1 to 1,000, default 100. */
   readonly limit?: number | undefined;
+}
+
+/** Options of sockets(). Each leaves out what is not asked for. */
+export interface SocketsOptions {
+  /** Only this namespace; with `room` and without this the main one. */
+  readonly namespace?: string | undefined;
+  /** Only sockets in this room. */
+  readonly room?: string | undefined;
+  /** Only this user's; null: only anonymous ones. */
+  readonly user?: string | null | undefined;
+  /** Only the socket with this id. */
+  readonly id?: string | undefined;
+  /** `next` of the page before. Default: the first page. */
+  readonly cursor?: string | undefined;
+  /** Approximate number of sockets; those of a small process come whole. 1 to 1,000, default 100. */
+  readonly limit?: number | undefined;
+}
+
+/** A socket, as its process has last recorded it. Neither `handshake` nor `data` is kept: io.fetchSockets() has them, and asks all servers. */
+export interface SocketPresence {
+  readonly id: string;
+  /** Null: anonymous. */
+  readonly user: string | null;
+  readonly namespace: string;
+  /** The tracked ones, without its own; at most 100. */
+  readonly rooms: readonly string[];
+  /** The id of its process, as in processes(). */
+  readonly process: string;
+}
+
+/** Some of the sockets of all processes. */
+export interface SocketsPage {
+  readonly sockets: readonly SocketPresence[];
+  /** The cursor of the next page; null after the last. */
+  readonly next: string | null;
+  readonly asOf: AsOf;
 }
 
 /** A namespace, or a room in one; without `namespace` the main one. */
@@ -176,6 +213,16 @@ export interface Reader {
    * numbers. Rejects with SCOPE_INVALID, and with OPTIONS_INVALID for more.
    */
   countsIn(scopes: readonly ScopeName[]): Promise<CountsInAnswer>;
+  /**
+   * The sockets of all processes, page by page: id, user, namespace, rooms, process. Needs `socketIds` in createPresence. A socket that is open
+   * while you read all pages is on at least one of them, rarely on two. A page may have fewer than asked for, or none, although more
+   * follow. A process whose lease has expired is left out. A socket in more than 100 rooms is found in the first 100. Rejects with
+   * SOCKETS_UNTRACKED where ids are not kept, SCOPE_UNTRACKED for a room that is not tracked, SCOPE_INVALID, USER_INVALID, CURSOR_INVALID and
+   * OPTIONS_INVALID.
+   *
+   *   const { sockets } = await presence.sockets({ room: "news" });  // [{ id: "x3f…", user: "alice", namespace: "/", rooms: ["news"], … }]
+   */
+  sockets(options?: SocketsOptions): Promise<SocketsPage>;
   /** All processes with a lease, and ended ones whose users are being removed. */
   processes(): Promise<ProcessesAnswer>;
   /**

@@ -27,6 +27,8 @@ export interface RecorderContext {
   readonly outages?: OutageLog | undefined;
   /** The scopes tracked, as patterns (docs/protocol.md, `tracks`). Undefined: no scopes are. */
   readonly tracks?: readonly string[] | undefined;
+  /** Whether the ids of sockets are recorded. Default false; needs `tracks`. */
+  readonly ids?: boolean | undefined;
   /** With one, a record is also made for a connect that a departure has cancelled. */
   readonly records?: RecordWatcher | undefined;
   /** For the simulation. */

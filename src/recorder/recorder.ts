@@ -77,6 +77,16 @@ export class Recorder {
     this.#of(user).part(scope, user, departure);
   }
 
+  /** The socket with this id is `user`'s and in exactly these scopes now; they are read when a record is made. Does nothing without `ids`. */
+  opened(id: string, user: string, scopes: Iterable<string>): void {
+    this.#of(user).opened(id, user, scopes);
+  }
+
+  /** No socket with this id is `user`'s any more. */
+  gone(id: string, user: string): void {
+    this.#of(user).gone(id);
+  }
+
   /** Sockets without a user are in shard 0. */
   #of(user: string): ShardRecorder {
     return this.#shards[user === "" ? 0 : shardOf(user, this.#shards.length)]!;

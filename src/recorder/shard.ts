@@ -85,6 +85,7 @@ export class ShardRecorder {
     this.journal = new Journal(id, {
       ttl: options.ttl,
       about: { host, pid: process.pid, version: VERSION, grace: options.grace, tracks: context.tracks },
+      ids: context.ids,
     });
     this.#ready.promise.catch(() => {});
     signal.addEventListener("abort", () => this.#aborted.resolve());
@@ -126,6 +127,18 @@ export class ShardRecorder {
     if (!this.journal.part(scope, user, departure))
       this.#doubt("a socket left a scope that it had not joined");
     this.#noted(gathered);
+  }
+
+  /** Does nothing where ids are not kept. */
+  opened(id: string, user: string, scopes: Iterable<string>): void {
+    const gathered = this.journal.dirty;
+    if (this.journal.opened(id, user, scopes)) this.#noted(gathered);
+  }
+
+  /** Does nothing where ids are not kept. */
+  gone(id: string): void {
+    const gathered = this.journal.dirty;
+    if (this.journal.gone(id)) this.#noted(gathered);
   }
 
   /** The journal disagrees with the sockets. Send its full state under a new id. */

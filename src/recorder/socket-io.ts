@@ -12,6 +12,7 @@ import type { Logger } from "../core/options.ts";
 import { processRuntime, type Runtime } from "../time/runtime.ts";
 import { Adapters } from "./sockets/adapters.ts";
 import { departureOf, isOpen, isSocket, roomsOf, silentDepartureOf } from "./sockets/level.ts";
+import type { IdCounts } from "./sockets/ids.ts";
 import { type MembershipCounts, Memberships } from "./sockets/memberships.ts";
 import { type NamespaceMatcher, Namespaces } from "./sockets/namespaces.ts";
 import { Reports } from "./sockets/reports.ts";
@@ -33,6 +34,8 @@ export interface AttachOptions extends Counts, MembershipCounts {
   readonly namespaces: readonly NamespaceMatcher[];
   /** Which rooms are tracked. Undefined: none, and no namespace is a scope either. */
   readonly rooms?: RoomOptions | undefined;
+  /** What is told of sockets by id. Undefined: nothing. Needs `rooms`. */
+  readonly ids?: IdCounts | undefined;
   /** Must not throw. */
   readonly onError: (error: PresenceError) => void;
   readonly logger: Pick<Logger, "info" | "warn">;

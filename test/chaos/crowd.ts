@@ -9,7 +9,7 @@ import { pause } from "../../rig/pace.ts";
 import type { Random } from "../../rig/random.ts";
 import type { Member } from "./fleet.ts";
 import { History } from "./history.ts";
-import { SLACK_MS } from "./settings.ts";
+import { ROOMS, SLACK_MS } from "./settings.ts";
 import { Tab } from "./tab.ts";
 
 /** How many tabs the users have, in turn. */
@@ -22,12 +22,22 @@ const CHURN_PAUSE_MS = 120;
 /** Of the open tabs that churn comes upon. */
 const CLOSES = 0.25;
 const DROPS = 0.15;
+/** Joins a room or leaves it. */
+const MOVES = 0.2;
 
-export interface Truth {
-  /** Changes whenever the rest does. */
-  readonly version: number;
+/** Of the whole, or of a room. */
+export interface Present {
   readonly sockets: number;
   readonly users: ReadonlySet<string>;
+}
+
+export interface Truth extends Present {
+  /** Changes whenever the rest does. */
+  readonly version: number;
+  /** Whether some tabs may be in other rooms than they are here. */
+  readonly isMoving: boolean;
+  /** Room → who is there. */
+  readonly rooms: ReadonlyMap<string, Present>;
 }
 
 export class Crowd {
@@ -64,13 +74,22 @@ export class Crowd {
    */
   truth(): Truth {
     const users = new Set<string>();
+    const rooms = new Map(ROOMS.map((room) => [room as string, { sockets: 0, users: new Set<string>() }]));
     let sockets = 0;
-    for (const { isConnected, node, user } of this.#tabs) {
+    let isMoving = false;
+    for (const tab of this.#tabs) {
+      const { isConnected, node, user } = tab;
       if (!isConnected || node?.state === "stopped") continue;
       sockets++;
       if (user !== null) users.add(user);
+      if (tab.isMoving) isMoving = true;
+      for (const name of tab.rooms) {
+        const room = rooms.get(name)!;
+        room.sockets++;
+        if (user !== null) room.users.add(user);
+      }
     }
-    return { version: this.#version, sockets, users };
+    return { version: this.#version, sockets, users, isMoving, rooms };
   }
 
   /** Users with at least one socket on this node. */
@@ -81,17 +100,22 @@ export class Crowd {
   /** Every open tab is connected to a node that is up, and no other one is. */
   get isSettled(): boolean {
     return this.#tabs.every(
-      (tab) => tab.isOpen === tab.isConnected && (!tab.isOpen || tab.node?.state !== "down"),
+      (tab) => tab.isOpen === tab.isConnected && !tab.isMoving && (!tab.isOpen || tab.node?.state !== "down"),
     );
   }
 
   add(user: string | null): Tab {
     if (user !== null && !this.#histories.has(user)) this.#histories.set(user, new History(Date.now()));
-    const tab = new Tab(user, {
+    // Everybody is somewhere, and tabs of a user are not all in the same rooms.
+    const rooms = ROOMS.filter((_, i) => i === 0 || this.#tabs.length % (i + 1) === 0);
+    const tab = new Tab(user, rooms, {
       balance: () => this.#leastBusy(),
       onConnect: () => {
         this.#version++;
         if (user !== null) this.#histories.get(user)!.connected(Date.now());
+      },
+      onRooms: () => {
+        this.#version++;
       },
       onGone: (_, goodbye) => {
         this.#version++;
@@ -123,6 +147,7 @@ export class Crowd {
       if (!tab.isOpen) tab.open();
       else if (dice < CLOSES && !this.#steady.has(tab.user ?? "")) tab.close();
       else if (dice < CLOSES + DROPS) tab.drop();
+      else if (dice < CLOSES + DROPS + MOVES) tab.toggle(random.pick(ROOMS));
       await pause(CHURN_PAUSE_MS, signal).catch(() => {});
     }
   }

@@ -6,6 +6,7 @@ import { Gate } from "./gate.ts";
 import type { Told } from "./history.ts";
 import { Listeners } from "./listeners.ts";
 import type { NodeMessage, NodeSettings } from "./messages.ts";
+import { HEARD } from "./settings.ts";
 
 const NODE_FILE = fileURLToPath(new URL("./node.ts", import.meta.url));
 const PROJECTOR_FILE = fileURLToPath(new URL("../../functions/projector.ts", import.meta.url));
@@ -47,6 +48,10 @@ export class Fleet {
   readonly projectors: readonly Member[];
   /** What those who listen on the nodes were told. */
   readonly listeners = new Listeners();
+  /** The same of those who listen to a room. */
+  readonly roomListeners: ReadonlyMap<string, Listeners> = new Map(
+    HEARD.map((room): [string, Listeners] => [room, new Listeners()]),
+  );
   readonly #options: FleetOptions;
 
   private constructor(options: FleetOptions, gates: readonly Gate[]) {
@@ -83,6 +88,7 @@ export class Fleet {
     const isNode = this.nodes.includes(member);
     const { promise: ready, resolve } = Promise.withResolvers<string>();
     this.listeners.started(member.name);
+    for (const listeners of this.roomListeners.values()) listeners.started(member.name);
     const child = await Child.start({
       name: member.name,
       file: isNode ? NODE_FILE : PROJECTOR_FILE,
@@ -120,6 +126,9 @@ export class Fleet {
       const problem = this.listeners.hear(member.name, message.change);
       if (problem !== undefined) this.#options.onUntrue(problem);
       this.#options.onChange(member, message.change);
+    } else if (message.type === "moved") {
+      const problem = this.roomListeners.get(message.room)!.hear(member.name, message.change);
+      if (problem !== undefined) this.#options.onUntrue(`in room ${message.room}: ${problem}`);
     } else this.#options.onNote(`${member.name}: ${message.text}`);
   }
 

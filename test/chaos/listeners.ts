@@ -32,19 +32,29 @@ export class Listeners {
     this.#sums.get(node)!.size = size;
   }
 
-  /** In what these nodes' listeners differ from who is present; null: in nothing. */
+  /** In what these nodes' listeners, or their mirrors, differ from who is present; null: in nothing. */
   difference(nodes: readonly string[], present: ReadonlySet<string>): string | null {
+    const untrue = this.untrue(nodes, present);
+    if (untrue !== null) return untrue;
     for (const node of nodes) {
-      const { told, size } = this.#sums.get(node)!;
+      const { size } = this.#sums.get(node)!;
+      if (size === undefined) return `the mirror of ${node} is not complete`;
+      if (size !== present.size)
+        return `the mirror of ${node} has ${size} users, ${present.size} are present`;
+    }
+    return null;
+  }
+
+  /** The same of the listeners alone. */
+  untrue(nodes: readonly string[], present: ReadonlySet<string>): string | null {
+    for (const node of nodes) {
+      const { told } = this.#sums.get(node)!;
       const wrong = [...told].filter(([user, online]) => online !== present.has(user));
       if (wrong.length > 0)
         return `the listeners of ${node} were told: ${wrong
           .map(([user, online]) => `${user} ${online ? "online" : "offline"}`)
           .slice(0, 5)
           .join(", ")}`;
-      if (size === undefined) return `the mirror of ${node} is not complete`;
-      if (size !== present.size)
-        return `the mirror of ${node} has ${size} users, ${present.size} are present`;
     }
     return null;
   }

@@ -14,6 +14,8 @@ export interface NodeSettings {
 export type NodeMessage =
   | { readonly type: "ready"; readonly url: string }
   | { readonly type: "change"; readonly change: Told }
+  /** The same in a room. */
+  | { readonly type: "moved"; readonly room: string; readonly change: Told }
   /** How many users its mirror has, whenever that is another number. */
   | { readonly type: "mirror"; readonly size: number }
   | { readonly type: "note"; readonly text: string };

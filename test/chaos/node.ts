@@ -7,7 +7,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Server } from "socket.io";
 import { type Change, createPresence } from "../../src/index.ts";
+import type { Told } from "./history.ts";
 import type { NodeMessage, NodeSettings } from "./messages.ts";
+import { HEARD } from "./settings.ts";
 
 const CLOSE_TIMEOUT_MS = 3_000;
 /** How often it looks at the size of its mirror. */
@@ -18,12 +20,30 @@ const httpServer = createServer();
 const io = new Server(httpServer, { transports: ["websocket"] });
 const presence = createPresence(io, {
   ...settings,
+  rooms: true,
+  changes: true,
   user: (socket) => (socket.handshake.auth["user"] as string | undefined) ?? null,
   // What fails and is tried again is what a run is about; only the end of the process would be news.
   logger: { info: note, warn: note, error: note },
 });
 presence.on("error", ({ code, message }) => note(`${code} ${message}`));
-for (const type of ["online", "offline"] as const) presence.on(type, (_, change) => tellChange(change));
+for (const type of ["online", "offline"] as const) {
+  presence.on(type, (_, change) => tell({ type: "change", change: plain(change) }));
+  for (const room of HEARD)
+    presence.in(room).on(type, (_, change) => tell({ type: "moved", room, change: plain(change) }));
+}
+io.on("connection", (socket) => {
+  // Before the client hears that it is connected, so it knows where it is.
+  void socket.join(socket.handshake.auth["rooms"] as string[]);
+  socket.on("join", (room: string, done: () => void) => {
+    void socket.join(room);
+    done();
+  });
+  socket.on("part", (room: string, done: () => void) => {
+    void socket.leave(room);
+    done();
+  });
+});
 
 let closing = false;
 process.once("SIGTERM", () => {
@@ -48,8 +68,8 @@ setInterval(() => {
   tell({ type: "mirror", size });
 }, MIRROR_MS).unref();
 
-function tellChange({ at, ...change }: Change): void {
-  tell({ type: "change", change: { ...change, at: at.getTime() } });
+function plain({ at, ...change }: Change): Told {
+  return { ...change, at: at.getTime() };
 }
 
 function note(text: string): void {

@@ -5,6 +5,10 @@ export const TTL_MS = 3_000;
 /** How long a user stays present after a dropped transport: time to find another node. */
 export const GRACE_MS = 2_000;
 export const PREFIX = "chaos";
+/** The rooms that tabs join and leave, in the main namespace. */
+export const ROOMS = ["lobby", "a", "b,c"] as const;
+/** Those whose changes somebody listens to on every node. */
+export const HEARD = ["lobby", "b,c"] as const;
 
 /** How late a projector that sleeps until a deadline, or a client that looks for a node, can be on a busy machine. */
 const INTERVAL_MS = 1_000;

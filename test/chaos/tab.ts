@@ -14,20 +14,27 @@ export interface TabOwner {
   readonly balance: () => Member | undefined;
   readonly onConnect: (tab: Tab) => void;
   readonly onGone: (tab: Tab, goodbye: boolean) => void;
+  /** It joins or leaves a room, or has done so. */
+  readonly onRooms: (tab: Tab) => void;
 }
 
 export class Tab {
   /** null: an anonymous visitor. */
   readonly user: string | null;
   readonly #owner: TabOwner;
+  /** Where it wants to be; it is there when it is connected, unless `isMoving`. */
+  readonly #rooms: Set<string>;
+  /** Joins and leaves without an answer. */
+  #moves = 0;
   #wanted = false;
   #connected = false;
   #node: Member | undefined;
   #socket: Socket | undefined;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(user: string | null, owner: TabOwner) {
+  constructor(user: string | null, rooms: readonly string[], owner: TabOwner) {
     this.user = user;
+    this.#rooms = new Set(rooms);
     this.#owner = owner;
   }
 
@@ -37,6 +44,30 @@ export class Tab {
 
   get isConnected(): boolean {
     return this.#connected;
+  }
+
+  get rooms(): ReadonlySet<string> {
+    return this.#rooms;
+  }
+
+  /** Whether its node may not know yet in which rooms it is. */
+  get isMoving(): boolean {
+    return this.#moves > 0;
+  }
+
+  /** Joins a room, or leaves it when it is there. Takes effect at once, or with the next connection. */
+  toggle(room: string): void {
+    const joins = !this.#rooms.delete(room);
+    if (joins) this.#rooms.add(room);
+    const socket = this.#socket;
+    if (!this.#connected || socket === undefined) return;
+    this.#moves++;
+    this.#owner.onRooms(this);
+    socket.emit(joins ? "join" : "part", room, () => {
+      if (this.#socket !== socket) return;
+      this.#moves--;
+      this.#owner.onRooms(this);
+    });
   }
 
   /** The node it is connected to or is trying to reach. */
@@ -70,7 +101,7 @@ export class Tab {
       reconnection: false,
       forceNew: true,
       timeout: CONNECT_TIMEOUT_MS,
-      auth: this.user === null ? {} : { user: this.user },
+      auth: (send) => send({ rooms: [...this.#rooms], ...(this.user !== null && { user: this.user }) }),
     });
     this.#node = node;
     this.#socket = socket;
@@ -94,6 +125,7 @@ export class Tab {
     this.#node = undefined;
     socket?.off();
     socket?.disconnect();
+    this.#moves = 0;
     if (!this.#connected) return;
     this.#connected = false;
     this.#owner.onGone(this, goodbye);

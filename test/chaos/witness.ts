@@ -6,7 +6,7 @@ import { Redis } from "ioredis";
 import { readerOver } from "../../src/reader/reader.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
 import { pause } from "../../rig/pace.ts";
-import type { Crowd } from "./crowd.ts";
+import type { Crowd, Present } from "./crowd.ts";
 import type { Fleet } from "./fleet.ts";
 import { Gate } from "./gate.ts";
 import { PREFIX, TTL_MS } from "./settings.ts";
@@ -56,14 +56,39 @@ export async function openWitness(
     return Math.min(...processes.map(({ leaseUntil }) => (leaseUntil?.getTime() ?? 0) - TTL_MS));
   }
 
+  /** In what a room, or the namespace, differs from where the tabs are; null: in nothing. */
+  async function problemIn(room: string | undefined, truth: Present): Promise<string | null> {
+    const scope = room === undefined ? reader.of("/") : reader.in(room);
+    const [{ users, sockets }, present] = await Promise.all([scope.counts(), idsOf(scope.users())]);
+    const stray = [...present].filter((user) => !truth.users.has(user));
+    const missing = [...truth.users].filter((user) => !present.has(user));
+    if (sockets !== truth.sockets || users !== truth.users.size || stray.length + missing.length > 0)
+      return (
+        `${room === undefined ? "the namespace" : `room ${room}`}: ${sockets} sockets counted, ${truth.sockets} there; ${users} users ` +
+        `counted, ${truth.users.size} there; present and not there: ${list(stray)}; there and not present: ${list(missing)}`
+      );
+    const listeners = room === undefined ? undefined : fleet.roomListeners.get(room);
+    const told = listeners?.untrue(
+      fleet.up.map(({ name }) => name),
+      present,
+    );
+    return told == null ? null : `room ${room}: ${told}`;
+  }
+
   async function sample(): Promise<Sample> {
     const at = performance.now();
     const { version } = crowd.truth();
     try {
-      const counts = await reader.counts();
-      const present = new Set<string>();
-      for await (const { id } of reader.users()) present.add(id);
-      const renewedAt = await oldestRenewal();
+      const before = crowd.truth();
+      // At once, since it all counts only if no client changes meanwhile.
+      const [counts, present, renewedAt, ...inScopes] = await Promise.all([
+        reader.counts(),
+        idsOf(reader.users()),
+        oldestRenewal(),
+        problemIn(undefined, before),
+        ...[...before.rooms].map(([room, own]) => problemIn(room, own)),
+      ]);
+      const elsewhere = inScopes.find((problem) => problem !== null) ?? null;
       const truth = crowd.truth();
       const stray = [...present].filter((user) => !truth.users.has(user));
       const missing = [...truth.users].filter((user) => !present.has(user));
@@ -75,12 +100,12 @@ export async function openWitness(
       );
       const agrees = usersOff === 0 && socketsOff === 0 && counts.users === truth.users.size;
       const problem = agrees
-        ? told
+        ? (told ?? elsewhere)
         : `sockets: ${counts.sockets} counted, ${truth.sockets} open; users: ${counts.users} counted, ${truth.users.size} ` +
           `connected; present and not connected: ${list(stray)}; connected and not present: ${list(missing)}`;
       return {
         at,
-        problem: truth.version === version ? problem : undefined,
+        problem: truth.version === version && !truth.isMoving ? problem : undefined,
         usersOff,
         socketsOff,
         renewedAt,
@@ -112,6 +137,12 @@ export async function openWitness(
     }
   })();
   return witness;
+}
+
+async function idsOf(users: AsyncIterable<{ readonly id: string }>): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for await (const { id } of users) ids.add(id);
+  return ids;
 }
 
 function list(users: readonly string[]): string {

@@ -7,6 +7,7 @@ import type { Reply } from "../../src/redis/port.ts";
 import { hold, Violation } from "./faults.ts";
 import type { State } from "./inspect.ts";
 import type { Oracle } from "./oracle.ts";
+import { checkScopesOf, takeScopes } from "./check-scopes.ts";
 
 /** What the call said of itself. */
 export interface Called {
@@ -40,11 +41,13 @@ export interface Times {
 
 /** `same`: the state is the one that was checked last, to the letter. */
 export function checkCall(called: Called, state: State, oracle: Oracle, times: Times, same: boolean): void {
-  if (called.rebuilt) {
-    if (!oracle.doubt) throw new Violation("INV-1", "everything was forgotten, and no key was lost");
-    oracle.rebuilt();
-  }
+  if (called.rebuilt && !oracle.doubt)
+    throw new Violation("INV-1", "everything was forgotten, and no key was lost");
+  // Before anything is folded, or when a scope of that does not add up: then nothing is left of it either.
+  const isAfter = state.processes.size === 0;
+  if (called.rebuilt && !isAfter) oracle.rebuilt();
   checkFolded(called, state, oracle, times.clock);
+  if (called.rebuilt && isAfter) oracle.rebuilt();
   if (oracle.doubt) {
     // Nothing can be checked but its changes, which continue.
     for (const { user, type } of state.changes) {
@@ -52,6 +55,7 @@ export function checkCall(called: Called, state: State, oracle: Oracle, times: T
       else oracle.present.delete(user);
     }
     oracle.changeId = state.changeId;
+    takeScopes(state, oracle);
     return;
   }
   if (same && called.records === 0) return;
@@ -60,6 +64,7 @@ export function checkCall(called: Called, state: State, oracle: Oracle, times: T
   checkProcesses(state, oracle);
   checkSums(state);
   checkChanges(state, oracle);
+  checkScopesOf(state, oracle);
 }
 
 /** INV-2: the call folded what the log held, up to the id it tells, and nothing else. */

@@ -3,10 +3,11 @@
  */
 import { type Fault, type FaultCounts, Violation } from "./faults.ts";
 import type { ReadMode } from "../../src/projector/options.ts";
-import { LISTS, type RecordEntry } from "../../src/core/record.ts";
+import { LISTS, type RecordEntry, SCOPE_LISTS } from "../../src/core/record.ts";
 import { Host } from "./host.ts";
 import { Link } from "./link.ts";
 import { Node } from "./node.ts";
+import { TELLS, TRACKS } from "./rooms.ts";
 import { NEXT, OURS } from "./next-version.ts";
 import type { Plan, Planned } from "./plan.ts";
 import { Loop, sweepEvery } from "./projectors.ts";
@@ -19,6 +20,8 @@ import type { World } from "./world.ts";
 /** As src/presence/presence.ts: a longer silence than this is a lost connection, ms. */
 const SILENCE_MS = 5_000;
 const CLOSE_MS = 5_000;
+
+const LISTED = [...LISTS, ...SCOPE_LISTS];
 
 /** A process and its connection. */
 interface Member {
@@ -55,7 +58,7 @@ export class Cluster {
       breakLinks: () => this.#members.forEach(({ link }) => link.lose()),
       someone: (pick) => this.#someone(pick)?.recorder.journal,
     });
-    for (const project of plan.nodes) this.#startNode(project);
+    for (const i of plan.nodes.keys()) this.#startNode(i);
     for (const budget of plan.loops) this.#startLoop(budget);
     if (plan.sweepEvery > 0) {
       const member = this.#join("sweep");
@@ -94,15 +97,17 @@ export class Cluster {
     return reads[this.#projectors++ % reads.length]!;
   }
 
-  #startNode(project: boolean): void {
-    const { ttl, grace, linger } = this.#plan;
+  /** Like the node with this number in the plan; `project`: as it says, by default. */
+  #startNode(like: number, project = this.#plan.nodes[like]!): void {
+    const { ttl, grace, linger, tracks } = this.#plan;
     const member = this.#join(`n${++this.#started}`);
     const random = this.#random.fork(`${member.host.name}/recorder`);
     const recorder = new Recorder({
       ...member, random, prefix: this.#prefix, ttl, grace, linger, project, read: this.#read(),
       connections: () => node.sockets.length,
+      tracks: tracks[like] === true ? TRACKS : undefined,
     }); // prettier-ignore
-    const node = new Node({ ...member, recorder });
+    const node = new Node({ ...member, recorder, tells: TELLS[like % 2]! });
     this.nodes.push(node);
     member.host.resume(() => recorder.start());
   }
@@ -128,6 +133,12 @@ export class Cluster {
         return this.#do(event, this.#someone(pick), (node) => node.identify(more));
       case "storm":
         return this.#do(event, this.#someone(pick), (node) => node.storm(110 + Math.floor(more * 150)));
+      case "join":
+        return this.#do(event, this.#someone(pick), (node) => node.join(more));
+      case "part":
+        return this.#do(event, this.#someone(pick), (node) => node.part(more));
+      case "roam":
+        return this.#do(event, this.#someone(pick), (node) => node.roam(more));
       case "rush":
         this.#world.note(`rush for ${event.ms} ms`);
         this.#count(kind);
@@ -143,7 +154,7 @@ export class Cluster {
           else node.crash();
           // A shorter absence than its lease is the rule after a crash.
           const start = () => {
-            if (!this.#strikes.over) this.#startNode(at(this.#plan.nodes, pick));
+            if (!this.#strikes.over) this.#startNode(at([...this.#plan.nodes.keys()], pick));
           };
           if (more < 0.7) this.#world.after(event.ms, start);
         });
@@ -182,7 +193,7 @@ export class Cluster {
     if (this.#strikes.over || this.#protocol === NEXT) return;
     this.#protocol = NEXT;
     // Until a projector of its version folds, its first record is set aside.
-    this.#startNode(more < 0.5);
+    this.#startNode(0, more < 0.5);
     this.#world.after(ms, () => {
       if (!this.#strikes.over) this.#startLoop(450);
     });
@@ -202,7 +213,7 @@ export class Cluster {
   #folded(record: RecordEntry, ms: number): void {
     const { waitMax = Infinity } = this.#plan;
     const { process } = record;
-    if (record.connections === undefined && LISTS.every((name) => record[name] === undefined)) return;
+    if (record.connections === undefined && LISTED.every((name) => record[name] === undefined)) return;
     const node = this.nodes.find(({ host }) => process.startsWith(`${host.name}.`));
     if (ms > waitMax && node?.host.alive === true)
       throw new Violation(

@@ -7,8 +7,9 @@ import { FENCED_LEASES } from "../../src/core/limits.ts";
 import { Cluster } from "./cluster.ts";
 import { type FaultCounts, hold, Violation } from "./faults.ts";
 import type { State } from "./inspect.ts";
-import { checkTruth, type Node } from "./node.ts";
+import { checkScopeTruth, checkTruth, type Node } from "./node.ts";
 import type { Plan } from "./plan.ts";
+import { TRACKS } from "./rooms.ts";
 import { Server } from "./server.ts";
 import { World } from "./world.ts";
 
@@ -58,6 +59,9 @@ export async function runHistory(plan: Plan, port: PipelinePort, prefix: string)
     const made = new Map(living.map(({ recorder: { journal } }) => [journal.process, journal.seq]));
     await world.runUntil(plan.end + LATE_MS);
     const state = await untilCalm(world, server, living, plan, made);
+    // With some who track and some who do not it is the last that registered, dead or alive.
+    if (living.length > 0 && cluster.nodes.every(({ recorder }) => recorder.tracks))
+      hold("INV-16", "what is tracked", state.scopes.tracks, TRACKS);
     world.note("calm");
     await world.runUntil(world.now + plan.ttl);
     checkStill(state, await server.state(), living);
@@ -127,6 +131,13 @@ function checkCalm(state: State, living: readonly Node[]): void {
   hold("INV-5", "users in grace", [...state.leaving.keys()], []);
   const anonymous = registered.reduce((sum, id) => sum + state.processes.get(id)!.anonymous, 0);
   checkTruth(living, state.users, anonymous);
+  checkScopesCalm(state, living);
+}
+
+function checkScopesCalm({ scopes, clearing }: State, living: readonly Node[]): void {
+  hold("INV-16", "whether scopes are being deleted", clearing, false);
+  checkScopeTruth(living, scopes);
+  hold("INV-5", "who lingers in scopes", Object.keys(scopes.lingering), []);
 }
 
 /** INV-6: nothing more is reaped, fenced or registered again. */

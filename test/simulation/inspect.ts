@@ -6,34 +6,66 @@ import { createHash } from "node:crypto";
 import { decodeChanges, type Change } from "../../src/core/change.ts";
 import type { ShardKeys } from "../../src/core/keys.ts";
 import type { Command } from "../../src/redis/port.ts";
+import type { ScopesRead } from "../../rig/scopes.ts";
 import { type ProcessState, slotsOf, stateOf } from "../../rig/shard.ts";
 
 function script(text: string) {
   return { text, sha1: createHash("sha1").update(text).digest("hex") };
 }
 
-/** KEYS as for project.lua; ARGV: the last change known. One text is read much faster than the many small replies in it. */
+/**
+ * KEYS as for project.lua; ARGV: the last change known, in the whole and in scopes, and how the names of keys of scopes begin. One text is read much faster
+ * than the many small replies in it.
+ */
 const READ = script(`
+local tag = ARGV[3]
+local function all(prefix)
+  local found = {}
+  for _, key in ipairs(redis.call('KEYS', tag .. prefix .. '*')) do
+    found[#found + 1] = { string.sub(key, #tag + #prefix + 1), redis.call('HGETALL', key) }
+  end
+  return found
+end
 return cjson.encode({
   redis.call('HGETALL', KEYS[2]),
-  redis.call('HMGET', KEYS[3], 'users', 'sockets', 'connections', 'graced', 'reaped', 'fenced'),
+  redis.call('HMGET', KEYS[3], 'users', 'sockets', 'connections', 'graced', 'reaped', 'fenced', 'clearing'),
   redis.call('ZRANGE', KEYS[4], 0, -1, 'WITHSCORES'),
   redis.call('HGETALL', KEYS[5]),
   redis.call('ZRANGE', KEYS[7], 0, -1, 'WITHSCORES'),
   redis.call('XRANGE', KEYS[8], '(' .. ARGV[1], '+'),
   redis.call('ZRANGE', KEYS[10], 0, -1, 'WITHSCORES'),
   redis.call('XLEN', KEYS[1]),
+  redis.call('ZRANGE', tag .. 'scopes', 0, -1, 'WITHSCORES'),
+  all('scope:'),
+  all('scopes:'),
+  redis.call('ZRANGE', tag .. 'lingering', 0, -1, 'WITHSCORES'),
+  redis.call('ZRANGE', tag .. 'lingerers', 0, -1, 'WITHSCORES'),
+  redis.call('SMEMBERS', tag .. 'told'),
+  redis.call('XRANGE', tag .. 'moves', '(' .. ARGV[2], '+'),
+  redis.call('HMGET', KEYS[3], 'lingering', 'moved', 'tracks'),
 })`);
 
-/** Copies KEYS[1..n/2] over KEYS[n/2+1..n]; what is not there is not there afterwards. */
+/** Copies all keys that begin with ARGV[1] to names that begin with ARGV[2]; what is not there is not there afterwards. */
 const COPY = script(`
-local n = #KEYS / 2
-for i = 1, n do
-  redis.call('DEL', KEYS[n + i])
-  redis.call('COPY', KEYS[i], KEYS[n + i])
+for _, key in ipairs(redis.call('KEYS', ARGV[2] .. '*')) do redis.call('UNLINK', key) end
+for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
+  redis.call('COPY', key, ARGV[2] .. string.sub(key, #ARGV[1] + 1))
 end`);
 
-export const SCRIPTS = [READ, COPY];
+/** Deletes all keys that begin with ARGV[1]. */
+const DROP = script(`
+for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do redis.call('UNLINK', key) end`);
+
+/** Keys that begin with one of ARGV. */
+const FIND = script(`
+local found = {}
+for _, prefix in ipairs(ARGV) do
+  for _, key in ipairs(redis.call('KEYS', prefix .. '*')) do found[#found + 1] = key end
+end
+table.sort(found)
+return found`);
+
+export const SCRIPTS = [READ, COPY, DROP, FIND];
 
 export type Counts = Map<string, number>;
 
@@ -46,6 +78,11 @@ export interface State {
   /** Sockets of each user; 0: in grace. */
   readonly users: Counts;
   readonly totals: Record<"users" | "sockets" | "connections" | "graced" | "reaped" | "fenced", number>;
+  /** Scopes are being deleted: what there is of them says nothing. */
+  readonly clearing: boolean;
+  /** `moves`: only those since the last ones known. */
+  readonly scopes: ScopesRead;
+  readonly movedId: string;
   /** Process → deadline; 0: ended, with users still to be removed. */
   readonly leases: Counts;
   readonly leaving: Counts;
@@ -60,12 +97,27 @@ export interface State {
   readonly strangers: readonly number[];
 }
 
-export function readCommand(keys: ShardKeys, after: string): Command {
-  return ["EVALSHA", READ.sha1, String(keys.list.length), ...keys.list, after];
+/** What was read before: the ids of the last changes, in the whole and in scopes. */
+export interface Known {
+  readonly changeId: string;
+  readonly movedId: string;
 }
 
-export function copyCommand(from: readonly string[], to: readonly string[]): Command {
-  return ["EVALSHA", COPY.sha1, String(from.length * 2), ...from, ...to];
+export function readCommand(keys: ShardKeys, { changeId, movedId }: Known): Command {
+  return ["EVALSHA", READ.sha1, String(keys.list.length), ...keys.list, changeId, movedId, `${keys.tag}:`];
+}
+
+/** `from`, `to`: how the names of keys begin. */
+export function copyCommand(from: string, to: string): Command {
+  return ["EVALSHA", COPY.sha1, "0", from, to];
+}
+
+export function dropCommand(from: string): Command {
+  return ["EVALSHA", DROP.sha1, "0", from];
+}
+
+export function findCommand(...prefixes: readonly string[]): Command {
+  return ["EVALSHA", FIND.sha1, "0", ...prefixes];
 }
 
 /** An empty list of Lua's is an empty object in JSON. */
@@ -80,6 +132,14 @@ type Raw = readonly [
   changes: List<[id: string, fields: string[]]>,
   ended: List<string>,
   lag: number,
+  scores: List<string>,
+  members: List<[scope: string, fields: List<string>]>,
+  memberships: List<[slot: string, fields: List<string>]>,
+  lingering: List<string>,
+  lingerers: List<string>,
+  told: List<string>,
+  moves: List<[id: string, fields: string[]]>,
+  ofScopes: List<string | null>,
 ];
 
 function listed<T>(list: List<T>): readonly T[] {
@@ -94,8 +154,34 @@ function pairs(list: List<string>): [string, string][] {
 const counts = (list: List<string>): Counts =>
   new Map(pairs(list).map(([name, n]): [string, number] => [name, Number(n)]));
 
-export function readState(reply: string, after: string): State {
-  const [users, totals, leases, states, leaving, changes, ended, lag] = JSON.parse(reply) as Raw;
+const table = (list: List<string>) => Object.fromEntries(pairs(list));
+const tables = (list: List<[string, List<string>]>) =>
+  Object.fromEntries(listed(list).map(([name, fields]) => [name, table(fields)]));
+
+function readScopes(raw: Raw, known: Known): Pick<State, "scopes" | "movedId"> {
+  const [, , , , , , , , scores, members, memberships, lingering, lingerers, told, moves, ofScopes] = raw;
+  const [total, moved, tracks] = listed(ofScopes);
+  const entries = listed(moves);
+  return {
+    scopes: {
+      scores: Object.fromEntries(counts(scores)),
+      hashes: tables(members),
+      memberships: tables(memberships),
+      lingering: Object.fromEntries(counts(lingering)),
+      lingerers: Object.fromEntries(counts(lingerers)),
+      told: listed(told),
+      moves: entries,
+      total: total || null,
+      moved: moved || null,
+      tracks: tracks ? (JSON.parse(tracks) as string[]) : [],
+    },
+    movedId: entries.at(-1)?.[0] ?? known.movedId,
+  };
+}
+
+export function readState(reply: string, known: Known): State {
+  const raw = JSON.parse(reply) as Raw;
+  const [users, totals, leases, states, leaving, changes, ended, lag] = raw;
   const [total, sockets, connections, graced, reaped, fenced] = listed(totals).map(Number);
   const entries = listed(changes);
   const sums: Counts = new Map();
@@ -128,7 +214,9 @@ export function readState(reply: string, after: string): State {
     leases: new Map([...counts(leases)].map(([member, at]) => [member.slice(member.indexOf(":") + 1), at])),
     leaving: counts(leaving),
     changes: entries.flatMap(([id, fields]) => decodeChanges(id, fields)),
-    changeId: entries.at(-1)?.[0] ?? after,
+    changeId: entries.at(-1)?.[0] ?? known.changeId,
+    clearing: listed(totals)[6] === "1",
+    ...readScopes(raw, known),
     ended: counts(ended),
     lag,
     processes,

@@ -4,6 +4,7 @@
  */
 import { FENCED_LEASES } from "../../src/core/limits.ts";
 import { LISTS, type RecordEntry } from "../../src/core/record.ts";
+import { type Members, membersAfter, NOBODY } from "./oracle-scopes.ts";
 import { OURS } from "./next-version.ts";
 import { isBefore } from "../../src/core/stream-id.ts";
 
@@ -15,6 +16,8 @@ export interface Registration {
   anonymous: number;
   sockets: number;
   connections: number;
+  /** Its memberships of scopes. */
+  members: Members;
   /** When the record that renewed its lease last was appended, in the time in which a lease lasts: see Server.elapsed. */
   renewedAt: number;
   /** How long that lease is, at least. */
@@ -37,14 +40,18 @@ export class Oracle {
   processes = new Map<string, Registration>();
   /** Who is present, as the changes tell it. */
   present = new Set<string>();
+  /** Who was in which scope after the last call, and which scopes were told. */
+  inScopes = new Map<string, ReadonlySet<string>>();
+  toldScopes = new Set<string>();
   /** Process → until when it is remembered as ended, on the clock of Redis. */
   ended = new Map<string, number>();
   /** That of the projector that wrote the totals. */
   protocol = OURS;
   /** A key was lost without which nothing adds up, and no call has noticed yet. */
   doubt = false;
-  /** Id of the last change read. */
+  /** Id of the last change read, and of the last in scopes. */
   changeId = "0-0";
+  movedId = "0-0";
 
   clone(): Oracle {
     const copy = new Oracle();
@@ -52,6 +59,9 @@ export class Oracle {
     for (const [id, process] of this.processes)
       copy.processes.set(id, { ...process, users: new Map(process.users) });
     copy.present = new Set(this.present);
+    copy.inScopes = new Map(this.inScopes);
+    copy.toldScopes = new Set(this.toldScopes);
+    copy.movedId = this.movedId;
     copy.ended = new Map(this.ended);
     copy.protocol = this.protocol;
     copy.doubt = this.doubt;
@@ -63,6 +73,8 @@ export class Oracle {
   rebuilt(): void {
     this.processes.clear();
     this.present.clear();
+    this.inScopes.clear();
+    this.toldScopes.clear();
     this.ended.clear();
     this.doubt = false;
   }
@@ -95,7 +107,7 @@ export class Oracle {
     if (known === undefined ? record.seq > 1 : known.state === "ended") return false;
     const process: Registration = known ?? {
       state: "live", cause: "", seq: 0, users: new Map(), anonymous: 0, sockets: 0, connections: 0,
-      renewedAt: at, ttl: record.ttl,
+      members: NOBODY, renewedAt: at, ttl: record.ttl,
     }; // prettier-ignore
     this.processes.set(record.process, process);
     if (known === undefined) this.forget(clock);
@@ -131,8 +143,9 @@ export class Oracle {
         else users.set(user, n);
       }
     }
-    if (sockets !== record.sockets) return false;
-    Object.assign(process, { users, anonymous, sockets, seq: record.seq });
+    const members = membersAfter(process.members, record);
+    if (sockets !== record.sockets || members === undefined) return false;
+    Object.assign(process, { users, anonymous, sockets, members, seq: record.seq });
     process.connections = record.connections ?? process.connections;
     return true;
   }
@@ -141,7 +154,8 @@ export class Oracle {
   #replace(id: string): void {
     if (this.processes.has(id)) return this.#end(id, "replace");
     this.processes.set(id, {
-      state: "ended", cause: "replace", seq: 0, users: new Map(), anonymous: 0, sockets: 0, connections: 0, renewedAt: 0, ttl: 0,
+      state: "ended", cause: "replace", seq: 0, users: new Map(), anonymous: 0, sockets: 0, connections: 0,
+      members: NOBODY, renewedAt: 0, ttl: 0,
     }); // prettier-ignore
   }
 

@@ -6,7 +6,7 @@ import type { ReadMode } from "../../src/projector/options.ts";
 import { FAULTS, type Fault, type ProcessFault, type RedisFault } from "./faults.ts";
 import { Random } from "../../rig/random.ts";
 
-export type Act = "connect" | "disconnect" | "leave" | "identify" | "stop";
+export type Act = "connect" | "disconnect" | "leave" | "identify" | "stop" | "join" | "part" | "roam";
 
 export interface Planned {
   readonly at: number;
@@ -26,6 +26,8 @@ export interface Plan {
   readonly linger: number;
   /** For each node: does its recorder project as well? */
   readonly nodes: readonly boolean[];
+  /** For each node: does it track namespaces and rooms? */
+  readonly tracks: readonly boolean[];
   /** The budgets of the projectors that run as loops. */
   readonly loops: readonly number[];
   /** How often a scheduled sweep runs, ms; 0: there is none. */
@@ -89,6 +91,12 @@ export function planOf(seed: number, allowed: ReadonlySet<Fault>): Plan {
   scatter("leave", cast.int(0, 15), none);
   scatter("identify", cast.int(0, 8), none);
   scatter("stop", cast.int(0, 1), (r) => r.int(0, 2 * ttl));
+  const rooms = random.fork("rooms");
+  const isScoped = rooms.chance(0.85);
+  const tracks = nodes.map(() => isScoped && rooms.chance(0.85));
+  scatter("join", isScoped ? rooms.int(10, 50) : 0, none);
+  scatter("part", isScoped ? rooms.int(5, 30) : 0, none);
+  scatter("roam", isScoped && rooms.chance(0.15) ? rooms.int(1, 2) : 0, none);
   for (const fault of TIMED) {
     const count = cast.int(1, 3);
     if (faults.has(fault)) scatter(fault, count, (r) => lengthOf(fault, ttl, r));
@@ -98,6 +106,7 @@ export function planOf(seed: number, allowed: ReadonlySet<Fault>): Plan {
     ttl,
     grace: cast.pick([0, 400, 4_000]),
     nodes,
+    tracks,
     loops,
     sweepEvery: cast.pick([0, 4_000, 9_000]),
     linger: random.fork("linger").pick([0, 0, 0, 200, 1_000]),

@@ -22,6 +22,8 @@ export interface RecorderOptions {
   readonly project: boolean;
   readonly read: ReadMode;
   readonly connections: () => number;
+  /** The scopes it tracks, as patterns; undefined: none, as a version without rooms. */
+  readonly tracks: readonly string[] | undefined;
 }
 
 /** Anything but an answer that Redis gave or did not give is a bug of ours, and ends the history. */
@@ -36,17 +38,20 @@ export function mustBeRedis(error: unknown): void {
 
 export class Recorder {
   readonly projects: boolean;
+  /** Whether it tracks scopes. */
+  readonly tracks: boolean;
   readonly #options: RecorderOptions;
   #real: Real | undefined;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.projects = options.project;
+    this.tracks = options.tracks !== undefined;
   }
 
   /** Begins to record; the rest follows from what happens. */
   start(): void {
-    const { host, link, random, connections, ...options } = this.#options;
+    const { host, link, random, connections, tracks, ...options } = this.#options;
     const { world } = host;
     let incarnations = 0;
     const note = (text: string) => world.note(`${host.name}: ${text}`);
@@ -63,6 +68,7 @@ export class Recorder {
       },
       options: resolveRecorderOptions({ ...options, logger: { info: note, warn: note, error: note } }),
       connections,
+      tracks,
       onError(error) {
         try {
           mustBeRedis(error);
@@ -103,6 +109,16 @@ export class Recorder {
   disconnect(user: string, departure: Departure): void {
     this.#options.host.world.stir();
     this.#real!.disconnect(user, departure);
+  }
+
+  join(scope: string, user: string): void {
+    this.#options.host.world.stir();
+    this.#real!.join(scope, user);
+  }
+
+  part(scope: string, user: string, departure: Departure): void {
+    this.#options.host.world.stir();
+    this.#real!.part(scope, user, departure);
   }
 
   /** Says goodbye if it can. */

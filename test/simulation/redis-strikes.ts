@@ -61,7 +61,7 @@ export class RedisStrikes {
         if (pick < 0.5) this.#restart();
         return undefined;
       case "evict":
-        world.note(`redis: evicts ${await server.evict(pick)}`);
+        world.note(`redis: evicts ${await server.evict(pick, more)}`);
         return undefined;
       case "scripts":
         return server.forgetScripts();
@@ -97,8 +97,18 @@ export class RedisStrikes {
   #garbage(pick: number, more: number): Part {
     const journal = this.#surroundings.someone(pick);
     if (journal === undefined || more < 0.4) return { noise: ["process", "", "seq", "1"] };
-    const op = more < 0.7 ? "connect" : "disconnect";
     const { process, seq } = journal;
+    // Of who was never there.
+    if (more < 0.5)
+      return {
+        process,
+        seq: seq + 1,
+        ttl: 1000,
+        sockets: journal.sockets,
+        part: [["/", "nobody"]],
+        memberships: 0,
+      };
+    const op = more < 0.75 ? "connect" : "disconnect";
     return { process, seq: seq + 1, ttl: 1000, [op]: ["nobody"], sockets: 1000 };
   }
 }

@@ -1,5 +1,5 @@
 /** What a process sends to Redis in one go, before it is commands: a record gets its id, and the oracle its copy, on arrival. */
-import { parseRecord } from "../../model/parse.ts";
+import { parseRecord, type ScopeUsers } from "../../model/parse.ts";
 import { encodeRecord, type RecordEntry } from "../../src/core/record.ts";
 import type { Command } from "../../src/redis/port.ts";
 
@@ -25,14 +25,33 @@ export function recordOf(part: Part): RecordEntry | undefined {
   if (part[0] !== "XADD") return undefined;
   const parsed = parseRecord(part.slice(part.indexOf("*") + 1));
   if ("reason" in parsed) throw new Error(`the recorder made no record: ${parsed.reason}`);
-  const { process, seq, ttl, lists, anonymous, sockets, connections, bye, replaces } = parsed;
+  const {
+    process,
+    seq,
+    ttl,
+    lists,
+    scopeLists,
+    anonymous,
+    sockets,
+    connections,
+    memberships,
+    bye,
+    replaces,
+  } = parsed;
   return {
     process, seq, ttl, sockets, bye,
     ...Object.fromEntries(lists.map(({ name, users }) => [name, users])),
+    ...Object.fromEntries(scopeLists.map(({ name, items }) => [name, items.map(listed)])),
     ...(anonymous !== undefined && { anonymous }),
     ...(connections !== undefined && { connections }),
+    ...(memberships !== undefined && { memberships }),
     ...(replaces.length > 0 && { replaces }),
   }; // prettier-ignore
+}
+
+/** As a record has it. */
+function listed({ scope, told, users }: ScopeUsers): string[] {
+  return [told ? `*${scope}` : scope, ...users];
 }
 
 /** What a part appends to the log; undefined: nothing. */

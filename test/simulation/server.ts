@@ -11,7 +11,15 @@ import type { RecordEntry } from "../../src/core/record.ts";
 import { type Command, type PipelinePort, type Reply, ReplyError } from "../../src/redis/port.ts";
 import { type Called, calledOf, checkCall, told } from "./check.ts";
 import { hold, Violation } from "./faults.ts";
-import { copyCommand, readCommand, readState, SCRIPTS, type State } from "./inspect.ts";
+import {
+  copyCommand,
+  dropCommand,
+  findCommand,
+  readCommand,
+  readState,
+  SCRIPTS,
+  type State,
+} from "./inspect.ts";
 import { NEXT, nextProject, ofNextVersion, OURS } from "./next-version.ts";
 import { Oracle } from "./oracle.ts";
 import { fieldsOf, isCommand, type Part, recordOf, type Refusal, type Request } from "./request.ts";
@@ -36,6 +44,13 @@ const KEPT: Readonly<Record<KeyName, boolean>> = {
   records: true, users: false, totals: false, processes: false, states: false, about: false, leaving: false, changes: true,
   rejected: true, ended: false, clock: true,
 }; // prettier-ignore
+
+/**
+ * Of evictions, how many hit a key of scopes, and how the names of these begin. Not `scopes`: without it nobody knows which hashes a
+ * rebuild has to delete, and what is left of one goes when its scope is used again.
+ */
+const EVICTS_OF_SCOPES = 0.4;
+const EVICTED = ["scope:", "scopes:", "lingering", "lingerers", "told"];
 
 /** What a replica has, apart from the copies of the keys. */
 interface Snapshot {
@@ -147,7 +162,7 @@ export class Server {
   #project(command: Command, protocol: number): Task {
     this.#knowsScript = true;
     const { oracle, clock } = this;
-    const after = oracle.changeId;
+    const known = { changeId: oracle.changeId, movedId: oracle.movedId };
     const isNext = protocol === NEXT;
     const script = command[0] === "EVAL" ? nextProject.text : nextProject.sha1;
     const timed: Command = [
@@ -176,7 +191,7 @@ export class Server {
         throw new Violation("INV-7", `a call of the projector failed: ${reply.message.slice(0, 200)}`);
       const called = calledOf(reply!, command[REAP] === "1");
       const same = this.#last?.text === found;
-      const state = same ? this.#last!.state : readState(found as string, after);
+      const state = same ? this.#last!.state : readState(found as string, known);
       this.#last = { text: found as string, state };
       this.calls++;
       // Calls that found nothing to do would push what matters out of the trace.
@@ -192,7 +207,7 @@ export class Server {
       }
       return reply!;
     };
-    return { commands: [timed, readCommand(this.keys, after)], finish };
+    return { commands: [timed, readCommand(this.keys, known)], finish };
   }
 
   /** A log whose ids the clock will not reach for long is made anew once it is empty, and told to be folded up to now. */
@@ -224,8 +239,8 @@ export class Server {
 
   /** The whole projection as it is. */
   async state(): Promise<State> {
-    const [found] = await this.#send([readCommand(this.keys, this.oracle.changeId)]);
-    return readState(found as string, this.oracle.changeId);
+    const [found] = await this.#send([readCommand(this.keys, this.oracle)]);
+    return readState(found as string, this.oracle);
   }
 
   /** Who has records in the log, apart from `others`. */
@@ -237,16 +252,14 @@ export class Server {
 
   /** The replica receives everything up to now. */
   async replicate(): Promise<void> {
-    const keys = this.keys.list;
-    await this.#send([copyCommand(keys, keys.map(replicaOf))]);
+    await this.#send([copyCommand(this.#start, replicaOf(this.#start))]);
     this.#snapshot = { oracle: this.oracle.clone(), ids: this.#ids.clone() };
   }
 
   /** The replica takes over with what it has. */
   async failover(): Promise<void> {
     if (this.#snapshot === undefined) return;
-    const keys = this.keys.list;
-    await this.#send([copyCommand(keys.map(replicaOf), keys)]);
+    await this.#send([copyCommand(replicaOf(this.#start), this.#start)]);
     const { oracle, ids } = this.#snapshot;
     this.oracle = oracle.clone();
     this.#ids = ids.clone();
@@ -255,14 +268,21 @@ export class Server {
 
   /** Redis loses all keys. */
   async wipe(): Promise<void> {
-    await this.#send([["UNLINK", ...this.keys.list]]);
+    await this.#send([dropCommand(this.#start)]);
     this.oracle = new Oracle();
     this.#ids = new StreamIds();
     this.#last = undefined;
   }
 
+  /** How the name of every key begins. */
+  get #start(): string {
+    return `${this.keys.tag}:`;
+  }
+
   /** Redis evicts one key. Returns its name. */
-  async evict(pick: number): Promise<string> {
+  async evict(pick: number, more: number): Promise<string> {
+    const scoped = more < EVICTS_OF_SCOPES ? await this.#evictOfScopes(pick) : undefined;
+    if (scoped !== undefined) return scoped;
     const name = at(Object.keys(KEPT) as KeyName[], pick);
     const [was] = await this.#send([["DEL", this.keys[name]]]);
     this.#last = undefined;
@@ -273,6 +293,17 @@ export class Server {
     }
     if (was === 1 && !KEPT[name]) this.oracle.doubt = true;
     return `${name}${was === 1 ? "" : ", which is not there"}`;
+  }
+
+  /** Undefined: there is none. */
+  async #evictOfScopes(pick: number): Promise<string | undefined> {
+    const [found] = await this.#send([findCommand(...EVICTED.map((name) => this.#start + name))]);
+    const key = at(found as string[], pick);
+    if (key === undefined) return undefined;
+    await this.#send([["DEL", key]]);
+    this.#last = undefined;
+    this.oracle.doubt = true;
+    return key.slice(this.#start.length);
   }
 
   /** The oldest of what is not folded yet falls off the log. Returns how many entries that were. */
@@ -287,8 +318,7 @@ export class Server {
 
   /** Leaves nothing behind. */
   async close(): Promise<void> {
-    const keys = this.keys.list;
-    await this.#send([["UNLINK", ...keys, ...keys.map(replicaOf)]]);
+    await this.#send([dropCommand(this.#start), dropCommand(replicaOf(this.#start))]);
   }
 
   /** Only a script of the projection may fail; the rest is the simulation's own. */

@@ -1,6 +1,6 @@
 -- fold: the records of the log, in order, one by one.
 -- gives: CAUSE carry_out carry_out_in_scopes fold fold_record read register registered
--- reads: ABOUT BY_RANGE PROCESSES RECORDS absent budget call cause_of compare_sums connections count dead encode entries fence find finish floor folded forget_the_dead format is keep_of known longest look_up match now operations parse preclude process_of put records save_states scopes scopes_here set_aside size skipped slots sockets start_steps sub t take_off take_step tell_about to_head touch try weight why_absent work write_steps
+-- reads: ABOUT BY_RANGE PROCESSES RECORDS absent budget call cause_of compare_sums connections count dead encode entries fence find finish floor folded forget_the_dead format is keep_of known longest look_up match now operations parse preclude process_of put records save_states scopes scopes_here set_aside size skipped slots sockets sockets_here start_steps sub t take_off take_step tell_about to_head touch try weight why_absent work write_steps
 
 local registered -- how many processes there are, once read
 
@@ -107,6 +107,12 @@ local function carry_out(record, p, at)
   if not reason and open ~= record.sockets then
     reason = format('check digit: %.0f sockets declared, %.0f counted', record.sockets, open)
   end
+  local planned
+  if not reason and record.ids then
+    local counted
+    planned, counted = sockets_here().plan(p.slot, record.open or {}, record.gone or {}, record.ids)
+    if not planned then reason = format('check digit: %.0f ids declared, %.0f counted', record.ids, counted) end
+  end
   if not reason and record.memberships then reason = carry_out_in_scopes(record, p, at) end
   if reason then
     for i = #undo, 1, -1 do
@@ -115,6 +121,7 @@ local function carry_out(record, p, at)
     end
     return reason
   end
+  if planned then sockets_here().carry_out(planned) end
   if scopes or t.lingering then
     for l = 1, #lists do
       for _, id in ipairs(lists[l][2]) do
@@ -138,7 +145,7 @@ local function register(record, at)
     slot = format('%.0f', slots), grace = record.grace or 0 }
   if p.grace > longest then longest = p.grace end
   known[record.id] = p
-  if t.lingering then call('UNLINK', sub(RECORDS, 1, -8) .. 'scopes:' .. p.slot) end
+  if t.lingering then call('UNLINK', sub(RECORDS, 1, -8) .. 'scopes:' .. p.slot, sub(RECORDS, 1, -8) .. 'sockets:' .. p.slot) end
   -- From then on the totals have to follow, whatever becomes of this process.
   if record.tracks and not t.lingering then t.lingering = 0 end
   if t.lingering then put('tracks', record.tracks or '') end

@@ -31,13 +31,16 @@ local function rebuild(reason)
   if t.lingering or not t[1] then
     -- Of either, since the other may be what is gone.
     local keys, leases, at = {}, call('ZRANGE', PROCESSES, 0, PROCESSES_MAX - 1), '0'
-    for i = 1, #leases do keys[i] = tag .. 'scopes:' .. match(leases[i], '^%d*') end
+    local function forget_slot(slot)
+      keys[#keys + 1], keys[#keys + 2] = tag .. 'scopes:' .. slot, tag .. 'sockets:' .. slot
+    end
+    for i = 1, #leases do forget_slot(match(leases[i], '^%d*')) end
     repeat
       local page = call('HSCAN', STATES, at, 'COUNT', VALUES_MAX)
       at = page[1]
       for i = 2, #page[2], 2 do
         local slot = match(page[2][i], '^%a+ %d+ %d+ %d+ %d+ (%d+)')
-        if slot then keys[#keys + 1] = tag .. 'scopes:' .. slot end
+        if slot then forget_slot(slot) end
       end
     until at == '0'
     for first = 1, #keys, VALUES_MAX do

@@ -1,9 +1,10 @@
 -- parse: checks and decodes an entry of the log. Reads no key; set_aside writes `rejected`.
--- gives: RANK items_of list_of parse scopes_in set_aside whole
+-- gives: RANK items_of list_of open_in parse scopes_in set_aside whole
 -- reads: REJECTED byte call decode find format match proven rejected sub valid
 
 local RANK = { hello = 1, pid = 2, version = 3, protocol = 4, grace = 5, tracks = 6, connect = 7, disconnect = 8, leave = 9, close = 10,
-  anonymous = 11, sockets = 12, connections = 13, join = 14, drop = 15, part = 16, shut = 17, memberships = 18, bye = 19, replaces = 20 }
+  anonymous = 11, sockets = 12, connections = 13, join = 14, drop = 15, part = 16, shut = 17, memberships = 18,
+  open = 19, gone = 20, ids = 21, bye = 22, replaces = 23 }
 
 local function whole(text, most)
   if #text > 15 or not find(text, '^%d+$') then return nil end
@@ -55,6 +56,19 @@ local function scopes_in(name, value)
   return list, count
 end
 
+-- A JSON list of lists, each of a socket's id, its user and its scopes, and how many operations they are; or nil and the reason.
+local function open_in(name, value)
+  local list, reason = items_of(name, value)
+  if not list then return nil, reason end
+  local check, count = CHECK_OPEN, 0
+  for i = 1, #list do
+    local why, operations = check(list[i])
+    if why then return nil, name .. ' holds ' .. why end
+    count = count + operations
+  end
+  return list, count
+end
+
 -- fields: the entry's flat list of names and values. Returns a record, or nil and the reason.
 local function parse(fields)
   local count = #fields
@@ -90,11 +104,21 @@ local function parse(fields)
         record.operations = record.operations + count
         if record.operations > OPERATIONS_MAX then return nil, 'too many operations' end
         record.scopes[#record.scopes + 1] = { at - 13, list }
+      elseif name == 'open' then
+        local list, count = open_in(name, value)
+        if not list then return nil, count end
+        record.operations, record.open = record.operations + count, list
+        if record.operations > OPERATIONS_MAX then return nil, 'too many operations' end
+      elseif name == 'gone' then
+        local list, reason = list_of(name, value, ID_BYTES_MAX)
+        if not list then return nil, reason end
+        record.operations, record.gone = record.operations + #list, list
+        if record.operations > OPERATIONS_MAX then return nil, 'too many operations' end
       elseif name == 'tracks' then
         local list, reason = list_of(name, value, SCOPE_BYTES_MAX + 1)
         if not list then return nil, reason end
         record.tracks = value
-      elseif name == 'anonymous' or name == 'sockets' or name == 'connections' or name == 'memberships' then
+      elseif name == 'anonymous' or name == 'sockets' or name == 'connections' or name == 'memberships' or name == 'ids' then
         record[name] = whole(value, 10 ^ DIGITS_MAX - 1)
         if not record[name] then return nil, name .. ' is not a whole number' end
       elseif name == 'grace' or name == 'protocol' then
@@ -114,6 +138,7 @@ local function parse(fields)
   end
   if not record.sockets then return nil, 'sockets is missing' end
   if #record.scopes > 0 and not record.memberships then return nil, 'memberships is missing' end
+  if (record.open or record.gone) and not record.ids then return nil, 'ids is missing' end
   return record
 end
 

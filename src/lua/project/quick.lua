@@ -2,7 +2,7 @@
   Step by step, so that the outcome never depends on how many records a call folds (INV-12). Otherwise says why in `why`, having
   written nothing. Nothing here is a function, but for what several tabs need: a call pays for each closure it makes. ]]
 -- gives: nothing
--- reads: BY_RANGE CHANGES LEAVING PROCESSES RECORDS STATES USERS apply budget byte call change changes connections count decode due encode entries find floor folded format graced match more now operations proven records size sockets sub t try users valid why
+-- reads: BY_RANGE CHANGES LEAVING PROCESSES RECORDS STATES USERS apply budget byte call change changes connections count decode due encode entries find floor folded format graced match more now proven records size sockets sub t try users valid why
 if entries and not why then repeat
   local last_entry, ids, n = #entries, {}, 0
   -- All processes, in one command.
@@ -33,6 +33,8 @@ if entries and not why then repeat
   local lists, last_list, taken = {}, 0, last_entry
   -- Scope lists, five values each: process, kind, the list, the end of grace, the number of the record; and how many operations they are.
   local rooms, last_room, named, absent, why_absent, memberships = nil, 0, 0, nil, nil, nil
+  -- What records say of the ids of sockets, four values each: process, `open`, `gone`, and how many there are.
+  local stated, last_stated = nil, 0
   -- Records that are appended together have the same time, and mostly the same ttl.
   local at, at_text, ttl, ttl_text = 0, nil, 0, nil
   for e = 1, last_entry do
@@ -52,7 +54,7 @@ if entries and not why then repeat
       if not ttl or not (ttl >= 1 and ttl <= TTL_MS_MAX) then why = 'ttl' break end
     end
     if at + ttl > p.lease then p.lease = at + ttl end
-    local first, rank, ends, named_before, adds_up = n, 0, #f, named, true
+    local first, rank, ends, named_before, adds_up, open, gone = n, 0, #f, named, true, nil, nil
     if proven then
       ends = proven(f)
       if not ends then why = 'mac' break end
@@ -61,7 +63,8 @@ if entries and not why then repeat
       local name, value = f[i], f[i + 1]
       local kind = name == 'connect' and 1 or name == 'disconnect' and 2 or name == 'leave' and 3 or name == 'close' and 4
         or name == 'anonymous' and 5 or name == 'sockets' and 6 or name == 'connections' and 7
-        or name == 'join' and 8 or name == 'drop' and 9 or name == 'part' and 10 or name == 'shut' and 11 or name == 'memberships' and 12 or 0
+        or name == 'join' and 8 or name == 'drop' and 9 or name == 'part' and 10 or name == 'shut' and 11 or name == 'memberships' and 12
+        or name == 'open' and 13 or name == 'gone' and 14 or name == 'ids' and 15 or 0
       -- In this order, each at most once.
       if kind <= rank then why = name break end
       rank = kind
@@ -131,6 +134,36 @@ if entries and not why then repeat
         local had = number - (p.counted or 0)
         if p.had and p.had ~= had then why = name break end
         p.had, memberships, adds_up = had, true, true
+      elseif kind == 13 or kind == 14 then
+        if #value > LIST_BYTES_MAX or byte(value) ~= 91 then why = name break end
+        if find(value, '[\128-\255]') then
+          if not valid then valid = VALID end
+          if not valid(value) then why = 'utf8' break end
+        end
+        local good, list = pcall(decode, value)
+        if not good then why = name break end
+        if kind == 13 then
+          open = list
+          local check = CHECK_OPEN
+          for j = 1, #list do
+            local bad, operations = check(list[j])
+            if bad then why = name break end
+            named = named + operations
+          end
+        else
+          gone = list
+          for j = 1, #list do
+            if type(list[j]) ~= 'string' or list[j] == '' or #list[j] > ID_BYTES_MAX then why = name break end
+          end
+          named = named + #list
+        end
+        if why then break end
+      elseif kind == 15 then
+        local number = #value <= DIGITS_MAX and find(value, '^%d+$') and tonumber(value)
+        if not number then why = name break end
+        if not stated then stated = {} end
+        stated[last_stated + 1], stated[last_stated + 2], stated[last_stated + 3], stated[last_stated + 4] = p, open or {}, gone or {}, number
+        last_stated, open, gone = last_stated + 4, nil, nil
       else
         local number = #value <= DIGITS_MAX and find(value, '^%d+$') and tonumber(value)
         if not number then why = name break end
@@ -147,6 +180,7 @@ if entries and not why then repeat
     if why then break end
     if n - first + named - named_before > OPERATIONS_MAX then why = 'too many' break end
     if not adds_up then why = 'memberships' break end
+    if open or gone then why = 'ids' break end
     if p.sockets + sum ~= declared then why = 'check digit' break end
     p.seq, p.sockets = seq, declared
     sockets = sockets + sum
@@ -324,6 +358,17 @@ if entries and not why then repeat
     end
     if why then break end
   end
+  local socket_ids
+  if stated then
+    local make = MAKE_SOCKETS
+    socket_ids = make()
+    for r = 1, last_stated, 4 do
+      local planned = socket_ids.plan(stated[r].slot, stated[r + 1], stated[r + 2], stated[r + 3])
+      if not planned then why = 'ids' break end
+      socket_ids.carry_out(planned)
+    end
+    if why then break end
+  end
   local leases, written, w = {}, {}, 0
   for i = 1, mets do
     local p = met[i]
@@ -340,6 +385,7 @@ if entries and not why then repeat
   -- Everything is checked. Only writes from here on, and first to the keys that were not read: a key of another type then fails
   -- before anything is counted, or in a way that the next level check detects.
   if scopes then scopes.write() end
+  if socket_ids then socket_ids.write() end
   call('ZADD', PROCESSES, 'GT', unpack(leases))
   if enter then graced = graced + call('ZADD', LEAVING, unpack(enter, 1, enters)) end
   if back then graced = graced - call('ZREM', LEAVING, unpack(back, 1, backs)) end

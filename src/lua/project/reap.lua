@@ -119,7 +119,7 @@ local function slice_of_scopes(list)
       if outer == '0' then
         -- Nothing, unless it was wrong.
         here.add_memberships(-(tonumber(call('HGET', tag .. 'scopes:' .. slot, '') or 0) or 0))
-        call('UNLINK', tag .. 'scopes:' .. slot)
+        call('UNLINK', tag .. 'scopes:' .. slot, tag .. 'sockets:' .. slot)
         local following
         for i = 1, #list - 1 do
           if list[i][1] == slot then following = list[i + 1][1] end

@@ -1,6 +1,6 @@
 -- states: the registrations that this call needs, each read once and written once.
 -- gives: bury dead fence finish forget_the_dead known preclude process_of save_states tell_about touch touched
--- reads: ABOUT ENDED PROCESSES STATES call connections decode encode fenced format match now remembered sockets
+-- reads: ABOUT ENDED PROCESSES RECORDS STATES call connections decode encode fenced format match now remembered sockets sub t
 
 local known, touched = {}, {}   -- process id -> its table, or false: unknown; those to be written
 local dead = {}                 -- slot -> the ended process whose users are still named
@@ -74,6 +74,7 @@ local function bury(p)
   sockets, connections = sockets - p.sockets, connections - p.connections
   p.sockets, p.anonymous, p.connections, p.buried = 0, 0, 0, true
   touch(p)
+  if t.lingering then call('UNLINK', sub(RECORDS, 1, -8) .. 'sockets:' .. p.slot) end
   call('ZREM', PROCESSES, p.slot .. ':' .. p.id)
   call('ZADD', ENDED, format('%.0f', now + TOMBSTONE_MS), p.id)
 end

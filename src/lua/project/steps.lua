@@ -1,14 +1,16 @@
 -- steps: changes to users within a phase: read first, applied one by one, written together.
--- gives: absent cause_of causes in_chunks is keep_of look_up order scopes scopes_here start_steps take_off take_step was why_absent write_steps
+-- gives: absent cause_of causes in_chunks is keep_of look_up order scopes scopes_here socket_ids sockets_here start_steps take_off take_step was why_absent write_steps
 -- reads: CHANGES LEAVING USERS apply call change changes dead encode format given_back graced match sockets t touch users
 
 local was, is, cause_of, keep_of, order  -- by user: before, now, what took the last socket, until when grace keeps them; who
 local absent, why_absent                 -- by user: the record after which they were absent; why
 local scopes                             -- those of this phase (scopes.lua), if it has any
 
+local socket_ids                         -- those of this phase (sockets.lua), if it has any
+
 local function start_steps()
   was, is, cause_of, keep_of, order = {}, {}, {}, {}, {}
-  absent, why_absent, scopes = {}, {}, nil
+  absent, why_absent, scopes, socket_ids = {}, {}, nil, nil
 end
 
 local function scopes_here()
@@ -17,6 +19,14 @@ local function scopes_here()
     scopes = t.make()
   end
   return scopes
+end
+
+local function sockets_here()
+  if not socket_ids then
+    local make = MAKE_SOCKETS
+    socket_ids = make()
+  end
+  return socket_ids
 end
 
 -- Reads those of `ids` that this phase has not read yet.
@@ -151,6 +161,7 @@ local function write_steps()
     if next(absent) then scopes_here().clear(absent, why_absent) end
     if scopes then scopes.write() end
   end
+  if socket_ids then socket_ids.write() end
   users = users + #came - #gone
   changes = changes + #came + #gone
 end

@@ -3,6 +3,7 @@ import type { Socket } from "socket.io";
 import { PresenceError } from "../../core/errors.ts";
 import type { Departure } from "../../core/journal.ts";
 import { MEMBERSHIPS_MAX } from "../../core/limits.ts";
+import { type IdCounts, Ids } from "./ids.ts";
 import type { Reports } from "./reports.ts";
 import type { Scopes } from "./scopes.ts";
 
@@ -15,6 +16,8 @@ export interface MembershipCounts {
 export interface MembershipsOptions extends MembershipCounts {
   readonly scopes: Scopes;
   readonly reports: Reports;
+  /** Undefined: the ids of sockets are not recorded. */
+  readonly ids?: IdCounts | undefined;
   /** Default MEMBERSHIPS_MAX. */
   readonly membershipsMax?: number | undefined;
 }
@@ -24,6 +27,7 @@ const NONE: ReadonlySet<string> = new Set();
 export class Memberships {
   readonly #own: MembershipsOptions;
   readonly #most: number;
+  readonly #ids: Ids | undefined;
   readonly #told = new Map<Socket, Set<string>>();
   #size = 0;
   /** Whether some were left out since the last comparison began, or when it began. */
@@ -33,6 +37,7 @@ export class Memberships {
   constructor(options: MembershipsOptions) {
     this.#own = options;
     this.#most = options.membershipsMax ?? MEMBERSHIPS_MAX;
+    this.#ids = options.ids && new Ids(options.ids, options.reports);
   }
 
   /** Whether what is missing may have been left out before, for want of room. */
@@ -70,7 +75,9 @@ export class Memberships {
         parted = true;
       }
     for (const scope of wanted) if (!told.has(scope) && !this.#join(told, scope, user)) break;
-    return parted || this.#size !== before;
+    const isOther = parted || this.#size !== before;
+    if (isOther) this.#ids?.settle(socket, user, told);
+    return isOther;
   }
 
   /** Takes all of a socket back. */
@@ -79,11 +86,13 @@ export class Memberships {
     this.#told.delete(socket);
     this.#size -= told.size;
     for (const scope of told) this.#own.part(scope, user, departure);
+    this.#ids?.clear(socket);
   }
 
   /** Forgets all, without recording anything. */
   forget(): void {
     this.#told.clear();
+    this.#ids?.forget();
     this.#size = 0;
   }
 

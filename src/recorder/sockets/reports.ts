@@ -17,6 +17,7 @@ export type Kind =
   | "names of rooms or namespaces that cannot be counted"
   | "sockets in more rooms than are counted"
   | "sockets in rooms beyond what a process counts"
+  | "ids of sockets that cannot be kept"
   | "sockets corrected by a level check"
   | "listeners that threw when a replaced socket was disconnected"
   | "bugs in Rollcall";

@@ -196,6 +196,19 @@ describe.each([
     expect(Object.keys((await read()).lingering).sort()).toEqual(["2:a//,r", "2:a//,s"]);
   });
 
+  it("it counts which record of a call came first: who goes lingers no longer, who goes and comes back lingers anew", async () => {
+    const join = [["*/,r", "a", "b"], ["/,s", "b"]]; // prettier-ignore
+    await append("p", 1, { grace: 5_000, connect: ["a", "a", "b", "b"], sockets: 4, join, memberships: 3 });
+    await fold();
+    await append("p", 2, { disconnect: ["a", "b"], sockets: 2, drop: [["/,r", "a", "b"]], memberships: 1 });
+    await append("p", 3, { leave: ["a", "b"], sockets: 0, part: [["/,s", "b"]], memberships: 0 });
+    await append("p", 4, { connect: ["b"], sockets: 1, join: [["/,s", "b"]], memberships: 1 });
+    await append("p", 5, { sockets: 1, drop: [["/,s", "b"]], memberships: 0 });
+    await fold();
+    expect(await counts()).toEqual({ "/,s": "1/0" });
+    expect(await moves()).toEqual(["/,r connect a b", "/,r leave a b"]);
+  });
+
   it.each([
     ["a wrong check digit", { join: [["/,r", "b"]], part: [["/,s", "a"]], memberships: 9 }],
     [
@@ -327,9 +340,10 @@ describe.each([
 });
 
 describe("the end of processes", () => {
-  /** p is in `rooms` rooms with a user each, and has `users` users in one room. */
+  /** A process with a user in each of `rooms` rooms, with `users` users in one, and with a room of its own. */
   async function crowd(process: string, { rooms, users }: { rooms: number; users: number }): Promise<void> {
     const joins = [
+      [`/,own-${process}`, `${process}-own`],
       ...Array.from({ length: rooms }, (_, i) => [`/,${i}`, `${process}${i}`]),
       ...Array.from({ length: Math.ceil(users / 250) }, (_, i) => [
         "*/,big",
@@ -396,11 +410,14 @@ describe("the end of processes", () => {
         await append("q", seq, { ...came, ttl: 60_000 });
       }
       ({ more } = await slow.step());
+      // Between two slices too.
+      if (seq % 4 === 0) await shard.check();
     }
     await slow.close();
     await drain();
-    expect(await stateOf("q")).toBe("live");
-    expect(await counts()).toEqual({});
+    const { state, sockets } = await shard.process("q");
+    expect(state).toBe("live");
+    expect(await counts()).toEqual(sockets === 0 ? {} : { "/,big": "1/1" });
   });
 
   it("nothing is left of scopes once the last process is forgotten", async () => {

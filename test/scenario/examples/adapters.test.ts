@@ -7,7 +7,7 @@ import { Redis } from "ioredis";
 import { createReader } from "../../../src/index.ts";
 import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { until, untilEqual } from "../../../rig/until.ts";
-import { startExample, tab } from "./support.ts";
+import { PATIENT, startExample, tab } from "./support.ts";
 
 let redis: RedisServer;
 let client: Redis;
@@ -23,7 +23,7 @@ afterAll(async () => {
 
 it(
   "with-redis-adapter.ts: messages cross servers, an event comes once, a whisper reaches all tabs of a user",
-  { timeout: 150_000 },
+  PATIENT,
   async () => {
     const a = await startExample("with-redis-adapter.ts", redis.url);
     const b = await startExample("with-redis-adapter.ts", redis.url);
@@ -49,7 +49,7 @@ it(
 
 it(
   "with-redis-streams-adapter.ts: a client that recovers was never offline and is in its room once",
-  { timeout: 150_000 },
+  PATIENT,
   async () => {
     const a = await startExample("with-redis-streams-adapter.ts", redis.url);
     const alice = await tab(a.url, "alice", { reconnectionDelay: 50, reconnectionDelayMax: 100 });
@@ -72,7 +72,7 @@ it(
 
 it(
   "with-cluster-adapter.ts: workers share one port, and after one is killed everybody is counted once",
-  { timeout: 150_000 },
+  PATIENT,
   async () => {
     const reader = createReader({ redis: redis.url });
     onTestFinished(() => reader.close());

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { untilEqual } from "../../../rig/until.ts";
-import { startExample, tab } from "./support.ts";
+import { PATIENT, startExample, tab } from "./support.ts";
 
 let redis: RedisServer;
 beforeAll(async () => {
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-it("count-users.ts: a user is online from the first tab anywhere to the last", async () => {
+it("count-users.ts: a user is online from the first tab anywhere to the last", PATIENT, async () => {
   const servers = [
     await startExample("count-users.ts", redis.url),
     await startExample("count-users.ts", redis.url),

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../../rig/redis.ts";
 import { until, untilEqual } from "../../../rig/until.ts";
-import { startExample, tab } from "./support.ts";
+import { PATIENT, startExample, tab } from "./support.ts";
 
 let redis: RedisServer;
 beforeAll(async () => {
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-it("sockets-of-a-user.ts: where they are, a notice to all, a room, the end", async () => {
+it("sockets-of-a-user.ts: where they are, a notice to all, a room, the end", PATIENT, async () => {
   const a = await startExample("sockets-of-a-user.ts", redis.url);
   const b = await startExample("sockets-of-a-user.ts", redis.url);
   const ask = async (route: string) => (await fetch(`${b.url}${route}`)).text();

@@ -9,6 +9,9 @@ import { until } from "../../../rig/until.ts";
 /** Several processes that start at once on a busy machine take their time. */
 const START_MS = 50_000;
 
+/** For a test: seconds on an idle machine. */
+export const PATIENT = { timeout: 150_000 };
+
 const EXAMPLES = join(import.meta.dirname, "../../../examples");
 
 export interface Example {

@@ -15,7 +15,15 @@ const GLOBALS = new Set(
   "redis cjson struct KEYS ARGV string table math tonumber tostring type unpack pcall error next ipairs pairs".split(" "),
 ); // prettier-ignore
 /** What the build fills in. */
-const FILLED = new Set(["APPLY", "VALID", "MAKE_SCOPES", "MAKE_SOCKETS", "CHECK_OPEN", "CAUSES", ...Object.keys(limits)]);
+const FILLED = new Set([
+  "APPLY",
+  "VALID",
+  "MAKE_SCOPES",
+  "MAKE_SOCKETS",
+  "CHECK_OPEN",
+  "CAUSES",
+  ...Object.keys(limits),
+]);
 const KEYWORDS = new Set(
   "and break do else elseif end false for function if in local nil not or repeat return then true until while".split(" "),
 ); // prettier-ignore

@@ -94,7 +94,7 @@ export const SCOPE_MUTANTS: readonly Mutant[] = [
     "scopes-slots-are-found-in-processes-only",
     "INV-1",
     [SCOPES],
-    [lua("open"), "if slot then keys[#keys + 1] = tag .. 'scopes:' .. slot end", ""],
+    [lua("open"), "if slot then forget_slot(slot) end", ""],
   ),
   mutant(
     "scopes-types-are-not-looked-at",

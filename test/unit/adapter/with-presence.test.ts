@@ -11,7 +11,7 @@ import type { Socket as ClientSocket } from "socket.io-client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connect, startNode, startServer, type TestNode } from "../../../rig/node.ts";
 import { type RedisServer, startRedis } from "../../../rig/redis.ts";
-import { until, untilEqual } from "../../../rig/until.ts";
+import { untilEqual } from "../../../rig/until.ts";
 import { type AdapterFactory, withPresence } from "../../../src/adapter/with-presence.ts";
 import type { PresenceOptions } from "../../../src/presence/presence.ts";
 

@@ -157,7 +157,8 @@ export function contextOf(
         command,
         lapsedCommand(keys[shard]!, clock),
       ]);
-      const { found, more } = find(replies[0]);
+      const { found: fields, more } = find(replies[0]);
+      const found = isVoid(view, asOf) ? fields.map(([id]) => [id, null] as const) : fields;
       const { now: at, records } = asOf;
       const judged = { found, lapsed: replies[1], now: at, records, asked, view };
       return { users: await lapses[shard]!.judge(judged, elapsed() - lostAt), more, asOf };
@@ -165,7 +166,8 @@ export function contextOf(
     async askUser(shard, id, asked) {
       const own = keys[shard]!;
       const { replies, asOf } = await ask(view, shard, [["HMGET", view.users(own), id], leasesCommand(own)]);
-      const found = [[id, fieldsOf(replies[0], asked, 1)[0] ?? null]] as const;
+      const [slots = null] = fieldsOf(replies[0], asked, 1);
+      const found = [[id, isVoid(view, asOf) ? null : slots]] as const;
       const judged = { found, lapsed: replies[1], now: asOf.now, records: asOf.records, asked, view };
       const [user] = await lapses[shard]!.judgeSlots(judged, elapsed() - lostAt);
       return { user: user!, leases: replies[1], asOf };
@@ -194,4 +196,9 @@ export function contextOf(
     },
   });
   return contextWith(WHOLE);
+}
+
+/** What is left of a scope that is not in `scopes` any more, because that key was evicted, is deleted when the scope is used again. */
+function isVoid({ scope }: View, { users, sockets }: ShardAsOf): boolean {
+  return scope !== undefined && users + sockets === 0;
 }

@@ -138,6 +138,18 @@ describe("a namespace and a room", () => {
     await expect(reader.in("b").counts()).rejects.toThrow(/use names in `rooms`/);
   });
 
+  it("a hash that is left of a scope which is not listed any more says nothing", async () => {
+    await populate();
+    const { scopes, tag } = shard.keys;
+    await shard.redis.zrem(scopes, "/,news");
+    expect(await shard.redis.exists(`${tag}:scope:/,news`)).toBe(1);
+    const room = reader.in("news");
+    expect(await room.counts()).toMatchObject({ users: 0, sockets: 0 });
+    expect(await room.user("alice")).toMatchObject({ online: false, sockets: 0 });
+    expect((await room.lookup(["alice"])).users).toMatchObject([{ online: false }]);
+    expect((await room.page()).users).toEqual([]);
+  });
+
   it("names that make no scope are refused", () => {
     for (const make of [
       () => reader.of("chat"),

@@ -11,7 +11,6 @@ import { until } from "../../../rig/until.ts";
 import { encodeChangesCursor, markOf } from "../../../src/core/cursor.ts";
 import type { Keep } from "../../../src/core/keep.ts";
 import { CHECK_IDLE_MS, FORGET_MS, TOMBSTONE_MS } from "../../../src/core/limits.ts";
-import { markOf } from "../../../src/core/cursor.ts";
 import { projectorOver } from "../../../src/projector/projector.ts";
 import { follow } from "../../../src/follow/mirror.ts";
 import { readerOver } from "../../../src/reader/reader.ts";
@@ -433,11 +432,7 @@ describe("changes of scopes", () => {
       expect(after).toEqual([...kept, ...(isOld(last) ? [blank] : [])]);
       expect(moved).toBe(after.at(-1));
       for (const id of before.filter((_, i) => i % 17 === 0 || i > before.length - 3)) {
-<<<<<<< HEAD
-        const { gap } = await room.changes({ after: markOf("/,r") + id });
-=======
         const { gap } = await room.changes({ after: encodeChangesCursor([id], markOf("/,r")) });
->>>>>>> audit
         expect(gap, id).toBe(!after.includes(id));
       }
       shard.now += FORGET_MS;

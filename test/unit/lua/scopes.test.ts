@@ -196,11 +196,7 @@ describe.each([
     expect(Object.keys((await read()).lingering).sort()).toEqual(["2:a//,r", "2:a//,s"]);
   });
 
-<<<<<<< HEAD
-  it("counts which record of a call came first: who goes lingers no longer, who goes and comes back lingers anew", async () => {
-=======
   it("the order of records in a call counts: who goes lingers no longer, who goes and comes back lingers anew", async () => {
->>>>>>> audit
     const join = [["*/,r", "a", "b"], ["/,s", "b"]]; // prettier-ignore
     await append("p", 1, { grace: 5_000, connect: ["a", "a", "b", "b"], sockets: 4, join, memberships: 3 });
     await fold();

@@ -31,7 +31,7 @@ export const SOCKET_SCOPES_BYTES_MAX = 4_096;
 export const SOCKET_SCOPES_PER_OPERATION = 8;
 /** The score of a scope in `scopes` is its users times this, plus its sockets: one number has both, and orders by users. 2^26. */
 export const SCOPE_UNIT = 67_108_864;
-/** Most scopes in which a user who leaves the whole stops lingering at once; in the rest when grace is over. */
+/** Most memberships that stop lingering in one call because their users have left the whole; the rest end with their grace. */
 export const CLEARED_MAX = 1_000;
 /** How many scopes a level check compares with their numbers. */
 export const SCOPES_CHECKED = 32;

@@ -158,9 +158,13 @@ function()
   -- Who is absent from the whole lingers nowhere. absent: user -> after which record; causes: user -> why.
   local function clear(absent, causes)
     if (t.lingering or 0) > 0 then
+      -- No budget counts these, so a call takes a bounded number.
+      local left = CLEARED_MAX
       for id in pairs(absent) do
+        if left == 0 then break end
         local start = #id .. ':' .. id
-        local found = ask('ZRANGEBYLEX', LINGERERS, '[' .. start .. '/', '(' .. start .. '0', 'LIMIT', 0, CLEARED_MAX)
+        local found = ask('ZRANGEBYLEX', LINGERERS, '[' .. start .. '/', '(' .. start .. '0', 'LIMIT', 0, left)
+        left = left - #found
         for i = 1, #found do want(scope_of(sub(found[i], #start + 1)), id) end
       end
       read()

@@ -165,7 +165,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     logger,
   });
   const { port } = connection;
-  const reader = readerOver(port, { prefix: options.prefix, shards: options.shards });
+  const reader = readerOver(port, { prefix: options.prefix, shards: options.shards }, { tracks });
   const userSockets = new UserSockets({
     io,
     userRooms,

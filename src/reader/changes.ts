@@ -67,7 +67,7 @@ export function changesOver(context: ReaderContext): Pick<Reader, "changes"> {
 }
 
 /** Throws SCOPE_UNTRACKED where the changes of a scope are not told: no answer would say that there were none. */
-async function checkTold({ keys, askPlain }: ReaderContext, scope: string): Promise<void> {
+async function checkTold({ keys, askPlain, tracks: ours }: ReaderContext, scope: string): Promise<void> {
   const parts = await Promise.all(
     keys.map(async (own) => {
       const [told, totals] = await askPlain([
@@ -78,7 +78,7 @@ async function checkTold({ keys, askPlain }: ReaderContext, scope: string): Prom
       return { isTold: integer(list(told, "SMISMEMBER of told", 1)[0], "SMISMEMBER of told") === 1, tracks };
     }),
   );
-  if (parts.some(({ isTold }) => isTold) || isTold(patternsOf(parts), scope) === "yes") return;
+  if (parts.some(({ isTold }) => isTold) || isTold([...patternsOf(parts), ...ours], scope) === "yes") return;
   const message =
     "the changes of this namespace or room are not told: add it to `changes` in createPresence, on all servers";
   throw new PresenceError("SCOPE_UNTRACKED", message);

@@ -38,6 +38,8 @@ export interface UsersPart<T> {
 export interface ReaderContext {
   /** What its answers are about: the whole, or one scope. */
   readonly view: View;
+  /** What this process tracks itself. */
+  readonly tracks: readonly string[];
   /** The same within a scope. */
   readonly within: (scope: string) => ReaderContext;
   readonly shards: number;
@@ -85,7 +87,7 @@ export interface ReaderContext {
 export function contextOf(
   port: ReadPort,
   options: ReaderOptions,
-  { now, elapsed = now ?? (() => performance.now()) }: ReaderInternals,
+  { now, elapsed = now ?? (() => performance.now()), tracks = [] }: ReaderInternals,
 ): ReaderContext {
   const { prefix, shards, staleAfter } = resolveReaderOptions(options);
   const keys = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
@@ -146,6 +148,7 @@ export function contextOf(
 
   const contextWith = (view: View): ReaderContext => ({
     view,
+    tracks,
     within: (scope) => contextWith(viewOf(scope)),
     shards,
     keys,
@@ -191,7 +194,7 @@ export function contextOf(
       return Promise.all(keys.map((own, shard) => ask(view, shard, commands(own, shard))));
     },
     combine(parts) {
-      checkTracked(view, parts);
+      checkTracked(view, parts, tracks);
       return combineAsOf(parts, staleAfter, view);
     },
   });

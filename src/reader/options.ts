@@ -39,12 +39,14 @@ const READER_OPTIONS: Known<ReaderOptions> = { ...KEY_OPTIONS, staleAfter: true 
 /** The option names of createReader(). */
 export const READER_INPUT = { redis: true, ...READER_OPTIONS } as const;
 
-/** For tests, not for applications. */
+/** For tests, and for createPresence; not for applications. */
 export interface ReaderInternals {
   /** This machine's clock, ms. Redis's clock is measured against it; it is used instead until a projector has run. */
   readonly now?: (() => number) | undefined;
   /** A monotonic clock for measuring durations, ms. Default: `now`. */
   readonly elapsed?: (() => number) | undefined;
+  /** What this process tracks itself, as `tracks` of a record: known also before it is registered, and after FLUSHALL. */
+  readonly tracks?: readonly string[] | undefined;
 }
 
 /** Throws PresenceError OPTIONS_INVALID. */

@@ -41,9 +41,8 @@ export function scopesOver(context: ReaderContext): Pick<Reader, "scopes" | "cou
       ["HMGET", own.totals, "tracks"],
       ...(scopes.length > 0 ? [["ZMSCORE", own.scopes, ...scopes] as const] : []),
     ]);
-    const patterns = patternsOf(
-      answers.map(({ replies }) => ({ tracks: fieldsOf(replies[0], "HMGET of the totals", 1)[0] ?? null })),
-    );
+    const known = answers.map(({ replies }) => fieldsOf(replies[0], "HMGET of the totals", 1)[0] ?? null);
+    const patterns = [...patternsOf(known.map((tracks) => ({ tracks }))), ...context.tracks];
     const scores = answers.map(({ replies }) =>
       scopes.length > 0 ? list(replies[1], "ZMSCORE of scopes", scopes.length) : [],
     );

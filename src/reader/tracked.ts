@@ -24,15 +24,15 @@ export function patternsOf(parts: readonly Pick<ShardAsOf, "tracks">[]): string[
   return [...patterns];
 }
 
-/** Throws PresenceError SCOPE_UNTRACKED. */
-export function checkTracked({ scope }: View, parts: readonly ShardAsOf[]): void {
+/** `own`: what this process tracks. Throws PresenceError SCOPE_UNTRACKED. */
+export function checkTracked({ scope }: View, parts: readonly ShardAsOf[], own: readonly string[]): void {
   if (scope === undefined || parts.some(({ users, sockets }) => users + sockets > 0)) return;
-  const patterns = patternsOf(parts);
+  const patterns = [...patternsOf(parts), ...own];
   const tracked = isTracked(patterns, scope);
   if (tracked === "yes") return;
   const message =
     patterns.length === 0
-      ? "no scope is tracked under this prefix: set `rooms` in createPresence, on all servers"
+      ? "no scope is tracked under this prefix: set `rooms` in createPresence, on all servers (`rooms: []` for namespaces alone)"
       : tracked === "no"
         ? "this namespace or room is not tracked: add it to `rooms`, or its namespace to `namespaces`, on all servers"
         : "nobody is there, and a function or a RegExp decides what is tracked, so an empty room cannot be told from one that is not tracked: use names in `rooms`";

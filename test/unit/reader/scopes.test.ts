@@ -132,6 +132,18 @@ describe("a namespace and a room", () => {
     await expect(reader.of("/other").counts()).rejects.toThrow(/add it to `rooms`/);
   });
 
+  it("what this process tracks itself is known before it is registered, and after FLUSHALL", async () => {
+    const own = readerOver(
+      ioredisPort(shard.redis),
+      { prefix: shard.prefix },
+      { now: () => shard.now, tracks: TRACKS },
+    );
+    expect(await own.in("news").counts()).toMatchObject({ users: 0, sockets: 0 });
+    expect((await own.countsIn([{ room: "news" }])).scopes).toMatchObject([{ tracked: true, users: 0 }]);
+    expect((await own.of("/chat").changes()).changes).toEqual([]);
+    await expect(own.of("/other").counts()).rejects.toMatchObject({ code: "SCOPE_UNTRACKED" });
+  });
+
   it("of which only a function knows have their counts while somebody is there, and else none", async () => {
     await say("p", 1, { tracks: ["/", "?"], connect: ["alice"], sockets: 1, join: [["/,a", "alice"]], memberships: 1 }); // prettier-ignore
     expect(await reader.in("a").counts()).toMatchObject({ users: 1 });

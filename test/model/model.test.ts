@@ -30,15 +30,15 @@ const MET = [
   ...["connect", "disconnect", "leave", "grace", "bye", "reap", "replace"].map((cause) => `told: ${cause}`),
   ...["seq ", "check digit: ", "a count would go negative"].map((reason) => `fenced: ${reason}`),
   "somebody lingers",
-  ...["connect", "disconnect", "leave", "grace", "bye", "reap", "replace"].map(
-    (cause) => `told in a scope: ${cause}`,
-  ),
+  ...["connect", "grace", "bye", "reap"].map((cause) => `told in a scope: ${cause}`),
   "fenced: a membership would go negative",
   "rejected: a record starts with process, seq, ttl",
   "rejected: sockets is missing",
   "rejected: connect is not in its place",
   "rejected: mac",
 ];
+/** What not every two hundred histories meet: the last told member who goes like that. The vectors have each. */
+const RARE = ["disconnect", "leave", "replace"].map((cause) => `told in a scope: ${cause}`);
 
 let server: RedisServer;
 let shard: TestShard;
@@ -99,7 +99,8 @@ it.each(READS)(
       RUNS,
     );
     // A guard against histories that meet nothing.
-    if (RUNS >= 200) expect([...met]).toEqual(expect.arrayContaining(MET));
+    const expected = RUNS >= 2_000 ? [...MET, ...RARE] : RUNS >= 200 ? MET : [];
+    expect(expected.filter((kind) => !met.has(kind))).toEqual([]);
   },
   Math.max(20_000, RUNS * 400),
 );

@@ -22,7 +22,7 @@ it(
     const a = await tab(server.url);
     await tab(`${server.url}/chat`);
     const c = await tab(server.url);
-    c.io.socket("/chat").connect();
+    c.io.socket("/chat"); // it connects by itself, and again would be a second socket
     a.emit("read the news");
     await server.says("connections 3 (3), main namespace 2 (2), /chat 2 (2), room news 1 (1)");
     a.disconnect();

@@ -31,8 +31,8 @@ export const SCOPE_MUTANTS: readonly Mutant[] = [
     [SCOPES],
     [
       lua("scopes"),
-      "if (t.lingering or 0) > 0 then\n      for id in pairs(absent) do",
-      "if false then\n      for id in pairs(absent) do",
+      "      for id in pairs(absent) do\n        if left == 0 then break end",
+      "      for id in pairs(absent) do\n        if true then break end",
     ],
   ),
   mutant(

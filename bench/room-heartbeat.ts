@@ -1,14 +1,14 @@
 /**
  * What a heartbeat's comparison costs: with 10,000 real sockets in 5 rooms each, all in order, how long its turns hold the loop, ms.
  *
- *   node --expose-gc test/unit/recorder/sockets/room-cost.ts [SOCKETS] [ROOMS]
+ *   node --expose-gc bench/room-heartbeat.ts [SOCKETS] [ROOMS]
  *
  * Sockets are made without clients: their connections are stubs, everything from Socket.IO's client on is real. Prints one line of JSON.
  */
 import { EventEmitter } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 import { Server } from "socket.io";
-import { attach } from "../../../../src/recorder/socket-io.ts";
+import { attach } from "../src/recorder/socket-io.ts";
 
 const [count = 10_000, rooms = 5] = process.argv.slice(2).map(Number);
 

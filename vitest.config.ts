@@ -9,7 +9,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 25_000 } },
-    // Two cores is what the smallest of our machines has; every file starts a Redis of its own.
-    maxWorkers: 2,
+    // Two cores is what the smallest of our machines has. A third of the time tests wait, for leases and retries, so three files at a
+    // time; every one starts a Redis of its own.
+    maxWorkers: 3,
   },
 });

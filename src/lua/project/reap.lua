@@ -15,7 +15,13 @@ local function gather()
       break
     end
     local p = process_of(id)
-    if not p then call('ZREM', PROCESSES, leases[i])
+    if not p then
+      call('ZREM', PROCESSES, leases[i])
+      -- Its state is gone: a rebuild would not find these any more.
+      if t.lingering then
+        local slot = match(leases[i], '^%d+')
+        call('UNLINK', sub(RECORDS, 1, -8) .. 'scopes:' .. slot, sub(RECORDS, 1, -8) .. 'sockets:' .. slot)
+      end
     elseif p.state ~= 'ended' and not MAY_REAP then
       held, all = held + 1, false
       due_at(deadline)

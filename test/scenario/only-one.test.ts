@@ -12,6 +12,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { PresenceOptions } from "../../src/index.ts";
 import { connect, startNode, type TestNode } from "../../rig/node.ts";
 import { startRedis, type RedisServer } from "../../rig/redis.ts";
+import { untilStreamsAreRead } from "../../rig/streams-adapter.ts";
 import { until, untilEqual } from "../../rig/until.ts";
 
 const RACES = 20;
@@ -63,6 +64,7 @@ async function start(adapter: string, options: Partial<PresenceOptions> = {}): P
     const counts = await Promise.all(nodes.map(({ io }) => io.sockets.adapter.serverCount()));
     return counts.every((count) => count === SERVERS);
   });
+  if (adapter === "redis-streams-adapter") await untilStreamsAreRead(nodes.map(({ io }) => io));
 }
 
 async function tab(node: number, user: string): Promise<ClientSocket> {

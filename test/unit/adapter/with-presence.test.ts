@@ -11,6 +11,7 @@ import type { Socket as ClientSocket } from "socket.io-client";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connect, startNode, startServer, type TestNode } from "../../../rig/node.ts";
 import { type RedisServer, startRedis } from "../../../rig/redis.ts";
+import { untilStreamsAreRead } from "../../../rig/streams-adapter.ts";
 import { untilEqual } from "../../../rig/until.ts";
 import { type AdapterFactory, withPresence } from "../../../src/adapter/with-presence.ts";
 import type { PresenceOptions } from "../../../src/presence/presence.ts";
@@ -82,6 +83,7 @@ async function cluster(kind: string): Promise<{ ios: Server[]; sockets: Socket[]
   const ios = nodes.map(({ io }) => io);
   if (kind !== "in-memory")
     await untilEqual(() => Promise.all(ios.map((io) => io.of("/").adapter.serverCount())), [3, 3, 3]);
+  if (kind === "redis-streams-adapter") await untilStreamsAreRead(ios);
   for (const [i, { url }] of nodes.entries()) clients.push(await connect(url, `user ${i}`));
   const sockets = ios.map((io) => [...io.of("/").sockets.values()][0]!);
   await untilEqual(async () => (await nodes[0]!.presence.sockets()).sockets.length, 3);

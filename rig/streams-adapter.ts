@@ -14,11 +14,10 @@ export async function untilStreamsAreRead(servers: readonly Server[]): Promise<v
   const reading = new Set<Server>();
   for (const io of servers) {
     const adapter = io.sockets.adapter as unknown as StreamsAdapter;
-    const receive = adapter.onRawMessage;
-    adapter.onRawMessage = function (...args) {
+    const receive = adapter.onRawMessage.bind(adapter);
+    adapter.onRawMessage = (...args) => {
       reading.add(io);
-      adapter.onRawMessage = receive;
-      receive.apply(adapter, args);
+      receive(...args);
     };
   }
   await until(

@@ -29,6 +29,8 @@ export {
   type PresenceNamespace,
   type PresenceOptions,
   type SocketsOfOptions,
+  type Subscribe,
+  type Subscription,
   type UserBroadcast,
   type UserRoomsOptions,
   type PresenceScope,
@@ -72,6 +74,27 @@ export type {
   ScopesOptions,
   ScopesPage,
 } from "./reader/reader.ts";
+export { createSubscriber, type SubscriberInput } from "./subscriber/create.ts";
+export { DeliveryError, type DeliveryErrorOptions } from "./subscriber/delivery-error.ts";
+export type { DeadLetter, DeadLetterPage, DeadLetters } from "./subscriber/letters.ts";
+export type { LoopSubscriber, ServeOptions } from "./subscriber/loop.ts";
+export type {
+  DeadLettersOptions,
+  DeliverOptions,
+  DeliveryFilter,
+  DeliveryInfo,
+  Handle,
+  HandleBatch,
+  SubscribeOptions,
+  SubscriberOptions,
+} from "./subscriber/options.ts";
+export type { Delivered, Subscriber } from "./subscriber/subscriber.ts";
+export type {
+  ChangeDelivery,
+  Delivery,
+  GapDelivery,
+  GapReason as DeliveryGapReason,
+} from "./core/delivery.ts";
 export type { LoopProjector } from "./projector/loop.ts";
 export type { RedisInput } from "./redis/connect.ts";
 export type { IoRedisClient } from "./redis/ioredis.ts";

@@ -42,6 +42,10 @@ export const PRESENCE_ERROR_CODES = [
   "RECORD_KEYS_MISMATCH",
   /** A listener of the application threw. */
   "LISTENER_FAILED",
+  /** The handler of a durable subscriber threw, rejected or took too long. The delivery is tried again, and at last given up. */
+  "DELIVERY_FAILED",
+  /** A durable subscriber was disabled, by its handler or by hand: nothing is delivered until enable(). */
+  "SUBSCRIBER_DISABLED",
   /** A bug in Rollcall; `cause` says where. Please report it. */
   "INTERNAL",
   /** The object has been closed. */
@@ -123,6 +127,7 @@ const THROWN: ReadonlySet<PresenceErrorCode> = new Set([
   "INTERNAL",
   "LISTENER_FAILED",
   "USER_FUNCTION_FAILED",
+  "DELIVERY_FAILED",
 ]);
 
 /** An error as a log tells it: with the place where it was thrown, if that helps. */

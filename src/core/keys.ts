@@ -24,11 +24,15 @@ const SCOPE_NAMES = ["scopes", "lingering", "lingerers", "told", "moves"] as con
 export type KeyName = (typeof NAMES)[number];
 type ScopeKeyName = (typeof SCOPE_NAMES)[number];
 
+/** The names of the durable subscribers, in a sorted set. */
+const SUBSCRIBERS = "subscribers";
+
 export interface ShardKeys extends Readonly<Record<KeyName | ScopeKeyName, string>> {
   /** `{presence}` of shard 0, `{presence:2.7}` of another. */
   readonly tag: string;
   /** All of them, in the order of the scripts' KEYS. */
   readonly list: readonly string[];
+  readonly subscribers: string;
 }
 
 /** The latest tags made, by number of shards and prefix: finding 1,024 of them takes tens of ms. */
@@ -51,7 +55,24 @@ export function keysOf(prefix: string, shard: number, shards: number): ShardKeys
   const named = Object.fromEntries(
     [...NAMES, ...SCOPE_NAMES].map((name) => [name, `${tag}:${name}`]),
   ) as Record<KeyName | ScopeKeyName, string>;
-  return { tag, list, ...named };
+  return { tag, list, subscribers: `${tag}:${SUBSCRIBERS}`, ...named };
+}
+
+/** The keys of one durable subscriber in a shard. */
+export interface SubscriberKeys {
+  /** Where it stands, who has the turn. */
+  readonly state: string;
+  /** Who is present, as far as it was told. */
+  readonly known: string;
+  /** What has to be delivered before the changes. */
+  readonly inbox: string;
+  /** What was given up. */
+  readonly dead: string;
+}
+
+export function subscriberKeysOf({ tag }: Pick<ShardKeys, "tag">, name: string): SubscriberKeys {
+  const key = (what: string) => `${tag}:${what}:${name}`;
+  return { state: key("subscriber"), known: key("known"), inbox: key("inbox"), dead: key("dead") };
 }
 
 /** Who is in a scope, as `users`. */

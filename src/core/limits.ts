@@ -346,6 +346,55 @@ export const LASTING_MS_MAX = 30_000;
 /** The longest delay of a JavaScript timer, ms: 24.8 days. A longer one would fire at once. */
 export const TIMER_MS_MAX = 2 ** 31 - 1;
 
+// Durable subscribers.
+
+/** Characters of a name. It is part of keys. */
+export const SUBSCRIBER_NAME_MAX = 64;
+/** Subscribers of a prefix: each keeps who is present, some 64 bytes a user. */
+export const SUBSCRIBERS_MAX = 100;
+/** How long a process has the turn unless it renews it, ms: so long nothing is delivered after it has crashed. */
+export const SUBSCRIBER_TURN_MS = 30_000;
+export const SUBSCRIBER_TURN_MS_MIN = 1_000;
+export const SUBSCRIBER_TURN_MS_MAX = 600_000;
+/** How long a handler may take, ms. */
+export const HANDLE_MS = 30_000;
+export const HANDLE_MS_MIN = 10;
+/** Changes handed over at once. */
+export const BATCH_MAX = 1_000;
+/** Times to try again, and the longest wait before one, ms: a day. */
+export const RETRIES_MAX = 100;
+export const RETRY_MS_MAX = 86_400_000;
+/** The waits, ms: twelve attempts in 16 hours. */
+export const RETRIES_MS: readonly number[] = [
+  1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000, 28_800_000,
+];
+/** What is added to a wait at random, as a part of it: many do not come back in the same instant. */
+export const RETRY_JITTER = 0.1;
+/** Entries read at once; the first of them, and the bytes of these up to which more are read, since one can hold thousands of changes. */
+export const ENTRIES_READ = 100;
+export const ENTRIES_FIRST = 16;
+export const ENTRIES_BYTES = 65_536;
+/** Users whose state one call notes, about. */
+export const NOTED_MAX = 2_000;
+/** How often a subscriber that has nothing left is compared with the number of users, ms; for as long dead letters may be kept too long. */
+export const SUBSCRIBER_CHECK_MS = 60_000;
+/** Users compared in one step, and steps in one call: about 4 ms of Redis. */
+export const COMPARED = 500;
+export const PAGES_MAX = 8;
+/** `MAXLEN ~` of dead letters. */
+export const DEAD_LETTERS_MAX = 10_000;
+/** How long they are kept, ms: 30 days. */
+export const DEAD_LETTERS_KEPT_MS = 2_592_000_000;
+/** Characters of an error that is kept with one. */
+export const DELIVERY_ERROR_MAX = 500;
+/** Dead letters of one page of list(). */
+export const LETTERS_PAGE_MAX = 1_000;
+export const LETTERS_PAGE_DEFAULT = 100;
+/** Nobody serves a subscriber whose turn was not renewed for this long, ms: longer than the longest turn. */
+export const SUBSCRIBER_STALE_MS = 900_000;
+/** How long deliver() goes on by default, ms. */
+export const DELIVER_MS = 30_000;
+
 // The largest answers of a reader and the HTTP API.
 
 /** Ids of one lookup(). */

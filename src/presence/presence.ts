@@ -19,6 +19,8 @@ import { Events, type PresenceEvents, type PresenceListener, type ScopeEvents } 
 import { Listening } from "./listening.ts";
 import { type PresenceNamespace, type PresenceScope, readerOf, scopesOver } from "./scope-objects.ts";
 import { ScopeListening } from "./scopes.ts";
+import { type Subscribe, type Subscription, Subscriptions } from "./subscriptions.ts";
+import type { Handle, HandleBatch, SubscribeOptions } from "../subscriber/options.ts";
 import { within } from "../time/deadline.ts";
 import { processRuntime } from "../time/runtime.ts";
 import { checkUserRooms, type SocketsOfOptions, type UserBroadcast, UserSockets } from "./user-sockets.ts";
@@ -40,6 +42,8 @@ export type {
   PresenceScope,
   ScopeEvents,
   SocketsOfOptions,
+  Subscribe,
+  Subscription,
   UserBroadcast,
   UserRoomsOptions,
 };
@@ -97,6 +101,17 @@ export interface Presence extends Omit<Reader, "shards" | "of" | "in"> {
    *   const tabs = await presence.socketsOf("alice", { namespace: "/chat" }).fetchSockets();
    */
   socketsOf(user: string, options?: SocketsOfOptions): UserBroadcast;
+  /**
+   * Serves a durable subscriber: `handle` gets each change of the cluster at least once, in one process at a time, in order for a user, also
+   * those that came while no process ran. A name is 1 to 64 letters, digits, dots, dashes and underscores; processes that use the same one
+   * share the work. A handler that throws or rejects is called again later, with the same `id`. Failures are emitted as `error` (DELIVERY_FAILED).
+   * Needs the rights that `npx rollcall acl` prints for a subscriber. Throws OPTIONS_INVALID, and CLOSED.
+   *
+   *   presence.subscribe("billing", async ({ user }, { id, signal }) => endSession(user, { idempotencyKey: id, signal }), {
+   *     filter: { types: ["offline"] },
+   *   });
+   */
+  readonly subscribe: Subscribe;
   /**
    * Removes what is kept about a user who is not present; as Projector.forget(), which says what that is. Rejects with USER_PRESENT while
    * the user is present anywhere. This process's Redis user needs a projector's rights, also with `project: false`.
@@ -224,6 +239,13 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
           }),
         );
 
+  const subscriptions = new Subscriptions({
+    redis,
+    prefix: options.prefix,
+    shards: options.shards,
+    logger,
+    onError: (failure) => events.emit("error", failure),
+  });
   const reading = { changes: reportsOf("changes", "changes"), moves: reportsOf("moves", "changes of rooms") };
   const followed = (kind: keyof typeof reading) => ({
     redis,
@@ -289,7 +311,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     unannounce();
     userSockets.close();
     prefixes.delete(prefix);
-    const graceful = await recorder.close(timeout);
+    const [graceful] = await Promise.all([recorder.close(timeout), subscriptions.close(timeout)]);
     if (!graceful && connection.wasUsable)
       logger.warn("closed without a goodbye: Redis did not answer in time, so the lease expires instead");
     connection.close();
@@ -326,6 +348,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
       return recorder.processes;
     },
     socketsOf: (user, socketsOptions) => userSockets.socketsOf(user, socketsOptions),
+    subscribe: (name: string, handle: Handle | HandleBatch, subscribeOptions?: SubscribeOptions) =>
+      subscriptions.subscribe(name, handle, subscribeOptions),
     forget: (user) => recorder.forget(user),
     identify: (socket, user) => attachment.identify(socket, user),
     async close(closeOptions = {}) {

@@ -19,6 +19,7 @@ import {
 } from "./options.ts";
 import { type Projector, projectorOver } from "./projector.ts";
 import { connect, type RedisInput } from "../redis/connect.ts";
+import { Bell } from "../time/bell.ts";
 import { pause } from "../time/pause.ts";
 import { explained } from "../redis/errors.ts";
 import { processRuntime } from "../time/runtime.ts";
@@ -37,31 +38,6 @@ export interface LoopProjector extends Projector {
   close(): Promise<void>;
   /** close(), for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** Sleeps that end early when woken; a wake while awake counts for the next sleep. */
-class Bell {
-  #rung = false;
-  #sleeper: (() => void) | undefined;
-
-  ring(): void {
-    this.#rung = true;
-    this.#sleeper?.();
-  }
-
-  async sleep(ms: number): Promise<void> {
-    if (!this.#rung) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
-        this.#sleeper = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#sleeper = undefined;
-    this.#rung = false;
-  }
 }
 
 /**

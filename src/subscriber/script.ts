@@ -1,0 +1,155 @@
+/** The script of a durable subscriber, typed: one shard, one bounded call each. */
+import type { DeliverySource, Portion } from "../core/delivery.ts";
+import { PresenceError } from "../core/errors.ts";
+import { type ShardKeys, subscriberKeysOf } from "../core/keys.ts";
+import { SUBSCRIBERS_MAX } from "../core/limits.ts";
+import { subscriber as script } from "../lua/generated.ts";
+import { entriesOf, integer, list, text } from "../redis/decode.ts";
+import type { StreamEntry } from "../redis/entries.ts";
+import type { WritePort } from "../redis/port.ts";
+import { evaluate } from "../redis/scripts.ts";
+
+const ASKED = "the script of subscribers";
+
+const WORDS = [
+  "held",
+  "wait",
+  "changes",
+  "inbox",
+  "page",
+  "idle",
+  "full",
+  "disabled",
+  "lost",
+  "done",
+] as const;
+export type Word = (typeof WORDS)[number];
+
+export interface Answer {
+  readonly word: Word;
+  readonly token: number;
+  readonly number: number;
+  /** Attempts that have failed so far. */
+  readonly attempt: number;
+  readonly place: number;
+  readonly window: string;
+  readonly entries: readonly StreamEntry[];
+  /** Why it is disabled. */
+  readonly reason: string;
+}
+
+export interface Taking {
+  readonly caller: string;
+  readonly turn: number;
+  readonly count: number;
+  /** Where a subscriber begins that is not known: `again` says that it was known to this process. */
+  readonly from: "now" | "start" | "again";
+  readonly keep: number;
+}
+
+export class SubscriberScript {
+  readonly #port: WritePort;
+  readonly #keys: readonly string[];
+  readonly #name: string;
+  readonly #now: (() => number) | undefined;
+  /** Calls made so far. */
+  calls = 0;
+
+  constructor(port: WritePort, keys: ShardKeys, name: string, now?: () => number) {
+    const { state, known, inbox, dead } = subscriberKeysOf(keys, name);
+    const { totals, users, changes, about, subscribers } = keys;
+    this.#keys = [totals, users, changes, about, subscribers, state, known, inbox, dead];
+    this.#port = port;
+    this.#name = name;
+    this.#now = now;
+  }
+
+  take({ caller, turn, count, from, keep }: Taking): Promise<Answer> {
+    return this.#call("take", caller, String(turn), String(count), from, String(keep));
+  }
+
+  note(token: number, turn: number, source: DeliverySource, portion: Portion): Promise<Answer> {
+    const count = String(portion.deliveries.length);
+    return this.#call("note", String(token), String(turn), ...stepOf(source, portion, count));
+  }
+
+  /** Keeps the turn. */
+  renew(token: number, turn: number): Promise<Answer> {
+    return this.#call("note", String(token), String(turn), "");
+  }
+
+  fail(token: number, wait: number, error: string): Promise<Answer> {
+    return this.#call("fail", String(token), String(wait), error);
+  }
+
+  /** Gives up what the portion has to deliver, and steps over it. */
+  bury(
+    token: number,
+    letters: readonly string[],
+    source: DeliverySource,
+    portion: Portion,
+    error: string,
+  ): Promise<Answer> {
+    return this.#call("bury", String(token), JSON.stringify(letters), ...stepOf(source, portion, error));
+  }
+
+  page(token: number): Promise<Answer> {
+    return this.#call("page", String(token));
+  }
+
+  leave(caller: string): Promise<Answer> {
+    return this.#call("leave", caller);
+  }
+
+  disable(token: number, reason: string): Promise<Answer> {
+    return this.#call("disable", String(token), reason);
+  }
+
+  enable(): Promise<Answer> {
+    return this.#call("enable");
+  }
+
+  retry(letter: string): Promise<Answer> {
+    return this.#call("retry", letter);
+  }
+
+  drop(letter: string): Promise<Answer> {
+    return this.#call("drop", letter);
+  }
+
+  remove(): Promise<Answer> {
+    return this.#call("remove");
+  }
+
+  async #call(what: string, ...args: readonly string[]): Promise<Answer> {
+    this.calls++;
+    const time = this.#now === undefined ? "" : String(this.#now());
+    const reply = await evaluate(this.#port, script, this.#keys, [what, time, this.#name, ...args]);
+    const [word, token, number, attempt, place, window, entries] = list(reply, ASKED, 7);
+    const said = WORDS.find((known) => known === text(word, ASKED)) ?? "lost";
+    if (said === "full")
+      throw new PresenceError(
+        "LIMIT_EXCEEDED",
+        `there are ${SUBSCRIBERS_MAX} subscribers: remove() those that are not needed any more`,
+      );
+    return {
+      word: said,
+      token: integer(token, ASKED),
+      number: integer(number, ASKED),
+      attempt: integer(attempt, ASKED),
+      place: integer(place, ASKED),
+      window: text(window, ASKED),
+      entries: said === "disabled" ? [] : entriesOf(entries, ASKED),
+      reason: said === "disabled" ? text(list(entries, ASKED)[0], ASKED) : "",
+    };
+  }
+}
+
+/** The last arguments of `note` and `bury`. */
+function stepOf(source: DeliverySource, { position, states }: Portion, third: string): string[] {
+  const online: string[] = [];
+  const offline: string[] = [];
+  for (const [user, isOnline] of states) (isOnline ? online : offline).push(user);
+  const { entry, place } = position;
+  return [source, entry, String(place), third, String(online.length), ...online, ...offline];
+}

@@ -1,0 +1,273 @@
+/** One subscriber on one shard: takes the turn, hands over what is due, notes it. One round at a time. */
+import {
+  type Delivery,
+  type DeliverySource,
+  encodeDelivery,
+  type Portion,
+  Portions,
+  usersInWindow,
+} from "../core/delivery.ts";
+import { PresenceError } from "../core/errors.ts";
+import { CLOSE_MS, DELIVERY_ERROR_MAX, ENTRIES_READ, LEVEL_CHUNK } from "../core/limits.ts";
+import { retryAfter } from "../core/retries.ts";
+import { integer, list } from "../redis/decode.ts";
+import { redisError } from "../redis/errors.ts";
+import { ReplyError, type WritePort } from "../redis/port.ts";
+import { processRuntime, type Runtime } from "../time/runtime.ts";
+import { DeliveryError } from "./delivery-error.ts";
+import type { Handle, HandleBatch, ResolvedSubscriberOptions } from "./options.ts";
+import type { Answer, SubscriberScript } from "./script.ts";
+import { Turn } from "./turn.ts";
+
+/** Of several caused by the same delivery the last one counts. */
+export interface RoundResult {
+  /**
+   * `idle`: nothing is left. `held`: another process has the turn, for `ms`. `wait`: something is to be done in `ms`. `disabled`. `stopped`: by
+   * the signal, or the budget is used up.
+   */
+  readonly state: "idle" | "held" | "wait" | "disabled" | "stopped";
+  readonly ms: number;
+}
+
+/** What one round may use. */
+export interface Allowance {
+  /** Whether it may go on; asked before each request and each call of the handler. */
+  mayGoOn(): boolean;
+  handled(deliveries: number): void;
+  readonly signal: AbortSignal;
+}
+
+/** What happened, for logs. */
+export interface RoundReports {
+  failed(error: PresenceError): void;
+  worked(): void;
+  buried(deliveries: number): void;
+  disabled(reason: string): void;
+}
+
+export interface ShardContext {
+  readonly port: WritePort;
+  readonly script: SubscriberScript;
+  readonly shard: number;
+  readonly known: string;
+  readonly caller: string;
+  readonly options: ResolvedSubscriberOptions;
+  readonly handle: Handle | HandleBatch;
+  readonly reports: RoundReports;
+  readonly runtime?: Runtime | undefined;
+}
+
+const STOPPED: RoundResult = { state: "stopped", ms: 0 };
+
+export class ShardSubscriber {
+  readonly #own: ShardContext;
+  readonly #turn: Turn;
+  readonly #runtime: Runtime;
+  /** Redis knew this subscriber before: if it no longer does, it has lost it. */
+  #wasKnown = false;
+  #isHolder = false;
+
+  constructor(own: ShardContext) {
+    this.#own = own;
+    this.#runtime = own.runtime ?? processRuntime;
+    this.#turn = new Turn(
+      own.options.turn,
+      (token) => own.script.renew(token, own.options.turn),
+      this.#runtime,
+    );
+  }
+
+  /** Whether this process has the turn, as far as it knows. */
+  get isHolder(): boolean {
+    return this.#isHolder;
+  }
+
+  /** Works until nothing is left, or it has to wait. Rejects as a port does; then call it again. */
+  async round(allowance: Allowance): Promise<RoundResult> {
+    for (;;) {
+      if (!this.#mayGoOn(allowance)) return STOPPED;
+      const sent = this.#runtime.now();
+      const taken = await this.#take();
+      if (taken.word === "held") {
+        this.#isHolder = false;
+        return { state: "held", ms: taken.number };
+      }
+      if (taken.word === "disabled") {
+        this.#isHolder = false;
+        this.#own.reports.disabled(taken.reason);
+        return { state: "disabled", ms: 0 };
+      }
+      this.#isHolder = true;
+      this.#turn.held(taken.token, sent);
+      if (taken.word === "wait") return { state: "wait", ms: taken.number };
+      if (taken.word === "idle") return { state: "idle", ms: 0 };
+      if (taken.word === "page") await this.#own.script.page(taken.token);
+      else {
+        const wait = await this.#deliver(taken, taken.word === "inbox" ? "inbox" : "changes", allowance);
+        if (wait !== undefined) return wait;
+      }
+    }
+  }
+
+  /** Gives the turn back. Rejects as a port does. */
+  async leave(): Promise<void> {
+    if (!this.#isHolder) return;
+    this.#isHolder = false;
+    this.#turn.lost();
+    await this.#own.script.leave(this.#own.caller);
+  }
+
+  #mayGoOn(allowance: Allowance): boolean {
+    return !allowance.signal.aborted && allowance.mayGoOn();
+  }
+
+  async #take(): Promise<Answer> {
+    const { caller, options } = this.#own;
+    const { turn, from, keep } = options;
+    const begin = this.#wasKnown ? "again" : from;
+    const taken = await this.#own.script.take({ caller, turn, count: ENTRIES_READ, from: begin, keep });
+    this.#wasKnown = true;
+    return taken;
+  }
+
+  /** Hands over what was read. Undefined: take again. */
+  async #deliver(
+    taken: Answer,
+    source: DeliverySource,
+    allowance: Allowance,
+  ): Promise<RoundResult | undefined> {
+    const { shard, options, script } = this.#own;
+    const { entries, place, window } = taken;
+    const reading = { source, shard, entries, place, window };
+    const told = await this.#told(usersInWindow(reading));
+    const portions = new Portions({ ...reading, told, wants: (one) => this.#wants(one) });
+    let failedBefore = taken.attempt;
+    while (!portions.isOver) {
+      const portion = portions.take(options.batch ?? 1);
+      const isHandled = portion.deliveries.length === 0;
+      if (!isHandled) {
+        if (!this.#mayGoOn(allowance)) return STOPPED;
+        // Too long ago: ask again.
+        if (!this.#turn.isHeld) return undefined;
+        const failure = await this.#attempt(portion.deliveries, failedBefore + 1, allowance.signal);
+        if (failure !== null) {
+          if (allowance.signal.aborted) return STOPPED;
+          return this.#failed(failure, failedBefore + 1, source, portion);
+        }
+        failedBefore = 0;
+      }
+      const sent = this.#runtime.now();
+      const noted = await script.note(taken.token, options.turn, source, portion);
+      if (noted.word === "lost") {
+        this.#turn.lost();
+        return undefined;
+      }
+      this.#turn.held(taken.token, sent);
+      if (isHandled) continue;
+      allowance.handled(portion.deliveries.length);
+      this.#own.reports.worked();
+    }
+    return undefined;
+  }
+
+  #wants(delivery: Delivery): boolean {
+    if (delivery.type === "gap") return true;
+    try {
+      return this.#own.options.filter(delivery);
+    } catch (cause) {
+      // Rather too much than too little.
+      this.#own.reports.failed(failureOf(this.#own.options.name, "the filter", "threw", cause));
+      return true;
+    }
+  }
+
+  /** Which of these users are present, as far as the subscriber was told. */
+  async #told(users: readonly string[]): Promise<Set<string>> {
+    const told = new Set<string>();
+    for (let i = 0; i < users.length; i += LEVEL_CHUNK) {
+      const some = users.slice(i, i + LEVEL_CHUNK);
+      const [reply] = await this.#own.port.pipeline([["SMISMEMBER", this.#own.known, ...some]]);
+      if (reply instanceof ReplyError) throw redisError(reply);
+      const asked = "SMISMEMBER of a subscriber";
+      for (const [k, is] of list(reply, asked, some.length).entries())
+        if (integer(is, asked) === 1) told.add(some[k]!);
+    }
+    return told;
+  }
+
+  /** Null: handled. Never rejects. */
+  async #attempt(
+    deliveries: readonly Delivery[],
+    attempt: number,
+    closing: AbortSignal,
+  ): Promise<{ readonly error: PresenceError; readonly cause: unknown } | null> {
+    const { options, handle } = this.#own;
+    return this.#turn.during(async (lost) => {
+      const late = new AbortController();
+      const signal = AbortSignal.any([lost, late.signal, closing]);
+      const over = Promise.withResolvers<never>();
+      const onLate = () => {
+        const error = new Error(`not within ${options.timeout} ms`);
+        late.abort(error);
+        over.reject(error);
+      };
+      const cancels = [this.#runtime.after(options.timeout, onLate)];
+      // One that does not heed the signal does not hold up the end for long.
+      const onClosing = () => void cancels.push(this.#runtime.after(CLOSE_MS, onLate));
+      closing.addEventListener("abort", onClosing, { once: true });
+      try {
+        const info = { id: deliveries[0]!.id, attempt, signal };
+        const given = options.batch === null ? deliveries[0]! : deliveries;
+        const call = async () => (handle as (given: unknown, info: unknown) => unknown)(given, info);
+        await Promise.race([call(), over.promise]);
+        return null;
+      } catch (cause) {
+        const how = late.signal.aborted ? "took too long" : "threw";
+        return { error: failureOf(options.name, "the handler", how, cause), cause };
+      } finally {
+        closing.removeEventListener("abort", onClosing);
+        for (const cancel of cancels) cancel();
+      }
+    });
+  }
+
+  async #failed(
+    { error, cause }: { readonly error: PresenceError; readonly cause: unknown },
+    attempt: number,
+    source: DeliverySource,
+    portion: Portion,
+  ): Promise<RoundResult | undefined> {
+    const { script, options, reports } = this.#own;
+    const { token } = this.#turn;
+    const said = cause instanceof DeliveryError ? cause : undefined;
+    const why = textOf(cause);
+    reports.failed(error);
+    if (said?.disable === true) {
+      await script.disable(token, why);
+      return undefined;
+    }
+    const wait =
+      said?.giveUp === true
+        ? null
+        : retryAfter(options.retries, attempt, this.#runtime.random(), said?.retryAfter);
+    if (wait === null) {
+      const { word } = await script.bury(token, portion.deliveries.map(encodeDelivery), source, portion, why);
+      if (word !== "lost") reports.buried(portion.deliveries.length);
+      return undefined;
+    }
+    const { word } = await script.fail(token, wait, why);
+    return word === "lost" ? undefined : { state: "wait", ms: wait };
+  }
+}
+
+function failureOf(name: string, what: string, how: string, cause: unknown): PresenceError {
+  return new PresenceError("DELIVERY_FAILED", `${what} of subscriber ${JSON.stringify(name)} ${how}`, {
+    cause,
+  });
+}
+
+/** What is kept of an error: it is the application's own text. */
+function textOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return text.toWellFormed().slice(0, DELIVERY_ERROR_MAX).toWellFormed();
+}

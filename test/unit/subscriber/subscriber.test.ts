@@ -1,0 +1,394 @@
+/**
+ * Goal: each change reaches a durable subscriber at least once, with one id, in order for a user and from one process at a time; what cannot
+ * be delivered waits, then is a dead letter; what was lost is a gap and the difference (INV-14).
+ * Method: real scripts on a real Redis, under the test's clock.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type RedisServer, startRedis } from "../../../rig/redis.ts";
+import { subscriberKeysOf } from "../../../src/core/keys.ts";
+import { DeliveryError } from "../../../src/subscriber/delivery-error.ts";
+import { Crowd, short, subscriberOn } from "./support.ts";
+
+let server: RedisServer;
+let crowd: Crowd;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+beforeEach(() => {
+  crowd = new Crowd(server.url);
+});
+afterEach(() => crowd.close());
+
+const stateOf = (name = "billing") => crowd.redis.hgetall(subscriberKeysOf(crowd.keys, name).state);
+const knownTo = async (name = "billing") =>
+  (await crowd.redis.smembers(subscriberKeysOf(crowd.keys, name).known)).sort();
+
+describe("deliveries", () => {
+  it("begin with the next change, and go on where they stopped", async () => {
+    await crowd.say("+alice", "+bob");
+    const one = subscriberOn(crowd);
+    expect(await one.deliver()).toEqual({ handled: 0, idle: true, due: null, disabled: false });
+    expect(await knownTo()).toEqual(["alice", "bob"]);
+    await crowd.say("~alice", "+carol");
+    await crowd.say("-bob");
+    expect(await one.deliver()).toMatchObject({ handled: 3, idle: true });
+    expect(one.got).toEqual(["+carol connect", "-alice leave", "-bob disconnect"]);
+    expect(await one.deliver()).toMatchObject({ handled: 0 });
+    const two = subscriberOn(crowd);
+    await crowd.say("+dan");
+    await two.deliver();
+    expect(two.got).toEqual(["+dan connect"]);
+    expect(await knownTo()).toEqual(["carol", "dan"]);
+  });
+
+  it("from the start are all that is kept", async () => {
+    await crowd.say("+alice");
+    await crowd.say("~alice", "+bob");
+    const one = subscriberOn(crowd, { from: "start" });
+    await one.deliver();
+    expect(one.got).toEqual(["+alice connect", "+bob connect", "-alice leave"]);
+    expect(await knownTo()).toEqual(["bob"]);
+  });
+
+  it("have one id in every attempt and from every process, made of shard, entry and place", async () => {
+    await subscriberOn(crowd).deliver();
+    await crowd.say("+alice", "+bob", "+carol");
+    const ids: string[] = [];
+    const failing = subscriberOn(crowd, { retries: [1_000] }, ({ id, type }) => {
+      ids.push(id);
+      if (type !== "gap" && ids.length === 2) throw new Error("down");
+    });
+    expect(await failing.deliver()).toMatchObject({ handled: 1, idle: false, due: expect.any(Number) });
+    crowd.now += 2_000;
+    const other = subscriberOn(crowd);
+    await other.deliver();
+    const [entry] = await crowd.redis.xrange(crowd.keys.changes, "-", "+");
+    expect(ids).toEqual([`0.${entry![0]}.0`, `0.${entry![0]}.1`]);
+    expect(other.deliveries.map(({ id }) => id)).toEqual([`0.${entry![0]}.1`, `0.${entry![0]}.2`]);
+    expect(other.infos.map(({ attempt }) => attempt)).toEqual([2, 1]);
+  });
+
+  it("of one batch are handed over together", async () => {
+    await subscriberOn(crowd).deliver();
+    for (const user of ["a", "b", "c", "d", "e"]) await crowd.say(`+${user}`);
+    const sizes: string[] = [];
+    const one = subscriberOn(crowd, { batch: 3 }, (_, { id }) => void sizes.push(id));
+    await one.deliver();
+    expect(one.got).toEqual(["+a connect", "+b connect", "+c connect", "+d connect", "+e connect"]);
+    expect(new Set(sizes).size).toBe(2);
+  });
+
+  it("are those that the filter lets through, while everything is kept up with", async () => {
+    await subscriberOn(crowd).deliver();
+    await crowd.say("+alice", "+bob");
+    await crowd.say("~alice", "-bob");
+    const one = subscriberOn(crowd, { filter: { types: ["offline"], users: ["alice", "dan"] } });
+    expect(await one.deliver()).toMatchObject({ handled: 1, idle: true });
+    expect(one.got).toEqual(["-alice leave"]);
+    expect(await knownTo()).toEqual([]);
+    await crowd.say("+carol", "+dan");
+    const two = subscriberOn(crowd, { filter: ({ user }) => user === "carol" });
+    await two.deliver();
+    expect(two.got).toEqual(["+carol connect"]);
+  });
+
+  it("of several names are independent", async () => {
+    const [one, two] = [subscriberOn(crowd), subscriberOn(crowd, { name: "mail" })];
+    await one.deliver();
+    await two.deliver();
+    await crowd.say("+alice");
+    await one.deliver();
+    expect([one.got, two.got]).toEqual([["+alice connect"], []]);
+    await two.deliver();
+    expect(two.got).toEqual(["+alice connect"]);
+  });
+
+  it("stop at the budget, and the turn is given back", async () => {
+    await subscriberOn(crowd).deliver();
+    for (let i = 0; i < 5; i++) await crowd.say(`+u${i}`);
+    const one = subscriberOn(crowd);
+    expect(await one.subscriber.deliver({ budget: { deliveries: 2 } })).toMatchObject({
+      handled: 2,
+      idle: false,
+    });
+    const { handled } = await one.subscriber.deliver({ budget: { requests: 7 } });
+    expect(handled).toBe(2);
+    expect(await subscriberOn(crowd).deliver()).toMatchObject({ handled: 1, idle: true });
+  });
+});
+
+describe("the turn", () => {
+  it("is one process's: another gets nothing until it is over", async () => {
+    await subscriberOn(crowd).deliver();
+    await crowd.say("+alice", "+bob");
+    const late: string[] = [];
+    const other = subscriberOn(crowd, { turn: 10_000 }, ({ id }) => void late.push(id));
+    const one = subscriberOn(crowd, { turn: 10_000 }, async (delivery) => {
+      if (short(delivery) !== "+alice connect") return;
+      expect(await other.deliver()).toMatchObject({ handled: 0, idle: false });
+    });
+    await one.deliver();
+    expect([one.got, late]).toEqual([["+alice connect", "+bob connect"], []]);
+  });
+
+  it("lost, what was done is not noted, the signal fires, and the next process repeats that one", async () => {
+    await subscriberOn(crowd).deliver();
+    await crowd.say("+alice", "+bob");
+    const other = subscriberOn(crowd, { turn: 1_000 });
+    let fired = false;
+    const slow = subscriberOn(crowd, { turn: 1_000 }, async (_, { signal }) => {
+      crowd.now += 2_000; // as after SIGSTOP
+      await other.deliver();
+      signal.addEventListener("abort", () => (fired = true));
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    });
+    await slow.deliver();
+    expect(fired).toBe(true);
+    expect(other.got).toEqual(["+alice connect", "+bob connect"]);
+    // The slow one had done it, and nothing else: it found nothing left.
+    expect(slow.got).toEqual(["+alice connect"]);
+    expect(await stateOf()).toMatchObject({ handled: "2" });
+  });
+
+  it("is not stuck when the clock has gone back", async () => {
+    const one = subscriberOn(crowd, {}, () => {}, "one");
+    await one.shards[0]!.round({ signal: new AbortController().signal, mayGoOn: () => true, handled() {} });
+    crowd.now -= 900_000;
+    await crowd.say("+alice");
+    const other = subscriberOn(crowd);
+    await other.deliver();
+    expect(other.got).toEqual(["+alice connect"]);
+  });
+});
+
+describe("failures", () => {
+  it("wait longer and longer, in order, and at last are dead letters", async () => {
+    await subscriberOn(crowd).deliver();
+    await crowd.say("+alice");
+    await crowd.say("+bob");
+    const attempts: number[] = [];
+    const one = subscriberOn(crowd, { retries: [1_000, 10_000] }, (delivery, { attempt }) => {
+      if (short(delivery) !== "+alice connect") return;
+      attempts.push(attempt);
+      throw new Error("down");
+    });
+    const waits: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const { due } = await one.deliver();
+      if (due === null) break;
+      waits.push(due);
+      expect(one.got).toEqual([]);
+      crowd.now += due - 1;
+      expect(await one.deliver()).toMatchObject({ handled: 0, due: 1 });
+      crowd.now += 1;
+    }
+    expect(attempts).toEqual([1, 2, 3]);
+    expect(waits[0]! >= 1_000 && waits[0]! <= 1_100 && waits[1]! >= 10_000 && waits[1]! <= 11_000).toBe(true);
+    expect(one.got).toEqual(["+bob connect"]);
+    const { letters, next } = await one.subscriber.deadLetters.list();
+    expect(next).toBeNull();
+    expect(letters).toEqual([
+      {
+        id: expect.stringMatching(/^0\.\d+-\d+$/),
+        delivery: expect.objectContaining({ user: "alice", type: "online", cause: "connect" }),
+        attempts: 3,
+        error: "down",
+        at: expect.any(Date),
+      },
+    ]);
+    expect(await knownTo()).toEqual(["alice", "bob"]);
+    expect(await stateOf()).toMatchObject({ failed: "3", buried: "1", handled: "1" });
+  });
+
+  it("a dead letter is delivered again with its own id, or dropped", async () => {
+    await subscriberOn(crowd).deliver();
+    await crowd.say("+alice", "+bob");
+    let down = true;
+    const ids: string[] = [];
+    const one = subscriberOn(crowd, { retries: [] }, ({ id }) => {
+      ids.push(id);
+      if (down) throw new Error("down");
+    });
+    await one.deliver();
+    const { deadLetters } = one.subscriber;
+    const { letters } = await deadLetters.list({ limit: 1 });
+    const rest = await deadLetters.list({ after: letters[0]!.id });
+    expect([letters.length, rest.letters.length, await deadLetters.count()]).toEqual([1, 1, 2]);
+    down = false;
+    expect(await deadLetters.retry(letters[0]!.id)).toBe(true);
+    expect(await deadLetters.drop(rest.letters[0]!.id)).toBe(true);
+    expect(await deadLetters.drop(rest.letters[0]!.id)).toBe(false);
+    await crowd.say("+carol");
+    await one.deliver();
+    expect(one.got).toEqual(["+alice connect", "+carol connect"]);
+    expect(ids[2]).toBe(ids[0]);
+    expect(await deadLetters.count()).toBe(0);
+  });
+
+  it("that say when, or not at all, are heeded", async () => {
+    await subscriberOn(crowd).deliver();
+    await crowd.say("+alice", "+bob");
+    const thrown = [
+      new DeliveryError("busy", { retryAfter: 60_000 }),
+      new DeliveryError("gone", { giveUp: true }),
+      new DeliveryError("over", { disable: true }),
+    ];
+    const one = subscriberOn(crowd, { retries: [1_000, 1_000, 1_000] }, () => {
+      const error = thrown.shift();
+      if (error !== undefined) throw error;
+    });
+    const { due } = await one.deliver();
+    expect(due).toBe(60_000);
+    crowd.now += 60_000;
+    expect(await one.deliver()).toMatchObject({ handled: 0, disabled: true });
+    expect(await one.subscriber.deadLetters.count()).toBe(1);
+    expect(await stateOf()).toMatchObject({ disabled: "over" });
+    expect(await one.deliver()).toMatchObject({ disabled: true });
+    expect(await one.subscriber.enable()).toBe(true);
+    await one.deliver();
+    expect(one.got).toEqual(["+bob connect"]);
+  });
+
+  it("a handler that takes too long has failed, and its signal fires", async () => {
+    await subscriberOn(crowd).deliver();
+    await crowd.say("+alice");
+    let reason: unknown;
+    const one = subscriberOn(crowd, { timeout: 20, retries: [0] }, async (_, { attempt, signal }) => {
+      if (attempt > 1) return;
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+      reason = signal.reason;
+      await new Promise(() => {});
+    });
+    await one.deliver();
+    expect(String(reason)).toContain("not within 20 ms");
+    expect(await stateOf()).toMatchObject({ error: "not within 20 ms" });
+    await one.deliver();
+    expect(one.got).toEqual(["+alice connect"]);
+  });
+});
+
+describe("a gap", () => {
+  it("after changes were trimmed is one gap and the difference", async () => {
+    await crowd.say("+alice", "+bob", "+carol");
+    await subscriberOn(crowd).deliver();
+    await crowd.say("~alice", "+dan");
+    await crowd.say("-bob", "+erin");
+    await crowd.say("+bob", "~erin");
+    await crowd.say("~carol");
+    await crowd.redis.xtrim(crowd.keys.changes, "MAXLEN", 1);
+    const one = subscriberOn(crowd);
+    await one.deliver();
+    expect(one.got.toSorted()).toEqual(["+dan resync", "-alice resync", "-carol resync", "gap trimmed"]);
+    expect(one.got[0]).toBe("gap trimmed");
+    expect(await knownTo()).toEqual(["bob", "dan"]);
+    expect(new Set(one.deliveries.map(({ id }) => id)).size).toBe(4);
+    await crowd.say("~dan");
+    await one.deliver();
+    expect(one.got.at(-1)).toBe("-dan leave");
+    expect(await stateOf()).toMatchObject({ gaps: "1" });
+  });
+
+  it("is filled only once, whatever changes meanwhile", async () => {
+    await crowd.say("+alice", "+bob");
+    await subscriberOn(crowd).deliver();
+    await crowd.say("~alice", "+carol");
+    await crowd.say("+dan");
+    await crowd.redis.xtrim(crowd.keys.changes, "MAXLEN", 1);
+    // Between the gap and the comparison: bob goes, alice comes back and carol goes and comes.
+    const one = subscriberOn(crowd, {}, async ({ type }) => {
+      if (type === "gap") {
+        await crowd.say("~bob", "+alice");
+        await crowd.say("~carol", "+erin");
+        await crowd.say("+carol");
+      }
+    });
+    await one.deliver();
+    const online = new Set(["alice", "bob"]);
+    for (const delivery of one.deliveries) {
+      if (delivery.type === "gap") continue;
+      const isOnline = delivery.type === "online";
+      expect([short(delivery), online.has(delivery.user)]).toEqual([short(delivery), !isOnline]);
+      if (isOnline) online.add(delivery.user);
+      else online.delete(delivery.user);
+    }
+    expect([...online].sort()).toEqual(Object.keys(await crowd.users()).sort());
+    expect(await knownTo()).toEqual([...online].sort());
+  });
+
+  it("after a rebuild waits until processes had time to register again", async () => {
+    await crowd.say("+alice", "+bob");
+    await subscriberOn(crowd).deliver();
+    await crowd.redis.del(crowd.keys.users);
+    crowd.now += 5_000;
+    await crowd.step({ check: true });
+    const one = subscriberOn(crowd);
+    const { due } = await one.deliver();
+    expect(one.got).toEqual(["gap rebuilt"]);
+    expect(due).toBeGreaterThanOrEqual(14_000);
+    await crowd.restart("bob", "carol");
+    crowd.now += due!;
+    await one.deliver();
+    expect(one.got).toEqual(["gap rebuilt", "+carol resync", "-alice resync"]);
+  });
+
+  it("after FLUSHALL: a process that served it says so, a new one begins anew", async () => {
+    await crowd.say("+alice");
+    const one = subscriberOn(crowd);
+    await one.deliver();
+    await crowd.redis.flushall();
+    await crowd.restart("bob");
+    const { due } = await one.deliver();
+    expect(one.got).toEqual(["gap forgotten"]);
+    crowd.now += due!;
+    await one.deliver();
+    expect(one.got).toEqual(["gap forgotten", "+bob resync"]);
+  });
+
+  it("is found by counting when nothing else shows it", async () => {
+    await crowd.say("+alice", "+bob");
+    const one = subscriberOn(crowd);
+    await one.deliver();
+    await crowd.redis.srem(subscriberKeysOf(crowd.keys, "billing").known, "bob");
+    expect(await one.deliver()).toMatchObject({ handled: 0 });
+    crowd.now += 61_000;
+    await one.deliver();
+    expect(one.got).toEqual(["gap differs", "+bob resync"]);
+  });
+
+  it("survives a crash in the middle of the difference", async () => {
+    await crowd.say(...Array.from({ length: 300 }, (_, i) => `+u${i}`));
+    await subscriberOn(crowd).deliver();
+    await crowd.say(...Array.from({ length: 200 }, (_, i) => `~u${i}`));
+    await crowd.say("+last");
+    await crowd.redis.xtrim(crowd.keys.changes, "MAXLEN", 1);
+    const seen: string[] = [];
+    for (let i = 0; i < 20; i++) {
+      let left = 13;
+      const one = subscriberOn(crowd, { batch: 5 }, (delivery) => {
+        if (left-- === 0) throw new Error("crash");
+        seen.push(delivery.id);
+      });
+      await one.deliver();
+      crowd.now += 40_000_000;
+    }
+    expect(new Set(seen).size).toBe(202);
+    expect(await knownTo()).toHaveLength(101);
+  });
+});
+
+describe("remove()", () => {
+  it("leaves nothing in Redis", async () => {
+    const one = subscriberOn(crowd, { retries: [] }, () => {
+      throw new Error("down");
+    });
+    await one.deliver();
+    await crowd.say("+alice");
+    await one.deliver();
+    const keys = async () =>
+      (await crowd.redis.keys(`{${crowd.prefix}}:*`)).filter((key) => /billing|subscribers/.test(key));
+    expect(await keys()).not.toEqual([]);
+    await one.subscriber.remove();
+    expect(await keys()).toEqual([]);
+  });
+});

@@ -43,6 +43,16 @@ const FOLLOW: Part = { commands: ["XREAD", "XREVRANGE"], reads: "all", writes: [
 /** What the scripts of verify() and forget() call beyond the projector's. */
 const AUDIT: Part = { commands: ["ZSCAN", "HINCRBY", "XREVRANGE"], reads: "all", writes: "all" };
 
+/** What the script of durable subscribers calls, and what its holder reads beside it. All keys a script declares must be writable. */
+const SUBSCRIBE: Part = {
+  commands: [
+    "EVALSHA", "EVAL", "TIME", "HGET", "HMGET", "HSET", "HINCRBY", "HLEN", "HSCAN", "HVALS", "SADD", "SREM", "SCARD", "SMISMEMBER", "SSCAN",
+    "XADD", "XDEL", "XLEN", "XRANGE", "XREVRANGE", "XTRIM", "ZADD", "ZCARD", "ZREM", "UNLINK",
+  ],
+  reads: "all",
+  writes: "all",
+}; // prettier-ignore
+
 interface RoleOf {
   /** Who that is, for docs and `rollcall acl`. */
   readonly who: string;
@@ -53,8 +63,10 @@ const ROLE_TABLE = {
   recorder: { who: "a recorder in another language, which only appends", parts: [APPEND] },
   server: { who: "createPresence with project: false", parts: [APPEND, READ, FOLLOW] },
   "projecting-server": { who: "createPresence", parts: [PROJECT, READ, FOLLOW] },
+  "subscribing-server": { who: "createPresence with subscribe()", parts: [PROJECT, READ, FOLLOW, SUBSCRIBE] },
   worker: { who: "createProjector().run(), functions/projector.ts", parts: [PROJECT, FOLLOW] },
   sweeper: { who: "createProjector().sweep(), scheduled functions", parts: [PROJECT] },
+  subscriber: { who: "createSubscriber()", parts: [SUBSCRIBE, FOLLOW] },
   reader: { who: "createReader(), the HTTP API", parts: [READ] },
   operator: { who: "verify(), evict() and forget()", parts: [PROJECT, AUDIT] },
 } as const satisfies Readonly<Record<string, RoleOf>>;

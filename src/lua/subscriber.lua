@@ -41,7 +41,7 @@ if not now then
 end
 
 local FIELDS = { 'token', 'holder', 'ends', 'entry', 'place', 'attempt', 'after', 'phase', 'scan', 'settles', 'window', 'queued',
-  'checked', 'disabled', 'lease', 'queued_place', 'begun' }
+  'checked', 'disabled', 'lease', 'queued_place', 'begun', 'from' }
 local s, read = {}, call('HMGET', STATE, unpack(FIELDS))
 for i = 1, #FIELDS do s[FIELDS[i]] = read[i] or '' end
 local token = tonumber(s.token)
@@ -125,7 +125,7 @@ end
 local function begin(from)
   if call('ZCARD', SUBSCRIBERS) >= SUBSCRIBERS_MAX then return false end
   token = 0
-  put('begun', from == 'start' and '0-0' or '')
+  put('from', from)
   put('started', now)
   put('entry', '0-0')
   put('phase', '')
@@ -160,6 +160,7 @@ if what == 'take' then
   end
   if left < turn / 2 then
     put('ends', now + turn)
+    put('turn', turn)
     call('ZADD', SUBSCRIBERS, now, name)
   end
   local checks = now - (tonumber(s.checked) or 0)
@@ -192,9 +193,16 @@ if what == 'take' then
   local found
   if entry == '0-0' then
     found = entries_of(CHANGES, '-', count)
-    -- Before the first change nothing can prove that all that followed are still there.
-    if s.begun ~= '0-0' and (#found > 0 and call('HGET', TOTALS, 'cut') or call('XLEN', CHANGES) >= CHANGES_KEPT) then
-      gap('trimmed')
+    -- No entry proves that all that followed are still there but the first one seen. Before there was one, only the removing tells.
+    local first, reason = found[1] and found[1][1], nil
+    if s.begun ~= '' then
+      if first ~= s.begun then reason = first and 'trimmed' or 'lost' end
+    elseif first then
+      if s.from ~= 'start' and (call('HGET', TOTALS, 'cut') or call('XLEN', CHANGES) >= CHANGES_KEPT) then reason = 'trimmed' end
+      put('begun', first)
+    end
+    if reason then
+      gap(reason)
       return answer('inbox', 0, entries_of(INBOX, '-', count))
     end
   else

@@ -19,6 +19,7 @@ import { project as script } from "../../../src/lua/generated.ts";
 import { createPresence } from "../../../src/presence/presence.ts";
 import { createProjector } from "../../../src/projector/create.ts";
 import { createReader } from "../../../src/reader/create.ts";
+import { createSubscriber } from "../../../src/subscriber/create.ts";
 import { append, project, TOKEN } from "../http/support.ts";
 import { type Guarded, PREFIX as prefix, startGuarded } from "./support.ts";
 
@@ -80,7 +81,7 @@ async function compare(role: Role, work: (url: string) => Promise<void>): Promis
   expect(known).toEqual([]);
   const allowed = new Set([...commandsOf(role), ...CONNECTING, ...FREE]);
   expect([...sent].filter((name) => !allowed.has(name))).toEqual([]);
-  const isProjecting = commandsOf(role).includes("EVALSHA");
+  const isProjecting = commandsOf(role).includes("XREADGROUP");
   const used = new Set([...sent, ...(isProjecting ? byScript : [])]);
   expect(commandsOf(role).filter((name) => !used.has(name))).toEqual([]);
 }
@@ -181,6 +182,17 @@ it("an operator verifies, repairs, evicts and forgets", async () => {
   });
 });
 
+it("a subscriber delivers, compares, gives up and is removed", async () => {
+  await serveBilling("subscriber");
+});
+
+it("a server with subscribers does all of it", async () => {
+  await serveBilling("subscribing-server", async (redis) => {
+    await using node = await startNode({ redis, prefix, grace: 60_000 });
+    await visitAndAsk(node);
+  });
+});
+
 it("a reader answers, over HTTP too", async () => {
   await compare("reader", async (redis) => {
     const reader = createReader({ redis, prefix });
@@ -232,6 +244,73 @@ it("a client with another database, and each form of the rules, are covered", as
   for (const redis of ["6.2", "7.0", "7.2"] as const)
     expect(aclRules({ role: "reader", redis }).includes("+client|setinfo")).toBe(redis === "7.2");
 });
+
+/** What a subscriber can meet. */
+async function serveBilling(
+  role: Role,
+  first: (url: string) => Promise<void> = async () => {},
+): Promise<void> {
+  const { admin } = guarded;
+  await append(admin, { prefix, users: ["ann", "ben"] });
+  await project(admin, { prefix });
+  const { subscriber: state, known } = {
+    subscriber: `{${prefix}}:subscriber:billing`,
+    known: `{${prefix}}:known:billing`,
+  };
+  await compare(role, async (redis) => {
+    await first(redis);
+    const got: string[] = [];
+    const open = () =>
+      createSubscriber({
+        redis,
+        prefix,
+        name: "billing",
+        logger: false,
+        retries: [0],
+        handle(delivery) {
+          got.push(delivery.type);
+          if (delivery.type !== "gap") throw new Error("down");
+        },
+      });
+    await using one = open();
+    await one.deliver();
+    // Deliveries that fail twice.
+    await append(admin, { prefix, process: "second", users: ["cleo"] });
+    await project(admin, { prefix });
+    await until("cleo was given up", async () => {
+      await one.deliver();
+      return (await one.deadLetters.count()) === 1;
+    });
+    const { letters } = await one.deadLetters.list();
+    await one.deadLetters.drop(letters[0]!.id);
+    // A gap, and a comparison in both directions.
+    await admin.xadd(keys.changes, "*", "trimmed", "");
+    await admin.xtrim(keys.changes, "MAXLEN", 1);
+    await admin.sadd(known, "nobody");
+    await admin.srem(known, "ann");
+    await until("it was compared", async () => {
+      await one.deliver();
+      return got.includes("gap") && (await admin.hget(state, "phase")) === "" && (await one.deliver()).idle;
+    });
+    await admin.hdel(state, "checked");
+    await one.deliver();
+    // Within the window of the comparison.
+    await append(admin, { prefix, process: "third", users: ["dora"] });
+    await project(admin, { prefix });
+    await admin.hset(state, "window", "9999999999999-0");
+    await one.deliver();
+    // Before the first change nothing proves itself.
+    await admin.hset(state, "entry", "0-0", "place", "0", "begun", "", "from", "now");
+    await one.deliver();
+    const serving = one.run();
+    await one.ready;
+    await until("it waits for changes", async () => String(await admin.client("LIST")).includes("cmd=xread"));
+    await one.close();
+    await serving;
+    await using last = open();
+    await last.remove();
+  });
+}
 
 /** Everything that a reader can be asked. */
 async function ask(reader: Pick<Parameters<typeof createApp>[0]["reader"], "counts" | "user" | "lookup" | "totals" | "processes" | "changes" | "usersList" | "in">): Promise<void> {

@@ -150,8 +150,7 @@ function logOf(random: Random): Entry[] {
       log.push({ at: ++at, fields: one.take({ replaces: [id] }) });
     } else {
       // Without a goodbye of its sockets they are searched for.
-      const isListed = random.chance(0.6);
-      while (isListed && one.sockets.length > 0) one.go(2);
+      if (random.chance(0.6)) while (one.sockets.length > 0) one.go(2);
       log.push({ at: ++at, fields: one.take({ bye: "" }) });
       processes[place] = fresh();
     }

@@ -93,6 +93,7 @@ export function project(from: Projection, call: Call): Outcome {
 
 /** What took the last socket of a user on ended processes, and until when grace keeps the user; 0: it does not. */
 interface LastEnd {
+  readonly slot: number;
   readonly cause: ChangeCause;
   readonly keep: number;
 }
@@ -319,7 +320,7 @@ class ProjectorCall {
     for (const [user, cause] of causes) {
       if (users.has(user)) continue;
       const own = new Set(departures.filter((one) => one.user === user).map(({ scope }) => scope));
-      this.#scopes.removeLingering(state, user, cause, own);
+      this.#wentFromTheWhole(user, cause, own);
     }
     const { connections = process.connections } = record;
     this.#put(record.process, { seq: record.seq, sockets, anonymous, connections });
@@ -403,6 +404,7 @@ class ProjectorCall {
   #bury(id: string): void {
     this.#put(id, { sockets: 0, anonymous: 0, connections: 0 });
     this.#state.leases.delete(id);
+    this.#state.absentSince.delete(this.#state.processes.get(id)!.slot);
     this.#state.ended.set(id, this.#call.now + TOMBSTONE_MS);
   }
 
@@ -488,7 +490,7 @@ class ProjectorCall {
   #lastEnd(gone: readonly number[], dead: ReadonlyMap<number, string>): LastEnd {
     const ends = gone.map((slot) => {
       const { cause, at, grace } = this.#state.processes.get(dead.get(slot)!)!;
-      return { cause: cause!, at: at!, keep: cause !== "reap" && grace > 0 ? at! + grace : 0 };
+      return { slot, cause: cause!, at: at!, keep: cause !== "reap" && grace > 0 ? at! + grace : 0 };
     });
     const latest = Math.max(...ends.map(({ at }) => at));
     return ends.filter(({ at }) => at === latest).sort((a, b) => b.keep - a.keep)[0]!;
@@ -515,11 +517,26 @@ class ProjectorCall {
       state.leaving.set(user, last.keep);
     } else {
       state.users.delete(user);
-      this.#scopes.removeLingering(state, user, last.cause);
+      this.#wentFromTheWhole(user, last.cause);
     }
   }
 
-  /** Removes ended processes from a member of a scope. Who is not in the whole does not begin to linger. */
+  /**
+   * Who is absent from the whole lingers nowhere: neither where it does so already nor where it will, once it is taken off processes that
+   * have ended.
+   */
+  #wentFromTheWhole(user: string, cause: ChangeCause, own?: ReadonlySet<string>): void {
+    const state = this.#state;
+    this.#scopes.removeLingering(state, user, cause, own);
+    for (const [id, deadline] of state.leases) {
+      const { slot, grace, cause: end } = state.processes.get(id)!;
+      if (deadline > 0 || end === "reap" || grace === 0 || membershipsOf(state, slot) === 0) continue;
+      const absent = state.absentSince.get(slot) ?? new Map<string, ChangeCause>();
+      if (!absent.has(user)) state.absentSince.set(slot, new Map(absent).set(user, cause));
+    }
+  }
+
+  /** Removes ended processes from a member of a scope. Who has been absent from the whole since does not begin to linger. */
   #takeOffMember(scope: string, user: string, dead: ReadonlyMap<number, string>): void {
     const state = this.#state;
     const slots = state.scopes.get(scope)?.get(user) ?? NONE;
@@ -528,9 +545,10 @@ class ProjectorCall {
     this.#scopes.meet(state, scope, user);
     const last = this.#lastEnd(gone, dead);
     const rest = new Map([...slots].filter(([slot]) => !dead.has(slot)));
-    const stays = rest.size > 0 || (last.keep > 0 && state.users.has(user));
-    setMember(state, scope, user, stays ? rest : undefined, last.keep);
-    this.#scopes.cause(scope, user, last.cause);
+    const absence = state.absentSince.get(last.slot)?.get(user);
+    const lingers = last.keep > 0 && state.users.has(user) && absence === undefined;
+    setMember(state, scope, user, rest.size > 0 || lingers ? rest : undefined, last.keep);
+    this.#scopes.cause(scope, user, (last.keep > 0 ? absence : undefined) ?? last.cause);
   }
 
   /** One slice of a pass: all users (a small hash is returned whole), or then scopes of one process. */
@@ -641,7 +659,7 @@ class ProjectorCall {
       state.leaving.delete(user);
       state.users.delete(user);
       this.#phase.cause.set(user, "grace");
-      this.#scopes.removeLingering(state, user, "grace");
+      this.#wentFromTheWhole(user, "grace");
     }
     this.#tell();
     return this.#moreGraces(sortedByDeadline(state.leaving)[0]?.[1]);

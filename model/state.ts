@@ -64,6 +64,8 @@ export interface Projection {
   lingering: Map<string, Lingerer>;
   /** Slot → scope → memberships. */
   memberships: Map<number, ReadonlyMap<string, number>>;
+  /** Slot of an ended process with grace → who has been absent from the whole since, and why at first. Until its scopes are through. */
+  absentSince: Map<number, ReadonlyMap<string, ChangeCause>>;
   /** Of the process that registered last. */
   tracks: readonly string[];
 }
@@ -90,6 +92,7 @@ export function emptyProjection(): Projection {
     told: new Set(),
     lingering: new Map(),
     memberships: new Map(),
+    absentSince: new Map(),
     tracks: [],
   };
 }
@@ -105,6 +108,7 @@ export function copyOf(state: Projection): Projection {
     leases: new Map(state.leases),
     ended: new Map(state.ended),
     ever: { ...state.ever },
+    absentSince: new Map(state.absentSince),
     ...copyOfScopes(state),
   };
 }

@@ -64,7 +64,7 @@ export async function readScopes(redis: Redis, keys: ShardKeys): Promise<ScopesR
           ]),
       ),
     );
-  const [all, members, memberships, lingering, lingerers, told, moves] = await Promise.all([
+  const [all, members, own, lingering, lingerers, told, moves] = await Promise.all([
     scores("scopes"),
     hashes("scope:"),
     hashes("scopes:"),
@@ -73,7 +73,26 @@ export async function readScopes(redis: Redis, keys: ShardKeys): Promise<ScopesR
     redis.smembers(`${start}told`),
     redis.xrange(`${start}moves`, "-", "+"),
   ]);
-  return { scores: all, hashes: members, memberships, lingering, lingerers, told, moves, ...read };
+  return {
+    scores: all,
+    hashes: members,
+    memberships: membershipsIn(own),
+    lingering,
+    lingerers,
+    told,
+    moves,
+    ...read,
+  };
+}
+
+/** Without who has been absent since a process ended, which its hash has beside its memberships. */
+export function membershipsIn(own: ScopesRead["memberships"]): ScopesRead["memberships"] {
+  return Object.fromEntries(
+    Object.entries(own).map(([slot, table]) => [
+      slot,
+      Object.fromEntries(Object.entries(table).filter(([name]) => !name.startsWith("-"))),
+    ]),
+  );
 }
 
 /** The same as PlainScopes of the model has it. */
@@ -87,10 +106,14 @@ export function plainOf(read: ScopesRead) {
       told: read.told.includes(scope),
     })),
     lingering: read.lingering,
-    memberships: map(read.memberships, (scopes) =>
+    memberships: map(
       Object.fromEntries(
-        Object.entries(scopes).flatMap(([scope, n]) => (scope === "" ? [] : [[scope, Number(n)]])),
+        Object.entries(read.memberships).filter(([, scopes]) => Object.keys(scopes).length > 0),
       ),
+      (scopes) =>
+        Object.fromEntries(
+          Object.entries(scopes).flatMap(([scope, n]) => (scope === "" ? [] : [[scope, Number(n)]])),
+        ),
     ),
     tracks: read.tracks,
   };

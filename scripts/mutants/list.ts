@@ -367,7 +367,7 @@ export const MUTANTS: readonly Mutant[] = [
     "the-ended-decide-late",
     "INV-12",
     [BATCHING, MODEL],
-    [lua("fold"), "  if next(dead) then\n    for l = 1", "  if false then\n    for l = 1"],
+    [lua("fold"), "  if next(dead) then\n    before = {}\n", "  if false then\n    before = {}\n"],
   ),
   mutant(
     "the-ended-are-quickly-forgotten",

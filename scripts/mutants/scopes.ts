@@ -39,7 +39,33 @@ export const SCOPE_MUTANTS: readonly Mutant[] = [
     "scopes-what-a-goodbye-drops-lingers",
     "INV-16",
     [SCOPES],
-    [lua("scopes"), "(c.since[id] or 0) <= absent[id]", "(c.since[id] or 0) < absent[id]"],
+    [
+      lua("scopes"),
+      "why_absent(absent[id], c.since[id] or 0)",
+      "why_absent(absent[id], (c.since[id] or 0) + 1)",
+    ],
+  ),
+  mutant(
+    "scopes-who-goes-and-comes-back-lingers-in-a-call",
+    "INV-12",
+    [SCOPES],
+    [lua("scopes"), "    return p.ended_in and p.ended_in + 1 or 0\n", "    return math.huge\n"],
+  ),
+  mutant(
+    "scopes-who-came-back-lingers",
+    "INV-12",
+    [SCOPES],
+    [lua("steps"), "      scopes.note(absent, dead)\n", ""],
+  ),
+  mutant(
+    "scopes-the-last-goodbye-is-the-cause",
+    "INV-12",
+    [SCOPES],
+    [
+      lua("scopes"),
+      "if gaps[i] >= since then return gaps[i + 1] end",
+      "if gaps[i] >= since then return gaps[#gaps] end",
+    ],
   ),
   mutant(
     "scopes-lingerers-are-not-removed",
@@ -106,7 +132,11 @@ export const SCOPE_MUTANTS: readonly Mutant[] = [
     "scopes-who-goes-after-a-drop-lingers",
     "INV-12",
     [SCOPES],
-    [lua("quick"), "absent[id], why_absent[id] = lists[l + 4],", "absent[id], why_absent[id] = 0,"],
+    [
+      lua("quick"),
+      "gaps[#gaps + 1], gaps[#gaps + 2] = lists[l + 4],",
+      "gaps[#gaps + 1], gaps[#gaps + 2] = 0,",
+    ],
   ),
   mutant(
     "scopes-changes-are-kept-for-ever",

@@ -23,8 +23,8 @@ export const SOCKET_ID_MUTANTS: readonly Mutant[] = [
     [LUA],
     [
       "src/lua/project/states.lua",
-      "  if t.lingering then call('UNLINK', sub(RECORDS, 1, -8) .. 'sockets:' .. p.slot) end\n",
-      "",
+      ".. 'scopes:' .. p.slot, sub(RECORDS, 1, -8) .. 'sockets:' .. p.slot) end\n",
+      ".. 'scopes:' .. p.slot) end\n",
     ],
     [
       "src/lua/project/reap.lua",

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { decodeChanges, type Change } from "../../src/core/change.ts";
 import type { ShardKeys } from "../../src/core/keys.ts";
 import type { Command } from "../../src/redis/port.ts";
-import type { ScopesRead } from "../../rig/scopes.ts";
+import { membershipsIn, type ScopesRead } from "../../rig/scopes.ts";
 import { type ProcessState, slotsOf, stateOf } from "../../rig/shard.ts";
 
 function script(text: string) {
@@ -166,7 +166,7 @@ function readScopes(raw: Raw, known: Known): Pick<State, "scopes" | "movedId"> {
     scopes: {
       scores: Object.fromEntries(counts(scores)),
       hashes: tables(members),
-      memberships: tables(memberships),
+      memberships: membershipsIn(tables(memberships)),
       lingering: Object.fromEntries(counts(lingering)),
       lingerers: Object.fromEntries(counts(lingerers)),
       told: listed(told),

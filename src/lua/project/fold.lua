@@ -1,13 +1,14 @@
 -- fold: the records of the log, in order, one by one.
 -- gives: CAUSE carry_out carry_out_in_scopes fold fold_record read register registered
--- reads: ABOUT BY_RANGE PROCESSES RECORDS absent budget call cause_of compare_sums connections count dead encode entries fence find finish floor folded forget_the_dead format is keep_of known longest look_up match now operations parse preclude process_of put records save_states scopes scopes_here set_aside size skipped slots sockets sockets_here start_steps sub t take_off take_step tell_about to_head touch try weight why_absent work write_steps
+-- reads: ABOUT BY_RANGE PROCESSES RECORDS budget call cause_of compare_sums connections count dead encode entries fence find finish floor folded forget_the_dead format is keep_of known longest look_up match note_absence now operations parse preclude process_of put records save_states scopes scopes_here set_aside size skipped slots sockets sockets_here start_steps sub t take_off take_step tell_about to_head touch try weight work write_steps
 
 local registered -- how many processes there are, once read
 
 local CAUSE = { false, 'disconnect', 'leave', 'bye' }
 
--- The scope lists of a record, all or none of them. Returns nil, or why the process has to be fenced.
-local function carry_out_in_scopes(record, p, at)
+-- The scope lists of a record, all or none of them. before: the users of its other lists as they were before it, if processes have ended.
+-- Returns nil, or why the process has to be fenced.
+local function carry_out_in_scopes(record, p, at, before)
   local here, undo, reason = scopes_here(), {}, nil
   local q, lists = here.member_of(p.slot), {}
   for l = 1, #record.scopes do
@@ -23,16 +24,21 @@ local function carry_out_in_scopes(record, p, at)
   end
   here.read()
   -- Users of an ended process lost those sockets before this record.
-  if next(dead) then
+  if before then
     for i = 1, #lists do
       local c, one = lists[i][2], lists[i][3]
       for j = 2, #one do
         local id = one[j]
         here.take_off(c, id, dead)
-        -- Nobody begins to linger who is not in the whole.
-        if c.is[id] == '0' and c.was[id] ~= '0' then
-          look_up({ id })
-          if not is[id] then c.is[id] = false end
+        if c.is[id] == '0' and c.ends[id] then
+          here.settle(c, { id })
+          -- Nobody begins to linger who is not in the whole.
+          local v = before[id]
+          if v == nil then
+            look_up({ id })
+            v = is[id]
+          end
+          if not v then c.is[id] = false end
         end
       end
     end
@@ -73,17 +79,20 @@ end
 
 -- Applies the whole record or none of it. Returns nil, or why the process has to be fenced.
 local function carry_out(record, p, at)
-  local lists, undo, sum = record.lists, {}, 0
+  local lists, undo, sum, before = record.lists, {}, 0, nil
   for l = 1, #lists do look_up(lists[l][2]) end
   local reason
   -- Users of an ended process lost those sockets before this record.
   if next(dead) then
+    before = {}
     for l = 1, #lists do
       for _, id in ipairs(lists[l][2]) do
-        local v = is[id] and take_off(id, is[id])
+        local v
+        if is[id] then v = take_off(id, is[id]) end
         if v ~= nil then is[id] = v end
         -- Absent before this record.
-        if v == false and (scopes or t.lingering) then absent[id], why_absent[id] = records - 1, cause_of[id] end
+        if v == false and (scopes or t.lingering) then note_absence(id, records - 1) end
+        before[id] = is[id]
       end
     end
   end
@@ -113,7 +122,7 @@ local function carry_out(record, p, at)
     planned, counted = sockets_here().plan(p.slot, record.open or {}, record.gone or {}, record.ids)
     if not planned then reason = format('check digit: %.0f ids declared, %.0f counted', record.ids, counted) end
   end
-  if not reason and record.memberships then reason = carry_out_in_scopes(record, p, at) end
+  if not reason and record.memberships then reason = carry_out_in_scopes(record, p, at, before) end
   if reason then
     for i = #undo, 1, -1 do
       local one = undo[i]
@@ -125,7 +134,7 @@ local function carry_out(record, p, at)
   if scopes or t.lingering then
     for l = 1, #lists do
       for _, id in ipairs(lists[l][2]) do
-        if not is[id] then absent[id], why_absent[id] = records, cause_of[id] end
+        if not is[id] then note_absence(id, records) end
       end
     end
   end

@@ -32,7 +32,7 @@ if entries and not why then repeat
   -- the number of its record.
   local lists, last_list, taken = {}, 0, last_entry
   -- Scope lists, five values each: process, kind, the list, the end of grace, the number of the record; and how many operations they are.
-  local rooms, last_room, named, absent, why_absent, memberships = nil, 0, 0, nil, nil, nil
+  local rooms, last_room, named, absent, memberships = nil, 0, 0, nil, nil
   -- What records say of the ids of sockets, four values each: process, `open`, `gone`, and how many there are.
   local stated, last_stated = nil, 0
   -- Records that are appended together have the same time, and mostly the same ttl.
@@ -237,8 +237,10 @@ if entries and not why then repeat
         end
         -- Who is absent after a record lingers in no scope.
         if not v and (rooms or t.lingering) then
-          if not absent then absent, why_absent = {}, {} end
-          absent[id], why_absent[id] = lists[l + 4], kind == 2 and 'disconnect' or kind == 3 and 'leave' or 'bye'
+          if not absent then absent = {} end
+          local gaps = absent[id] or {}
+          absent[id] = gaps
+          gaps[#gaps + 1], gaps[#gaps + 2] = lists[l + 4], kind == 2 and 'disconnect' or kind == 3 and 'leave' or 'bye'
         end
         val[id] = v
       end
@@ -341,7 +343,7 @@ if entries and not why then repeat
       if why then break end
     end
     if why then break end
-    if absent then scopes.clear(absent, why_absent) end
+    if absent then scopes.clear(absent) end
     if t.broken then why = 'scope' break end
   end
   -- A heartbeat proves that what is known of its process is still there.

@@ -30,7 +30,7 @@ local function gather()
         reaped = reaped + 1
         finish(p, 'reap', now)
       end
-      if p.sockets > p.anonymous or t.lingering and call('HLEN', sub(RECORDS, 1, -8) .. 'scopes:' .. p.slot) > 0 then
+      if p.sockets > p.anonymous or t.lingering and call('HGET', sub(RECORDS, 1, -8) .. 'scopes:' .. p.slot, '') then
         list[#list + 1] = { p.slot, p.id, p.cause }
       else bury(p) end
     end
@@ -88,8 +88,9 @@ local function slice_of_scopes(list)
     for i = 1, #found, 2 do
       here.met(c, found[i], found[i + 1])
       here.take_off(c, found[i], dead)
-      if c.is[found[i]] == '0' and c.was[found[i]] ~= '0' then ids[#ids + 1] = found[i] end
+      if c.is[found[i]] == '0' and c.ends[found[i]] then ids[#ids + 1] = found[i] end
     end
+    here.settle(c, ids)
     for first = 1, #ids, VALUES_MAX do
       local last = math.min(#ids, first + VALUES_MAX - 1)
       local present = call('HMGET', USERS, unpack(ids, first, last))
@@ -118,7 +119,7 @@ local function slice_of_scopes(list)
     local page = call('HSCAN', tag .. 'scopes:' .. slot, outer, 'COUNT', 16)
     local names = {}
     for i = 1, #page[2], 2 do
-      if page[2][i] ~= '' then names[#names + 1] = page[2][i] end
+      if sub(page[2][i], 1, 1) == '/' then names[#names + 1] = page[2][i] end
     end
     if #names == 0 then
       outer = page[1]

@@ -19,7 +19,7 @@ function()
   local function scope_of(text)
     local c = all[text]
     if not c then
-      c = { text = text, key = tag .. 'scope:' .. text, was = {}, is = {}, ids = {}, wanted = { '' }, cause = {}, keep = {}, since = {} }
+      c = { text = text, key = tag .. 'scope:' .. text, was = {}, is = {}, ids = {}, wanted = { '' }, cause = {}, keep = {}, since = {}, ends = {} }
       n = n + 1
       all[text], list[n], unread[#unread + 1], asking[#asking + 1] = c, c, c, c
       c.is[''], c.asks = 0, true
@@ -130,6 +130,18 @@ function()
     return true
   end
 
+  -- Why a user was first absent after a record or a later one; nil: it was not. gaps: after which record, why, and so on.
+  local function why_absent(gaps, since)
+    for i = 1, #gaps, 2 do
+      if gaps[i] >= since then return gaps[i + 1] end
+    end
+  end
+
+  -- The first record after the end of a process; 0: it ended before this call.
+  local function since_end(p)
+    return p.ended_in and p.ended_in + 1 or 0
+  end
+
   -- Removes ended processes (slot -> process) from a user's value, as of when they ended; the last one decides.
   local function take_off(c, id, dead)
     local v, rest, latest, keeps = c.is[id], {}, nil, 0
@@ -151,12 +163,60 @@ function()
     end
     if not latest then return end
     if #rest > 0 then c.is[id] = table.concat(rest, ',')
-    elseif keeps > 0 and id ~= '' then c.is[id], c.keep[id], c.since[id] = '0', keeps, 0
+    elseif keeps > 0 and id ~= '' then c.is[id], c.keep[id], c.since[id], c.ends[id] = '0', keeps, since_end(latest), latest
     else c.is[id] = false end
   end
 
-  -- Who is absent from the whole lingers nowhere. absent: user -> after which record; causes: user -> why.
-  local function clear(absent, causes)
+  -- Of the users `ids`, whom take_off has left lingering in `c`: who has been absent from the whole since the process ended does not linger,
+  -- however late it is taken off. Absences of this phase are for `clear` to see; those of calls before are in the hash of the process.
+  local function settle(c, ids)
+    local by_slot = {}
+    for i = 1, #ids do
+      local p = c.ends[ids[i]]
+      by_slot[p.slot] = by_slot[p.slot] or {}
+      table.insert(by_slot[p.slot], ids[i])
+    end
+    for slot, some in pairs(by_slot) do
+      for first = 1, #some, VALUES_MAX do
+        local last, fields = math.min(#some, first + VALUES_MAX - 1), {}
+        for i = first, last do fields[i - first + 1] = '-' .. some[i] end
+        local found = ask('HMGET', tag .. 'scopes:' .. slot, unpack(fields))
+        for i = first, last do
+          local id = some[i]
+          local why = found[i - first + 1]
+          if why then c.is[id], c.cause[id] = false, why end
+          c.ends[id] = nil
+        end
+      end
+    end
+  end
+
+  -- Notes in the hashes of ended processes who has become absent since: `-<user>` -> why at first. It goes with the hash.
+  local function note(absent, dead)
+    t.notes = t.notes or VALUES_MAX
+    for slot, p in pairs(dead) do
+      if t.notes > 0 and not p.buried and p.cause ~= 'reap' and p.grace > 0 then
+        local key, q, fields, causes = tag .. 'scopes:' .. slot, members[slot], {}, {}
+        if tonumber(q and q.by[''] or ask('HGET', key, '') or 0) > 0 then
+          for id, gaps in pairs(absent) do
+            local why = why_absent(gaps, since_end(p))
+            -- No budget counts these either.
+            if why and t.notes > 0 then t.notes, fields[#fields + 1], causes[#causes + 1] = t.notes - 1, '-' .. id, why end
+          end
+          if #fields > 0 then
+            local found, set = call('HMGET', key, unpack(fields)), {}
+            for i = 1, #fields do
+              if not found[i] then set[#set + 1], set[#set + 2] = fields[i], causes[i] end
+            end
+            if #set > 0 then call('HSET', key, unpack(set)) end
+          end
+        end
+      end
+    end
+  end
+
+  -- Who is absent from the whole lingers nowhere. absent: user -> its absences, as above.
+  local function clear(absent)
     if (t.lingering or 0) > 0 then
       -- No budget counts these, so a call takes a bounded number.
       local left = CLEARED_MAX
@@ -173,7 +233,8 @@ function()
       local c = list[i]
       for j = 1, #c.ids do
         local id = c.ids[j]
-        if c.is[id] == '0' and absent[id] and (c.since[id] or 0) <= absent[id] then c.is[id], c.cause[id] = false, causes[id] end
+        local why = c.is[id] == '0' and absent[id] and why_absent(absent[id], c.since[id] or 0)
+        if why then c.is[id], c.cause[id] = false, why end
       end
     end
   end
@@ -273,5 +334,5 @@ function()
   end
 
   return { scope_of = scope_of, want = want, member_of = member_of, want_member = want_member, read = read, met = met, step = step,
-    take_off = take_off, clear = clear, write = write, add_memberships = add_memberships }
+    take_off = take_off, settle = settle, note = note, clear = clear, write = write, add_memberships = add_memberships }
 end

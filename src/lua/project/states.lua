@@ -1,6 +1,6 @@
 -- states: the registrations that this call needs, each read once and written once.
 -- gives: bury dead fence finish forget_the_dead known preclude process_of save_states tell_about touch touched
--- reads: ABOUT ENDED PROCESSES RECORDS STATES call connections decode encode fenced format match now remembered sockets sub t
+-- reads: ABOUT ENDED PROCESSES RECORDS STATES call connections decode encode fenced format match now records remembered sockets sub t
 
 local known, touched = {}, {}   -- process id -> its table, or false: unknown; those to be written
 local dead = {}                 -- slot -> the ended process whose users are still named
@@ -63,7 +63,7 @@ end
 
 -- Ends a process; the reaper then removes its users. cause: bye, replace, reap.
 local function finish(p, cause, at)
-  p.state, p.cause, p.at = 'ended', cause, format('%.0f', at)
+  p.state, p.cause, p.at, p.ended_in = 'ended', cause, format('%.0f', at), records
   dead[p.slot] = p
   touch(p)
 end
@@ -74,7 +74,7 @@ local function bury(p)
   sockets, connections = sockets - p.sockets, connections - p.connections
   p.sockets, p.anonymous, p.connections, p.buried = 0, 0, 0, true
   touch(p)
-  if t.lingering then call('UNLINK', sub(RECORDS, 1, -8) .. 'sockets:' .. p.slot) end
+  if t.lingering then call('UNLINK', sub(RECORDS, 1, -8) .. 'scopes:' .. p.slot, sub(RECORDS, 1, -8) .. 'sockets:' .. p.slot) end
   call('ZREM', PROCESSES, p.slot .. ':' .. p.id)
   call('ZADD', ENDED, format('%.0f', now + TOMBSTONE_MS), p.id)
 end

@@ -1,16 +1,22 @@
 -- steps: changes to users within a phase: read first, applied one by one, written together.
--- gives: absent cause_of causes in_chunks is keep_of look_up order scopes scopes_here socket_ids sockets_here start_steps take_off take_step was why_absent write_steps
+-- gives: absent cause_of causes in_chunks is keep_of look_up note_absence order scopes scopes_here socket_ids sockets_here start_steps take_off take_step was write_steps
 -- reads: CHANGES LEAVING USERS apply call change changes dead encode format given_back graced match sockets t touch users
 
 local was, is, cause_of, keep_of, order  -- by user: before, now, what took the last socket, until when grace keeps them; who
-local absent, why_absent                 -- by user: the record after which they were absent; why
+local absent                             -- by user: after which records they were absent, and why: record, cause, record, cause …
 local scopes                             -- those of this phase (scopes.lua), if it has any
 
 local socket_ids                         -- those of this phase (sockets.lua), if it has any
 
 local function start_steps()
   was, is, cause_of, keep_of, order = {}, {}, {}, {}, {}
-  absent, why_absent, scopes, socket_ids = {}, {}, nil, nil
+  absent, scopes, socket_ids = {}, nil, nil
+end
+
+local function note_absence(id, record)
+  local gaps = absent[id] or {}
+  absent[id] = gaps
+  gaps[#gaps + 1], gaps[#gaps + 2] = record, cause_of[id]
 end
 
 local function scopes_here()
@@ -153,12 +159,14 @@ local function write_steps()
   in_chunks('HSET', USERS, set)
   in_chunks('HDEL', USERS, gone)
   -- Who is absent after this phase, or was in between, lingers in no scope.
-  if scopes or (t.lingering or 0) > 0 then
+  if scopes or (t.lingering or 0) > 0 or t.lingering and next(dead) then
     for i = 1, #gone do
-      local id = gone[i]
-      if not absent[id] then absent[id], why_absent[id] = math.huge, cause_of[id] end
+      if not absent[gone[i]] then note_absence(gone[i], math.huge) end
     end
-    if next(absent) then scopes_here().clear(absent, why_absent) end
+    if next(absent) then
+      scopes_here().clear(absent)
+      scopes.note(absent, dead)
+    end
     if scopes then scopes.write() end
   end
   if socket_ids then socket_ids.write() end

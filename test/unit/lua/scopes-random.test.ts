@@ -12,8 +12,7 @@ import { type RedisServer, startRedis } from "../../../rig/redis.ts";
 import { readScopes, transitionsOf } from "../../../rig/scopes.ts";
 import { TestShard } from "../../../rig/shard.ts";
 
-// Not a fresh one: about one history in 750 still depends on grouping (FUZZ_SEED=14 FUZZ_RUNS=150), by who lingers in a room.
-const SEED = globalThis.process.env["FUZZ_SEED"] ?? "11";
+const SEED = globalThis.process.env["FUZZ_SEED"] ?? String(Math.floor(Math.random() * 2 ** 31));
 const RUNS = Number(globalThis.process.env["FUZZ_RUNS"] ?? 12);
 const BEGIN = 1_000_000;
 const TTL = 20_000;
@@ -145,20 +144,18 @@ function logOf(random: Random): Entry[] {
       const fields = one.take({}, wrong);
       if (!random.chance(0.02)) log.push({ at, fields });
       if (random.chance(0.03)) log.push({ at, fields });
-    } else if (what < 0.97 && one.grace === 0) {
-      // With grace, who has gone unsaid lingers by how far the pass has come when they come and go again (docs/protocol.md).
+    } else if (what < 0.97) {
       const { id } = one;
       one.restate(`p${++names}`);
       log.push({ at: ++at, fields: one.take({ replaces: [id] }) });
     } else {
-      while (one.sockets.length > 0) one.go(2);
+      // Without a goodbye of its sockets they are searched for.
+      if (random.chance(0.6)) while (one.sockets.length > 0) one.go(2);
       log.push({ at: ++at, fields: one.take({ bye: "" }) });
       processes[place] = fresh();
     }
   }
-  // Without a goodbye of their sockets: they are searched for.
-  for (const one of processes)
-    if (one.grace === 0 && random.chance(0.6)) log.push({ at: ++at, fields: one.take({ bye: "" }) });
+  for (const one of processes) if (random.chance(0.4)) log.push({ at: ++at, fields: one.take({ bye: "" }) });
   return log;
 }
 

@@ -296,6 +296,39 @@ describe.each([
     expect(await moves()).toEqual(["/,r connect a b", "/,r grace a", "/,r reap b"]);
   });
 
+  it.each([true, false])("INV-12: who goes and comes back after a process ended lingers in no room of it (in one call: %s)", async (inOneCall) => {
+    const next = async (process: string, seq: number, fields: Fields) => {
+      await append(process, seq, fields);
+      if (!inOneCall) await fold();
+    };
+    await next("p", 1, { grace: 30_000, connect: ["a", "b"], sockets: 2, join: [["*/,r", "a", "b"]], memberships: 2 });
+    await next("q", 1, { connect: ["a"], sockets: 1, memberships: 0 });
+    // It does not say that they go: they are searched for.
+    await next("p", 2, { sockets: 2, memberships: 2, bye: "" });
+    await next("q", 2, { leave: ["a"], sockets: 0, memberships: 0 });
+    await next("q", 3, { connect: ["a"], sockets: 1, memberships: 0 });
+    await fold();
+    expect((await read()).hashes).toEqual({ "/,r": { b: "0" } });
+    expect(await shard.users()).toEqual({ a: 1, b: 0 });
+    expect(await moves()).toEqual(["/,r connect a b", "/,r leave a"]);
+    expect(await leftOver()).toEqual(["lingerers", "lingering", "scope:/,r", "scopes", "told"]);
+  }); // prettier-ignore
+
+  it.each([true, false])("INV-12: the cause of a departure is the first goodbye since the user lingers (in one call: %s)", async (inOneCall) => {
+    await append("p", 1, { grace: 30_000, connect: ["a"], sockets: 1, join: [["*/,r", "a"]], memberships: 1 });
+    await append("p", 2, { disconnect: ["a"], sockets: 0, drop: [["/,r", "a"]], memberships: 0 });
+    await append("q", 1, { sockets: 0, memberships: 0 });
+    await fold();
+    for (const [i, lists] of [{ connect: ["a"], sockets: 1 }, { leave: ["a"], sockets: 0 }, { connect: ["a"], sockets: 1 }, { disconnect: ["a"], sockets: 0 }].entries()) {
+      await append("q", 2 + i, { ...lists, memberships: 0 });
+      if (!inOneCall) await fold();
+    }
+    await fold();
+    expect(await shard.users()).toEqual({});
+    expect(await moves()).toEqual(["/,r connect a", "/,r leave a"]);
+    expect((await shard.told()).at(-1)).toBe("-a disconnect");
+  }); // prettier-ignore
+
   it("a user who came back elsewhere stays in the scopes it came back to", async () => {
     await append("p", 1, {
       connect: ["a"],
@@ -418,6 +451,43 @@ describe("the end of processes", () => {
     const { state, sockets } = await shard.process("q");
     expect(state).toBe("live");
     expect(await counts()).toEqual(sockets === 0 ? {} : { "/,big": "1/1" });
+  });
+
+  it("INV-12: who goes and comes back while a pass has not reached a room lingers there no longer", async () => {
+    const slow = new TestShard(server.url, { budget: 100, prefix: shard.prefix });
+    const others = Array.from({ length: 400 }, (_, i) => `u${i}`);
+    const join = [["/,big", ...others], ["*/,r", "a", "b"]]; // prettier-ignore
+    await append("p", 1, {
+      grace: 30_000,
+      connect: ["a", "b", ...others],
+      sockets: 402,
+      join,
+      memberships: 402,
+    });
+    await append("q", 1, { sockets: 0, memberships: 0 });
+    await drain();
+    await append("p", 2, { sockets: 402, memberships: 402, bye: "" });
+    expect(await slow.step()).toMatchObject({ records: 1, more: true });
+    await append("q", 2, { connect: ["a"], sockets: 1, memberships: 0 });
+    expect(await slow.step()).toMatchObject({ records: 1, more: true });
+    await append("q", 3, { leave: ["a"], sockets: 0, memberships: 0 });
+    expect(await slow.step()).toMatchObject({ records: 1, more: true });
+    // One of the two is through.
+    expect(await counts()).toEqual({ "/,big": "400/0", "/,r": "2/2" });
+    await shard.check();
+    await append("q", 4, { connect: ["a"], sockets: 1, memberships: 0 });
+    while ((await slow.step()).more) await shard.check();
+    await slow.close();
+    expect((await read()).hashes["/,r"]).toEqual({ b: "0" });
+    expect(await moves()).toEqual(["/,r connect a b", "/,r leave a"]);
+    expect(await leftOver()).toEqual([
+      "lingerers",
+      "lingering",
+      "scope:/,big",
+      "scope:/,r",
+      "scopes",
+      "told",
+    ]);
   });
 
   it("nothing is left of scopes once the last process is forgotten", async () => {

@@ -202,7 +202,11 @@ export class Cluster {
     ])) as string[][];
     return [
       ...keys.list,
-      ...[keys.scopes, keys.lingering, keys.lingerers, keys.told, keys.moves],
+      keys.scopes,
+      keys.lingering,
+      keys.lingerers,
+      keys.told,
+      keys.moves,
       ...scopes!.map((scope) => scopeKey(keys, scope)),
       ...processes!.map((member) => `${keys.tag}:scopes:${member.split(":", 1)[0]!}`),
     ];

@@ -25,6 +25,7 @@ import { idleCost, sessionsCost } from "./cost/ours.ts";
 import { idlePresences } from "./cost/presences.ts";
 import { recipeCost, recipeIdleCost, recipeSweepCost } from "./cost/recipe.ts";
 import { sessionsOf } from "./cost/sessions.ts";
+import { bytesThrough } from "./support.ts";
 
 const MILLION = 1_000_000;
 const HOUR_MS = 3_600_000;
@@ -78,8 +79,8 @@ for (const [rate, count] of MEASURED) {
 }
 
 console.log();
-row("many nodes", "linger", "commands", "bar");
-row("---", "---", "---", "---");
+row("many nodes", "linger", "commands", "bar", "bytes through Redis");
+row("---", "---", "---", "---", "---");
 /** `rate` pairs a second on each node, so many in all. The recipe's pair is 8 commands, its operation 4, wherever it is. */
 for (const [of, rate, count, linger, unit, most] of [
   [10, 10, 10_000, 0, "pair", 16],
@@ -90,10 +91,13 @@ for (const [of, rate, count, linger, unit, most] of [
   // Of operations, those who come and those who go follow each other: the rate is of both.
   const sessions = unit === "pair" ? sessionsOf(count, all) : sessionsOf(count, all, (1_000 * count) / all);
   const name = `many-${of}-${linger}`;
+  const before = await bytesThrough(redis);
   const cost = await sessionsCost({ redis, meter, nodes: of, linger, prefix: name }, sessions);
-  const each = cost / (unit === "pair" ? count : 2 * count);
+  const units = unit === "pair" ? count : 2 * count;
+  const each = cost / units;
+  const bytes = whole(((await bytesThrough(redis)) - before) / units);
   const what = `${unit === "pair" ? "a pair" : "an operation"}, ${of} nodes, ${rate} a second on each`;
-  row(what, linger, each.toFixed(1), most);
+  row(what, linger, each.toFixed(1), most, bytes);
   verdicts.push([`${what}, linger ${linger}: at most ${most} (${each.toFixed(1)})`, each <= most]);
 }
 for (const [of, most] of [
@@ -102,7 +106,7 @@ for (const [of, most] of [
 ] as const) {
   const cost = await idleCost({ redis, meter, nodes: of, linger: 0, prefix: `idle-${of}` }, HOUR_MS);
   const what = `an idle node an hour, of ${of}`;
-  row(what, 0, whole(cost / of), most);
+  row(what, 0, whole(cost / of), most, "");
   verdicts.push([`${what}: at most ${whole(most)} (${whole(cost / of)})`, cost / of <= most]);
 }
 const real = Number(values.real);
@@ -115,7 +119,7 @@ if (real > 0) {
   const costs = await Promise.all(cases.map(([of, heard]) => idlePresences(of, heard, real)));
   for (const [i, [of, heard]] of cases.entries()) {
     const what = `createPresence, idle an hour, of ${of}${heard ? ", listeners on each" : ""} (${real} s measured)`;
-    row(what, 0, whole((costs[i]! * HOUR_MS) / (1_000 * real * of)), "");
+    row(what, 0, whole((costs[i]! * HOUR_MS) / (1_000 * real * of)), "", "");
   }
 }
 

@@ -17,7 +17,7 @@ import { Redis } from "ioredis";
 import { startRedis } from "../packages/local-redis/src/index.ts";
 import { Child } from "../rig/child.ts";
 import type { Answer, Question } from "./rooms/server.ts";
-import { median } from "./support.ts";
+import { bytesThrough, median } from "./support.ts";
 
 const { values } = parseArgs({
   options: {
@@ -89,13 +89,6 @@ function open(url: string, user: string): Promise<WebSocket> {
   });
 }
 
-/** Bytes through a Redis so far, less what asking for them adds. */
-async function bytes(redis: Redis): Promise<number> {
-  const info = await redis.info("stats");
-  const field = (name: string) => Number(new RegExp(`${name}:(\\d+)`).exec(info)?.[1]);
-  return field("total_net_input_bytes") + field("total_net_output_bytes");
-}
-
 const all = await Promise.all(Array.from({ length: nodes }, (_, i) => start(i)));
 const sockets: WebSocket[] = [];
 const began = performance.now();
@@ -116,10 +109,10 @@ interface Figure {
 async function measure(ask: Question["ask"], node: Node): Promise<Figure> {
   const times = ask === "counts" ? TIMES : 1;
   const redis = redises[ask];
-  const empty = await bytes(redis);
-  const before = await bytes(redis);
+  const empty = await bytesThrough(redis);
+  const before = await bytesThrough(redis);
   const answer = await node.ask(ask, times);
-  const after = await bytes(redis);
+  const after = await bytesThrough(redis);
   if (answer.sockets !== count) throw new Error(`${ask}: ${JSON.stringify(answer)} instead of ${count}`);
   return { ms: answer.ms, bytes: (after - before - (before - empty)) / times };
 }

@@ -32,6 +32,13 @@ export async function cpuOf(redis: Redis): Promise<number> {
   return 1e6 * (field("used_cpu_sys_main_thread") + field("used_cpu_user_main_thread"));
 }
 
+/** Bytes through Redis so far, in both directions. What asking for them adds is in the next answer. */
+export async function bytesThrough(redis: Redis): Promise<number> {
+  const info = await redis.info("stats");
+  const field = (name: string) => Number(new RegExp(`${name}:(\\d+)`).exec(info)?.[1]);
+  return field("total_net_input_bytes") + field("total_net_output_bytes");
+}
+
 /** Calls of each command so far, those within scripts included. */
 export async function callsOf(redis: Redis): Promise<Map<string, number>> {
   const stats = await redis.info("commandstats");

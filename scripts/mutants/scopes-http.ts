@@ -49,4 +49,12 @@ export const SCOPES_HTTP_MUTANTS: readonly Mutant[] = [
     'const question: Question = ["feed", 0, end];',
   ),
   http("scopes-names-are-open", "INV-8", SCOPES, "routes/scopes.ts", 'scope: "users",', "scope: undefined,"),
+  http(
+    "scopes-counts-are-open",
+    "INV-8",
+    SCOPES,
+    "routes/counts.ts",
+    "if (where !== undefined && scopeNamed !== undefined) tokens.demand(c, scopeNamed);",
+    "",
+  ),
 ];

@@ -117,12 +117,12 @@ export const VARIABLES = {
     doc: [
       "Tokens that callers of the API send as `Authorization: Bearer <token>`: at least 16 characters each. Separate several",
       "with commas, so that one can be replaced without an outage. Create one with: openssl rand -hex 24",
-      "If empty, every route except /health and the counts is closed.",
+      "If empty, every route except /health and the counts of the whole is closed.",
     ],
   }),
   ROLLCALL_COUNTS_TOKENS: lists("countsTokens", (tokens) => checkTokens(tokens, "countsTokens"), {
     isSecret: true,
-    doc: ["The same for callers that get numbers only: /ready, /metrics, and /v1/counts if it is closed."],
+    doc: ["The same for callers that get numbers only: /ready, /metrics, and /v1/counts where it is closed."],
   }),
   ROLLCALL_PREFIX: texts("prefix", (prefix) => resolveKeyOptions({ prefix }), {
     fallback: PREFIX,
@@ -140,9 +140,10 @@ export const VARIABLES = {
     ],
   }),
   ROLLCALL_COUNTS: texts<CountsAccess>("counts", checkCounts, {
-    fallback: "open",
+    fallback: "whole",
     doc: [
-      "`open`: /v1/counts answers without a token. `closed`: it requires one, as /ready and /metrics do.",
+      "`whole`: /v1/counts answers without a token, and requires one about a namespace or room. `open`: it never does. `closed`: it",
+      "always does, as /ready and /metrics do.",
     ],
   }),
   ROLLCALL_PROBES: texts<ProbesAccess>("probes", checkProbes, {

@@ -4,7 +4,8 @@
  *
  *   GET  /health             open       the process answers
  *   GET  /openapi.json       open       this list, machine-readable
- *   GET  /v1/counts          open*      users, sockets, connections; also as events     * unless `counts: "closed"`
+ *   GET  /v1/counts          open*      users, sockets, connections; also as events     * unless `counts: "closed"`; of a
+ *                                       namespace or room `counts`, unless `counts: "open"`
  *   POST /v1/counts/lookup   counts     {"scopes": [...]}, at most 1,000
  *   GET  /v1/scopes          users      namespaces and rooms: ?namespace=&prefix=&cursor=&limit=
  *   GET  /serving            open       200 when requests are to be sent here: for balancers
@@ -24,7 +25,7 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { PresenceError } from "../core/errors.ts";
 import { type Known, refuseUnknown } from "../core/options.ts";
 import { delayed } from "../time/delayed.ts";
-import { requireScope, type Scope } from "./auth.ts";
+import { requireScope, type Scope, Tokens } from "./auth.ts";
 import { type Answer, answerOf, markDirect } from "./answer.ts";
 import { Bodies } from "./bodies.ts";
 import { frameOf, preflightOf, tellerOf } from "./headers.ts";
@@ -83,7 +84,7 @@ function composed(
   choose: (parts: RouteParts) => readonly Route[],
   otherwise: Scope | undefined,
 ): Hono {
-  const { origins, logger, tokens, countsTokens } = options;
+  const { origins, logger } = options;
   const app = new Hono();
 
   /** Answers below 500 are the caller's errors and are not logged. */
@@ -101,13 +102,14 @@ function composed(
   const streams = new Streams({ ...options.streams, signal: ending, onError, onSuspicion });
   const bodies = new Bodies();
   const reader = new CoalescedReader(options);
-  const routes = choose({ reader, streams, bodies, options });
+  const tokens = new Tokens(options.tokens, options.countsTokens);
+  const routes = choose({ reader, streams, bodies, tokens, options });
 
   app.use(frameOf(origins));
   if (origins.length > 0) app.use(preflightOf(origins));
   app.use(checkAddress());
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (_, methods) => notAllowed(methods) }));
-  app.use(requireScope({ users: tokens, counts: countsTokens, scopeOf: scopesOf(routes, otherwise) }));
+  app.use(requireScope(tokens, scopesOf(routes, otherwise)));
 
   for (const { method, path, respond } of routes) app.on(method, path, respond);
   let document: Answer | undefined;

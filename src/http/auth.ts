@@ -45,14 +45,6 @@ export function checkScopes(users: readonly string[], counts: readonly string[])
   );
 }
 
-export interface Guard {
-  /** Tokens of the scope `users`, which includes `counts`. */
-  readonly users: readonly string[];
-  readonly counts: readonly string[];
-  /** The scope a request requires; undefined: none. */
-  readonly scopeOf: (method: string, path: string) => Scope | undefined;
-}
-
 /** Whose request it is: the scope of its token, and which of that scope's tokens it is, by its index. */
 export interface Caller {
   readonly scope: Scope;
@@ -66,30 +58,30 @@ export function callerOf(c: Context): Caller | undefined {
   return callers.get(c.req.raw);
 }
 
-/**
- * Lets authorised requests through. Problems: 401 TOKEN_MISSING and TOKEN_INVALID, 403 SCOPE_MISSING, with WWW-Authenticate (RFC 6750);
- * 403 TOKENS_NOT_SET.
- */
-export function requireScope({ users, counts, scopeOf }: Guard): MiddlewareHandler {
-  function identify(request: Request, given: string): Caller | undefined {
-    // Always compare with both lists, whichever one matches.
-    const [ofUsers, ofCounts] = [indexAmong(given, users), indexAmong(given, counts)];
-    if (ofUsers === -1 && ofCounts === -1) return undefined;
-    const caller: Caller =
-      ofUsers === -1 ? { scope: "counts", token: ofCounts } : { scope: "users", token: ofUsers };
-    callers.set(request, caller);
-    return caller;
+/** The tokens of an app, and who has which. */
+export class Tokens {
+  /** Of the scope `users`, which includes `counts`. */
+  readonly #users: readonly string[];
+  readonly #counts: readonly string[];
+
+  constructor(users: readonly string[], counts: readonly string[]) {
+    this.#users = users;
+    this.#counts = counts;
   }
 
-  return async function bearer(c, next) {
-    const scope = scopeOf(c.req.method, c.req.path);
-    if (scope === undefined) {
-      const given = tokenOf(c.req.header("authorization"));
-      if (given !== undefined) identify(c.req.raw, given);
-      return next();
-    }
-    if (users.length === 0 && (scope === "users" || counts.length === 0)) {
-      throw new Problem(403, "TOKENS_NOT_SET", "this route requires a token and the server has none: set `tokens` or ROLLCALL_TOKENS"); // prettier-ignore
+  /** Undefined: no token, or an invalid one. */
+  identify(c: Context): Caller | undefined {
+    const given = tokenOf(c.req.header("authorization"));
+    return given === undefined ? undefined : this.#identify(c.req.raw, given);
+  }
+
+  /**
+   * Throws unless the request has a token of this scope. Problems: 401 TOKEN_MISSING and TOKEN_INVALID, 403 SCOPE_MISSING, with
+   * WWW-Authenticate (RFC 6750); 403 TOKENS_NOT_SET.
+   */
+  demand(c: Context, scope: Scope): void {
+    if (this.#users.length === 0 && (scope === "users" || this.#counts.length === 0)) {
+      throw new Problem(403, "TOKENS_NOT_SET", "this requires a token and the server has none: set `tokens` or ROLLCALL_TOKENS"); // prettier-ignore
     }
     const given = tokenOf(c.req.header("authorization"));
     if (given === undefined) {
@@ -97,7 +89,7 @@ export function requireScope({ users, counts, scopeOf }: Guard): MiddlewareHandl
         headers: { "www-authenticate": 'Bearer realm="rollcall"' },
       });
     }
-    const caller = identify(c.req.raw, given);
+    const caller = this.#identify(c.req.raw, given);
     if (caller === undefined) {
       throw new Problem(401, "TOKEN_INVALID", "the token is invalid", {
         headers: { "www-authenticate": 'Bearer realm="rollcall", error="invalid_token"' },
@@ -115,6 +107,30 @@ export function requireScope({ users, counts, scopeOf }: Guard): MiddlewareHandl
         },
       );
     }
+  }
+
+  #identify(request: Request, given: string): Caller | undefined {
+    const known = callers.get(request);
+    if (known !== undefined) return known;
+    // Always compare with both lists, whichever one matches.
+    const [ofUsers, ofCounts] = [indexAmong(given, this.#users), indexAmong(given, this.#counts)];
+    if (ofUsers === -1 && ofCounts === -1) return undefined;
+    const caller: Caller =
+      ofUsers === -1 ? { scope: "counts", token: ofCounts } : { scope: "users", token: ofUsers };
+    callers.set(request, caller);
+    return caller;
+  }
+}
+
+/** Lets through what a route demands; `scopeOf`: the scope a request requires, undefined: none. */
+export function requireScope(
+  tokens: Tokens,
+  scopeOf: (method: string, path: string) => Scope | undefined,
+): MiddlewareHandler {
+  return async function bearer(c, next) {
+    const scope = scopeOf(c.req.method, c.req.path);
+    if (scope === undefined) tokens.identify(c);
+    else tokens.demand(c, scope);
     return next();
   };
 }

@@ -79,7 +79,7 @@ export function documentOf(routes: readonly Route[]): Document {
 }
 
 function operationOf(route: Route): object {
-  const { id, summary, scope, body, query } = route;
+  const { id, summary, scope, scopeNamed, body, query } = route;
   const pathParameters = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
     in: "path",
     name,
@@ -91,6 +91,10 @@ function operationOf(route: Route): object {
     operationId: id,
     summary,
     ...(scope !== undefined && { security: [{ [BEARER]: [] }], description: `Scope: \`${scope}\`.` }),
+    ...(scopeNamed !== undefined && {
+      security: [{}, { [BEARER]: [] }],
+      description: `Open; with \`namespace\` or \`room\` the scope is \`${scopeNamed}\`.`,
+    }),
     ...((query !== undefined || parameters.length > 0) && { parameters }),
     ...(body !== undefined && {
       requestBody: { required: true, content: { "application/json": { schema: jsonSchemaOf(body) } } },
@@ -99,8 +103,8 @@ function operationOf(route: Route): object {
   };
 }
 
-function responsesOf({ summary, answer, scope, events, problems = [] }: Route): object {
-  const failing = [...(scope === undefined ? [] : ([401, 403] as const)), ...problems];
+function responsesOf({ summary, answer, scope, scopeNamed, events, problems = [] }: Route): object {
+  const failing = [...((scope ?? scopeNamed) === undefined ? [] : ([401, 403] as const)), ...problems];
   const problem = { "application/problem+json": { schema: jsonSchemaOf(problemSchema) } };
   return {
     200: {

@@ -35,7 +35,7 @@ import type { Reader } from "../reader/reader.ts";
 import { checkScopes, checkTokens } from "./auth.ts";
 
 /** Who may read the counts; see AppOptions.counts. */
-const COUNTS = ["open", "closed"] as const;
+const COUNTS = ["open", "whole", "closed"] as const;
 export type CountsAccess = (typeof COUNTS)[number];
 
 /** Whether /ready and /metrics require a token; see AppOptions.probes. */
@@ -47,12 +47,15 @@ export interface AppOptions {
   readonly reader: Reader;
   /**
    * Each of these opens every route: at most 32, each at least 16 printable characters (`openssl rand -hex 24`). Use
-   * several to rotate them. Default none: then every route except /health and the counts is closed.
+   * several to rotate them. Default none: then every route except /health and the counts of the whole is closed.
    */
   readonly tokens?: readonly string[] | undefined;
-  /** Each of these opens the numbers only: /v1/counts if it is closed, /v1/counts/lookup, /ready and /metrics. Default none. */
+  /** Each of these opens the numbers only: /v1/counts where it is closed, /v1/counts/lookup, /ready and /metrics. Default none. */
   readonly countsTokens?: readonly string[] | undefined;
-  /** Whether /v1/counts answers without a token, also about a namespace or room: "open" or "closed". Default "open". */
+  /**
+   * What /v1/counts answers without a token: "whole", the counts of the whole; "open", those of every namespace and room too, for whoever
+   * knows or guesses its name; "closed", nothing. Default "whole".
+   */
   readonly counts?: CountsAccess | undefined;
   /**
    * Whether /ready and /metrics answer without a token: "open" or "closed", for a balancer and Prometheus in a network of their own.
@@ -230,7 +233,7 @@ function share(
 }
 
 /** Throws PresenceError OPTIONS_INVALID. */
-export function checkCounts(counts: CountsAccess = "open"): CountsAccess {
+export function checkCounts(counts: CountsAccess = "whole"): CountsAccess {
   return oneOf("counts", counts, COUNTS);
 }
 

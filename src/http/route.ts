@@ -3,7 +3,7 @@
  */
 import type { Context } from "hono";
 import type { GenericSchema, InferOutput } from "valibot";
-import type { Scope } from "./auth.ts";
+import type { Scope, Tokens } from "./auth.ts";
 import type { Bodies } from "./bodies.ts";
 import type { CoalescedReader } from "./coalesced-reader.ts";
 import type { ResolvedAppOptions } from "./options.ts";
@@ -15,6 +15,7 @@ export interface RouteParts {
   readonly reader: CoalescedReader;
   readonly streams: Streams;
   readonly bodies: Bodies;
+  readonly tokens: Tokens;
   readonly options: ResolvedAppOptions;
 }
 
@@ -27,6 +28,8 @@ interface RouteDescription {
   readonly summary: string;
   /** The required scope; undefined: the route is open. */
   readonly scope: Scope | undefined;
+  /** The scope that an open route requires for a namespace or room all the same; it demands it itself. */
+  readonly scopeNamed?: Scope | undefined;
   /** The schema of the JSON answer; "text": `text/plain`. */
   readonly answer: GenericSchema | "text";
   /** The schema of the JSON body; the route itself parses it. */

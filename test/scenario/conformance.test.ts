@@ -1,10 +1,10 @@
 /**
  * Goal: the conformance kit passes a recorder that follows docs/protocol.md, and fails one that breaks a rule.
- * Method: the real kit on a real Redis, with the recorder in Python as it is, and with copies in which one line is wrong.
+ * Method: the real kit on a real Redis, with our recorder and the one in Python as they are, and with copies in which one line is wrong.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -57,6 +57,21 @@ async function brokenRecorder(right: string, wrong: string): Promise<string> {
   );
   await writeFile(path, text.replace(right, wrong));
   return path;
+}
+
+/** A copy of our recorder, in which `right` is `wrong` in this file. Returns its path. */
+async function brokenOwn(file: string, right: string, wrong: string): Promise<string> {
+  const copy = await mkdtemp(join(directory, "own-"));
+  for (const part of ["src", "rig", "packages", "package.json"])
+    await cp(join(root, part), join(copy, part), {
+      recursive: true,
+      filter: (from) => !from.includes("node_modules"),
+    });
+  await symlink(join(root, "node_modules"), join(copy, "node_modules"));
+  const text = await readFile(join(copy, file), "utf8");
+  if (text.split(right).length !== 2) throw new Error(`${file} does not have once: ${right}`);
+  await writeFile(join(copy, file), text.replace(right, wrong));
+  return join(copy, "rig/kit-recorder.ts");
 }
 
 it("the script in the package is the one that is called, and its SHA-1 is the one Redis computes", async () => {
@@ -145,8 +160,10 @@ describe.skipIf(!hasPython)("the recorder in Python", () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line) as object);
-    expect(outcomes).toEqual(CHECKS.map(({ name }) => expect.objectContaining({ name, ok: true }) as object));
-    expect(output).not.toContain("skip");
+    // It tracks no scopes, says nothing of them, and is asked for nothing there.
+    const skipped = "the recorder does not track scopes";
+    const expected = CHECKS.map(({ name, scopes }) => ({ name, ok: true, ...(scopes && { skipped }) }));
+    expect(outcomes).toEqual(expected.map((one) => ({ ...one, ms: expect.any(Number) as number })));
     expect(code).toBe(0);
   });
 
@@ -182,4 +199,48 @@ describe.skipIf(!hasPython).concurrent("the kit fails a recorder that", () => {
     expect(output).toContain("not ok");
     expect(code).toBe(1);
   }); // prettier-ignore
+});
+
+describe.concurrent("the kit fails a recorder of scopes that", () => {
+  const driver = "rig/kit-recorder.ts";
+  it.each([
+    ["takes a dropped transport for leaving the room", "begins a grace", driver, "recorder!.part(scope, user, line.how!)", 'recorder!.part(scope, user, "leave")'],
+    ["takes leaving the room for a dropped transport", "begins a grace", driver, 'recorder!.part(line.part, user, "leave")', 'recorder!.part(line.part, user, "disconnect")'],
+    ["leaves anonymous sockets out", "scopes: counts", driver, "recorder!.join(line.join, user)", 'if (user !== "") recorder!.join(line.join, user)'],
+    ["counts users of a room instead of sockets", "scopes: counts", driver, "scopes.add(line.join);", "if ([...sockets.values()].some((one) => one.user === user && one.scopes.has(line.join!))) continue;\n    scopes.add(line.join);"],
+    ["forgets the rooms of a socket that is gone", "scopes: counts", driver, "for (const scope of scopes) recorder!.part(scope, user, line.how!);", ""],
+    ["counts rooms in the first shard", "scopes: memberships in the right", "src/recorder/recorder.ts", "this.#of(user).join(scope, user);", "this.#shards[0]!.join(scope, user);"],
+    ["says memberships of the last record", "scopes: counts", "src/core/journal.ts", "memberships: this.#membershipsRecorded }", "memberships: lists.memberships }"],
+    ["makes lists of any length", "scopes: 2,500", "src/core/record-lists.ts", "if (this.#operations + operations > OPERATIONS_MAX || this.#bytes[name] + bytes > LIST_BYTES_MAX)\n      return false;\n    if (isNamed)", "if (isNamed)"],
+    ["does not restate memberships", "scopes: fenced", "src/core/journal.ts", "    this.#memberships.restate();\n", ""],
+    ["restates them only when something happens", "scopes: everything", "src/core/memberships.ts", "for (const ledger of this.#scopes.values()) ledger.restate();", "this.#scopes.values().next().value?.restate();"],
+    ["says bye without stating who is in rooms", "scopes: closing", "src/core/journal.ts", "if (!this.#memberships.takeShut(lists)) return;", ""],
+  ])("%s", async (_, check, file, right, wrong) => {
+    const path = await brokenOwn(file, right, wrong);
+    const { code, output } = await kit(["conformance", "--only", check, "--ttl", "500", "--", process.execPath, path]);
+    expect(output).toContain("not ok");
+    // It runs, and is wrong.
+    expect(output).not.toContain("it ended with");
+    expect(code).toBe(1);
+  }); // prettier-ignore
+
+  it("has the whole right and another room, and it says which", async () => {
+    const path = await brokenOwn(
+      driver,
+      "recorder!.join(line.join, user)",
+      'recorder!.join("/,wrong", user)',
+    );
+    const { output } = await kit([
+      "conformance",
+      "--only",
+      "counts are exact",
+      "--ttl",
+      "500",
+      "--",
+      process.execPath,
+      path,
+    ]);
+    expect(output).toMatch(/^ok 1 - counts are exact$/m);
+    expect(output).toMatch(/^not ok 2 - scopes: counts are exact\n {2}in "\/" /m);
+  });
 });

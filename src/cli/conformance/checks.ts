@@ -1,7 +1,18 @@
 /** The checks, in the order in which the author of a recorder gets them to pass. docs/conformance.md lists them. */
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import {
+  GATHER_MS,
+  LONG_GRACE_MS,
+  canStop,
+  claim,
+  liveProcess,
+  registered,
+  told,
+  unblemished,
+} from "./claims.ts";
 import { Skip } from "./run.ts";
+import { SCOPE_CHECKS } from "./scope-checks.ts";
 import type { Trial } from "./trial.ts";
 
 export interface Check {
@@ -13,49 +24,9 @@ export interface Check {
   readonly projecting?: boolean;
   /** With how many shards the prefix was opened before the recorder starts: if not with its number, it has to report an error. */
   readonly opened?: number;
+  /** Is it about scopes? Then it is skipped unless the recorder says that it tracks them. */
+  readonly scopes?: boolean;
   run(trial: Trial): Promise<void>;
-}
-
-/** How long the recorder may take to read a line, ms. */
-const GATHER_MS = 200;
-/** A grace longer than any check, so that it does not end meanwhile. */
-const LONG_GRACE_MS = 600_000;
-
-function claim(holds: boolean, otherwise: string): void {
-  if (!holds) throw new Error(otherwise);
-}
-
-/** Fails if an entry was set aside or a process was fenced. */
-async function unblemished(trial: Trial): Promise<void> {
-  const { rejected, everFenced } = await trial.cluster.see();
-  if (rejected > 0) throw new Error(`set aside: ${[...new Set(await trial.cluster.reasons())].join("; ")}`);
-  claim(everFenced === 0, `${everFenced} process(es) had to be fenced: records were lost or did not add up`);
-}
-
-/** Fails if a user was reported offline other than those named, as `ben leave`. */
-async function told(trial: Trial, ...offline: string[]): Promise<void> {
-  const seen = await trial.cluster.offline();
-  const wrong = seen.filter((one) => !offline.includes(one));
-  claim(wrong.length === 0, `wrongly reported offline: ${wrong.slice(0, 5).join(", ")}`);
-}
-
-/** Waits until one process is live in every shard, and it is another than `before`. */
-async function registered(trial: Trial, before: string): Promise<void> {
-  await trial.until(async ({ live, fenced }) => {
-    if ((await trial.cluster.processes("live")).includes(before)) return "it did not register again";
-    return live === trial.cluster.shards.length && fenced === 0
-      ? undefined
-      : `${live} processes are live and ${fenced} fenced, in ${trial.cluster.shards.length} shard(s)`;
-  });
-}
-
-async function liveProcess(trial: Trial): Promise<string> {
-  await trial.until(({ live }) => (live > 0 ? undefined : "no process is live"));
-  return (await trial.cluster.processes("live"))[0]!;
-}
-
-function canStop(): void {
-  if (process.platform === "win32") throw new Skip("a process cannot be stopped on Windows");
 }
 
 /** Ids that an encoder, a map or a shell may get wrong. */
@@ -419,4 +390,5 @@ export const CHECKS: readonly Check[] = [
       await unblemished(trial);
     },
   },
+  ...SCOPE_CHECKS,
 ];

@@ -3,13 +3,14 @@
  * projection.
  */
 import { createHmac } from "node:crypto";
-import { keysOf, type ShardKeys } from "../../core/keys.ts";
+import { keysOf, scopeKey, type ShardKeys } from "../../core/keys.ts";
 import { textToSign } from "../../core/mac.ts";
 import { shardOf } from "../../core/shard.ts";
 import { project } from "../../lua/generated.ts";
 import { parseReply } from "../../projector/call.ts";
 import { deriveRecordKeys, type RecordKeys } from "../../projector/record-keys.ts";
 import { type Reply, RespClient } from "./resp.ts";
+import { type Members, type Numbers, numbersOf, type ScopesSeen } from "./scopes.ts";
 
 export interface Seen {
   /** User → sockets, of all shards; 0: in grace. A user in the wrong shard has the key `<id> (in shard n)`. */
@@ -24,8 +25,6 @@ export interface Seen {
   readonly everFenced: number;
   readonly reaped: number;
 }
-
-type Commands = (readonly string[])[];
 
 export class Cluster {
   readonly shards: readonly ShardKeys[];
@@ -110,6 +109,32 @@ export class Cluster {
     return { users, ...all };
   }
 
+  /** Who is in which scope. A user in the wrong shard has the key `<id> (in shard n)`. */
+  async scopes(): Promise<ScopesSeen> {
+    const members: Members = new Map();
+    const numbers = new Map<string, Numbers>();
+    for (const [shard, keys] of this.shards.entries()) {
+      const scores = pairs(
+        (await this.#redis.call("ZRANGE", keys.scopes, "0", "-1", "WITHSCORES")) as string[],
+      );
+      const hashes = await this.#redis.transaction(
+        scores.map(([scope]) => ["HGETALL", scopeKey(keys, scope)]),
+      );
+      for (const [i, [scope, score]] of scores.entries()) {
+        const more = numbersOf(Number(score));
+        const { users, sockets } = numbers.get(scope) ?? { users: 0, sockets: 0 };
+        numbers.set(scope, { users: users + more.users, sockets: sockets + more.sockets });
+        const own = members.get(scope) ?? new Map<string, number>();
+        members.set(scope, own);
+        for (const [user, slots] of pairs(hashes[i] as string[])) {
+          const right = (user === "" ? 0 : shardOf(user, this.shards.length)) === shard;
+          own.set(right ? user : `${user} (in shard ${shard})`, socketsIn(slots));
+        }
+      }
+    }
+    return { members, numbers };
+  }
+
   /** Why entries were set aside. */
   async reasons(): Promise<string[]> {
     const entries = await Promise.all(
@@ -165,7 +190,26 @@ export class Cluster {
 
   /** Deletes everything under the prefix, as FLUSHALL would; other prefixes stay. */
   async empty(): Promise<void> {
-    await this.#redis.transaction(this.shards.map(({ list }) => ["DEL", ...list]));
+    const keys = await Promise.all(this.shards.map((shard) => this.#keysOf(shard)));
+    await this.#redis.transaction(keys.map((names) => ["DEL", ...names]));
+  }
+
+  /** All keys of a shard, those of scopes too: no hash of them is without its scope or process. */
+  async #keysOf(keys: ShardKeys): Promise<string[]> {
+    const [scopes, processes] = (await this.#redis.transaction([
+      ["ZRANGE", keys.scopes, "0", "-1"],
+      ["ZRANGE", keys.processes, "0", "-1"],
+    ])) as string[][];
+    return [
+      ...keys.list,
+      keys.scopes,
+      keys.lingering,
+      keys.lingerers,
+      keys.told,
+      keys.moves,
+      ...scopes!.map((scope) => scopeKey(keys, scope)),
+      ...processes!.map((member) => `${keys.tag}:scopes:${member.split(":", 1)[0]!}`),
+    ];
   }
 
   /** CLIENT KILL of these connections. Returns how many there were. */
@@ -182,8 +226,7 @@ export class Cluster {
   async close(): Promise<void> {
     this.#stopped = true;
     await this.#calling?.catch(() => {});
-    const commands: Commands = this.shards.map(({ list }) => ["DEL", ...list]);
-    await this.#redis.transaction(commands).catch(() => {});
+    await this.empty().catch(() => {});
     this.#redis.close();
   }
 }

@@ -17,16 +17,23 @@ export interface Proxy {
   readonly held: Promise<void>;
   release(): void;
   cut(): void;
+  /** The value that the record with `bye` had for this field, if it has been sent. */
+  lastWords(field: string): string | undefined;
   /** Our ends of the connections to Redis, as CLIENT LIST has them: `127.0.0.1:4711`. */
   addresses(): string[];
   close(): void;
 }
+
+/** Of what each connection has sent, the end is kept, in bytes: a record with `bye` is the last one and has room in it. */
+const TAIL_BYTES = 131_072;
 
 export async function startProxy(target: string): Promise<Proxy> {
   const to = new URL(target);
   const pairs = new Set<{ client: Socket; upstream: Socket; waiting: Buffer[] }>();
   let holds = false;
   let tellHeld = () => {};
+  /** One a connection, in latin1. */
+  const tails: { text: string }[] = [];
   const server = createServer((client) => {
     if (proxy.refuses) {
       client.destroy();
@@ -35,6 +42,8 @@ export async function startProxy(target: string): Promise<Proxy> {
     const upstream = connect(Number(to.port || 6379), to.hostname);
     const pair = { client, upstream, waiting: [] as Buffer[] };
     pairs.add(pair);
+    const tail = { text: "" };
+    tails.push(tail);
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true);
       socket.on("error", () => {});
@@ -45,6 +54,7 @@ export async function startProxy(target: string): Promise<Proxy> {
       });
     }
     client.on("data", (data) => {
+      tail.text = (tail.text + data.toString("latin1")).slice(-TAIL_BYTES);
       if (holds) {
         pair.waiting.push(data);
         tellHeld();
@@ -83,6 +93,16 @@ export async function startProxy(target: string): Promise<Proxy> {
         client.destroy();
         upstream.destroy();
       }
+    },
+    lastWords(field) {
+      for (const { text } of tails) {
+        const bye = text.lastIndexOf("\r\n$3\r\nbye\r\n");
+        if (bye === -1) continue;
+        const record = text.slice(text.toUpperCase().lastIndexOf("\r\nXADD\r\n", bye));
+        const [, value] = new RegExp(`\r\n${field}\r\n\\$\\d+\r\n([^\r]*)\r\n`).exec(record) ?? [];
+        if (value !== undefined) return value;
+      }
+      return undefined;
     },
     addresses: () => [...pairs].map(({ upstream }) => `${upstream.localAddress}:${upstream.localPort}`),
     close() {

@@ -5,7 +5,7 @@ import type { Writable } from "node:stream";
 
 /** What the recorder may say. */
 interface Line {
-  readonly ready?: { readonly projects?: boolean };
+  readonly ready?: { readonly projects?: boolean; readonly tracks?: boolean };
   readonly synced?: number;
   readonly closed?: boolean;
   readonly error?: string;

@@ -44,9 +44,10 @@ async function run(redis: Redis, check: Check, { command, ttl, signed }: RunOpti
   const took = () => Math.round(performance.now() - start);
   let trial: Trial | undefined;
   try {
-    const { shards = 1, grace = 0, opened } = check;
-    const settings = { command, ttl, signed, redis: redis.url, shards, grace, opened };
+    const { shards = 1, grace = 0, opened, scopes = false } = check;
+    const settings = { command, ttl, signed, redis: redis.url, shards, grace, opened, scopes };
     trial = await Trial.start(settings, check.projecting ?? true);
+    if (scopes && !trial.tracks) throw new Skip("the recorder does not track scopes");
     await check.run(trial);
     const { errors } = trial.recorder;
     if (errors.length > 0 && opened === undefined)

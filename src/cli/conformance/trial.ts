@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Cluster, type Seen } from "./cluster.ts";
 import { type Proxy, startProxy } from "./proxy.ts";
 import { RecorderProcess } from "./recorder.ts";
+import { OpenScopes, TRACKS } from "./scopes.ts";
 
 export interface TrialOptions {
   readonly command: readonly string[];
@@ -16,6 +17,8 @@ export interface TrialOptions {
   readonly grace: number;
   /** With how many shards the prefix was opened before. */
   readonly opened?: number | undefined;
+  /** Whether the recorder is asked to track scopes. */
+  readonly scopes: boolean;
 }
 
 /** How long the recorder may take for anything, besides its lease, ms. */
@@ -37,18 +40,23 @@ export class Trial {
   #syncs = 0;
   /** Whether the recorder says that it calls the projector. */
   projects = false;
+  /** Undefined: this trial is not about scopes. */
+  readonly #scopes: OpenScopes | undefined;
+  /** Whether the recorder says that it tracks scopes. */
+  tracks = false;
 
-  private constructor(cluster: Cluster, proxy: Proxy, { command, ttl, grace }: TrialOptions) {
+  private constructor(cluster: Cluster, proxy: Proxy, { command, ttl, grace, scopes }: TrialOptions) {
     this.cluster = cluster;
     this.proxy = proxy;
     this.ttl = ttl;
     this.grace = grace;
     this.patience = PATIENCE_MS + 4 * ttl;
     this.recorder = new RecorderProcess(command);
+    if (scopes) this.#scopes = new OpenScopes(this.#open, grace > 0);
   }
 
   static async start(options: TrialOptions, projecting: boolean): Promise<Trial> {
-    const { redis, ttl, shards, grace, signed, opened } = options;
+    const { redis, ttl, shards, grace, signed, opened, scopes } = options;
     const prefix = `conformance-${randomBytes(6).toString("hex")}`;
     const recordKeys = signed ? [randomBytes(32).toString("hex")] : undefined;
     const cluster = await Cluster.open(redis, prefix, shards, recordKeys);
@@ -57,7 +65,8 @@ export class Trial {
     try {
       if (opened !== undefined) await cluster.openWith(opened);
       const heartbeat = Math.floor(ttl / 3);
-      const open = { redis: proxy.url, prefix, ttl, heartbeat, grace, shards, recordKeys };
+      const tracks = scopes ? TRACKS : undefined;
+      const open = { redis: proxy.url, prefix, ttl, heartbeat, grace, shards, recordKeys, tracks };
       trial.recorder.send({ open });
       const line = await trial.recorder.hear(
         '{"ready":{}}',
@@ -65,6 +74,7 @@ export class Trial {
         trial.patience,
       );
       trial.projects = line.ready?.projects === true;
+      trial.tracks = line.ready?.tracks === true;
       if (projecting) cluster.project(PROJECT_MS);
       return trial;
     } catch (error) {
@@ -84,12 +94,35 @@ export class Trial {
 
   disconnect(socket: number, how: "disconnect" | "leave" = "disconnect"): void {
     const user = this.#open.get(socket);
+    this.#scopes?.disconnect(socket, how === "disconnect");
     this.#open.delete(socket);
     if (typeof user === "string" && ![...this.#open.values()].includes(user)) {
       if (how === "disconnect" && this.grace > 0) this.#inGrace.add(user);
-      else this.#inGrace.delete(user);
+      else {
+        this.#inGrace.delete(user);
+        this.#scopes?.left(user);
+      }
     }
     this.recorder.send({ disconnect: socket, how });
+  }
+
+  /** An open socket is in this scope now. */
+  join(socket: number, scope: string): void {
+    this.#scopes!.join(socket, scope);
+    this.recorder.send({ join: scope, socket });
+  }
+
+  /** It has left the scope and stays open. */
+  part(socket: number, scope: string): void {
+    this.#scopes!.part(socket, scope);
+    this.recorder.send({ part: scope, socket });
+  }
+
+  /** Ends the recorder without a word: its sockets go with its lease. */
+  kill(): void {
+    this.recorder.signal("SIGKILL");
+    for (const socket of this.#open.keys()) this.#scopes?.disconnect(socket, false);
+    this.#open.clear();
   }
 
   /** Resolves once everything given before is in the log. */
@@ -103,6 +136,7 @@ export class Trial {
   async close(): Promise<void> {
     this.recorder.send({ close: true });
     for (const user of this.#open.values()) if (user !== null && this.grace > 0) this.#inGrace.add(user);
+    for (const socket of this.#open.keys()) this.#scopes?.disconnect(socket, true);
     this.#open.clear();
     await this.recorder.hear('{"closed":true}', ({ closed }) => closed === true, this.patience);
   }
@@ -112,7 +146,14 @@ export class Trial {
     const users: Record<string, number> = Object.create(null) as Record<string, number>;
     for (const user of this.#inGrace) users[user] = 0;
     for (const user of this.#open.values()) if (user !== null) users[user] = (users[user] ?? 0) + 1;
-    return this.until((seen) => difference(seen, users, this.#open.size));
+    const scopes = this.#scopes;
+    return this.until(async (seen) => {
+      const wrong = differences(seen, users, this.#open.size);
+      if (wrong.length === 0 && scopes !== undefined)
+        wrong.push(...scopes.differences(await this.cluster.scopes()));
+      if (wrong.length > NAMED) wrong.splice(NAMED, Infinity, `and ${wrong.length - NAMED} more`);
+      return wrong.length === 0 ? undefined : wrong.join("; ");
+    });
   }
 
   /** Waits until `problem` returns undefined. Rejects with its last result. */
@@ -143,7 +184,7 @@ export class Trial {
 /** Most differences listed in a reason. */
 const NAMED = 3;
 
-function difference(seen: Seen, users: Record<string, number>, sockets: number): string | undefined {
+function differences(seen: Seen, users: Record<string, number>, sockets: number): string[] {
   const wrong: string[] = [];
   const has = (of: number | undefined) => (of === undefined ? "absent" : of === 0 ? "in grace" : String(of));
   for (const user of new Set([...Object.keys(users), ...Object.keys(seen.users)])) {
@@ -151,6 +192,5 @@ function difference(seen: Seen, users: Record<string, number>, sockets: number):
     wrong.push(`${JSON.stringify(user)} is ${has(seen.users[user])}, not ${has(users[user])}`);
   }
   if (seen.sockets !== sockets) wrong.unshift(`${seen.sockets} sockets are counted, ${sockets} are open`);
-  if (wrong.length > NAMED) wrong.splice(NAMED, Infinity, `and ${wrong.length - NAMED} more`);
-  return wrong.length === 0 ? undefined : wrong.join("; ");
+  return wrong;
 }

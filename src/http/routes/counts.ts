@@ -9,17 +9,24 @@ import { whereQuery } from "../schemas.ts";
 import { wantsEvents } from "../streams.ts";
 import { whereOf } from "../where.ts";
 
-/** Open unless the option `counts` is "closed". */
-export function countsRoute({ reader, streams, options }: RouteParts): Route {
-  const isOpen = options.counts === "open";
-  const cache = cacheControl(isOpen ? "public" : "private", options.reuse);
-  const tell = tellerOf(options, { cache, vary: "Accept" });
+/**
+ * Those of the whole are open unless the option `counts` is "closed". Those of a namespace or room are closed unless it is "open": each name
+ * that a stranger makes up is a read, and a room can be named after a person.
+ */
+export function countsRoute({ reader, streams, tokens, options }: RouteParts): Route {
+  const isOpen = options.counts !== "closed";
+  const scopeNamed = options.counts === "whole" ? "counts" : undefined;
+  const teller = (access: "public" | "private") =>
+    tellerOf(options, { cache: cacheControl(access, options.reuse), vary: "Accept" });
+  const tell = teller(isOpen ? "public" : "private");
+  const tellNamed = teller(options.counts === "open" ? "public" : "private");
   return routeWithQuery({
     method: "GET",
     path: "/v1/counts",
     id: "counts",
     summary: "How many users, sockets and connections; users and sockets of a namespace or room.",
     scope: isOpen ? undefined : "counts",
+    scopeNamed,
     answer: v.union([countsSchema, scopeCountsSchema]),
     events:
       "An event `counts` with the same answer when a number changes, at most one a second. `stale` {cause, since, asOf} when " +
@@ -28,7 +35,9 @@ export function countsRoute({ reader, streams, options }: RouteParts): Route {
     problems: [400, 404, 429, 503],
     async respond(c, query) {
       const where = whereOf(query);
-      if (!wantsEvents(c)) return tell(c, await reader.countsAnswer(where));
+      if (where !== undefined && scopeNamed !== undefined) tokens.demand(c, scopeNamed);
+      if (!wantsEvents(c))
+        return (where === undefined ? tell : tellNamed)(c, await reader.countsAnswer(where));
       c.header("vary", "Accept");
       return streams.respond(c, async () => {
         const pace = paceOf(options);

@@ -123,6 +123,9 @@ describe.each([1, 4])("fetch, over %i shard(s)", (shards) => {
   it("keeps the API's rules: tokens, problems, security headers", async () => {
     const anonymous = { headers: {} };
     expect((await worker.get("/v1/counts", anonymous)).status).toBe(200);
+    expect(await problemIn(await worker.get("/v1/counts?room=a", anonymous))).toMatchObject({
+      code: "TOKEN_MISSING",
+    });
     expect(await problemIn(await worker.get("/v1/users", anonymous))).toMatchObject({
       code: "TOKEN_MISSING",
     });

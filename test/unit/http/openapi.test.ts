@@ -110,6 +110,19 @@ it("the document says which routes require a token", async () => {
   expect(open).toEqual(["/health", "/serving"]);
 });
 
+it("the document says that only the counts of the whole are open by default, and to whom the others are", async () => {
+  const described = async (counts?: "open" | "whole") => {
+    const { paths } = await appOver(test.redis, { prefix: newPrefix() }, { counts }).get<Document>(
+      "/openapi.json",
+    );
+    const { security, responses } = paths["/v1/counts"]!["get"]!;
+    return [security, Object.keys(responses).includes("401")];
+  };
+  expect(await described()).toEqual([[{}, { bearer: [] }], true]);
+  expect(await described("whole")).toEqual(await described());
+  expect(await described("open")).toEqual([undefined, false]);
+});
+
 describe("answers match the schemas", () => {
   it.each([
     ["/health", healthSchema],

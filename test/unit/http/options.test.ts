@@ -66,8 +66,8 @@ describe("countsTokens", () => {
 
 describe("the others", () => {
   it.each([
-    [{ counts: "public" }, 'counts must be "open" or "closed", got "public"'],
-    [{ counts: true }, 'counts must be "open" or "closed", got true'],
+    [{ counts: "public" }, 'counts must be "open", "whole" or "closed", got "public"'],
+    [{ counts: true }, 'counts must be "open", "whole" or "closed", got true'],
     [{ timeout: 0 }, "timeout must be a whole number from 1 to 60000, got 0"],
     [{ timeout: 1.5 }, "timeout must be a whole number from 1 to 60000, got 1.5"],
     [{ timeout: "5000" }, "timeout must be a whole number from 1 to 60000, got 5000"],

@@ -98,7 +98,7 @@ it("counts of a busy room come at most once a second, and end where they stand",
 });
 
 it("streams of rooms take the places of all streams", async () => {
-  await using api = await start({ streams: { most: 2, perToken: 1, anonymous: 1 } });
+  await using api = await start({ counts: "open", streams: { most: 2, perToken: 1, anonymous: 1 } });
   await api.rooms.join("*/chat,news", ["u"]);
   await using changes = await readEvents(`${api.url}/v1/changes?${ROOM}`);
   await using counts = await readEvents(`${api.url}/v1/counts?${ROOM}`, { headers: { authorization: "" } });

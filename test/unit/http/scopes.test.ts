@@ -331,12 +331,12 @@ describe("what is refused", () => {
 });
 
 describe("access", () => {
-  const routes = (counts: "open" | "closed") => {
+  const routes = (counts: "open" | "whole" | "closed" | undefined) => {
     const prefix = newPrefix();
     return { prefix, api: appOver(test.redis, { prefix }, { counts, countsTokens: [COUNTS_TOKEN] }) };
   };
 
-  it.each(["open", "closed"] as const)("with counts %s", async (counts) => {
+  it.each(["open", "whole", "closed", undefined] as const)("with counts %s", async (counts) => {
     const { api, prefix } = routes(counts);
     const rooms = await Rooms.open(test.redis, { prefix, tracks: ["*/,news"] });
     await rooms.join("*/,news", ["alice"]);
@@ -344,6 +344,7 @@ describe("access", () => {
       const get = async (path: string) => (await api.request(path, { headers: { authorization } })).status;
       const lookup = { scopes: [{ room: "news" }] };
       return {
+        whole: await get("/v1/counts"),
         counts: await get("/v1/counts?room=news"),
         lookup: (await countsIn(api, lookup, { authorization })).status,
         lists: [
@@ -355,16 +356,19 @@ describe("access", () => {
       };
     };
     expect(await statuses("")).toEqual({
+      whole: counts === "closed" ? 401 : 200,
       counts: counts === "open" ? 200 : 401,
       lookup: 401,
       lists: [401, 401, 401, 401],
     });
     expect(await statuses(`Bearer ${COUNTS_TOKEN}`)).toEqual({
+      whole: 200,
       counts: 200,
       lookup: 200,
       lists: [403, 403, 403, 403],
     });
     expect(await statuses(`Bearer ${TOKEN}`)).toEqual({
+      whole: 200,
       counts: 200,
       lookup: 200,
       lists: [200, 200, 200, 200],
@@ -372,15 +376,68 @@ describe("access", () => {
   });
 });
 
-describe("what it costs", () => {
-  /** A reader that counts what it sends. */
-  function counting(prefix: string) {
-    const own = ioredisPort(test.redis);
-    const asked = { requests: 0 };
-    const reader = readerOver({ read: (commands) => (asked.requests++, own.read(commands)) }, { prefix });
-    return { reader, asked };
-  }
+describe("counts of a namespace or room without a token", () => {
+  it.each([
+    "room=news",
+    "room=",
+    "namespace=/",
+    "namespace=/chat&room=news",
+    "r%6fom=news",
+    "room=made-up",
+    "namespace=%2Fnone",
+  ])("?%s are refused before Redis is asked, once and as events", async (query) => {
+    const { reader, asked } = counting(newPrefix());
+    const api = appOver(test.redis, { prefix: newPrefix() }, { reader, countsTokens: [COUNTS_TOKEN] });
+    for (const method of ["GET", "HEAD"])
+      for (const accept of ["application/json", "text/event-stream"])
+        for (const [authorization, code] of [
+          ["", "TOKEN_MISSING"],
+          ["Bearer none-of-our-tokens", "TOKEN_INVALID"],
+        ] as const) {
+          const headers = { authorization, accept };
+          const response = await api.request(`/v1/counts?${query}`, { method, headers });
+          expect([response.status, response.headers.get("cache-control")]).toEqual([401, "no-store"]);
+          expect(response.headers.get("www-authenticate")).toMatch(/^Bearer realm="rollcall"/);
+          if (method === "GET") expect(await problemIn(response)).toMatchObject({ status: 401, code });
+        }
+    expect(asked.requests).toBe(0);
+  });
 
+  it("are answered with one, and no cache gives that to anybody else", async () => {
+    const prefix = newPrefix();
+    const rooms = await Rooms.open(test.redis, { prefix, tracks: ["/,*"] });
+    await rooms.join("/,news", ["alice"]);
+    const api = appOver(test.redis, { prefix }, { countsTokens: [COUNTS_TOKEN], reuse: 1_000 });
+    const headers = { authorization: `Bearer ${COUNTS_TOKEN}` };
+    const answer = await api.request("/v1/counts?room=news", { headers });
+    expect([answer.status, await answer.json()]).toMatchObject([200, { users: 1, sockets: 1 }]);
+    expect(answer.headers.get("cache-control")).toMatch(/^private/);
+    expect(answer.headers.get("vary")).toMatch(/\bAuthorization\b/);
+    const events = await api.request("/v1/counts?room=news", {
+      headers: { ...headers, accept: "text/event-stream" },
+    });
+    expect(events.status).toBe(200);
+    await events.body!.cancel();
+    const whole = await api.request("/v1/counts", { headers: { authorization: "" } });
+    expect([whole.status, whole.headers.get("cache-control")]).toEqual([200, "public, max-age=1"]);
+  });
+
+  it("are closed where no token is set, and say so", async () => {
+    const api = appOver(test.redis, { prefix: newPrefix() }, { tokens: [] });
+    const problem = await problemIn(await api.request("/v1/counts?room=news"));
+    expect(problem).toMatchObject({ status: 403, code: "TOKENS_NOT_SET" });
+  });
+});
+
+/** A reader that counts what it sends. */
+function counting(prefix: string) {
+  const own = ioredisPort(test.redis);
+  const asked = { requests: 0 };
+  const reader = readerOver({ read: (commands) => (asked.requests++, own.read(commands)) }, { prefix });
+  return { reader, asked };
+}
+
+describe("what it costs", () => {
   it("callers who ask about the same scope share one read, also if it is not tracked", async () => {
     const prefix = newPrefix();
     const rooms = await Rooms.open(test.redis, { prefix, tracks: ["*/,*"] });

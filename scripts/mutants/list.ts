@@ -4,6 +4,7 @@ import { MAC_MUTANTS } from "./mac.ts";
 import { MEMBERSHIP_MUTANTS } from "./memberships.ts";
 import { type Mutant, mutant } from "./mutant.ts";
 import { OUTAGE_MUTANTS } from "./outages.ts";
+import { PAST_MUTANTS } from "./past.ts";
 import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
 import { SCOPE_MUTANTS } from "./scopes.ts";
@@ -676,6 +677,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   ...MAC_MUTANTS,
   ...MEMBERSHIP_MUTANTS,
+  ...PAST_MUTANTS,
   ...READER_MUTANTS,
   ...REDIS_MUTANTS,
   ...SCOPE_MUTANTS,

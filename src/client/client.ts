@@ -12,6 +12,7 @@ import type * as reader from "../reader/reader.ts";
 import { type ErrorDetails, PresenceError, type PresenceErrorCode } from "../core/errors.ts";
 import { type Known, refuseUnknown } from "../core/options.ts";
 import { checkScope } from "../core/scope.ts";
+import { msOfTime } from "../core/time-range.ts";
 import type { Json } from "../reader/answers/json.ts";
 import { follow, type FollowOptions, type News, type Staleness, type StaleReason } from "./follow.ts";
 import { ProblemError } from "./problem.ts";
@@ -27,6 +28,8 @@ export type User = Json<reader.UserAnswer>;
 export type Users = Json<reader.UsersAnswer>;
 export type Processes = Json<reader.ProcessesAnswer>;
 export type Changes = Json<reader.ChangesAnswer>;
+export type UsersAt = Json<reader.UsersAtAnswer>;
+export type Sessions = Json<reader.SessionsAnswer>;
 export type ScopeCounts = Json<reader.ScopeCounts>;
 export type ScopesPage = Json<reader.ScopesPage>;
 export type CountsIn = Json<reader.CountsInAnswer>;
@@ -46,6 +49,30 @@ export interface ClientChangesOptions {
   readonly after?: string | undefined;
   /** Only changes of these users, at most 100. Default: all users. */
   readonly users?: readonly string[] | undefined;
+  /** Instead of `after`: from this time on. Further pages take `after: next`, and `to` again. */
+  readonly from?: Date | undefined;
+  /** With `from` or `after`: up to this time, included. */
+  readonly to?: Date | undefined;
+  /** With `from` or `to`: how many changes, approximately. 1 to 1,000, default 1,000. */
+  readonly limit?: number | undefined;
+}
+
+/** How many users of the past. */
+export interface ClientUsersAtOptions {
+  /** Most users in the list. 1 to 100,000, default 10,000. */
+  readonly max?: number | undefined;
+}
+
+/** Which sessions. */
+export interface ClientSessionsOptions {
+  /** Sessions that end after this. Default: from the beginning of what is kept. */
+  readonly from?: Date | undefined;
+  /** Sessions that begin until this. Default: now. */
+  readonly to?: Date | undefined;
+  /** `next` of the page before, with the same `from` and `to`. */
+  readonly cursor?: string | undefined;
+  /** How many at most: 1 to 1,000, default 100. */
+  readonly limit?: number | undefined;
 }
 
 /** Which namespaces and rooms. */
@@ -67,7 +94,15 @@ const SCOPES_OPTIONS: Known<ClientScopesOptions> = {
   limit: true,
 };
 const PAGE_OPTIONS: Known<ClientPageOptions> = { cursor: true, limit: true };
-const CHANGES_OPTIONS: Known<ClientChangesOptions> = { after: true, users: true };
+const CHANGES_OPTIONS: Known<ClientChangesOptions> = {
+  after: true,
+  users: true,
+  from: true,
+  to: true,
+  limit: true,
+};
+const USERS_AT_OPTIONS: Known<ClientUsersAtOptions> = { max: true };
+const SESSIONS_OPTIONS: Known<ClientSessionsOptions> = { from: true, to: true, cursor: true, limit: true };
 
 /**
  * A namespace or a room: the same answers as about the whole, with the same methods. They reject with ProblemError
@@ -84,7 +119,12 @@ export interface ScopeClient {
   user(id: string): Promise<User>;
   /** Which of these users are present, in the order asked. At most 1,000 ids. */
   lookup(ids: readonly string[]): Promise<Users>;
-  /** The changes since a cursor. */
+  /**
+   * Who was present at `time`: all their ids, sorted; or `users: null` and `exact: false` where that is no longer kept. Rejects with ProblemError
+   * TIME_INVALID for a time in the future, and LIMIT_EXCEEDED for more than `max`.
+   */
+  usersAt(time: Date, options?: ClientUsersAtOptions): Promise<UsersAt>;
+  /** The changes since a cursor, or of a time. */
   changes(options?: ClientChangesOptions): Promise<Changes>;
   /**
    * Changes as they happen. Reconnects by itself, with jittered back-off, also when the server falls silent, and continues from
@@ -107,6 +147,8 @@ export interface NamespaceClient extends ScopeClient {
 export interface Client extends ScopeClient {
   /** How many users, sockets and connections. */
   counts(): Promise<Counts>;
+  /** When a user was present, in order. Continue with `cursor: next` until it is null. Not for the ids `.` and `..`, which no path can carry: USER_INVALID. */
+  sessions(id: string, options?: ClientSessionsOptions): Promise<Sessions>;
   /** The Socket.IO processes, their leases and counts. */
   processes(): Promise<Processes>;
   /**
@@ -183,8 +225,17 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
       lookup,
       async changes(changesOptions = {}) {
         refuseUnknown(changesOptions, CHANGES_OPTIONS, "changes()");
-        const { after, users = [] } = changesOptions;
-        return json("/v1/changes", { ...where, after, user: users });
+        const { after, users = [], from, to, limit } = changesOptions;
+        const time = { from: timeOf("from", from), to: timeOf("to", to), limit: limit?.toString() };
+        return json("/v1/changes", { ...where, after, user: users, ...time });
+      },
+      async usersAt(time, atOptions = {}) {
+        refuseUnknown(atOptions, USERS_AT_OPTIONS, "usersAt()");
+        return json("/v1/users", {
+          ...where,
+          at: String(msOfTime("time", time)),
+          max: atOptions.max?.toString(),
+        });
       },
       follow: (followOptions = {}) => follow(`${base}/v1/changes`, request, followOptions, where),
     };
@@ -207,6 +258,17 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
   return {
     ...part({}),
     counts: () => json("/v1/counts"),
+    async sessions(id, sessionsOptions = {}) {
+      refuseUnknown(sessionsOptions, SESSIONS_OPTIONS, "sessions()");
+      if (/^\.{0,2}$/.test(id)) throw new PresenceError("USER_INVALID", "no path can carry this id");
+      const { from, to, cursor, limit } = sessionsOptions;
+      return json(`/v1/users/${encodeURIComponent(id)}/sessions`, {
+        from: timeOf("from", from),
+        to: timeOf("to", to),
+        cursor,
+        limit: limit?.toString(),
+      });
+    },
     processes: () => json("/v1/processes"),
     of,
     in: (room) => roomOf(room),
@@ -221,6 +283,11 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
 
 /** Parameters that name a namespace or a room. */
 type Where = Readonly<Partial<Record<"namespace" | "room", string>>>;
+
+/** ms, which need no escaping. */
+function timeOf(name: string, time: Date | undefined): string | undefined {
+  return time === undefined ? undefined : String(msOfTime(name, time));
+}
 
 /** Users per page when all are requested: the API's maximum. */
 const PAGE = 1_000;

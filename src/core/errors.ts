@@ -20,6 +20,8 @@ export const PRESENCE_ERROR_CODES = [
   "USER_PRESENT",
   /** A cursor that did not come from an answer. */
   "CURSOR_INVALID",
+  /** A time that is none, that has not come yet, or a range whose end is before its beginning. */
+  "TIME_INVALID",
   /** More results than the caller's limit; the message says how to raise it, or to read in parts. */
   "LIMIT_EXCEEDED",
   /** Redis did not answer, or answered with an error that is not about Rollcall's data. A retry may help. */

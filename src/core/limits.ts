@@ -423,6 +423,21 @@ export const ADAPTER_ANSWER_MAX = 100_000;
 /** Changes of one changes(), approximately: entries are returned whole. */
 export const CHANGES_READ_MAX = 1_000;
 export const CHANGES_READ_DEFAULT = 100;
+/**
+ * Users that usersAt() holds of one shard: those listed, and those who came or went since. Some 100 bytes each. Its answer has at most
+ * LIST_USERS_MAX.
+ */
+export const PAST_USERS_MAX = 1_000_000;
+/** How often usersAt() begins again when entries were lost on the way. */
+export const PAST_TRIES = 3;
+/** Entries of one read of the past: as many as make about so many bytes, few at first. One entry can have 1 MB. */
+export const PAST_ENTRIES_FIRST = 32;
+export const PAST_ENTRIES_MAX = 1_000;
+export const PAST_BYTES = 500_000;
+/** Reads of one page of sessions(), and its sessions. */
+export const SESSION_READS_MAX = 50;
+export const SESSIONS_MAX = 1_000;
+export const SESSIONS_DEFAULT = 100;
 /** Processes whose states a reader reads in one request. */
 export const PROCESSES_PAGE = 1_000;
 /** How often a reader reads Redis's clock, ms; and how often until a projector has written it. */

@@ -9,13 +9,23 @@ export interface Answer {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** A strong validator, with its quotes. */
   readonly etag: string;
+  /** Header fields of its own, for one that is not JSON. */
+  readonly fields?: Fields;
 }
 
 const encoder = new TextEncoder();
 
 /** The answer for a value that JSON can express. */
 export async function answerOf(value: object): Promise<Answer> {
-  const bytes = encoder.encode(JSON.stringify(value));
+  return sealed(encoder.encode(JSON.stringify(value)));
+}
+
+/** Text of another type, with its header fields. */
+export async function textAnswer(text: string, fields: Fields): Promise<Answer> {
+  return { ...(await sealed(encoder.encode(text))), fields };
+}
+
+async function sealed(bytes: Answer["bytes"]): Promise<Answer> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return { bytes, etag: `"${btoa(String.fromCharCode(...digest))}"` };
 }

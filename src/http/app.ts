@@ -11,11 +11,12 @@
  *   GET  /serving            open       200 when requests are to be sent here: for balancers
  *   GET  /ready              counts*    200, or 503 when Redis is unreachable or the projector is overdue
  *   GET  /metrics            counts*    for Prometheus                                  * unless `probes: "open"`
- *   GET  /v1/users           users      a page: ?cursor=&limit=
+ *   GET  /v1/users           users      a page: ?cursor=&limit=; or who was there: ?at=, also as CSV
  *   GET  /v1/users/:id       users      one user, `online: false` for one who is absent
+ *   GET  /v1/users/:id/sessions  users  when one user was present: ?from=&to=&cursor=&limit=; also as CSV
  *   POST /v1/users/lookup    users      {"ids": [...]}, at most 1,000
  *   GET  /v1/processes       users      the Socket.IO processes and their leases
- *   GET  /v1/changes         users      changes since a cursor: ?after=&user=; also as events
+ *   GET  /v1/changes         users      changes since a cursor: ?after=&user=; also as events; or ?from=&to=, also as CSV
  *
  * The middle column is the required scope of the token. The counts, users and changes take ?namespace=&room= too.
  */

@@ -2,7 +2,7 @@
  * The Reader behind a coalescer: identical requests share one read of Redis and one answer, in bytes, and the previous answer is
  * kept for when Redis does not answer. What a caller sends is checked here before it gets a key to share.
  */
-import { decodePageCursor, markOf } from "../core/cursor.ts";
+import { decodeChangesCursor, decodePageCursor, markOf } from "../core/cursor.ts";
 import { PresenceError } from "../core/errors.ts";
 import { SHARED_BYTES_MAX, SHARED_SCOPES_BYTES_MAX } from "../core/limits.ts";
 import { checkScope } from "../core/scope.ts";
@@ -10,13 +10,16 @@ import { checkUser } from "../core/user.ts";
 import type {
   AsOf,
   ChangesAnswer,
+  ChangesOptions,
   Counts,
   PageOptions,
   Reader,
   ScopeCounts,
   ScopeName,
   ScopesOptions,
+  SessionsOptions,
   Totals,
+  UsersAtOptions,
 } from "../reader/reader.ts";
 import { within } from "../time/deadline.ts";
 import { type Answer, answerOf, valueOf } from "./answer.ts";
@@ -152,6 +155,31 @@ export class CoalescedReader {
     return made;
   }
 
+  /** The changes of a time, of these users only, if there are any. Not from the feed: that has the latest only. */
+  changesBetween(options: ChangesOptions, users: readonly string[], where?: Where): Promise<Answer> {
+    const { after, from, to, limit } = options;
+    if (after !== undefined) decodeChangesCursor(after, this.#shards, markOf(where));
+    const wanted = new Set(users);
+    const read = async (reader: Reader) => {
+      const answer = await readerIn(reader, where).changes(options);
+      const changes = answer.changes.filter(({ user }) => wanted.size === 0 || wanted.has(user));
+      return answerOf({ ...answer, changes });
+    };
+    return this.#tell(["changes between", after, from, to, limit, where, ...wanted], read, { where });
+  }
+
+  usersAt(at: Date, options: UsersAtOptions, where?: Where): Promise<Answer> {
+    const read = async (reader: Reader) => answerOf(await readerIn(reader, where).usersAt(at, options));
+    return this.#tell(["users at", at, options.max, where], read, { where });
+  }
+
+  async sessions(id: string, options: SessionsOptions): Promise<Answer> {
+    checkUser(id);
+    const { from, to, cursor, limit } = options;
+    const read = async (reader: Reader) => answerOf(await reader.sessions(id, options));
+    return this.#tell(["sessions", id, from, to, cursor, limit], read);
+  }
+
   /** The wrapped read, for a caller that uses the feed directly. */
   askWith(wrap: Wrap): Ask {
     return wrap(this.#ask);
@@ -196,8 +224,9 @@ export class CoalescedReader {
     const known = this.#stale.get(last);
     if (known !== undefined) return known;
     const value = valueOf(last);
-    const asOf = { ...(value["asOf"] as object), stale: true };
-    const members = { last: { ...value, asOf } };
+    // Changes of a time have none: they say themselves what they are of.
+    const asOf = "asOf" in value ? { asOf: { ...(value["asOf"] as object), stale: true } } : {};
+    const members = { last: { ...value, ...asOf } };
     const made = { members, json: stale({ members }).toJson() };
     this.#stale.set(last, made);
     return made;

@@ -173,6 +173,7 @@ const OWN: ReadonlySet<string> = new Set([
   "USER_INVALID",
   "SCOPE_INVALID",
   "OPTIONS_INVALID",
+  "TIME_INVALID",
 ]);
 
 /** A failure without its cause. The caller whose request failed gets, and logs, the whole one. */

@@ -70,16 +70,16 @@ export function tellerOf(
     ...(vary !== undefined && { vary }),
   };
   const typed = { ...plain, "content-type": "application/json" };
-  return function tell(c, { bytes, etag }) {
+  return function tell(c, { bytes, etag, fields }) {
     const own = origins.length === 0 ? undefined : crossOriginFields(origins, c);
     if (own?.["vary"] !== undefined && vary !== undefined) own["vary"] = `${vary}, ${own["vary"]}`;
-    if (cache === undefined) return give(c, 200, { ...typed, ...own }, bytes);
+    if (cache === undefined) return give(c, 200, { ...typed, ...fields, ...own }, bytes);
     if (isHeld(c.req.header("if-none-match"), etag)) return give(c, 304, { ...plain, ...own, etag }, null);
-    return give(c, 200, { ...typed, ...own, etag }, bytes);
+    return give(c, 200, { ...typed, ...fields, ...own, etag }, bytes);
   };
 }
 
-const EXPOSED = "ETag,Retry-After,WWW-Authenticate";
+const EXPOSED = "ETag,Retry-After,Rollcall-Exact,Rollcall-Next,Rollcall-Since,WWW-Authenticate";
 
 /** The CORS fields of an answer. Without cookies: access goes by token. */
 function crossOriginFields(origins: readonly string[], c: Context): Record<string, string> {

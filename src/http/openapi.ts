@@ -5,6 +5,7 @@ import { VERSION } from "../core/version.ts";
 import { asOfSchema } from "../reader/answers/as-of.ts";
 import { changesAnswerSchema, changeSchema } from "../reader/answers/changes.ts";
 import { countsSchema } from "../reader/answers/counts.ts";
+import { sessionsSchema, usersAtSchema } from "../reader/answers/past.ts";
 import { processesAnswerSchema } from "../reader/answers/processes.ts";
 import { countsInAnswerSchema, scopeCountsSchema, scopesPageSchema } from "../reader/answers/scopes.ts";
 import {
@@ -28,6 +29,8 @@ const COMPONENTS = {
   UsersPage: usersPageSchema,
   User: userAnswerSchema,
   Users: usersAnswerSchema,
+  UsersAt: usersAtSchema,
+  Sessions: sessionsSchema,
   Processes: processesAnswerSchema,
   Change: changeSchema,
   Changes: changesAnswerSchema,
@@ -45,7 +48,7 @@ const TITLES = {
   401: "The token is missing or invalid.",
   403: "The server has no token, or the token's scope does not cover this route.",
   404: "The namespace or room is not tracked, or its changes are not told.",
-  409: "There are too many namespaces and rooms to put them in order.",
+  409: "There are too many to list them, or what was asked for as CSV is no longer kept.",
   413: "The body is too large.",
   415: "The body is not application/json.",
   429: "This client or token has as many event streams as it may.",
@@ -103,7 +106,7 @@ function operationOf(route: Route): object {
   };
 }
 
-function responsesOf({ summary, answer, scope, scopeNamed, events, problems = [] }: Route): object {
+function responsesOf({ summary, answer, scope, scopeNamed, events, csv, problems = [] }: Route): object {
   const failing = [...((scope ?? scopeNamed) === undefined ? [] : ([401, 403] as const)), ...problems];
   const problem = { "application/problem+json": { schema: jsonSchemaOf(problemSchema) } };
   return {
@@ -113,6 +116,7 @@ function responsesOf({ summary, answer, scope, scopeNamed, events, problems = []
         ...(answer === "text"
           ? { "text/plain": { schema: { type: "string" } } }
           : { "application/json": { schema: jsonSchemaOf(answer) } }),
+        ...(csv !== undefined && { "text/csv": { schema: { type: "string", description: csv } } }),
         ...(events !== undefined && {
           "text/event-stream": { schema: { type: "string", description: events } },
         }),

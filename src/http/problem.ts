@@ -23,6 +23,8 @@ export const PROBLEM_CODES = [
   "SCOPE_INVALID",
   /** 400: a cursor that did not come from an answer, or from one about another namespace or room. */
   "CURSOR_INVALID",
+  /** 400: a time in the future, or a range that ends before it begins. */
+  "TIME_INVALID",
   /** 400: not HTTP, or a target or a Host that is no URL. Node only. */
   "REQUEST_INVALID",
   /** 401: the request has no bearer token. */
@@ -43,8 +45,10 @@ export const PROBLEM_CODES = [
   "STREAMS_OFF",
   /** 408: the request did not arrive in time. Node only. */
   "REQUEST_TIMEOUT",
-  /** 409: more namespaces and rooms in several shards than can be put in order. */
+  /** 409: more namespaces and rooms in several shards than can be put in order, or more users than a list of the past may have. */
   "LIMIT_EXCEEDED",
+  /** 409: the changes since that time are no longer kept, so there is no list to give as CSV. `since` says from when on there is. */
+  "NOT_KEPT",
   /** 413 */
   "BODY_TOO_LARGE",
   /** 414 */
@@ -209,6 +213,7 @@ const OF_THE_CALLER: { readonly [Code in PresenceErrorCode]?: ProblemStatus } = 
   USER_INVALID: 400,
   CURSOR_INVALID: 400,
   SCOPE_INVALID: 400,
+  TIME_INVALID: 400,
   SCOPE_UNTRACKED: 404,
   LIMIT_EXCEEDED: 409,
 };

@@ -10,6 +10,7 @@ import {
   type noQuery,
   type pageQuery,
   type scopesQuery,
+  type sessionsQuery,
   type whereQuery,
 } from "./schemas.ts";
 import type { ScopeName } from "../reader/reader.ts";
@@ -20,6 +21,7 @@ export type QuerySchema =
   | typeof changesQuery
   | typeof noQuery
   | typeof scopesQuery
+  | typeof sessionsQuery
   | typeof whereQuery;
 
 /** The query of a URL, parsed by the schema. Throws Problem 400 QUERY_INVALID. */
@@ -63,10 +65,10 @@ export function checkAddress(): MiddlewareHandler {
   };
 }
 
-/** The last segment of the path, decoded. Throws Problem 400 USER_INVALID if it is not percent-encoded UTF-8. */
-export function parseUserPath(url: string): string {
+/** The last segment of the path, or one before it, decoded. Throws Problem 400 USER_INVALID if it is not percent-encoded UTF-8. */
+export function parseUserPath(url: string, place = -1): string {
   // From the URL itself: the router leaves invalid encodings as they are, and `%ff` would be the user "%ff".
-  const segment = new URL(url).pathname.split("/").at(-1)!;
+  const segment = new URL(url).pathname.split("/").at(place)!;
   try {
     return decodeURIComponent(segment);
   } catch {

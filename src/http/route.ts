@@ -36,6 +36,8 @@ interface RouteDescription {
   readonly body?: GenericSchema;
   /** Set when the route also streams, for `Accept: text/event-stream`: a description of the events. */
   readonly events?: string;
+  /** Set when the route also answers as CSV: a description of it. */
+  readonly csv?: string;
   /** Statuses of problems, besides those that follow from `scope`. */
   readonly problems?: readonly (400 | 404 | 409 | 413 | 415 | 429 | 503)[];
 }

@@ -12,6 +12,7 @@ import { metricsRoute } from "./routes/metrics.ts";
 import { processesRoute } from "./routes/processes.ts";
 import { readyRoute } from "./routes/ready.ts";
 import { userRoute } from "./routes/user.ts";
+import { sessionsRoute } from "./routes/sessions.ts";
 import { scopesRoute } from "./routes/scopes.ts";
 import { servingRoute } from "./routes/serving.ts";
 import { usersRoute } from "./routes/users.ts";
@@ -25,6 +26,7 @@ export function routesOf(parts: RouteParts): readonly Route[] {
     scopesRoute(parts),
     usersRoute(parts),
     userRoute(parts),
+    sessionsRoute(parts),
     lookupRoute(parts),
     processesRoute(parts),
     changesRoute(parts),

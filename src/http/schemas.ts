@@ -8,6 +8,7 @@ import {
   COUNTS_IN_MAX,
   FOLLOWED_USERS_MAX,
   ID_BYTES_MAX,
+  LIST_USERS_MAX,
   LOOKUP_IDS_MAX,
   PAGE_SCOPES_MAX,
   PAGE_USERS_MAX,
@@ -15,6 +16,7 @@ import {
 } from "../core/limits.ts";
 import { whyNoScope } from "../core/scope.ts";
 import { checkUser } from "../core/user.ts";
+import { parseTime } from "./time.ts";
 
 /** Most bytes of a lookup's body. In JSON a byte takes at most six (`\u0001`), an id two quotes and a comma: every allowed list fits. */
 export const LOOKUP_BYTES_MAX = LOOKUP_IDS_MAX * (6 * ID_BYTES_MAX + 3) + 1024;
@@ -40,6 +42,32 @@ const limit = v.pipe(
   v.description(`Approximate number, 1 to ${PAGE_USERS_MAX}.`),
 );
 
+const MAX = `max must be a whole number from 1 to ${LIST_USERS_MAX}`;
+
+const max = v.pipe(
+  once,
+  v.regex(/^[1-9]\d{0,5}$/, MAX),
+  v.transform(Number),
+  v.maxValue(LIST_USERS_MAX, MAX),
+  v.description(`With \`at\`: most users, 1 to ${LIST_USERS_MAX}.`),
+);
+
+const moment = (name: string, description: string) =>
+  v.pipe(
+    once,
+    v.check(
+      (text) => parseTime(text) !== undefined,
+      `${name} must be a time of RFC 3339 with an offset, such as 2026-11-27T14:03:00Z (a + as %2B), or ms since 1970`,
+    ),
+    v.transform((text) => parseTime(text)!),
+    v.description(`${description} RFC 3339 or ms since 1970.`),
+  );
+
+const format = v.pipe(
+  v.picklist(["json", "csv"], "format must be json or csv"),
+  v.description("Default: as `Accept` says, else json."),
+);
+
 /** A room may have an empty name, so an empty parameter is not the same as none. */
 const where = {
   namespace: v.optional(
@@ -62,8 +90,15 @@ const userId = v.pipe(
 
 /** An empty cursor is refused, not ignored: a client that loses its cursor would otherwise read the first page for ever. */
 export const pageQuery = v.strictObject(
-  { cursor: v.optional(cursor), limit: v.optional(limit), ...where },
-  "this route accepts only the query parameters cursor, limit, namespace and room",
+  {
+    cursor: v.optional(cursor),
+    limit: v.optional(limit),
+    at: v.optional(moment("at", "Who was present then.")),
+    max: v.optional(max),
+    format: v.optional(format),
+    ...where,
+  },
+  "this route accepts only the query parameters cursor, limit, at, max, format, namespace and room",
 );
 
 /** `user` arrives as a list when it is given several times. */
@@ -71,9 +106,25 @@ export const changesQuery = v.strictObject(
   {
     after: v.optional(cursor),
     user: v.optional(v.union([userId, v.pipe(v.array(userId), v.maxLength(FOLLOWED_USERS_MAX, FOLLOWED))])),
+    from: v.optional(moment("from", "Instead of `after`: from then on.")),
+    to: v.optional(moment("to", "With `from` or `after`: until then.")),
+    limit: v.optional(limit),
+    format: v.optional(format),
     ...where,
   },
-  "this route accepts only the query parameters after, user, namespace and room",
+  "this route accepts only the query parameters after, user, from, to, limit, format, namespace and room",
+);
+
+/** For the sessions of a user. */
+export const sessionsQuery = v.strictObject(
+  {
+    from: v.optional(moment("from", "Sessions that end after this. Default: the beginning of what is kept.")),
+    to: v.optional(moment("to", "Sessions that begin until this. Default: now.")),
+    cursor: v.optional(cursor),
+    limit: v.optional(limit),
+    format: v.optional(format),
+  },
+  "this route accepts only the query parameters from, to, cursor, limit and format",
 );
 
 /** For a route that answers about the whole, or about a namespace or room. */

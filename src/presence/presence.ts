@@ -361,6 +361,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     user: (user) => reader.user(user),
     users: () => reader.users(),
     usersList: (listOptions) => reader.usersList(listOptions),
+    usersAt: (time, atOptions) => reader.usersAt(time, atOptions),
+    sessions: (user, sessionsOptions) => reader.sessions(user, sessionsOptions),
     page: (pageOptions) => reader.page(pageOptions),
     lookup: (users) => reader.lookup(users),
     processes: () => reader.processes(),

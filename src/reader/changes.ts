@@ -9,11 +9,12 @@ import type { Change } from "../core/change.ts";
 import { CHANGES_KEPT } from "../core/limits.ts";
 import { decodeChangesCursor, encodeChangesCursor } from "../core/cursor.ts";
 import type { ShardKeys } from "../core/keys.ts";
-import { entriesOf, fieldsOf, integer, list, streamId } from "../redis/decode.ts";
-import { PresenceError } from "../core/errors.ts";
-import { isTold } from "../core/scope-patterns.ts";
+import { checkPast } from "../core/time-range.ts";
+import { msOf } from "../core/stream-id.ts";
 import type { View } from "../core/view.ts";
-import { patternsOf } from "./tracked.ts";
+import { entriesOf, fieldsOf, integer, streamId } from "../redis/decode.ts";
+import type { ChangesAnswer } from "./answers/changes.ts";
+import { checkTold } from "./told.ts";
 import { resolveChangesOptions } from "./options.ts";
 import type { ReaderContext } from "./context.ts";
 import type { Reader } from "./types.ts";
@@ -24,6 +25,8 @@ interface ShardChanges {
   readonly at: string;
   readonly gap: boolean;
   readonly more: boolean;
+  /** From the start on, and some may be missing. */
+  readonly isCut: boolean;
 }
 
 /** The start of a stream, and a snapshot's cursor before the first change. */
@@ -39,49 +42,65 @@ const ASKED = "XRANGE of changes";
 
 /** One XRANGE a shard, a few more where entries are small. */
 export function changesOver(context: ReaderContext): Pick<Reader, "changes"> {
-  const { shards, keys, open, askPlain, view } = context;
+  const { shards, keys, open, askAll, askPlain, combine, view } = context;
+
+  /** The changes after these entries, one per shard. `isKept`: of what is missing from the start on, only `exact` tells. */
+  async function after(
+    ids: readonly string[],
+    { limit, to, isKept }: { limit: number; to: number | undefined; isKept: boolean },
+  ): Promise<ChangesAnswer> {
+    const each = Math.ceil(limit / shards);
+    const parts = await Promise.all(
+      keys.map((own, shard) => readChanges(askPlain, { keys: own, view, to, isKept }, ids[shard]!, each)),
+    );
+    const exact = isKept ? { exact: !parts.some(({ gap, isCut }) => gap || isCut) } : {};
+    if (parts.some(({ gap }) => gap))
+      return { changes: [], next: await endOf(context), gap: true, more: false, ...exact };
+    return {
+      changes: mergeChanges(parts.map(({ changes }) => changes)),
+      next: encodeChangesCursor(
+        parts.map(({ at }) => at),
+        view.mark,
+      ),
+      gap: false,
+      more: parts.some(({ more }) => more),
+      ...exact,
+    };
+  }
+
+  /** The entry before a time proves that none after it is missing. */
+  async function between(from: number, to: number | undefined, limit: number): Promise<ChangesAnswer> {
+    const answers = await askAll((own) => [
+      ["XREVRANGE", view.changes(own), `(${from}-0`, "-", "COUNT", "1"],
+      ["XRANGE", view.changes(own), "-", "+", "COUNT", "1"],
+    ]);
+    const asOf = combine(answers.map((answer) => answer.asOf));
+    checkPast("from", from, asOf.now.getTime());
+    const found = answers.map(({ replies }) => {
+      const [before] = entriesOf(replies[0], "XREVRANGE of changes");
+      const [first] = entriesOf(replies[1], ASKED);
+      return { id: before?.id ?? START, since: first === undefined ? null : msOf(first.id) + 1 };
+    });
+    const known = found.map(({ since }) => since).filter((since) => since !== null);
+    const since = known.length === 0 ? asOf.now.getTime() : Math.max(...known);
+    const answer = await after(
+      found.map(({ id }) => id),
+      { limit, to, isKept: true },
+    );
+    return { ...answer, exact: since <= from && !answer.gap, since: new Date(since) };
+  }
+
   return {
     async changes(options = {}) {
-      const { after, limit } = resolveChangesOptions(options);
+      const { after: cursor, from, to, limit } = resolveChangesOptions(options);
       await open();
       if (view.scope !== undefined) await checkTold(context, view.scope);
-      if (after === undefined) return { changes: [], next: await endOf(context), gap: false, more: false };
-      const ids = decodeChangesCursor(after, shards, view.mark);
-      const each = Math.ceil(limit / shards);
-      const parts = await Promise.all(
-        keys.map((own, shard) => readChanges(askPlain, { keys: own, view }, ids[shard]!, each)),
-      );
-      if (parts.some(({ gap }) => gap))
-        return { changes: [], next: await endOf(context), gap: true, more: false };
-      return {
-        changes: mergeChanges(parts.map(({ changes }) => changes)),
-        next: encodeChangesCursor(
-          parts.map(({ at }) => at),
-          view.mark,
-        ),
-        gap: false,
-        more: parts.some(({ more }) => more),
-      };
+      if (from !== undefined) return between(from, to, limit);
+      if (cursor === undefined) return { changes: [], next: await endOf(context), gap: false, more: false };
+      const ids = decodeChangesCursor(cursor, shards, view.mark);
+      return after(ids, { limit, to, isKept: to !== undefined });
     },
   };
-}
-
-/** Throws SCOPE_UNTRACKED where the changes of a scope are not told: no answer would say that there were none. */
-async function checkTold({ keys, askPlain, tracks: ours }: ReaderContext, scope: string): Promise<void> {
-  const parts = await Promise.all(
-    keys.map(async (own) => {
-      const [told, totals] = await askPlain([
-        ["SMISMEMBER", own.told, scope],
-        ["HMGET", own.totals, "tracks"],
-      ]);
-      const [tracks = null] = fieldsOf(totals, "HMGET of the totals", 1);
-      return { isTold: integer(list(told, "SMISMEMBER of told", 1)[0], "SMISMEMBER of told") === 1, tracks };
-    }),
-  );
-  if (parts.some(({ isTold }) => isTold) || isTold([...patternsOf(parts), ...ours], scope) === "yes") return;
-  const message =
-    "the changes of this namespace or room are not told: add it to `changes` in createPresence, on all servers";
-  throw new PresenceError("SCOPE_UNTRACKED", message);
 }
 
 /** The cursor at the end of `changes`. */
@@ -95,16 +114,26 @@ async function endOf({ keys, askPlain, view }: ReaderContext): Promise<string> {
   return encodeChangesCursor(await Promise.all(ids), view.mark);
 }
 
+interface Part {
+  readonly keys: ShardKeys;
+  readonly view: View;
+  /** The last time wanted, ms. With one, what is kept will do from the start on: the answer says `exact`. */
+  readonly to: number | undefined;
+  readonly isKept: boolean;
+}
+
 /** About `limit` changes: the last entry is not split. */
 async function readChanges(
   read: ReaderContext["askPlain"],
-  { keys, view }: { readonly keys: ShardKeys; readonly view: View },
+  { keys, view, to, isKept }: Part,
   after: string,
   limit: number,
 ): Promise<ShardChanges> {
   const changes: Change[] = [];
   let at = after;
+  let isCut = false;
   let count = COUNT_FIRST;
+  if (to !== undefined && msOf(at) > to) return { changes, at, gap: false, more: false, isCut };
   for (let reads = 1; ; reads++) {
     const fromStart = at === START;
     const [found, length, totals] = await read([
@@ -112,7 +141,7 @@ async function readChanges(
         "XRANGE",
         view.changes(keys),
         fromStart ? "-" : at,
-        "+",
+        to === undefined ? "+" : String(to),
         "COUNT",
         String(fromStart ? count : count + 1),
       ],
@@ -121,12 +150,13 @@ async function readChanges(
         : []),
     ]);
     const entries = entriesOf(found, ASKED);
-    const gap = fromStart
+    const isMissing = fromStart
       ? integer(length, "XLEN of changes") >= CHANGES_KEPT ||
         entries[0]?.fields[0] === REBUILT ||
         fieldsOf(totals ?? null, "HMGET of the totals", 1)[0] !== null
       : entries.shift()?.id !== at;
-    if (gap) return { changes: [], at, gap, more: false };
+    if (fromStart && isKept) isCut = isMissing;
+    else if (isMissing) return { changes: [], at, gap: true, more: false, isCut };
     let taken = 0;
     for (const { id, fields } of entries) {
       if (changes.length >= limit) break;
@@ -135,7 +165,8 @@ async function readChanges(
       taken++;
     }
     const more = taken < entries.length || entries.length === count;
-    if (!more || changes.length >= limit || reads === READS_MAX) return { changes, at, gap, more };
+    if (!more || changes.length >= limit || reads === READS_MAX)
+      return { changes, at, gap: false, more, isCut };
     count = Math.min(count * 2, COUNT_MAX);
   }
 }

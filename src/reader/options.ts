@@ -11,17 +11,22 @@ import {
   PAGE_SOCKETS_MAX,
   PAGE_USERS_DEFAULT,
   PAGE_USERS_MAX,
+  SESSIONS_DEFAULT,
+  SESSIONS_MAX,
   STALE_AFTER_MS,
   STALE_AFTER_MS_MAX,
 } from "../core/limits.ts";
 import { invalid, type Known, refuseUnknown, whole } from "../core/options.ts";
 import { checkScope } from "../core/scope.ts";
+import { checkOrder, msOfTime } from "../core/time-range.ts";
 import { checkUser } from "../core/user.ts";
 import type {
   ChangesOptions,
   PageOptions,
   ScopesOptions,
+  SessionsOptions,
   SocketsOptions,
+  UsersAtOptions,
   UsersListOptions,
 } from "./types.ts";
 
@@ -115,10 +120,41 @@ export function resolveSocketsOptions(options: SocketsOptions) {
   };
 }
 
-const CHANGES_OPTIONS: Known<ChangesOptions> = { after: true, limit: true };
+const CHANGES_OPTIONS: Known<ChangesOptions> = { after: true, from: true, to: true, limit: true };
 
+/** Times are in ms. */
 export function resolveChangesOptions(options: ChangesOptions) {
   refuseUnknown(options, CHANGES_OPTIONS, "changes()");
   const { after, limit = CHANGES_READ_DEFAULT } = options;
-  return { after, limit: whole("limit", limit, 1, CHANGES_READ_MAX) };
+  const range = rangeOf(options);
+  if (after !== undefined && range.from !== undefined)
+    invalid("after and from exclude each other: go on with `after: next`, and the same `to`");
+  if (range.to !== undefined && after === undefined && range.from === undefined)
+    invalid("to needs from, or after for a further page");
+  return { after, ...range, limit: whole("limit", limit, 1, CHANGES_READ_MAX) };
+}
+
+const USERS_AT_OPTIONS: Known<UsersAtOptions> = { max: true };
+
+export function resolveUsersAtOptions(options: UsersAtOptions) {
+  refuseUnknown(options, USERS_AT_OPTIONS, "usersAt()");
+  return { max: whole("max", options.max ?? LIST_USERS_DEFAULT, 1, LIST_USERS_MAX) };
+}
+
+const SESSIONS_OPTIONS: Known<SessionsOptions> = { from: true, to: true, cursor: true, limit: true };
+
+/** Times are in ms. */
+export function resolveSessionsOptions(options: SessionsOptions) {
+  refuseUnknown(options, SESSIONS_OPTIONS, "sessions()");
+  const { cursor, limit = SESSIONS_DEFAULT } = options;
+  return { ...rangeOf(options), cursor, limit: whole("limit", limit, 1, SESSIONS_MAX) };
+}
+
+function rangeOf({ from, to }: { readonly from?: Date | undefined; readonly to?: Date | undefined }) {
+  const range = {
+    from: from === undefined ? undefined : msOfTime("from", from),
+    to: to === undefined ? undefined : msOfTime("to", to),
+  };
+  checkOrder(range.from, range.to);
+  return range;
 }

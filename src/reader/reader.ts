@@ -13,6 +13,8 @@ import { processesOver } from "./processes.ts";
 import { totalsOver } from "./totals.ts";
 import { scopeCountsOver, scopesOver } from "./scopes.ts";
 import { socketsOver } from "./sockets.ts";
+import { sessionsOver } from "./sessions.ts";
+import { usersAtOver } from "./users-at.ts";
 import { checkScope } from "../core/scope.ts";
 import type { NamespaceReader, Reader, ScopeReader } from "./types.ts";
 import { usersOver } from "./users.ts";
@@ -44,6 +46,7 @@ export function readerOver(
     in: (room) => namespace("/").in(room),
     scopes: guarded(scopes),
     countsIn: guarded(countsIn),
+    sessions: guarded(sessionsOver(context).sessions),
     sockets: guarded(socketsOver(context).sockets),
     processes: guarded(processesOver(context).processes),
     totals: guarded(totalsOver(context).totals),
@@ -61,6 +64,7 @@ function usersReader(context: ReaderContext): Omit<ScopeReader, "counts"> {
     lookup: guarded(lookup),
     page: guarded(page),
     usersList: guarded(usersList),
+    usersAt: guarded(usersAtOver(context).usersAt),
     changes: guarded(changesOver(context).changes),
   };
 }

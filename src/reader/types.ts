@@ -2,6 +2,7 @@
 import type { AsOf } from "./answers/as-of.ts";
 import type { ChangesAnswer } from "./answers/changes.ts";
 import type { Counts } from "./answers/counts.ts";
+import type { SessionsAnswer, UsersAtAnswer } from "./answers/past.ts";
 import type { ProcessesAnswer } from "./answers/processes.ts";
 import type { CountsInAnswer, ScopeCounts, ScopesPage } from "./answers/scopes.ts";
 import type { Totals } from "./answers/totals.ts";
@@ -11,6 +12,7 @@ export type { AsOf, Lag } from "./answers/as-of.ts";
 export type { ChangesAnswer } from "./answers/changes.ts";
 export type { Counts } from "./answers/counts.ts";
 export type { Json } from "./answers/json.ts";
+export type { Session, SessionsAnswer, UsersAtAnswer } from "./answers/past.ts";
 export type { ProcessesAnswer, ProcessPresence } from "./answers/processes.ts";
 export type { CountsInAnswer, CountsOfScope, ScopeCounts, ScopeSize, ScopesPage } from "./answers/scopes.ts";
 export type { Lease, Totals } from "./answers/totals.ts";
@@ -35,6 +37,24 @@ export interface UsersIterator extends AsyncIterableIterator<UserPresence, undef
 export interface UsersListOptions {
   /** Most users in the list. 1 to 100,000, default 10,000. */
   readonly max?: number | undefined;
+}
+
+/** Options of usersAt(). */
+export interface UsersAtOptions {
+  /** Most users in the list. 1 to 100,000, default 10,000. */
+  readonly max?: number | undefined;
+}
+
+/** Options of sessions(). */
+export interface SessionsOptions {
+  /** Sessions that end after this. Default: from the beginning of what is kept. */
+  readonly from?: Date | undefined;
+  /** Sessions that begin until this. Default: now. */
+  readonly to?: Date | undefined;
+  /** `next` of the page before, with the same `from` and `to`. Default: the first page. */
+  readonly cursor?: string | undefined;
+  /** Most sessions of a page. 1 to 1,000, default 100. */
+  readonly limit?: number | undefined;
 }
 
 /** Options of scopes(). */
@@ -107,6 +127,8 @@ export interface ScopeReader {
   page(options?: PageOptions): Promise<UsersPage>;
   users(): UsersIterator;
   usersList(options?: UsersListOptions): Promise<UsersAnswer>;
+  /** As Reader.usersAt(). Needs `changes` in createPresence: rejects with SCOPE_UNTRACKED without it. Not exact before the first change that is kept. */
+  usersAt(time: Date, options?: UsersAtOptions): Promise<UsersAtAnswer>;
   /** Needs `changes` in createPresence. Its cursors are of no use elsewhere. Rejects with SCOPE_UNTRACKED without it. */
   changes(options?: ChangesOptions): Promise<ChangesAnswer>;
 }
@@ -121,6 +143,10 @@ export interface NamespaceReader extends ScopeReader {
 export interface ChangesOptions {
   /** `cursor` of an answer, or `next` of an earlier call. Default: no changes, only the current position. */
   readonly after?: string | undefined;
+  /** Instead of `after`: the changes from this time on, on Redis's clock. Further pages take `after: next`, and `to` again. */
+  readonly from?: Date | undefined;
+  /** With `from` or `after`: the changes up to this time, included. */
+  readonly to?: Date | undefined;
   /** Approximate number of changes; entries of `changes` are not split. 1 to 1,000, default 100. */
   readonly limit?: number | undefined;
 }
@@ -194,6 +220,25 @@ export interface Reader {
    */
   usersList(options?: UsersListOptions): Promise<UsersAnswer>;
   /**
+   * Who was present at `time`: the users now, minus who came since, plus who went. `time` is on Redis's clock, and a user comes and goes when
+   * that is folded: those of a server that crashed were present until its lease had expired. All of that millisecond has happened.
+   * `exact` is false, and `users` null, where changes since then are no longer kept (`keep`); `since` says from when on they are. It lists all
+   * users of one shard after another and reads all changes since `time`, in pages. Rejects with TIME_INVALID for a time in the future,
+   * with LIMIT_EXCEEDED when there were more than `max`, or more than 1,000,000 of one shard to look at, with OPTIONS_INVALID, and with
+   * REPLY_INVALID when users and changes do not agree three times.
+   *
+   *   const { users, exact, since } = await reader.usersAt(new Date("2026-11-27T14:03:00Z"));
+   */
+  usersAt(time: Date, options?: UsersAtOptions): Promise<UsersAtAnswer>;
+  /**
+   * When a user was present: each presence with its start, its end and why it ended, in order. It goes through the changes of the user's shard
+   * from `from` on, whoever they are about, and before it for the start of the first session. A page ends after 50 reads
+   * of about 500 kB. Rejects with USER_INVALID, TIME_INVALID, CURSOR_INVALID and OPTIONS_INVALID.
+   *
+   *   const { sessions } = await reader.sessions("alice", { from, to });  // [{ start: Date, end: Date, cause: "leave" }, …]
+   */
+  sessions(user: string, options?: SessionsOptions): Promise<SessionsAnswer>;
+  /**
    * A namespace: its sockets, its users, its rooms. Throws PresenceError SCOPE_INVALID. Needs `rooms` in createPresence.
    *
    *   const { users } = await reader.of("/chat").counts();
@@ -227,10 +272,12 @@ export interface Reader {
   processes(): Promise<ProcessesAnswer>;
   /**
    * The changes after the cursor of an earlier answer; without a cursor, no changes and the current position.
-   * Rejects with CURSOR_INVALID, and with OPTIONS_INVALID for a limit out of range.
+   * Or those of a time, by `from` and `to`: then `exact` says whether all of them are still kept.
+   * Rejects with CURSOR_INVALID, with TIME_INVALID for a `from` in the future, and with OPTIONS_INVALID for a limit out of range.
    *
    *   const { asOf } = await reader.counts();
    *   const { changes, next, gap } = await reader.changes({ after: asOf.cursor });
+   *   const { changes, next, exact } = await reader.changes({ from, to });  // then { after: next, to } while `more`
    */
   changes(options?: ChangesOptions): Promise<ChangesAnswer>;
   /** The projector's counters since the prefix was first used, and the leases, for metrics. */

@@ -1,8 +1,11 @@
 import { changesAnswerSchema } from "../../reader/answers/changes.ts";
 import { decodeChangesCursor, markOf } from "../../core/cursor.ts";
+import { changesCsv, wantsCsv } from "../csv.ts";
+import { CHANGES_READ_MAX } from "../../core/limits.ts";
 import { changesEvents, opening, outcomeOf } from "../events.ts";
 import { cacheControl, tellerOf } from "../headers.ts";
 import { paceOf } from "../pace.ts";
+import { Problem } from "../problem.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { changesQuery } from "../schemas.ts";
 import { lastEventId, wantsEvents } from "../streams.ts";
@@ -15,17 +18,27 @@ export function changesRoute({ reader, streams, options }: RouteParts): Route {
     method: "GET",
     path: "/v1/changes",
     id: "changes",
-    summary: "The changes since a cursor; without a cursor, only the current position.",
+    summary: "The changes since a cursor, or from a time on; without either, only the current position.",
     scope: "users",
     answer: changesAnswerSchema,
     events:
       "An event `changes` {changes, next} when there are any, or `gap` {next}. Ids are cursors: `Last-Event-ID` continues. " +
       "`stale` {cause, since, asOf} when changes may be late, with the cause `redis` or `projector`; `fresh` {since} when they are not any more.",
+    csv: "Only with `from` or `to`. Columns: at, user, type, cause, id. `Rollcall-Next` is the cursor of the next page: `after`, with the same `to`.",
     query: changesQuery,
     problems: [400, 404, 429, 503],
-    async respond(c, { after, user = [], ...query }) {
+    async respond(c, { after, user = [], from: since, to, limit, format, ...query }) {
       const where = whereOf(query);
       const followed = [user].flat();
+      if (since !== undefined || to !== undefined) {
+        const wrong = wrongRange({ after, since, isEvents: wantsEvents(c) });
+        if (wrong !== undefined) throw new Problem(400, "QUERY_INVALID", wrong);
+        const range = { after, from: since, to, limit: limit ?? CHANGES_READ_MAX };
+        const answer = await reader.changesBetween(range, followed, where);
+        return tell(c, wantsCsv(c, format) ? await changesCsv(answer) : answer);
+      }
+      if (limit !== undefined || format !== undefined)
+        throw new Problem(400, "QUERY_INVALID", "limit and format go with from or to");
       if (!wantsEvents(c)) return tell(c, await reader.changesAnswer(after, followed, where));
       c.header("vary", "Accept");
       const from = lastEventId(c) ?? after;
@@ -60,4 +73,17 @@ export function changesRoute({ reader, streams, options }: RouteParts): Route {
       });
     },
   });
+}
+
+function wrongRange(given: {
+  after: string | undefined;
+  since: Date | undefined;
+  isEvents: boolean;
+}): string | undefined {
+  if (given.isEvents) return "events have no from and to: they go on from after";
+  if (given.after !== undefined && given.since !== undefined)
+    return "after and from exclude each other: a further page has after and the same to";
+  return given.after === undefined && given.since === undefined
+    ? "to needs from, or after for a further page"
+    : undefined;
 }

@@ -1,22 +1,41 @@
+import * as v from "valibot";
+import { usersAtSchema } from "../../reader/answers/past.ts";
 import { usersPageSchema } from "../../reader/answers/users.ts";
+import { usersCsv, wantsCsv } from "../csv.ts";
 import { cacheControl, tellerOf } from "../headers.ts";
+import { Problem } from "../problem.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { pageQuery } from "../schemas.ts";
 import { whereOf } from "../where.ts";
 
-/** Reader.page(). */
+/** Reader.page(); with `at` Reader.usersAt(). */
 export function usersRoute({ reader, options }: RouteParts): Route {
-  const tell = tellerOf(options, { cache: cacheControl("private", options.reuse) });
+  const tell = tellerOf(options, { cache: cacheControl("private", options.reuse), vary: "Accept" });
   return routeWithQuery({
     method: "GET",
     path: "/v1/users",
     id: "users",
-    summary: "A page of the users present.",
+    summary: "A page of the users present; with `at`, all users who were present then.",
     scope: "users",
-    answer: usersPageSchema,
+    answer: v.union([usersPageSchema, usersAtSchema]),
+    csv: "Only with `at`. One column: user.",
     query: pageQuery,
-    problems: [400, 404, 503],
-    respond: async (c, { cursor, limit, ...query }) =>
-      tell(c, await reader.page({ cursor, limit }, whereOf(query))),
+    problems: [400, 404, 409, 503],
+    async respond(c, { cursor, limit, at, max, format, ...query }) {
+      const where = whereOf(query);
+      if (at === undefined) {
+        if (max !== undefined || format !== undefined)
+          throw new Problem(400, "QUERY_INVALID", "max and format go with at");
+        return tell(c, await reader.page({ cursor, limit }, where));
+      }
+      if (cursor !== undefined || limit !== undefined)
+        throw new Problem(
+          400,
+          "QUERY_INVALID",
+          "at excludes cursor and limit: its list is whole, of at most max users",
+        );
+      const answer = await reader.usersAt(at, { max }, where);
+      return tell(c, wantsCsv(c, format) ? await usersCsv(answer) : answer);
+    },
   });
 }

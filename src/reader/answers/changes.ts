@@ -16,6 +16,10 @@ export interface ChangesAnswer {
   readonly gap: boolean;
   /** More changes are available now. */
   readonly more: boolean;
+  /** Only where `from` or `to` was given: whether all changes of that time are still kept. If not, these are those that are. */
+  readonly exact?: boolean;
+  /** Only where `from` was given: from when on all changes are kept. */
+  readonly since?: Date;
 }
 
 /** The interface is in src/core/change.ts, which has no dependency. */
@@ -41,5 +45,12 @@ export const changesAnswerSchema = schemaOf<ChangesAnswer>()(
       ),
     ),
     more: v.pipe(v.boolean(), v.description("More changes are available now.")),
+    exact: v.exactOptional(
+      v.pipe(
+        v.boolean(),
+        v.description("With `from` or `to`: whether all changes of that time are still kept."),
+      ),
+    ),
+    since: v.exactOptional(v.pipe(time, v.description("With `from`: from when on all changes are kept."))),
   }),
 );

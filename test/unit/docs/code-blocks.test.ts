@@ -15,6 +15,7 @@ import { unstable_readConfig as readWranglerConfig } from "wrangler";
 import { createApp } from "../../../src/http.ts";
 import { problemSchema } from "../../../src/http/problem.ts";
 import { changesAnswerSchema } from "../../../src/reader/answers/changes.ts";
+import { sessionsSchema, usersAtSchema } from "../../../src/reader/answers/past.ts";
 import { scopeCountsSchema } from "../../../src/reader/answers/scopes.ts";
 import { userAnswerSchema } from "../../../src/reader/answers/users.ts";
 import { createReader } from "../../../src/index.ts";
@@ -133,6 +134,8 @@ const ANSWERS: Readonly<Record<string, v.GenericSchema>> = {
   ScopeCounts: scopeCountsSchema,
   User: userAnswerSchema,
   Changes: changesAnswerSchema,
+  UsersAt: usersAtSchema,
+  Sessions: sessionsSchema,
   Problem: problemSchema,
 };
 

@@ -14,6 +14,7 @@ import { ROOM_MUTANTS } from "./rooms.ts";
 import { SOCKET_ID_MUTANTS } from "./socket-ids.ts";
 import { USER_ROOM_MUTANTS } from "./user-rooms.ts";
 import { SCOPES_HTTP_MUTANTS } from "./scopes-http.ts";
+import { SUBSCRIBER_MUTANTS } from "./subscribers.ts";
 
 const FOLD = "test/unit/lua/fold.test.ts";
 const REAP = "test/unit/lua/reap.test.ts";
@@ -678,6 +679,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MAC_MUTANTS,
   ...MEMBERSHIP_MUTANTS,
   ...PAST_MUTANTS,
+  ...SUBSCRIBER_MUTANTS,
   ...READER_MUTANTS,
   ...REDIS_MUTANTS,
   ...SCOPE_MUTANTS,

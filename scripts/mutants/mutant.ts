@@ -10,7 +10,7 @@ export interface Edit {
 
 export interface Mutant {
   readonly name: string;
-  readonly breaks: `INV-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 11 | 12 | 13 | 15 | 16 | 17 | 20}`;
+  readonly breaks: `INV-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 11 | 12 | 13 | 14 | 15 | 16 | 17 | 20}`;
   readonly edits: readonly Edit[];
   readonly tests: readonly string[];
 }

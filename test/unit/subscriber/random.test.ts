@@ -106,7 +106,7 @@ class History {
       // It was handled, and nobody will know.
       if (this.isWild && random.chance(0.05)) throw new Error("crashed after handling");
     };
-    const served = subscriberOver(port, handle as never, options, { now: () => this.crowd.now });
+    const served = subscriberOver(port, handle, options, { now: () => this.crowd.now });
     this.#processes.push(served);
     return served;
   }

@@ -40,9 +40,23 @@ beforeAll(async () => {
   for (const read of ["group", "range"]) {
     for (const { calls } of folds) {
       await guarded.admin.flushdb();
-      for (const { append: entries, now, budget, reap } of calls) {
+      for (const { append: entries, now, budget, reap, history } of calls) {
         for (const { id, fields } of entries) await guarded.admin.xadd(keys.records, id, ...fields);
-        await worker.eval(script.text, 11, ...keys.list, 1, budget, reap ? 1 : 0, now, "", read, "2");
+        const keep = history === true ? "604800000 604800000 history" : "";
+        await worker.eval(
+          script.text,
+          11,
+          ...keys.list,
+          1,
+          budget,
+          reap ? 1 : 0,
+          now,
+          "",
+          read,
+          "2",
+          "",
+          keep,
+        );
       }
       // By the real clock, and with a part that is gone.
       await guarded.admin.hset(keys.users, "a ghost", "99");

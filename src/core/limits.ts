@@ -462,6 +462,11 @@ export const CLOCK_MISSING_MS = 1_000;
 /** How many of the latest records a reader searches for renewed leases: records per page, and pages. */
 export const RENEWALS_PAGE = 100;
 export const RENEWALS_PAGES = 20;
+/** Points of one history(), and the minutes, hours or days they are made of. */
+export const HISTORY_POINTS_MAX = 1_500;
+export const HISTORY_PARTS_MAX = 15_000;
+/** Days of one distinct(): a month. */
+export const DISTINCT_SPAN_DAYS = 31;
 /** Users that one request can follow; many more do not fit into a URL. */
 export const FOLLOWED_USERS_MAX = 100;
 /** Bytes of a URL that every server and proxy accepts. */

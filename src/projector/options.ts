@@ -1,6 +1,6 @@
 /** The options of a projector and its methods, and their checks. */
 import { checkRecordKeys, type RecordKeyOptions } from "../core/mac.ts";
-import { type HistoryOptions, resolveHistory } from "../core/history.ts";
+import { type KeepsHistory, resolveHistory } from "../core/history.ts";
 import { type KeepOptions, resolveKeep } from "../core/keep.ts";
 import { KEY_OPTIONS, type KeyOptions, resolveKeyOptions } from "../core/key-options.ts";
 import {
@@ -33,7 +33,7 @@ import type { StepResult } from "./call.ts";
 export const READ_MODES = ["group", "range", "auto"] as const;
 export type ReadMode = (typeof READ_MODES)[number];
 
-export interface ProjectorOptions extends KeyOptions, RecordKeyOptions, KeepOptions, HistoryOptions {
+export interface ProjectorOptions extends KeyOptions, RecordKeyOptions, KeepOptions, KeepsHistory {
   /**
    * Approximate limit on units of work per call of the script: an operation, a record, or a user checked or removed is one
    * each. It bounds how long one call blocks Redis (1,000: about 2 ms). 100 to 2,000, default 1,000.

@@ -1,5 +1,5 @@
 /** The options of a recorder, and their checks. */
-import { type HistoryOptions, resolveHistory } from "../core/history.ts";
+import { type KeepsHistory, resolveHistory } from "../core/history.ts";
 import { type KeepOptions, resolveKeep } from "../core/keep.ts";
 import { KEY_OPTIONS, type KeyOptions, resolveKeyOptions } from "../core/key-options.ts";
 import { checkRecordKeys, type RecordKeyOptions } from "../core/mac.ts";
@@ -16,7 +16,7 @@ import {
 } from "../core/options.ts";
 import { type ReadMode, readModeOf } from "../projector/options.ts";
 
-export interface RecorderOptions extends KeyOptions, RecordKeyOptions, KeepOptions, HistoryOptions {
+export interface RecorderOptions extends KeyOptions, RecordKeyOptions, KeepOptions, KeepsHistory {
   /**
    * The lease: how long a process counts after its last record, ms. 100 to 3,600,000, default 10,000. Users of a crashed
    * process go offline after it; a process that stalls for longer registers again and sends its full state.

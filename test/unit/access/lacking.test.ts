@@ -97,6 +97,7 @@ describe("a reader", () => {
     const { next } = await reader.changes();
     await reader.changes({ after: next });
     await reader.in("news").changes();
+    await reader.distinct({ day: new Date() });
   };
 
   it.each(commandsOf("reader"))("without %s", async (name) => {
@@ -107,6 +108,7 @@ describe("a reader", () => {
     await guarded.admin.hset(keys.users, "carol", "0");
     await guarded.admin.zadd(keys.leaving, Date.now() + 60_000, "carol");
     await guarded.admin.sadd(keys.told, "/,news");
+    await guarded.admin.hset(keys.totals, "minute", "0 0 0 0 0 0 0 0");
     const before = await everything();
     const url = await guarded.as("reader", {}, [`-${name.toLowerCase()}`]);
     const reader = createReader({ redis: url, prefix });

@@ -327,7 +327,7 @@ async function serveBilling(
 }
 
 /** Everything that a reader can be asked. */
-async function ask(reader: Pick<Parameters<typeof createApp>[0]["reader"], "counts" | "user" | "lookup" | "totals" | "processes" | "changes" | "usersList" | "in">): Promise<void> {
+async function ask(reader: Pick<Parameters<typeof createApp>[0]["reader"], "counts" | "user" | "lookup" | "totals" | "processes" | "changes" | "usersList" | "distinct" | "in">): Promise<void> {
   await reader.counts();
   await reader.user("alice");
   await reader.lookup(["alice", "bob"]);
@@ -336,6 +336,9 @@ async function ask(reader: Pick<Parameters<typeof createApp>[0]["reader"], "coun
   await reader.usersList();
   const { next } = await reader.changes();
   await reader.changes({ after: next });
+  // As a projector with a history leaves it.
+  await guarded.admin.hset(keys.totals, "minute", "0 0 0 0 0 0 0 0");
+  await reader.distinct({ day: new Date() });
   await reader.in("x").changes().catch((error: unknown) => expect(error).toMatchObject({ code: "SCOPE_UNTRACKED" }));
 } // prettier-ignore
 

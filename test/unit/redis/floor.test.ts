@@ -30,6 +30,7 @@ const USED: Readonly<Record<string, string>> = {
   MEMORY: "4.0",
   "MEMORY USAGE": "4.0",
   PFADD: "2.8.9",
+  PFCOUNT: "2.8.9",
   PTTL: "2.6",
   SADD: "1.0",
   SET: "1.0",

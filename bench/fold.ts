@@ -1,7 +1,7 @@
 /**
  * Redis CPU of append and fold, against two HINCRBY and Socket.IO's recipe, beside users who are present.
  *
- *   node bench/fold.ts [--users 10000] [--operations 40000] [--rounds 5] [--processes 10] [--sizes 1,10,100] [--second 0] [--signed]
+ *   node bench/fold.ts [--users 10000] [--operations 40000] [--rounds 5] [--processes 10] [--sizes 1,10,100] [--second 0] [--signed] [--history]
  *
  * Before anything is measured, `users` users are connected on `processes` processes, in the projection and in the hashes of the
  * other sides alike. An operation is a socket that comes or goes: of users who were not there, so each is a transition, and for a share of
@@ -37,6 +37,7 @@ const { values } = parseArgs({
     sizes: { type: "string", default: "1,10,100" },
     second: { type: "string", default: "0" },
     signed: { type: "boolean", default: false },
+    history: { type: "boolean", default: false },
   },
 });
 const users = Number(values.users);
@@ -45,6 +46,9 @@ const rounds = Number(values.rounds);
 const processes = Number(values.processes);
 const sizes = values.sizes.split(",").map(Number);
 const second = Number(values.second);
+
+/** The callers keep a history too. */
+const KEEP = values.history ? "604800000 604800000 history" : "";
 
 /** Calls or transactions in one pipeline, and how many pipelines are under way. */
 const PIPELINE = 100;
@@ -141,7 +145,7 @@ function atOnce(size: number): Side {
   return {
     name: `at once, ${size}`,
     prepare: () => {
-      const args = projectArguments(keys, recorders.keyArguments);
+      const args = projectArguments(keys, recorders.keyArguments, KEEP);
       const pipelines = chunks(recorders.records(operations, size), Math.max(1, Math.floor(PIPELINE / size)));
       return async () => {
         await ahead(pipelines, async (records) => {

@@ -57,8 +57,8 @@ return n`;
  * The arguments of a call of the projector, after EVALSHA and the hash. Needs the script loaded (loadProjector). `keyArguments`: of a
  * caller that has keys.
  */
-export function projectArguments(keys: ShardKeys, keyArguments: readonly string[] = []): string[] {
-  const own = ["1", String(BUDGET), "1", "", "", "group", "", "", "", ...keyArguments];
+export function projectArguments(keys: ShardKeys, keyArguments: readonly string[] = [], keep = ""): string[] {
+  const own = ["1", String(BUDGET), "1", "", "", "group", "", "", keep, ...keyArguments];
   return [String(keys.list.length), ...keys.list, ...own];
 }
 

@@ -16,6 +16,7 @@ import {
   TOMBSTONE_MS,
   VALUES_MAX,
 } from "../src/core/limits.ts";
+import { follow, type Happened } from "./history.ts";
 import { before } from "./order.ts";
 import { cut, type ParsedRecord, parseRecord, type Proof, type ScopeListName } from "./parse.ts";
 import {
@@ -26,7 +27,7 @@ import {
   ScopePhase,
   setMember,
 } from "./scopes.ts";
-import { copyOf, copyOfScopes, type Dead, type Process, type Projection } from "./state.ts";
+import { copyOf, copyOfScopes, type Dead, type Process, type Projection, sumsOf } from "./state.ts";
 
 export type { MovedEntry } from "./scopes.ts";
 export { emptyProjection, type Projection, sumsOf } from "./state.ts";
@@ -45,6 +46,8 @@ export interface Call {
   readonly budget: number;
   /** Of a caller that has keys. */
   readonly proven?: Proof | undefined;
+  /** Whether the caller keeps a history: then all callers do. */
+  readonly history?: boolean | undefined;
 }
 
 /** An entry of `changes`: the users of each cause, in any order. */
@@ -140,10 +143,14 @@ class ProjectorCall {
 
   run(): Outcome {
     const state = this.#state;
+    const found = this.#found();
     this.#followClock();
     const drained = this.#fold();
     const more = !drained || this.#reap() || this.#endGrace() || this.#hasTombs();
     state.ran = this.#call.now;
+    state.due = more ? this.#call.now : this.#due;
+    if (this.#call.history === true)
+      state.history = follow(state.history, { ...found, after: sumsOf(state), told: this.#told });
     for (const name of ["records", "rejected", "fenced", "reaped"] as const)
       state.ever[name] += this.#did[name];
     return {
@@ -154,12 +161,24 @@ class ProjectorCall {
       setAside: this.#setAside,
       result: {
         ...this.#did,
-        due: more ? this.#call.now : this.#due,
+        due: state.due,
         more,
         foldedId: state.foldedId,
         left: more ? this.#call.log.length - this.#taken : 0,
       },
     };
+  }
+
+  /** What a history has to know of before the call. */
+  #found(): Omit<Happened, "after" | "told"> {
+    const { now, log } = this.#call;
+    const { users, due } = this.#state;
+    const waits = [
+      ...(due === null ? [] : [due]),
+      ...log.slice(0, 1).map(({ id }) => Number(id.split("-", 1)[0])),
+    ];
+    const waiting = waits.length === 0 ? undefined : Math.min(...waits);
+    return { now, waiting, before: sumsOf(this.#state), usersBefore: [...users.keys()] };
   }
 
   /** When the clock has gone back, all leases move back by the same amount. Graces follow in endGrace, a bounded number per call. */

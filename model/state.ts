@@ -1,5 +1,6 @@
 /** The projection of one shard, as plain maps. The reference model (fold.ts) makes a new one for each call. */
 import type { ChangeCause } from "../src/core/change.ts";
+import { type History, NO_HISTORY } from "./history.ts";
 
 export type ProcessState = "live" | "fenced" | "ended";
 
@@ -49,6 +50,10 @@ export interface Projection {
   clockWentBack: boolean;
   foldedId: string;
   ran: number;
+  /** What the last call said is due, ms; null: nothing. */
+  due: number | null;
+  /** Of calls that keep one. */
+  history: History;
   /** Recent work per record, which decides how many the next call reads. */
   size: number;
   pass: readonly Dead[];
@@ -84,6 +89,8 @@ export function emptyProjection(): Projection {
     clockWentBack: false,
     foldedId: "0-0",
     ran: 0,
+    due: null,
+    history: NO_HISTORY,
     size: 1,
     pass: [],
     sweep: undefined,

@@ -82,6 +82,7 @@ export class TestShard {
       prefix?: string;
       read?: ReadMode;
       keep?: Keep | undefined;
+      history?: boolean | undefined;
       recordKeys?: readonly string[] | undefined;
     } = {},
   ) {
@@ -96,6 +97,7 @@ export class TestShard {
         budget: options.budget,
         read: options.read,
         keep: options.keep,
+        history: options.history,
         recordKeys: options.recordKeys,
       },
       { now: () => this.now },

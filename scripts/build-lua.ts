@@ -3,7 +3,7 @@
  * plain strings work in Node, in workerd and in every bundler. `--check` fails when the file is out of date.
  *
  * A name in capitals that src/core/limits.ts exports stands for its value: a literal, where a local would be one of the 200
- * that Lua allows, and one of the 60 that a function may use of what is around it. APPLY, VALID, MAKE_SCOPES, MAKE_SOCKETS and CHECK_OPEN stand for functions that
+ * that Lua allows, and one of the 60 that a function may use of what is around it. APPLY, VALID, MAKE_SCOPES, MAKE_SOCKETS, HISTORY and CHECK_OPEN stand for functions that
  * are written where they are first needed, since a call pays for each closure it makes.
  */
 import { createHash } from "node:crypto";
@@ -25,6 +25,7 @@ const values: Record<string, string> = {
   VALID: readFileSync(join(folder, "project/valid.lua"), "utf8").trim(),
   MAKE_SCOPES: readFileSync(join(folder, "project/scopes.lua"), "utf8").trim(),
   MAKE_SOCKETS: readFileSync(join(folder, "project/sockets.lua"), "utf8").trim(),
+  HISTORY: readFileSync(join(folder, "project/history.lua"), "utf8").trim(),
   CHECK_OPEN: readFileSync(join(folder, "project/opened.lua"), "utf8").trim(),
   CAUSES: literal(OFFLINE_CAUSES),
 };

@@ -20,6 +20,7 @@ const FILLED = new Set([
   "VALID",
   "MAKE_SCOPES",
   "MAKE_SOCKETS",
+  "HISTORY",
   "CHECK_OPEN",
   "CAUSES",
   ...Object.keys(limits),
@@ -134,7 +135,7 @@ for (const name of PARTS) {
       if (!text.includes(`\n${line}\n`)) problems.push(`${name}: it should say "${line}"`);
   }
 }
-for (const name of ["apply", "valid", "scopes"]) {
+for (const name of ["apply", "valid", "scopes", "history"]) {
   for (const word of look(name, readFileSync(file(name), "utf8"), -1).reads)
     if (!GLOBALS.has(word) && given.get(word) !== "head")
       problems.push(`${name}: ${word} is not given by head`);

@@ -34,6 +34,8 @@ export type {
   ChangesAnswer,
   ChangesOptions,
   Counts,
+  DistinctAnswer,
+  HistoryAnswer,
   Lag,
   Lease,
   PageOptions,

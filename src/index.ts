@@ -7,6 +7,8 @@ export { type ErrorDetails, PresenceError, type PresenceErrorCode } from "./core
 export { createProjector, type ProjectorInput } from "./projector/create.ts";
 export { type ClosableReader, createReader, type ReaderInput } from "./reader/create.ts";
 export type { Duration, Keep, KeepOptions } from "./core/keep.ts";
+export type { KeepsHistory } from "./core/history.ts";
+export type { HistoryStep } from "./core/steps.ts";
 export type { KeyOptions } from "./core/key-options.ts";
 export type { LogFields, Logger } from "./core/options.ts";
 export type {
@@ -45,9 +47,15 @@ export type {
   ChangesAnswer,
   ChangesOptions,
   Counts,
+  DistinctAnswer,
+  DistinctOptions,
+  HistoryAnswer,
+  HistoryOptions,
+  HistoryPoint,
   Json,
   Lag,
   Lease,
+  Measured,
   PageOptions,
   ProcessesAnswer,
   ProcessPresence,

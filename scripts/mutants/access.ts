@@ -30,7 +30,7 @@ export const ACCESS_MUTANTS: readonly Mutant[] = [
   mutant("pattern-of-any-digits", ROLES, TABLE, '.replace(/\\d/g, "[0-9]")', '.replace(/\\d+/g, "[0-9]*")'),
   mutant("operator-cannot-forget", ROLES, TABLE, '"HINCRBY", "XREVRANGE"', '"HINCRBY"'),
   mutant("pattern-is-not-quoted", ROLES, TABLE, 'text.replace(/[\\\\*?[\\]]/g, "\\\\$&")', "text"),
-  mutant("reader-writes", REFUSED, TABLE, '"XREVRANGE", "MULTI", "EXEC",', '"XREVRANGE", "MULTI", "EXEC", "HSET",'),
+  mutant("reader-writes", REFUSED, TABLE, '"PFCOUNT", "MULTI", "EXEC",', '"PFCOUNT", "MULTI", "EXEC", "HSET",'),
   mutant("superfluous-command", ROLES, TABLE, 'commands: ["XADD", "HMGET"]', 'commands: ["XADD", "HMGET", "HGET"]'),
   mutant("missing-command", ROLES, TABLE, '"ZSCAN", "HINCRBY"', '"HINCRBY"'),
   mutant("transaction-that-may-not-run", LACKING, "src/redis/errors.ts", " || /NOPERM/.test(saidIn(error))", ""),

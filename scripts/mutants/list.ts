@@ -9,6 +9,7 @@ import { READER_MUTANTS } from "./reader.ts";
 import { REDIS_MUTANTS } from "./redis.ts";
 import { SCOPE_MUTANTS } from "./scopes.ts";
 import { FOLLOW_MUTANTS } from "./follow.ts";
+import { HISTORY_MUTANTS } from "./history.ts";
 import { RETENTION_MUTANTS } from "./retention.ts";
 import { ROOM_MUTANTS } from "./rooms.ts";
 import { SOCKET_ID_MUTANTS } from "./socket-ids.ts";
@@ -685,6 +686,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SCOPE_MUTANTS,
   ...OUTAGE_MUTANTS,
   ...ACCESS_MUTANTS,
+  ...HISTORY_MUTANTS,
   ...RETENTION_MUTANTS,
   ...ROOM_MUTANTS,
   ...SOCKET_ID_MUTANTS,

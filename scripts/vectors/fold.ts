@@ -1,6 +1,7 @@
 /** fold.json: logs and times in; the reply, what is told and the whole projection out. From the reference model. */
 import { derivedKey, macOf } from "../../model/mac.ts";
 import { keysOf } from "../../src/core/keys.ts";
+import { historyVectors } from "./history.ts";
 import { scopeVectors } from "./scopes.ts";
 import {
   collect,
@@ -29,6 +30,7 @@ export function foldVectors(): FoldVector[] {
     asides();
     signatures();
     scopeVectors();
+    historyVectors();
   });
 }
 

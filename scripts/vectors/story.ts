@@ -1,5 +1,6 @@
 /** What the vectors of fold.json are made of: logs and times in; the reply, what is told and the whole projection out. */
 import { emptyProjection, type LogEntry, project, type Projection, sumsOf } from "../../model/fold.ts";
+import { plainHistory } from "../../model/history.ts";
 import { plain, plainMoves, plainScopes, withoutEmpty } from "../../model/plain.ts";
 import { derivedKey, fingerprintOf, proofOf } from "../../model/mac.ts";
 import { padsOf } from "../../src/core/mac.ts";
@@ -66,6 +67,7 @@ interface VectorCall {
   readonly now: number;
   readonly reap: boolean;
   readonly budget: number;
+  readonly history?: true;
   readonly recordKeys?: readonly string[];
   readonly keyArguments?: readonly string[];
   readonly reply: object;
@@ -108,15 +110,17 @@ export class Story {
     reap = true,
     budget = 1_000,
     recordKeys,
-  }: { reap?: boolean; budget?: number; recordKeys?: readonly string[] } = {}): this {
+    history,
+  }: { reap?: boolean; budget?: number; recordKeys?: readonly string[]; history?: true } = {}): this {
     const { now } = this;
     const proven = recordKeys && proofOf(recordKeys, PREFIX, RECORDS);
-    const outcome = project(this.#state, { now, log: this.#log, reap, budget, proven });
+    const outcome = project(this.#state, { now, log: this.#log, reap, budget, proven, history });
     this.#state = outcome.state;
     this.#log = this.#log.slice(outcome.taken);
     const { result: r } = outcome;
     this.calls.push({
       append: this.#new.splice(0), now, reap, budget,
+      ...(history && { history }),
       ...(recordKeys && { recordKeys, keyArguments: argumentsOf(recordKeys) }),
       reply: {
         protocol: PROTOCOL, now, due: r.due ?? -1, more: r.more ? 1 : 0, folded: r.foldedId, records: r.records, operations: r.operations,
@@ -126,7 +130,7 @@ export class Story {
       changes: outcome.told.map((entry) => plain([...entry].map(([cause, users]) => [cause, [...users].sort()]))),
       ...(outcome.moved.length > 0 && { moves: plainMoves(outcome.moved) }),
       rejected: outcome.setAside,
-      after: after(this.#state),
+      after: { ...after(this.#state), ...(history && { history: plainHistory(this.#state.history) }) },
     }); // prettier-ignore
     return this;
   }

@@ -13,6 +13,7 @@ import { type ErrorDetails, PresenceError, type PresenceErrorCode } from "../cor
 import { type Known, refuseUnknown } from "../core/options.ts";
 import { checkScope } from "../core/scope.ts";
 import { msOfTime } from "../core/time-range.ts";
+import { type HistoryStep, resolveTime } from "../core/steps.ts";
 import type { Json } from "../reader/answers/json.ts";
 import { follow, type FollowOptions, type News, type Staleness, type StaleReason } from "./follow.ts";
 import { ProblemError } from "./problem.ts";
@@ -33,6 +34,7 @@ export type Sessions = Json<reader.SessionsAnswer>;
 export type ScopeCounts = Json<reader.ScopeCounts>;
 export type ScopesPage = Json<reader.ScopesPage>;
 export type CountsIn = Json<reader.CountsInAnswer>;
+export type History = Json<reader.HistoryAnswer>;
 export type ScopeName = reader.ScopeName;
 
 /** Which page of users. */
@@ -75,6 +77,16 @@ export interface ClientSessionsOptions {
   readonly limit?: number | undefined;
 }
 
+/** Which points of a history. */
+export interface ClientHistoryOptions {
+  /** From when, a Date or ms. Default: 60 steps before `to`. */
+  readonly from?: Date | number | undefined;
+  /** Until when, exclusive. Default: now. */
+  readonly to?: Date | number | undefined;
+  /** "minute", "hour", "day", or a multiple such as "5m", "6h", "7d"; at most 1,500 points. Default "minute". */
+  readonly step?: HistoryStep | undefined;
+}
+
 /** Which namespaces and rooms. */
 export interface ClientScopesOptions {
   /** Only this namespace and its rooms. */
@@ -86,6 +98,8 @@ export interface ClientScopesOptions {
   /** How many at most: 1 to 1,000, default 100. */
   readonly limit?: number | undefined;
 }
+
+const HISTORY_OPTIONS: Known<ClientHistoryOptions> = { from: true, to: true, step: true };
 
 const SCOPES_OPTIONS: Known<ClientScopesOptions> = {
   namespace: true,
@@ -160,6 +174,8 @@ export interface Client extends ScopeClient {
   in(room: string): ScopeClient;
   /** The namespaces and rooms in which somebody is, largest first. Continue with `cursor: page.next`. */
   scopes(options?: ClientScopesOptions): Promise<ScopesPage>;
+  /** Users and sockets over time, and distinct users of days; a gap is null. */
+  history(options?: ClientHistoryOptions): Promise<History>;
   /** The counts of up to 1,000 namespaces and rooms, in the order given; numbers are null where they are not counted. */
   countsIn(scopes: readonly ScopeName[]): Promise<CountsIn>;
   /**
@@ -275,6 +291,13 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     async scopes(scopesOptions = {}) {
       refuseUnknown(scopesOptions, SCOPES_OPTIONS, "scopes()");
       return json("/v1/scopes", { ...scopesOptions, limit: scopesOptions.limit?.toString() });
+    },
+    async history(historyOptions = {}) {
+      refuseUnknown(historyOptions, HISTORY_OPTIONS, "history()");
+      const { from, to, step } = historyOptions;
+      const text = (name: string, at: Date | number | undefined) =>
+        at === undefined ? undefined : new Date(resolveTime(name, at)).toISOString();
+      return json("/v1/history", { from: text("from", from), to: text("to", to), step });
     },
     countsIn: (scopes) => post("/v1/counts/lookup", {}, { scopes }),
     fetch: (path, init) => request(base + path, init),

@@ -15,6 +15,8 @@ interface Part {
   readonly commands: readonly string[];
   readonly reads: Keys;
   readonly writes: Keys;
+  /** Of keys that are read: those whose form a command may change, though not what it says. PFCOUNT keeps its result in the key. */
+  readonly rewrites?: readonly string[];
 }
 
 /** What the script of the projector calls, and how it is called. */
@@ -22,7 +24,7 @@ const PROJECT: Part = {
   commands: [
     "EVALSHA", "EVAL", "TIME", "TYPE", "XREADGROUP", "XGROUP", "XLEN", "XRANGE", "XTRIM", "XDEL", "XADD", "DEL", "UNLINK", "HGET",
     "HMGET", "HSET", "HDEL", "HLEN", "HSCAN", "ZADD", "ZREM", "ZCARD", "ZRANGE", "ZRANGEBYSCORE", "ZRANGEBYLEX", "ZMSCORE", "SADD", "SREM",
-    "SMISMEMBER", "SET", "PTTL", "MEMORY|USAGE",
+    "SMISMEMBER", "SET", "PTTL", "MEMORY|USAGE", "PFADD",
   ],
   reads: "all",
   writes: "all",
@@ -32,10 +34,11 @@ const APPEND: Part = { commands: ["XADD", "HMGET"], reads: ["totals", "states"],
 
 const READ: Part = {
   commands: [
-    "GET", "PTTL", "HMGET", "HSCAN", "SMISMEMBER", "ZMSCORE", "ZCOUNT", "ZRANGE", "XLEN", "XRANGE", "XREVRANGE", "MULTI", "EXEC",
+    "GET", "PTTL", "HMGET", "HSCAN", "SMISMEMBER", "ZMSCORE", "ZCOUNT", "ZRANGE", "XLEN", "XRANGE", "XREVRANGE", "PFCOUNT", "MULTI", "EXEC",
   ],
   reads: "all",
   writes: [],
+  rewrites: ["distinct:*"],
 }; // prettier-ignore
 
 const FOLLOW: Part = { commands: ["XREAD", "XREVRANGE"], reads: "all", writes: [] };
@@ -156,7 +159,7 @@ function keysFor(role: Role, kind: "reads" | "writes"): Keys {
   return [...new Set(lists.flatMap((list) => [...(list as readonly KeyName[])]))];
 }
 
-function patternsOf(sign: string, keys: Keys, tags: readonly string[]): string[] {
+function patternsOf(sign: string, keys: "all" | readonly string[], tags: readonly string[]): string[] {
   return tags.flatMap((tag) => (keys === "all" ? ["*"] : keys).map((name) => `${sign}~${tag}:${name}`));
 }
 
@@ -170,7 +173,12 @@ function plainPatterns(role: Role, tags: readonly string[]): string[] {
 function preciselyPatterns(role: Role, tags: readonly string[]): string[] {
   const [reads, writes] = [keysFor(role, "reads"), keysFor(role, "writes")];
   if (reads === "all" && writes === "all") return patternsOf("", "all", tags);
-  return [...patternsOf("%W", writes, tags), ...patternsOf("%R", reads, tags)];
+  const rewrites = [...new Set(ROLE_TABLE[role].parts.flatMap((part: Part) => part.rewrites ?? []))];
+  return [
+    ...patternsOf("%W", writes, tags),
+    ...patternsOf("%R", reads, tags),
+    ...patternsOf("%RW", rewrites, tags),
+  ];
 }
 
 /**

@@ -31,6 +31,10 @@ export type ChangeType = (typeof CHANGE_TYPES)[number];
 /** One of CHANGE_CAUSES, each of which is described there. */
 export type ChangeCause = (typeof CHANGE_CAUSES)[number];
 
+/** The causes that a projector counts, in the order of `counted` of the totals. */
+export const COUNTED_CAUSES = CHANGE_CAUSES.filter((cause) => cause !== "resync");
+export type CountedCause = (typeof COUNTED_CAUSES)[number];
+
 /** One transition of one user. Its JSON schema is in src/reader/answers/changes.ts. */
 export interface Change {
   readonly user: string;

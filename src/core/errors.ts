@@ -16,6 +16,7 @@ export const PRESENCE_ERROR_CODES = [
   "SCOPE_UNTRACKED",
   /** The ids of sockets are not kept, so nobody can list them: set `socketIds`. It is never answered with none. */
   "SOCKETS_UNTRACKED",
+  "HISTORY_UNTRACKED",
   /** forget() of a user who is present, or in grace: disconnect their sockets first. */
   "USER_PRESENT",
   /** A cursor that did not come from an answer. */

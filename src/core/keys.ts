@@ -21,13 +21,17 @@ const NAMES = [
 /** Those of scopes: the scripts derive them from the tag. Two more are named after data: scopeKey() and `scopes:<slot>`. */
 const SCOPE_NAMES = ["scopes", "lingering", "lingerers", "told", "moves"] as const;
 
+/** Those of a history, by the option of that name. One more is named after a day: distinctKey(). */
+const HISTORY_NAMES = ["minutes", "hours", "days"] as const;
+
 export type KeyName = (typeof NAMES)[number];
 type ScopeKeyName = (typeof SCOPE_NAMES)[number];
+type HistoryKeyName = (typeof HISTORY_NAMES)[number];
 
 /** The names of the durable subscribers, in a sorted set. */
 const SUBSCRIBERS = "subscribers";
 
-export interface ShardKeys extends Readonly<Record<KeyName | ScopeKeyName, string>> {
+export interface ShardKeys extends Readonly<Record<KeyName | ScopeKeyName | HistoryKeyName, string>> {
   /** `{presence}` of shard 0, `{presence:2.7}` of another. */
   readonly tag: string;
   /** All of them, in the order of the scripts' KEYS. */
@@ -53,8 +57,8 @@ export function keysOf(prefix: string, shard: number, shards: number): ShardKeys
   const tag = `{${tagsOf(prefix, shards)[shard]!}}`;
   const list = NAMES.map((name) => `${tag}:${name}`);
   const named = Object.fromEntries(
-    [...NAMES, ...SCOPE_NAMES].map((name) => [name, `${tag}:${name}`]),
-  ) as Record<KeyName | ScopeKeyName, string>;
+    [...NAMES, ...SCOPE_NAMES, ...HISTORY_NAMES].map((name) => [name, `${tag}:${name}`]),
+  ) as Record<KeyName | ScopeKeyName | HistoryKeyName, string>;
   return { tag, list, subscribers: `${tag}:${SUBSCRIBERS}`, ...named };
 }
 
@@ -78,4 +82,9 @@ export function subscriberKeysOf({ tag }: Pick<ShardKeys, "tag">, name: string):
 /** Who is in a scope, as `users`. */
 export function scopeKey({ tag }: Pick<ShardKeys, "tag">, scope: string): string {
   return `${tag}:scope:${scope}`;
+}
+
+/** Who was present on a day, given by its start in UTC, ms: a HyperLogLog. */
+export function distinctKey({ tag }: Pick<ShardKeys, "tag">, day: number): string {
+  return `${tag}:distinct:${new Date(day).toISOString().slice(0, 10).replaceAll("-", "")}`;
 }

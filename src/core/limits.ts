@@ -74,6 +74,22 @@ export const REJECTED_KEPT = 1_000;
 export const KEPT_MS = 604_800_000;
 export const KEPT_MS_MIN = 60_000;
 export const KEPT_MS_MAX = 315_360_000_000;
+/** Parts of a history, ms. */
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 86_400_000;
+/** How long they are kept, ms: 7 days of minutes, 400 days of hours, 10 years of days; a minute is some 60 bytes. */
+export const MINUTES_KEPT_MS = 604_800_000;
+export const HOURS_KEPT_MS = 34_560_000_000;
+export const DAYS_KEPT_MS = 315_360_000_000;
+/** For how many days before today the distinct users are kept: two months. It takes up to 12 KB a day and shard. */
+export const DISTINCT_DAYS = 62;
+/** How long work may wait for a projector before a minute without a call is a gap, ms: heartbeats of a long lease wait as long. */
+export const HISTORY_LATE_MS = 10_000;
+/** How far the clock may go back before the history drops what the clock said before, ms. */
+export const HISTORY_BACK_MS = 3_600_000;
+/** How many of the latest minutes, hours and days are kept when entries of a clock that was ahead are removed. */
+export const HISTORY_REMADE = 500;
 /** How often what is too old is removed, ms; and most of a stream that one call removes: entries, and about how many bytes. */
 export const FORGET_MS = 60_000;
 export const TRIM_MAX = 20_000;
@@ -446,6 +462,11 @@ export const CLOCK_MISSING_MS = 1_000;
 /** How many of the latest records a reader searches for renewed leases: records per page, and pages. */
 export const RENEWALS_PAGE = 100;
 export const RENEWALS_PAGES = 20;
+/** Points of one history(), and the minutes, hours or days they are made of. */
+export const HISTORY_POINTS_MAX = 1_500;
+export const HISTORY_PARTS_MAX = 15_000;
+/** Days of one distinct(): a month. */
+export const DISTINCT_SPAN_DAYS = 31;
 /** Users that one request can follow; many more do not fit into a URL. */
 export const FOLLOWED_USERS_MAX = 100;
 /** Bytes of a URL that every server and proxy accepts. */

@@ -90,7 +90,7 @@ export function writeCredentialsFrom(environment: Environment): RestCredentials 
 
 /**
  * The same as keyOptionsFrom, ROLLCALL_READ, `group`, `range` or `auto`: how the log is read, ROLLCALL_KEEP_CHANGES and
- * ROLLCALL_KEEP_REJECTED, such as `7d`, and ROLLCALL_RECORD_KEYS, separated by commas: only for projectors.
+ * ROLLCALL_KEEP_REJECTED, such as `7d`, ROLLCALL_HISTORY, `on` or `off`, and ROLLCALL_RECORD_KEYS, separated by commas: only for projectors.
  */
 export function projectorOptionsFrom(environment: Environment): ProjectorOptions {
   return {
@@ -100,6 +100,7 @@ export function projectorOptionsFrom(environment: Environment): ProjectorOptions
       changes: taken(environment, "ROLLCALL_KEEP_CHANGES"),
       rejected: taken(environment, "ROLLCALL_KEEP_REJECTED"),
     },
+    history: taken(environment, "ROLLCALL_HISTORY") === "on",
     recordKeys: taken(environment, "ROLLCALL_RECORD_KEYS"),
   };
 }

@@ -24,7 +24,7 @@ import {
   STREAMS,
 } from "../core/limits.ts";
 import { checkRecordKeys } from "../core/mac.ts";
-import { invalid, whole } from "../core/options.ts";
+import { invalid, oneOf, whole } from "../core/options.ts";
 import { checkTokens } from "../http/auth.ts";
 import {
   checkCounts,
@@ -239,6 +239,12 @@ export const VARIABLES = {
       doc: ["The same for entries of the log that are no records and were set aside."],
     },
   ),
+  ROLLCALL_HISTORY: texts<"on" | "off">("history", (history) => oneOf("history", history, ["on", "off"]), {
+    fallback: "off",
+    doc: [
+      "`on`: numbers over time are kept, for GET /v1/history. For projectors; set the option `history` of your Socket.IO processes too.",
+    ],
+  }),
   ROLLCALL_RECORD_KEYS: lists("recordKeys", checkRecordKeys, {
     isSecret: true,
     doc: [

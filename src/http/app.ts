@@ -7,6 +7,7 @@
  *   GET  /v1/counts          open*      users, sockets, connections; also as events     * unless `counts: "closed"`; of a
  *                                       namespace or room `counts`, unless `counts: "open"`
  *   POST /v1/counts/lookup   counts     {"scopes": [...]}, at most 1,000
+ *   GET  /v1/history         open*      numbers over time: ?from=&to=&step=
  *   GET  /v1/scopes          users      namespaces and rooms: ?namespace=&prefix=&cursor=&limit=
  *   GET  /serving            open       200 when requests are to be sent here: for balancers
  *   GET  /ready              counts*    200, or 503 when Redis is unreachable or the projector is overdue

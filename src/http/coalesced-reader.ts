@@ -12,6 +12,7 @@ import type {
   ChangesAnswer,
   ChangesOptions,
   Counts,
+  HistoryOptions,
   PageOptions,
   Reader,
   ScopeCounts,
@@ -132,6 +133,12 @@ export class CoalescedReader {
     const { namespace, prefix, cursor, limit } = options;
     const read = async (reader: Reader) => answerOf(await reader.scopes(options));
     return this.#tell(["scopes", namespace, prefix, cursor, limit], read, { isOfScopes: true });
+  }
+
+  history({ from, to, step }: HistoryOptions): Promise<Answer> {
+    const read = async (reader: Reader) => answerOf(await reader.history({ from, to, step }));
+    // Strangers may ask for any time.
+    return this.#tell(["history", String(from), String(to), step], read, { isOfScopes: true });
   }
 
   async countsIn(names: readonly ScopeName[]): Promise<Answer> {

@@ -66,5 +66,16 @@ export function metricsOf(totals: Totals): string {
       `# HELP rollcall_${name} ${help}\n# TYPE rollcall_${name} ${type}\nrollcall_${name} ${value}\n`,
     );
   }
+  const { changes } = totals;
+  if (changes !== null) {
+    const name = "rollcall_changes_total";
+    const lines = Object.entries(changes).map(([cause, count]) => {
+      const type = cause === "connect" ? "online" : "offline";
+      return `${name}{type="${type}",cause="${cause}"} ${count}\n`;
+    });
+    blocks.push(
+      `# HELP ${name} Changes by cause, folded by callers with a history.\n# TYPE ${name} counter\n${lines.join("")}`,
+    );
+  }
   return blocks.join("");
 }

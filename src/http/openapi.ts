@@ -6,6 +6,7 @@ import { asOfSchema } from "../reader/answers/as-of.ts";
 import { changesAnswerSchema, changeSchema } from "../reader/answers/changes.ts";
 import { countsSchema } from "../reader/answers/counts.ts";
 import { sessionsSchema, usersAtSchema } from "../reader/answers/past.ts";
+import { historyAnswerSchema } from "../reader/answers/history.ts";
 import { processesAnswerSchema } from "../reader/answers/processes.ts";
 import { countsInAnswerSchema, scopeCountsSchema, scopesPageSchema } from "../reader/answers/scopes.ts";
 import {
@@ -25,6 +26,7 @@ const COMPONENTS = {
   ScopeCounts: scopeCountsSchema,
   Scopes: scopesPageSchema,
   CountsIn: countsInAnswerSchema,
+  History: historyAnswerSchema,
   UserPresence: userPresenceSchema,
   UsersPage: usersPageSchema,
   User: userAnswerSchema,
@@ -47,7 +49,7 @@ const TITLES = {
   400: "The request is not valid for this route.",
   401: "The token is missing or invalid.",
   403: "The server has no token, or the token's scope does not cover this route.",
-  404: "The namespace or room is not tracked, or its changes are not told.",
+  404: "The namespace or room is not tracked, its changes are not told, or no history is kept.",
   409: "There are too many to list them, or what was asked for as CSV is no longer kept.",
   413: "The body is too large.",
   415: "The body is not application/json.",

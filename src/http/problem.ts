@@ -39,6 +39,8 @@ export const PROBLEM_CODES = [
   "NOT_FOUND",
   /** 404: the namespace or room is not counted, or its changes are not told, so there is no answer: never 0. */
   "SCOPE_UNTRACKED",
+  /** 404: no numbers over time are kept. */
+  "HISTORY_UNTRACKED",
   /** 405: the path accepts other methods, listed in `Allow`. */
   "METHOD_NOT_ALLOWED",
   /** 406: this server sends no event streams. */
@@ -215,6 +217,7 @@ const OF_THE_CALLER: { readonly [Code in PresenceErrorCode]?: ProblemStatus } = 
   SCOPE_INVALID: 400,
   TIME_INVALID: 400,
   SCOPE_UNTRACKED: 404,
+  HISTORY_UNTRACKED: 404,
   LIMIT_EXCEEDED: 409,
 };
 

@@ -6,6 +6,7 @@ import { Problem } from "./problem.ts";
 import {
   type changesQuery,
   countsLookupBody,
+  type historyQuery,
   lookupBody,
   type noQuery,
   type pageQuery,
@@ -19,6 +20,7 @@ import type { ScopeName } from "../reader/reader.ts";
 export type QuerySchema =
   | typeof pageQuery
   | typeof changesQuery
+  | typeof historyQuery
   | typeof noQuery
   | typeof scopesQuery
   | typeof sessionsQuery

@@ -7,6 +7,7 @@ import { changesRoute } from "./routes/changes.ts";
 import { countsRoute } from "./routes/counts.ts";
 import { countsLookupRoute } from "./routes/counts-lookup.ts";
 import { healthRoute } from "./routes/health.ts";
+import { historyRoute } from "./routes/history.ts";
 import { lookupRoute } from "./routes/lookup.ts";
 import { metricsRoute } from "./routes/metrics.ts";
 import { processesRoute } from "./routes/processes.ts";
@@ -23,6 +24,7 @@ export function routesOf(parts: RouteParts): readonly Route[] {
     ...probesOf(parts),
     countsRoute(parts),
     countsLookupRoute(parts),
+    historyRoute(parts),
     scopesRoute(parts),
     usersRoute(parts),
     userRoute(parts),

@@ -15,6 +15,7 @@ import {
   SCOPE_BYTES_MAX,
 } from "../core/limits.ts";
 import { whyNoScope } from "../core/scope.ts";
+import type { HistoryStep } from "../core/steps.ts";
 import { checkUser } from "../core/user.ts";
 import { parseTime } from "./time.ts";
 
@@ -131,6 +132,39 @@ export const sessionsQuery = v.strictObject(
 export const whereQuery = v.strictObject(
   where,
   "this route accepts only the query parameters namespace and room",
+);
+
+const STEP = "step must be minute, hour, day or a multiple such as 5m, 6h or 7d";
+
+const instant = (name: string, description: string) =>
+  v.pipe(
+    once,
+    v.regex(
+      /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?Z)?$/,
+      `${name} must be a time such as 2026-03-01T10:00:00Z, or a day`,
+    ),
+    v.transform((value) => Date.parse(value)),
+    v.check((ms) => ms >= 0, `${name} must be a time from 1970 on`),
+    v.description(description),
+  );
+
+/** Which points of a history. */
+export const historyQuery = v.strictObject(
+  {
+    from: v.optional(instant("from", "From when, in ISO 8601 and UTC. Default: 60 steps before `to`.")),
+    to: v.optional(instant("to", "Until when, exclusive. Default: now.")),
+    step: v.optional(
+      v.pipe(
+        once,
+        v.regex(/^(minute|hour|day|[1-9]\d{0,3}[mhd])$/, STEP),
+        v.transform((value) => value as HistoryStep),
+        v.description(
+          "minute, hour, day, or a multiple such as 5m, 6h or 7d; at most 1,500 points. Default minute.",
+        ),
+      ),
+    ),
+  },
+  "this route accepts only the query parameters from, to and step",
 );
 
 /** Which namespaces and rooms to list. */

@@ -367,6 +367,8 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     lookup: (users) => reader.lookup(users),
     processes: () => reader.processes(),
     changes: (changesOptions) => reader.changes(changesOptions),
+    history: (historyOptions) => reader.history(historyOptions),
+    distinct: (distinctOptions) => reader.distinct(distinctOptions),
     totals: () => reader.totals(),
     ...scopesOver(reader, scopes),
     scopes: (scopesOptions) => reader.scopes(scopesOptions),

@@ -1,5 +1,6 @@
 /** The options of a projector and its methods, and their checks. */
 import { checkRecordKeys, type RecordKeyOptions } from "../core/mac.ts";
+import { type KeepsHistory, resolveHistory } from "../core/history.ts";
 import { type KeepOptions, resolveKeep } from "../core/keep.ts";
 import { KEY_OPTIONS, type KeyOptions, resolveKeyOptions } from "../core/key-options.ts";
 import {
@@ -32,7 +33,7 @@ import type { StepResult } from "./call.ts";
 export const READ_MODES = ["group", "range", "auto"] as const;
 export type ReadMode = (typeof READ_MODES)[number];
 
-export interface ProjectorOptions extends KeyOptions, RecordKeyOptions, KeepOptions {
+export interface ProjectorOptions extends KeyOptions, RecordKeyOptions, KeepOptions, KeepsHistory {
   /**
    * Approximate limit on units of work per call of the script: an operation, a record, or a user checked or removed is one
    * each. It bounds how long one call blocks Redis (1,000: about 2 ms). 100 to 2,000, default 1,000.
@@ -63,6 +64,7 @@ const PROJECTOR_OPTIONS: Known<ProjectorOptions> = {
   hold: true,
   read: true,
   keep: true,
+  history: true,
   recordKeys: true,
   logger: true,
 };
@@ -95,6 +97,7 @@ export function resolveProjectorOptions(options: ProjectorOptions) {
     hold: whole("hold", options.hold ?? HOLD_MS, 0, TTL_MS_MAX),
     read: readModeOf(options.read),
     keep: resolveKeep(options.keep),
+    history: resolveHistory(options.history),
     recordKeys: checkRecordKeys(options.recordKeys),
     logger: loggerOr(CONSOLE, options.logger),
   };

@@ -115,7 +115,7 @@ export function pipelinedProjectorOver(
   options: ProjectorOptions = {},
   internals: ProjectorInternals = {},
 ): PipelinedProjector {
-  const { prefix, shards, budget, read, keep, recordKeys } = resolveProjectorOptions(options);
+  const { prefix, shards, budget, read, keep, history, recordKeys } = resolveProjectorOptions(options);
   const { now, caller = "", repeated = () => 0, clock = now ?? Date.now } = internals;
   const keys: ShardKeys[] = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
   /** Requests made so far: a sweep has a budget of them. */
@@ -138,7 +138,7 @@ export function pipelinedProjectorOver(
     const level = !tried.has(shard) ? "2" : check ? "1" : "";
     const how = byRange ? "range" : "group";
     const { argument } = derived!;
-    const kept = `${keep.changes} ${keep.rejected}`;
+    const kept = `${keep.changes} ${keep.rejected}${history ? " history" : ""}`;
     return [
       String(shards),
       String(budget),

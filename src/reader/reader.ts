@@ -8,6 +8,7 @@ import { changesOver } from "./changes.ts";
 import { contextOf, type ReaderContext } from "./context.ts";
 import { countsOver } from "./counts.ts";
 import type { ReaderInternals, ReaderOptions } from "./options.ts";
+import { historyOver } from "./history.ts";
 import { pagesOver } from "./pages.ts";
 import { processesOver } from "./processes.ts";
 import { totalsOver } from "./totals.ts";
@@ -33,6 +34,7 @@ export function readerOver(
 ): Reader {
   const context = contextOf(port, options, internals);
   const { scopes, countsIn } = scopesOver(context);
+  const { history, distinct } = historyOver(context);
   const namespace = (name: string): NamespaceReader => ({
     ...scopeReader(context, checkScope(name)),
     // Without a room it would be the namespace.
@@ -49,6 +51,8 @@ export function readerOver(
     sessions: guarded(sessionsOver(context).sessions),
     sockets: guarded(socketsOver(context).sockets),
     processes: guarded(processesOver(context).processes),
+    history: guarded(history),
+    distinct: guarded(distinct),
     totals: guarded(totalsOver(context).totals),
   };
 }

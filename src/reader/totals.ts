@@ -1,8 +1,9 @@
 /** The projector's counters since the prefix was first used, and the leases. */
+import { COUNTED_CAUSES } from "../core/change.ts";
 import type { ShardKeys } from "../core/keys.ts";
 import { fieldsOf, integer, scored } from "../redis/decode.ts";
 import type { ReadCommand, Reply } from "../redis/port.ts";
-import type { Lease } from "./answers/totals.ts";
+import type { Lease, Totals } from "./answers/totals.ts";
 import type { ReaderContext } from "./context.ts";
 import { countsOf } from "./counts.ts";
 import { processIn } from "./leases.ts";
@@ -14,6 +15,8 @@ interface ShardTotals {
   readonly rejected: number;
   readonly fenced: number;
   readonly reaped: number;
+  /** In the order of COUNTED_CAUSES. */
+  readonly counted: readonly number[] | null;
   readonly processes: number;
   /** The lease that expires first. */
   readonly first: { readonly process: string; readonly deadline: number } | undefined;
@@ -51,6 +54,7 @@ export function totalsOver(context: ReaderContext): Pick<Reader, "totals"> {
         rejected: sum((one) => one.rejected),
         fenced: sum((one) => one.fenced),
         reaped: sum((one) => one.reaped),
+        changes: changesOf(all.map(({ counted }) => counted)),
         processes: Math.max(...all.map((one) => one.processes)),
         oldestLease: oldest === undefined ? null : await leaseOf(oldest.shard, oldest.process, oldest.left),
       };
@@ -61,23 +65,35 @@ export function totalsOver(context: ReaderContext): Pick<Reader, "totals"> {
 function totalsCommands(keys: ShardKeys): ReadCommand[] {
   // 0: the process has ended and its users are being removed.
   return [
-    ["HMGET", keys.totals, "records", "rejected", "fenced", "reaped"],
+    ["HMGET", keys.totals, "records", "rejected", "fenced", "reaped", "counted"],
     ["ZCOUNT", keys.processes, "(0", "+inf"],
     ["ZRANGE", keys.processes, "(0", "+inf", "BYSCORE", "LIMIT", "0", "1", "WITHSCORES"],
   ];
 }
 
 function readTotals([totals, leases, first]: readonly Reply[]): ShardTotals {
-  const [records = 0, rejected = 0, fenced = 0, reaped = 0] = fieldsOf(totals, TOTALS_ASKED, 4).map(
-    (value) => (value === null ? 0 : integer(value, TOTALS_ASKED)),
-  );
+  const fields = fieldsOf(totals, TOTALS_ASKED, 5);
+  const [records = 0, rejected = 0, fenced = 0, reaped = 0] = fields
+    .slice(0, 4)
+    .map((value) => (value === null ? 0 : integer(value, TOTALS_ASKED)));
+  const counted = fields[4] ?? null;
   const [lease] = scored(first, "ZRANGE of leases");
   return {
     records,
     rejected,
     fenced,
     reaped,
+    counted: counted === null ? null : counted.split(" ").map((value) => integer(value, TOTALS_ASKED)),
     processes: integer(leases, "ZCOUNT of leases"),
     first: lease && { process: processIn(lease[0]), deadline: lease[1] },
   };
+}
+
+function changesOf(shards: readonly ShardTotals["counted"][]): Totals["changes"] {
+  const known = shards.filter((one) => one !== null);
+  if (known.length === 0) return null;
+  const counts = COUNTED_CAUSES.map(
+    (cause, i) => [cause, known.reduce((n, one) => n + (one[i] ?? 0), 0)] as const,
+  );
+  return Object.fromEntries(counts) as NonNullable<Totals["changes"]>;
 }

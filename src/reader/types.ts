@@ -1,8 +1,10 @@
 /** The Reader's methods and the types of its answers. The HTTP API uses the same names. */
+import type { HistoryStep } from "../core/steps.ts";
 import type { AsOf } from "./answers/as-of.ts";
 import type { ChangesAnswer } from "./answers/changes.ts";
 import type { Counts } from "./answers/counts.ts";
 import type { SessionsAnswer, UsersAtAnswer } from "./answers/past.ts";
+import type { DistinctAnswer, HistoryAnswer } from "./answers/history.ts";
 import type { ProcessesAnswer } from "./answers/processes.ts";
 import type { CountsInAnswer, ScopeCounts, ScopesPage } from "./answers/scopes.ts";
 import type { Totals } from "./answers/totals.ts";
@@ -11,6 +13,7 @@ import type { UserAnswer, UserPresence, UsersAnswer, UsersPage } from "./answers
 export type { AsOf, Lag } from "./answers/as-of.ts";
 export type { ChangesAnswer } from "./answers/changes.ts";
 export type { Counts } from "./answers/counts.ts";
+export type { DistinctAnswer, HistoryAnswer, HistoryPoint, Measured } from "./answers/history.ts";
 export type { Json } from "./answers/json.ts";
 export type { Session, SessionsAnswer, UsersAtAnswer } from "./answers/past.ts";
 export type { ProcessesAnswer, ProcessPresence } from "./answers/processes.ts";
@@ -69,6 +72,26 @@ export interface ScopesOptions {
   readonly cursor?: string | undefined;
   /** Most scopes. 1 to 1,000, default 100. */
   readonly limit?: number | undefined;
+}
+
+/** Options of history(). */
+export interface HistoryOptions {
+  /** From when, a Date or ms; moved back to the beginning of a step. Default: 60 steps before `to`. */
+  readonly from?: Date | number | undefined;
+  /** Until when, exclusive; moved on to the end of a step. Default: now. */
+  readonly to?: Date | number | undefined;
+  /**
+   * The length of a point: "minute", "hour", "day", or a multiple such as "5m", "6h", "7d". In UTC: a day begins at midnight there, and steps are
+   * counted from 1970. Default "minute".
+   */
+  readonly step?: HistoryStep | undefined;
+}
+
+/** Options of distinct(): `day`, or `from` and `to`, both included. Days in UTC, `"2026-03-01"` or a Date in it. */
+export interface DistinctOptions {
+  readonly day?: Date | string | undefined;
+  readonly from?: Date | string | undefined;
+  readonly to?: Date | string | undefined;
 }
 
 /** Options of sockets(). Each leaves out what is not asked for. */
@@ -280,6 +303,22 @@ export interface Reader {
    *   const { changes, next, exact } = await reader.changes({ from, to });  // then { after: next, to } while `more`
    */
   changes(options?: ChangesOptions): Promise<ChangesAnswer>;
+  /**
+   * Users and sockets over time: last, least and most of each step; null where no projector ran. Needs the option `history`. Minutes are kept for
+   * 7 days, hours for 400, days for ten years. Rejects with HISTORY_UNTRACKED where nothing is kept, and with OPTIONS_INVALID, also for more
+   * than 1,500 points.
+   *
+   *   const { points } = await reader.history({ from: Date.now() - 3_600_000, step: "5m" });
+   *   points[0];  // { at: 2026-03-01T10:00:00.000Z, users: { last: 812, min: 799, max: 815 }, sockets: …, distinct: null }
+   */
+  history(options?: HistoryOptions): Promise<HistoryAnswer>;
+  /**
+   * How many different users were present on a day, or on up to 31 in a row, to within about 1 %. Kept for 62 days. Rejects with
+   * HISTORY_UNTRACKED and OPTIONS_INVALID.
+   *
+   *   const { distinct } = await reader.distinct({ from: "2026-03-01", to: "2026-03-07" });
+   */
+  distinct(options: DistinctOptions): Promise<DistinctAnswer>;
   /** The projector's counters since the prefix was first used, and the leases, for metrics. */
   totals(): Promise<Totals>;
 }

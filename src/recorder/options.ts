@@ -1,4 +1,5 @@
 /** The options of a recorder, and their checks. */
+import { type KeepsHistory, resolveHistory } from "../core/history.ts";
 import { type KeepOptions, resolveKeep } from "../core/keep.ts";
 import { KEY_OPTIONS, type KeyOptions, resolveKeyOptions } from "../core/key-options.ts";
 import { checkRecordKeys, type RecordKeyOptions } from "../core/mac.ts";
@@ -15,7 +16,7 @@ import {
 } from "../core/options.ts";
 import { type ReadMode, readModeOf } from "../projector/options.ts";
 
-export interface RecorderOptions extends KeyOptions, RecordKeyOptions, KeepOptions {
+export interface RecorderOptions extends KeyOptions, RecordKeyOptions, KeepOptions, KeepsHistory {
   /**
    * The lease: how long a process counts after its last record, ms. 100 to 3,600,000, default 10,000. Users of a crashed
    * process go offline after it; a process that stalls for longer registers again and sends its full state.
@@ -66,6 +67,7 @@ export const RECORDER_OPTIONS: Known<RecorderOptions> = {
   linger: true,
   pace: true,
   keep: true,
+  history: true,
   recordKeys: true,
   logger: true,
 };
@@ -100,6 +102,7 @@ export function resolveRecorderOptions(options: RecorderOptions) {
     linger,
     pace: whole("pace", options.pace ?? PACE_MS, 0, PACE_MS_MAX),
     keep: resolveKeep(options.keep),
+    history: resolveHistory(options.history),
     recordKeys: checkRecordKeys(options.recordKeys),
     logger: loggerOr(SILENT, options.logger),
   };

@@ -41,12 +41,12 @@ export class Recorder {
     const first = newId();
     // Without a caller name it takes no turn and learns of none.
     const caller = options.pace > 0 && options.linger === 0 ? first : "";
-    const { prefix, shards, read, keep, recordKeys } = options;
+    const { prefix, shards, read, keep, history, recordKeys } = options;
     const projector = options.project
-      ? pipelinedProjectorOver(port, { prefix, shards, read, keep, recordKeys }, { caller })
+      ? pipelinedProjectorOver(port, { prefix, shards, read, keep, history, recordKeys }, { caller })
       : undefined;
     this.#projector = () =>
-      projector?.projector ?? projectorOver(port, { prefix, shards, read, keep, recordKeys });
+      projector?.projector ?? projectorOver(port, { prefix, shards, read, keep, history, recordKeys });
     this.#shards = Array.from(
       { length: options.shards },
       (_, shard) => new ShardRecorder(shard, first, shared, projector && { ...projector, caller }, newId),

@@ -51,6 +51,7 @@ export type ReadCommand =
       "WITHSCORES",
     ]
   | readonly ["ZRANGE", key: string, first: string, last: string, "WITHSCORES"]
+  | readonly ["PFCOUNT", ...keys: string[]]
   | readonly ["XLEN", key: string]
   | readonly ["XREVRANGE", key: string, end: string, start: string, "COUNT", count: string]
   | readonly ["XRANGE", key: string, start: string, end: string, "COUNT", count: string];

@@ -11,10 +11,12 @@ import {
   project,
   type Projection,
 } from "../../model/fold.ts";
+import { plainHistory } from "../../model/history.ts";
 import { plainMoves } from "../../model/plain.ts";
 import type { ReadMode } from "../../src/projector/options.ts";
 import { type Projector, projectorOver } from "../../src/projector/projector.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
+import { readHistory } from "../../rig/history.ts";
 import type { TestShard } from "../../rig/shard.ts";
 import { expectedAdded, expectedSnapshot, readAdded, readSnapshot, resultOf } from "./compare.ts";
 import type { CrowdEvent, Event } from "./events.ts";
@@ -25,6 +27,7 @@ export class World {
   readonly #read: ReadMode;
   readonly #fleet: Fleet;
   readonly #recordKeys: readonly string[] | undefined;
+  readonly #history: boolean;
   readonly #projectors = new Map<number, Projector>();
   readonly #after = { changes: "0-0", moves: "0-0", rejected: "0-0" };
   /** What the histories have met: reasons, causes, and the numbers of a result that were not 0. */
@@ -38,8 +41,10 @@ export class World {
     read: ReadMode,
     met: Set<string> = new Set(),
     recordKeys?: readonly string[],
+    history = false,
   ) {
     this.#recordKeys = recordKeys;
+    this.#history = history;
     this.shard = shard;
     this.#read = read;
     this.#met = met;
@@ -62,6 +67,9 @@ export class World {
   async call(reap = true, budget = 1000): Promise<boolean> {
     await this.#send();
     const { shard } = this;
+    // The quick path may keep a deadline that was renewed since; the next history goes by what was said.
+    const said = Number((await shard.redis.hget(shard.keys.totals, "due")) ?? -1);
+    this.#state.due = said < 0 ? null : said;
     const result = await this.#projector(budget).step(0, { reap });
     const outcome = project(this.#state, {
       now: shard.now,
@@ -69,20 +77,23 @@ export class World {
       proven: this.#fleet.proven,
       reap,
       budget,
+      history: this.#history,
     });
     this.#state = outcome.state;
     // A call that finds nothing to do need not note when it was.
     if (outcome.taken === 0) this.#state.ran = Number(await shard.redis.hget(shard.keys.totals, "ran"));
     this.#log = this.#log.slice(outcome.taken);
     const expected = expectedAdded(outcome);
-    const [seen, added, left] = await Promise.all([
+    const [seen, added, left, history] = await Promise.all([
       readSnapshot(shard.redis, shard.keys),
       readAdded(shard.redis, shard.keys, this.#after),
       shard.redis.xlen(shard.keys.records),
+      this.#history ? readHistory(shard.redis, shard.keys) : null,
     ]);
     deepStrictEqual(
-      { ...seen, ...added, left, result: resultOf(result) },
+      { ...seen, ...added, left, history, result: resultOf(result) },
       {
+        history: this.#history ? plainHistory(this.#state.history) : null,
         ...expectedSnapshot(this.#state),
         changes: expected.changes,
         moves: expected.moves,
@@ -107,6 +118,7 @@ export class World {
     for (const entry of moved)
       for (const causes of entry.values())
         for (const cause of causes.keys()) this.#met.add(`told in a scope: ${cause}`);
+    if (state.history.minutes.size > 1) this.#met.add("minutes");
     if (state.lingering.size > 0) this.#met.add("somebody lingers");
     for (const { reason } of setAside) this.#met.add(`rejected: ${reason}`);
     for (const { reason } of state.about.values()) {
@@ -174,7 +186,7 @@ export class World {
       const { redis, prefix } = this.shard;
       projector = projectorOver(
         ioredisPort(redis),
-        { prefix, budget, read: this.#read, recordKeys: this.#recordKeys },
+        { prefix, budget, read: this.#read, recordKeys: this.#recordKeys, history: this.#history },
         { now: () => this.shard.now },
       );
       this.#projectors.set(budget, projector);

@@ -8,6 +8,7 @@ local function careful()
   if not valid then valid = VALID end
   -- The quick path may have changed these before it gave up.
   users, sockets, connections, due = tonumber(t[3] or 0), tonumber(t[4] or 0), tonumber(t[5] or 0), nil
+  t.last = nil
   local work = 0
   local more_fields = call('HMGET', TOTALS, 'rejected', 'fenced', 'reaped', 'grace', 'back', 'slots', 'scan', 'pass', 'rebuilt', 'known',
     'trimmed', 'blank', 'sweep', 'compared', 'clearing', 'moved', 'moved_blank')

@@ -30,7 +30,7 @@ end
 local function forget()
   local tomb = call('ZRANGE', ENDED, 0, 0, 'WITHSCORES')
   if tomb[2] and tonumber(tomb[2]) <= now then return true end
-  local keep_changes, keep_rejected = match(ARGV[9] or '', '^(%d+) (%d+)$')
+  local keep_changes, keep_rejected = match(ARGV[9] or '', '^(%d+) (%d+)')
   keep_changes, keep_rejected = tonumber(keep_changes or KEPT_MS), tonumber(keep_rejected or KEPT_MS)
   local at, changes, rejected, read, read_moves = match(more_fields[11] or '', '^(%d+) (%d+) (%d+) ?(%S*) ?(%S*)$')
   local blank, moves, moved, moved_blank = more_fields[12], sub(RECORDS, 1, -8) .. 'moves', t.moved or more_fields[16], more_fields[17]

@@ -59,6 +59,8 @@ end
 local t = try('HMGET', TOTALS, 'shards', 'protocol', 'users', 'sockets', 'connections', 'folded', 'change', 'records',
   'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced', 'unfinished', 'mac', 'listened', 'work', 'lingering', 'scoped')
 if t.err then error(find(t.err, 'WRONGTYPE', 1, true) and 'PRESENCE_TYPE ' .. TOTALS .. ': holds another type' or t.err, 0) end
+-- What the history says so far, if this caller keeps one (history.lua).
+if find(ARGV[9] or '', ' history', 1, true) then t.history = call('HMGET', TOTALS, 'minute', 'hour', 'day', 'counted', 'carried') end
 local users, sockets, connections = tonumber(t[3] or 0), tonumber(t[4] or 0), tonumber(t[5] or 0)
 local folded, change, folded_ever, ran = t[6] or '0-0', t[7] or '0-0', tonumber(t[8] or 0), tonumber(t[9] or 0)
 -- What a call knows about scopes (scopes.lua).

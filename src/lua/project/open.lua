@@ -17,6 +17,9 @@ local function check_permissions()
     { 'ZMSCORE', tag .. 'scopes', '' }, { 'SMISMEMBER', tag .. 'told', '' }, { 'SADD', tag .. 'told', '' }, { 'SREM', tag .. 'told', '' },
     { 'ZRANGEBYLEX', tag .. 'lingerers', '-', '+' }, { 'HSET', tag .. 'scope:/', '', '' },
   }
+  if t.history then
+    needed[#needed + 1] = { 'PFADD', tag .. 'distinct:0', '' }
+  end
   if not BY_RANGE then needed[#needed + 1] = { 'XREADGROUP', 'GROUP', 'projector', 'projector', 'STREAMS', RECORDS, '>' } end
   for i = 1, #needed do
     local good, may = pcall(redis.acl_check_cmd, unpack(needed[i]))

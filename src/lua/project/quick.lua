@@ -285,6 +285,7 @@ if entries and not why then repeat
     end
     if comes > 0 or goes > 0 then
       told = {}
+      if t.history then t.last = last or {} end
       if comes > 0 then told[1], told[2], tells = 'connect', encode(came), 2 end
       if goes > 0 then
         for kind = 2, 4 do
@@ -395,6 +396,7 @@ if entries and not why then repeat
   if set then call('HSET', USERS, unpack(set, 1, sets)) end
   if gone then call('HDEL', USERS, unpack(gone, 1, goes)) end
   call('HSET', STATES, unpack(written))
+  if t.history then t.came, t.gone = came, gone end
   folded = entries[taken][1]
   local ms, seq = match(folded, '^(%d+)-(%d+)$')
   call('XTRIM', RECORDS, 'MINID', ms .. '-' .. format('%.0f', seq + 1))

@@ -170,6 +170,15 @@ local function write_steps()
     if scopes then scopes.write() end
   end
   if socket_ids then socket_ids.write() end
+  if t.history then
+    t.came, t.gone, t.did = t.came or {}, t.gone or {}, t.did or {}
+    for i = 1, #came do t.came[#t.came + 1] = came[i] end
+    for i = 1, #gone do
+      local cause = cause_of[gone[i]]
+      t.gone[#t.gone + 1] = gone[i]
+      t.did[cause] = (t.did[cause] or 0) + 1
+    end
+  end
   users = users + #came - #gone
   changes = changes + #came + #gone
 end

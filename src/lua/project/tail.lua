@@ -7,6 +7,15 @@ if why then
   t.broken = nil
   extra = careful()
 end
+local f = extra or {}
+local k = #f
+if t.history then
+  t.careful = extra
+  local keep_history = HISTORY
+  local written = keep_history()
+  for i = 1, written and #written or 0 do f[k + i] = written[i] end
+  k = #f
+end
 if more == 1 then left = call('XLEN', RECORDS) end
 
 -- The turn: which caller folds for the others for a while, depending on the rate of records. It affects only the pace.
@@ -18,8 +27,6 @@ if listened_left <= 0 or listened_left > LISTENED_MS then listened_left = 0 end
 -- What the turn is given by: how many calls there would be if each operation made one. Several in a record are one process that is
 -- busy, or one that lists all it has: beyond a few they would make no more calls.
 local work = tonumber(t[22] or 0) + math.max(records, math.min(operations, records * WORK_MAX))
-local f = extra or {}
-local k = #f
 if CALLER ~= '' then
   if ARGV[8] == 'listens' and listened_left < LISTENED_MS / 2 then
     listened_left = LISTENED_MS

@@ -1,4 +1,5 @@
 /** `totals()`, for metrics. GET /metrics writes it as text, so it has no schema. */
+import type { CountedCause } from "../../core/change.ts";
 import type { Counts } from "./counts.ts";
 
 /** The projector's counters since the prefix was first used, summed over all shards, and the leases. */
@@ -11,6 +12,8 @@ export interface Totals extends Counts {
   readonly fenced: number;
   /** Processes whose lease expired so far, likewise once per shard. */
   readonly reaped: number;
+  /** Changes by cause, where the option `history` has them counted, else null. A caller of the projector without it counts none. */
+  readonly changes: Readonly<Record<CountedCause, number>> | null;
   /** Processes with a lease, in the shard that has the most. */
   readonly processes: number;
   /** The lease that expires first; null: there is none. */

@@ -46,7 +46,8 @@ describe("a projector", () => {
     await append(guarded.admin, { prefix, process: "web-2", users: ["bob", "carol"] });
     const before = await everything();
     const url = await guarded.as("sweeper", {}, [without]);
-    await using projector = createProjector({ redis: url, prefix });
+    // Only who keeps a history needs PFADD.
+    await using projector = createProjector({ redis: url, prefix, history: name === "PFADD" });
     const failure = await projector.step().catch((error: unknown) => error as PresenceError);
     expect(failure).toMatchObject({ code: "PERMISSION", message: expect.stringMatching(named(name)) });
     expect(isLasting(failure as PresenceError)).toBe(true);
@@ -96,6 +97,7 @@ describe("a reader", () => {
     const { next } = await reader.changes();
     await reader.changes({ after: next });
     await reader.in("news").changes();
+    await reader.distinct({ day: new Date() });
   };
 
   it.each(commandsOf("reader"))("without %s", async (name) => {
@@ -106,6 +108,7 @@ describe("a reader", () => {
     await guarded.admin.hset(keys.users, "carol", "0");
     await guarded.admin.zadd(keys.leaving, Date.now() + 60_000, "carol");
     await guarded.admin.sadd(keys.told, "/,news");
+    await guarded.admin.hset(keys.totals, "minute", "0 0 0 0 0 0 0 0");
     const before = await everything();
     const url = await guarded.as("reader", {}, [`-${name.toLowerCase()}`]);
     const reader = createReader({ redis: url, prefix });

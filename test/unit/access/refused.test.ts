@@ -85,11 +85,11 @@ function onKey(name: string, key: string): readonly string[] | undefined {
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   XADD: ["*", "a", "b"], XRANGE: ["-", "+"], XREVRANGE: ["+", "-"], XTRIM: ["MAXLEN", "0"], XDEL: ["0-1"], HGET: ["a"], HMGET: ["a"], HSET: ["a", "1"], HDEL: ["a"],
   HSCAN: ["0"], HINCRBY: ["a", "1"], ZADD: ["1", "a"], ZREM: ["a"], ZRANGE: ["0", "1"], ZRANGEBYSCORE: ["0", "1"], ZRANGEBYLEX: ["-", "+"], ZMSCORE: ["a"], ZCOUNT: ["0", "1"], ZSCAN: ["0"], SET: ["x"],
-  SADD: ["a"], SREM: ["a"], SMISMEMBER: ["a"],
+  SADD: ["a"], SREM: ["a"], SMISMEMBER: ["a"], PFADD: ["a"],
 }; // prettier-ignore
 
 /** Each command that writes, with all it needs. */
-const WRITES = ["XADD", "XTRIM", "XDEL", "DEL", "UNLINK", "HSET", "HDEL", "HINCRBY", "ZADD", "ZREM", "SADD", "SREM", "SET", "XGROUP", "XREADGROUP", "EVAL", "EVALSHA"]; // prettier-ignore
+const WRITES = ["XADD", "XTRIM", "XDEL", "DEL", "UNLINK", "HSET", "HDEL", "HINCRBY", "ZADD", "ZREM", "SADD", "SREM", "SET", "PFADD", "XGROUP", "XREADGROUP", "EVAL", "EVALSHA"]; // prettier-ignore
 
 it.each(WRITES)("a reader may not %s", async (name) => {
   expect(await said("reader", onKey(name, keys.users)!)).toMatch(/NOPERM/);

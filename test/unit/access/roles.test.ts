@@ -40,9 +40,23 @@ beforeAll(async () => {
   for (const read of ["group", "range"]) {
     for (const { calls } of folds) {
       await guarded.admin.flushdb();
-      for (const { append: entries, now, budget, reap } of calls) {
+      for (const { append: entries, now, budget, reap, history } of calls) {
         for (const { id, fields } of entries) await guarded.admin.xadd(keys.records, id, ...fields);
-        await worker.eval(script.text, 11, ...keys.list, 1, budget, reap ? 1 : 0, now, "", read, "2");
+        const keep = history === true ? "604800000 604800000 history" : "";
+        await worker.eval(
+          script.text,
+          11,
+          ...keys.list,
+          1,
+          budget,
+          reap ? 1 : 0,
+          now,
+          "",
+          read,
+          "2",
+          "",
+          keep,
+        );
       }
       // By the real clock, and with a part that is gone.
       await guarded.admin.hset(keys.users, "a ghost", "99");
@@ -313,7 +327,7 @@ async function serveBilling(
 }
 
 /** Everything that a reader can be asked. */
-async function ask(reader: Pick<Parameters<typeof createApp>[0]["reader"], "counts" | "user" | "lookup" | "totals" | "processes" | "changes" | "usersList" | "in">): Promise<void> {
+async function ask(reader: Pick<Parameters<typeof createApp>[0]["reader"], "counts" | "user" | "lookup" | "totals" | "processes" | "changes" | "usersList" | "distinct" | "in">): Promise<void> {
   await reader.counts();
   await reader.user("alice");
   await reader.lookup(["alice", "bob"]);
@@ -322,6 +336,9 @@ async function ask(reader: Pick<Parameters<typeof createApp>[0]["reader"], "coun
   await reader.usersList();
   const { next } = await reader.changes();
   await reader.changes({ after: next });
+  // As a projector with a history leaves it.
+  await guarded.admin.hset(keys.totals, "minute", "0 0 0 0 0 0 0 0");
+  await reader.distinct({ day: new Date() });
   await reader.in("x").changes().catch((error: unknown) => expect(error).toMatchObject({ code: "SCOPE_UNTRACKED" }));
 } // prettier-ignore
 

@@ -67,9 +67,11 @@ it("a projector can run every command it needs", async () => {
   for (const read of ["group", "range"]) {
     for (const { calls } of folds) {
       await admin.flushdb();
-      for (const { append, now, budget, reap } of calls) {
+      for (const { append, now, budget, reap, history } of calls) {
         for (const { id, fields } of append) await admin.xadd(keys.records, id, ...fields);
-        await projector.eval(script.text, 11, ...keys.list, 1, budget, reap ? 1 : 0, now, "", read, "2");
+        const keep = history === true ? "604800000 604800000 history" : "";
+        const args = [1, budget, reap ? 1 : 0, now, "", read, "2", "", keep];
+        await projector.eval(script.text, 11, ...keys.list, ...args);
       }
       // By the real clock, and with a part that is gone.
       await admin.hset(keys.users, "a ghost", "99");

@@ -12,6 +12,7 @@ import { withoutEmpty } from "../../../model/plain.ts";
 import { proofOf } from "../../../model/mac.ts";
 import { emptyProjection, type Projection } from "../../../model/state.ts";
 import { startRedis, type RedisServer } from "../../../rig/redis.ts";
+import { readHistory } from "../../../rig/history.ts";
 import { checkScopes, plainMovesOf, plainOf, readScopes } from "../../../rig/scopes.ts";
 import { slotsOf } from "../../../rig/shard.ts";
 import { codecVectors } from "../../../scripts/vectors/codec.ts";
@@ -121,7 +122,7 @@ describe.each(["group", "range"])("fold.json on the script, read by %s", (how) =
         how,
         "",
         "",
-        "",
+        call.history === true ? "604800000 604800000 history" : "",
         ...(call.keyArguments ?? []),
       ];
       const reply = (await redis.eval(script.text, keys.list.length, ...keys.list, ...args)) as unknown[];
@@ -150,7 +151,10 @@ describe.each(["group", "range"])("fold.json on the script, read by %s", (how) =
         call.rejected,
       );
       expect(await movesAfter(keys, place)).toEqual(call.moves ?? {});
-      expect(await after(keys, (call.after as { totals: object }).totals)).toEqual(call.after);
+      expect({
+        ...((await after(keys, (call.after as { totals: object }).totals)) as object),
+        ...(call.history === true && { history: await readHistory(redis, keys) }),
+      }).toEqual(call.after);
     }
   });
 });
@@ -160,9 +164,9 @@ it("fold.json is what the reference model does", () => {
   for (const { calls } of folds) {
     let state: Projection = emptyProjection();
     let log: FoldVector["calls"][number]["append"] = [];
-    for (const { append, now, reap, budget, recordKeys, after: expected } of calls) {
+    for (const { append, now, reap, budget, recordKeys, history, after: expected } of calls) {
       const proven = recordKeys && proofOf(recordKeys, "vectors", keysOf("vectors", 0, 1).records);
-      const outcome = project(state, { now, log: [...log, ...append], reap, budget, proven });
+      const outcome = project(state, { now, log: [...log, ...append], reap, budget, proven, history });
       log = [...log, ...append].slice(outcome.taken);
       ({ state } = outcome);
       expect((expected as { totals: object }).totals).toMatchObject({

@@ -7,6 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
+import { keysOf } from "../../../src/core/keys.ts";
 import { CHANGE_CAUSES } from "../../../src/core/change.ts";
 import { PRESENCE_ERROR_CODES } from "../../../src/core/errors.ts";
 import { PROBLEM_CODES } from "../../../src/http/problem.ts";
@@ -48,6 +49,8 @@ it("http.md lists every problem code", () => {
 it("http.md lists every route and every metric", async () => {
   const prefix = newPrefix();
   await populate(test.redis, { prefix, users: ["alice"] });
+  // As a projector with a history counts them.
+  await test.redis.hset(keysOf(prefix, 0, 1).totals, "counted", "1 0 0 0 0 0 0 0");
   const api = appOver(test.redis, { prefix });
   const { paths } = await api.get<{ paths: Record<string, object> }>("/openapi.json");
   const routes = Object.entries(paths).flatMap(([path, methods]) =>

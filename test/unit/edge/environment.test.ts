@@ -55,6 +55,7 @@ describe("what is set", () => {
       ROLLCALL_READ: "auto",
       ROLLCALL_KEEP_CHANGES: " 12h ",
       ROLLCALL_KEEP_REJECTED: "90m",
+      ROLLCALL_HISTORY: " on ",
       ROLLCALL_RECORD_KEYS: ` ${"k".repeat(32)}, unsigned`,
       SWEEP_INTERVAL: "10000",
       SWEEP_REQUESTS: "900",
@@ -81,6 +82,7 @@ describe("what is set", () => {
       shards: 8,
       read: "auto",
       keep: { changes: "12h", rejected: "90m" },
+      history: true,
       recordKeys: ["k".repeat(32), "unsigned"],
     });
     expect(read.sweepSettingsFrom(environment)).toEqual({ interval: 10_000, requests: 900 });

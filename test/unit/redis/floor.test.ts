@@ -102,7 +102,7 @@ function upToEnd(text: string, from: number): string {
   for (let at = from; at < text.length; at++) {
     const letter = text[at]!;
     if (quote !== "") quote = letter === quote ? "" : quote;
-    else if (letter === '"' || letter === "'") quote = letter;
+    else if (letter === '"' || letter === "'" || letter === "`") quote = letter;
     else if ("([{".includes(letter)) depth++;
     else if (")]}".includes(letter) && --depth === 0) return text.slice(from, at);
   }
@@ -125,7 +125,7 @@ function wordsIn(text: string, start: RegExp): string[] {
 const LUA = /\b(?:call|try|ask|in_chunks)\(['"](?<name>[A-Z]+)['"]/g;
 const TYPESCRIPT = /(?:\[|\bcall\()\s*"(?<name>[A-Z]+)"(?=[,\])])/g;
 const scripts = filesIn("lua", ".lua").flatMap((text) => wordsIn(text, LUA));
-const modules = ["redis", "reader", "follow", "projector", "recorder"]
+const modules = ["redis", "reader", "follow", "projector", "recorder", "subscriber"]
   .flatMap((folder) => filesIn(folder, ".ts"))
   .flatMap((text) => wordsIn(text, TYPESCRIPT));
 const used = [...new Set([...scripts, ...modules])].sort();

@@ -40,6 +40,8 @@ export type {
   Lease,
   PageOptions,
   ProcessesAnswer,
+  SubscribersAnswer,
+  SubscriberStatus,
   ProcessPresence,
   Reader,
   Session,

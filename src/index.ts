@@ -58,6 +58,8 @@ export type {
   Measured,
   PageOptions,
   ProcessesAnswer,
+  SubscribersAnswer,
+  SubscriberStatus,
   ProcessPresence,
   ProcessState,
   Reader,
@@ -90,7 +92,7 @@ export type {
 export { createSubscriber, type SubscriberInput } from "./subscriber/create.ts";
 export { DeliveryError, type DeliveryErrorOptions } from "./subscriber/delivery-error.ts";
 export type { DeadLetter, DeadLetterPage, DeadLetters } from "./subscriber/letters.ts";
-export type { LoopSubscriber, ServeOptions } from "./subscriber/loop.ts";
+export type { LoopSubscriber, SubscriberRunOptions } from "./subscriber/loop.ts";
 export type {
   DeadLettersOptions,
   DeliverOptions,

@@ -28,6 +28,8 @@ export type UserPresence = Json<reader.UserPresence>;
 export type User = Json<reader.UserAnswer>;
 export type Users = Json<reader.UsersAnswer>;
 export type Processes = Json<reader.ProcessesAnswer>;
+
+export type Subscribers = Json<reader.SubscribersAnswer>;
 export type Changes = Json<reader.ChangesAnswer>;
 export type UsersAt = Json<reader.UsersAtAnswer>;
 export type Sessions = Json<reader.SessionsAnswer>;
@@ -165,6 +167,8 @@ export interface Client extends ScopeClient {
   sessions(id: string, options?: ClientSessionsOptions): Promise<Sessions>;
   /** The Socket.IO processes, their leases and counts. */
   processes(): Promise<Processes>;
+  /** The durable subscribers: how far behind, what fails, and whether anybody serves them. */
+  subscribers(): Promise<Subscribers>;
   /**
    * A namespace: `client.of("/chat").counts()`, and its rooms: `client.of("/chat").in("news").follow()`. Throws PresenceError
    * SCOPE_INVALID.
@@ -286,6 +290,7 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
       });
     },
     processes: () => json("/v1/processes"),
+    subscribers: () => json("/v1/subscribers"),
     of,
     in: (room) => roomOf(room),
     async scopes(scopesOptions = {}) {

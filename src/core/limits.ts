@@ -406,8 +406,8 @@ export const DELIVERY_ERROR_MAX = 500;
 /** Dead letters of one page of list(). */
 export const LETTERS_PAGE_MAX = 1_000;
 export const LETTERS_PAGE_DEFAULT = 100;
-/** Nobody serves a subscriber whose turn was not renewed for this long, ms: longer than the longest turn. */
-export const SUBSCRIBER_STALE_MS = 900_000;
+/** Nobody serves a subscriber whose turn was not renewed for this much longer than it lasts, ms: two runs of a scheduled function. */
+export const SUBSCRIBER_STALE_MS = 120_000;
 /** How long deliver() goes on by default, ms. */
 export const DELIVER_MS = 30_000;
 

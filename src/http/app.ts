@@ -17,6 +17,7 @@
  *   GET  /v1/users/:id/sessions  users  when one user was present: ?from=&to=&cursor=&limit=; also as CSV
  *   POST /v1/users/lookup    users      {"ids": [...]}, at most 1,000
  *   GET  /v1/processes       users      the Socket.IO processes and their leases
+ *   GET  /v1/subscribers     users      the durable subscribers
  *   GET  /v1/changes         users      changes since a cursor: ?after=&user=; also as events; or ?from=&to=, also as CSV
  *
  * The middle column is the required scope of the token. The counts, users and changes take ?namespace=&room= too.

@@ -19,6 +19,7 @@ import type {
   ScopeName,
   ScopesOptions,
   SessionsOptions,
+  SubscribersAnswer,
   Totals,
   UsersAtOptions,
 } from "../reader/reader.ts";
@@ -127,6 +128,14 @@ export class CoalescedReader {
 
   processes(): Promise<Answer> {
     return this.#tell(["processes"], async (reader) => answerOf(await reader.processes()));
+  }
+
+  subscribers(): Promise<Answer> {
+    return this.#tell(["subscribers"], async (reader) => answerOf(await reader.subscribers()));
+  }
+
+  async subscribersTold(): Promise<SubscribersAnswer> {
+    return (await this.#told(["subscribers"], (reader) => reader.subscribers())).value;
   }
 
   scopes(options: ScopesOptions): Promise<Answer> {

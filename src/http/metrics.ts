@@ -3,7 +3,7 @@
  * (https://prometheus.io/docs/instrumenting/exposition_formats/). Written by hand: a metrics library collects values inside a
  * process, and these are read from Redis on request.
  */
-import type { Totals } from "../reader/reader.ts";
+import type { SubscriberStatus, Totals } from "../reader/reader.ts";
 
 /** The media type of that format. */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -52,12 +52,35 @@ const METRICS: readonly Metric[] = [
   ],
 ];
 
+type SubscriberMetric = readonly [
+  name: string,
+  type: "gauge" | "counter",
+  help: string,
+  value: (subscriber: SubscriberStatus) => number,
+];
+
+/** One line a subscriber: there are at most a hundred. */
+const OF_SUBSCRIBERS: readonly SubscriberMetric[] = [
+  ["stale", "gauge", "1 when nobody serves it.", (s) => Number(s.stale)],
+  ["disabled", "gauge", "1 when it is disabled.", (s) => Number(s.disabled !== null)],
+  [
+    "behind_seconds",
+    "gauge",
+    "For how long the oldest change not handled yet has waited.",
+    (s) => s.behind / 1000,
+  ],
+  ["dead_letters", "gauge", "Deliveries that were given up and are kept.", (s) => s.deadLetters],
+  ["handled_total", "counter", "Deliveries that were handled.", (s) => s.handled],
+  ["failed_total", "counter", "Attempts that failed.", (s) => s.failed],
+  ["gaps_total", "counter", "Times that changes were missed.", (s) => s.gaps],
+];
+
 function seconds(ms: number | null | undefined): number | null {
   return ms === null || ms === undefined ? null : ms / 1000;
 }
 
 /** Metrics without a value are left out. */
-export function metricsOf(totals: Totals): string {
+export function metricsOf(totals: Totals, subscribers: readonly SubscriberStatus[] = []): string {
   const blocks: string[] = [];
   for (const [name, type, help, valueOf] of METRICS) {
     const value = valueOf(totals);
@@ -76,6 +99,14 @@ export function metricsOf(totals: Totals): string {
     blocks.push(
       `# HELP ${name} Changes by cause, folded by callers with a history.\n# TYPE ${name} counter\n${lines.join("")}`,
     );
+  }
+  if (subscribers.length > 0) {
+    for (const [end, type, help, valueOf] of OF_SUBSCRIBERS) {
+      const name = `rollcall_subscriber_${end}`;
+      // A name has no character that would have to be escaped.
+      const lines = subscribers.map((one) => `${name}{name="${one.name}"} ${valueOf(one)}\n`);
+      blocks.push(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`);
+    }
   }
   return blocks.join("");
 }

@@ -7,6 +7,7 @@ import { changesAnswerSchema, changeSchema } from "../reader/answers/changes.ts"
 import { countsSchema } from "../reader/answers/counts.ts";
 import { sessionsSchema, usersAtSchema } from "../reader/answers/past.ts";
 import { historyAnswerSchema } from "../reader/answers/history.ts";
+import { subscribersAnswerSchema } from "../reader/answers/subscribers.ts";
 import { processesAnswerSchema } from "../reader/answers/processes.ts";
 import { countsInAnswerSchema, scopeCountsSchema, scopesPageSchema } from "../reader/answers/scopes.ts";
 import {
@@ -34,6 +35,7 @@ const COMPONENTS = {
   UsersAt: usersAtSchema,
   Sessions: sessionsSchema,
   Processes: processesAnswerSchema,
+  Subscribers: subscribersAnswerSchema,
   Change: changeSchema,
   Changes: changesAnswerSchema,
 };

@@ -10,6 +10,7 @@ import { healthRoute } from "./routes/health.ts";
 import { historyRoute } from "./routes/history.ts";
 import { lookupRoute } from "./routes/lookup.ts";
 import { metricsRoute } from "./routes/metrics.ts";
+import { subscribersRoute } from "./routes/subscribers.ts";
 import { processesRoute } from "./routes/processes.ts";
 import { readyRoute } from "./routes/ready.ts";
 import { userRoute } from "./routes/user.ts";
@@ -31,6 +32,7 @@ export function routesOf(parts: RouteParts): readonly Route[] {
     sessionsRoute(parts),
     lookupRoute(parts),
     processesRoute(parts),
+    subscribersRoute(parts),
     changesRoute(parts),
   ];
 }

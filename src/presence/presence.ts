@@ -366,6 +366,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     page: (pageOptions) => reader.page(pageOptions),
     lookup: (users) => reader.lookup(users),
     processes: () => reader.processes(),
+    subscribers: () => reader.subscribers(),
     changes: (changesOptions) => reader.changes(changesOptions),
     history: (historyOptions) => reader.history(historyOptions),
     distinct: (distinctOptions) => reader.distinct(distinctOptions),

@@ -11,6 +11,7 @@ import type { ReaderInternals, ReaderOptions } from "./options.ts";
 import { historyOver } from "./history.ts";
 import { pagesOver } from "./pages.ts";
 import { processesOver } from "./processes.ts";
+import { subscribersOver } from "./subscribers.ts";
 import { totalsOver } from "./totals.ts";
 import { scopeCountsOver, scopesOver } from "./scopes.ts";
 import { socketsOver } from "./sockets.ts";
@@ -51,6 +52,7 @@ export function readerOver(
     sessions: guarded(sessionsOver(context).sessions),
     sockets: guarded(socketsOver(context).sockets),
     processes: guarded(processesOver(context).processes),
+    subscribers: guarded(subscribersOver(context).subscribers),
     history: guarded(history),
     distinct: guarded(distinct),
     totals: guarded(totalsOver(context).totals),

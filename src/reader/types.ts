@@ -7,6 +7,7 @@ import type { SessionsAnswer, UsersAtAnswer } from "./answers/past.ts";
 import type { DistinctAnswer, HistoryAnswer } from "./answers/history.ts";
 import type { ProcessesAnswer } from "./answers/processes.ts";
 import type { CountsInAnswer, ScopeCounts, ScopesPage } from "./answers/scopes.ts";
+import type { SubscribersAnswer } from "./answers/subscribers.ts";
 import type { Totals } from "./answers/totals.ts";
 import type { UserAnswer, UserPresence, UsersAnswer, UsersPage } from "./answers/users.ts";
 
@@ -18,6 +19,7 @@ export type { Json } from "./answers/json.ts";
 export type { Session, SessionsAnswer, UsersAtAnswer } from "./answers/past.ts";
 export type { ProcessesAnswer, ProcessPresence } from "./answers/processes.ts";
 export type { CountsInAnswer, CountsOfScope, ScopeCounts, ScopeSize, ScopesPage } from "./answers/scopes.ts";
+export type { SubscribersAnswer, SubscriberStatus } from "./answers/subscribers.ts";
 export type { Lease, Totals } from "./answers/totals.ts";
 export type { UserAnswer, UserPresence, UserProcess, UsersAnswer, UsersPage } from "./answers/users.ts";
 export type { ProcessState } from "../core/process.ts";
@@ -293,6 +295,8 @@ export interface Reader {
   sockets(options?: SocketsOptions): Promise<SocketsPage>;
   /** All processes with a lease, and ended ones whose users are being removed. */
   processes(): Promise<ProcessesAnswer>;
+  /** The durable subscribers: how far behind each is, what fails, and whether anybody serves it. */
+  subscribers(): Promise<SubscribersAnswer>;
   /**
    * The changes after the cursor of an earlier answer; without a cursor, no changes and the current position.
    * Or those of a time, by `from` and `to`: then `exact` says whether all of them are still kept.

@@ -14,7 +14,7 @@ import type { Handle, HandleBatch, ResolvedSubscriberOptions } from "./options.t
 import type { ShardSubscriber } from "./shard.ts";
 import { type Subscriber, type SubscriberInternals, subscriberOver } from "./subscriber.ts";
 
-export interface ServeOptions {
+export interface SubscriberRunOptions {
   /** Ends run(). */
   readonly signal?: AbortSignal | undefined;
 }
@@ -30,7 +30,7 @@ export interface LoopSubscriber extends Subscriber, AsyncDisposable {
    * Serves the subscriber until the signal fires or close() is called; then resolves. If Redis is lost, it waits for as long as it takes. Rejects
    * with PresenceError: SHARDS_MISMATCH; at its start also PERMISSION, REDIS_TYPE and LIMIT_EXCEEDED; OPTIONS_INVALID; CLOSED after close().
    */
-  run(options?: ServeOptions): Promise<void>;
+  run(options?: SubscriberRunOptions): Promise<void>;
   /**
    * Ends run() and closes the connections. The handler's signal fires; it is waited for up to 5 s. What is not done by then is repeated by
    * whoever serves the subscriber next. Idempotent.
@@ -38,7 +38,7 @@ export interface LoopSubscriber extends Subscriber, AsyncDisposable {
   close(): Promise<void>;
 }
 
-const SERVE_OPTIONS: Known<ServeOptions> = { signal: true };
+const SERVE_OPTIONS: Known<SubscriberRunOptions> = { signal: true };
 
 export function loopSubscriber(
   redis: RedisInput,
@@ -139,7 +139,7 @@ export function loopSubscriber(
     }
   }
 
-  async function serve({ signal: outer }: ServeOptions): Promise<void> {
+  async function serve({ signal: outer }: SubscriberRunOptions): Promise<void> {
     const failed = new AbortController();
     const signal = AbortSignal.any([closing.signal, failed.signal, ...(outer === undefined ? [] : [outer])]);
     const bells = shards.map(() => new Bell());

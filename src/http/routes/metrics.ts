@@ -11,6 +11,9 @@ export function metricsRoute({ reader, options }: RouteParts): Route {
     scope: options.probes === "open" ? undefined : "counts",
     answer: "text",
     problems: [503],
-    respond: async (c) => c.body(metricsOf(await reader.totals()), 200, { "content-type": METRICS_TYPE }),
+    respond: async (c) =>
+      c.body(metricsOf(await reader.totals(), (await reader.subscribersTold()).subscribers), 200, {
+        "content-type": METRICS_TYPE,
+      }),
   };
 }

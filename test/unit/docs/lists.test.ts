@@ -51,6 +51,8 @@ it("http.md lists every route and every metric", async () => {
   await populate(test.redis, { prefix, users: ["alice"] });
   // As a projector with a history counts them.
   await test.redis.hset(keysOf(prefix, 0, 1).totals, "counted", "1 0 0 0 0 0 0 0");
+  // As a durable subscriber leaves it.
+  await test.redis.zadd(keysOf(prefix, 0, 1).subscribers, Date.now(), "billing");
   const api = appOver(test.redis, { prefix });
   const { paths } = await api.get<{ paths: Record<string, object> }>("/openapi.json");
   const routes = Object.entries(paths).flatMap(([path, methods]) =>
@@ -70,6 +72,7 @@ it("options.md lists every option and nothing else", { timeout: 60_000 }, async 
   const types: Readonly<Record<string, [name: string, door: string]>> = {
     createPresence: ["PresenceOptions", "rollcall"],
     createProjector: ["ProjectorOptions", "rollcall"],
+    createSubscriber: ["SubscriberOptions", "rollcall"],
     createReader: ["ReaderOptions", "rollcall"],
     createApp: ["AppOptions", "rollcall/http"],
     serve: ["ServeOptions", "rollcall/http"],

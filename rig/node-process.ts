@@ -1,13 +1,17 @@
 /**
  * A Socket.IO server as a separate process, for tests that kill, stop and drain one. Messages over IPC:
- * out `{ ready: url }`, `{ change: "+alice connect" }`, `{ error: code }`; in `"drain"`, which SIGTERM does too.
+ * out `{ ready: url }`, `{ change: "+alice connect" }`, `{ error: code }`; in `"drain"`, which SIGTERM does too. With `billing`, an address, it
+ * serves a durable subscriber that posts each departure there, with the delivery's id and the id of this process in headers.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Server } from "socket.io";
 import { createPresence } from "../src/index.ts";
 
-const options = JSON.parse(process.env["NODE_OPTIONS_JSON"]!) as { redis: string };
+const { billing, ...options } = JSON.parse(process.env["NODE_OPTIONS_JSON"]!) as {
+  redis: string;
+  billing?: string;
+};
 const http = createServer();
 const io = new Server(http);
 const presence = createPresence(io, {
@@ -18,6 +22,19 @@ const presence = createPresence(io, {
 presence.on("online", (user, { cause }) => process.send!({ change: `+${user} ${cause}` }));
 presence.on("offline", (user, { cause }) => process.send!({ change: `-${user} ${cause}` }));
 presence.on("error", ({ code }) => process.send!({ error: code }));
+
+if (billing !== undefined) {
+  presence.subscribe(
+    "billing",
+    async (change, { id, signal }) => {
+      if (change.type === "gap") return;
+      const headers = { "idempotency-key": id, "x-process": String(process.pid) };
+      const answer = await fetch(billing, { method: "POST", headers, body: change.user, signal });
+      if (!answer.ok) throw new Error(`answered ${answer.status}`);
+    },
+    { filter: { types: ["offline"] }, from: "start", turn: 1_500, retries: Array<number>(100).fill(100) },
+  );
+}
 
 async function drain(): Promise<void> {
   await presence.close();

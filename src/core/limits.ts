@@ -366,7 +366,7 @@ export const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Characters of a name. It is part of keys. */
 export const SUBSCRIBER_NAME_MAX = 64;
-/** Subscribers of a prefix: each keeps who is present, some 64 bytes a user. */
+/** Subscribers of a prefix: each keeps who is present, some 50 bytes a user. */
 export const SUBSCRIBERS_MAX = 100;
 /** How long a process has the turn unless it renews it, ms: so long nothing is delivered after it has crashed. */
 export const SUBSCRIBER_TURN_MS = 30_000;

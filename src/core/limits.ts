@@ -424,6 +424,8 @@ export const WEBHOOK_ALLOW_MAX = 100;
 /** Events of one batch, and bytes of one body: the specification suggests less than 20 kB. One event alone is always less. */
 export const WEBHOOK_BATCH_MAX = 100;
 export const WEBHOOK_BODY_BYTES = 20_000;
+/** The name of the webhook that variables configure. */
+export const WEBHOOK_NAME = "webhook";
 /** Events of one request from a function or the worker, which are configured by variables: a function has few requests. */
 export const WEBHOOK_BATCH_CONFIGURED = 100;
 /** How long an attempt may take, ms. The specification suggests 15 to 30 s. */

@@ -44,7 +44,7 @@ function parseIpv6(text: string): Address | null {
   if (back === undefined) return given === 16 ? [...front, ...tail] : null;
   // "::" stands for at least one group.
   if (given > 14) return null;
-  return [...front, ...new Array<number>(16 - given).fill(0), ...back, ...tail];
+  return [...front, ...Array.from({ length: 16 - given }, () => 0), ...back, ...tail];
 }
 
 function groupsOf(text: string): number[] | null {

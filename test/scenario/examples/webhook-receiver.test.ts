@@ -24,7 +24,7 @@ it.each([1, 10])("each change is printed once, with %i in a request at most", as
   // Its answer is lost the first time.
   let losses = 1;
   http.prependListener("request", (_, response) => {
-    if (losses-- > 0) response.writeHead = () => response.destroy() as never;
+    if (losses-- > 0) response.writeHead = () => response.destroy();
   });
   http.listen(0, "127.0.0.1");
   await once(http, "listening");

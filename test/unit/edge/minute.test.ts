@@ -219,7 +219,7 @@ describe("deliveries", () => {
     const { swept, errors, failure } = await deliveries({ fails: true });
     expect(swept).toEqual([0, 15_000, 30_000, 45_000]);
     // How many requests they made is not known, so all that they had count: the fourth has too few.
-    expect(errors).toEqual(new Array(3).fill("cannot deliver: REDIS_UNAVAILABLE: away"));
+    expect(errors).toEqual(Array.from({ length: 3 }, () => "cannot deliver: REDIS_UNAVAILABLE: away"));
     expect(failure).toMatchObject({ code: "REDIS_UNAVAILABLE" });
   });
 

@@ -214,7 +214,7 @@ describe("an answer", () => {
   it("that never comes ends with the signal", async () => {
     const receiver = await receiverAt();
     receiver.answer = () => {};
-    await expect(post(receiver.port, send, { host, ms: 100 })).rejects.toThrow();
+    await expect(post(receiver.port, send, { host, ms: 100 })).rejects.toThrow("aborted");
     await closed(receiver);
   });
 

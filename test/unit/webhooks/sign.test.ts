@@ -39,9 +39,15 @@ it("with several secrets each verifies; no other does, nor another id, time or b
   expect(signature.split(" ")).toHaveLength(3);
   for (const secret of secrets)
     expect(() => new Webhook(secret).verify(body, headersOf("a_1", seconds, signature))).not.toThrow();
-  expect(() => new Webhook(secretOf(32)).verify(body, headersOf("a_1", seconds, signature))).toThrow();
+  expect(() => new Webhook(secretOf(32)).verify(body, headersOf("a_1", seconds, signature))).toThrow(
+    "No matching signature",
+  );
   const webhook = new Webhook(secrets[0]!);
-  expect(() => webhook.verify(body, headersOf("a_2", seconds, signature))).toThrow();
-  expect(() => webhook.verify(body, headersOf("a_1", seconds + 1, signature))).toThrow();
-  expect(() => webhook.verify(`${body} `, headersOf("a_1", seconds, signature))).toThrow();
+  expect(() => webhook.verify(body, headersOf("a_2", seconds, signature))).toThrow("No matching signature");
+  expect(() => webhook.verify(body, headersOf("a_1", seconds + 1, signature))).toThrow(
+    "No matching signature",
+  );
+  expect(() => webhook.verify(`${body} `, headersOf("a_1", seconds, signature))).toThrow(
+    "No matching signature",
+  );
 });

@@ -6,10 +6,11 @@ import { Hono } from "hono";
 import { handle } from "hono/aws-lambda";
 import { createFetch } from "../src/edge/api.ts";
 import { createScheduled } from "../src/edge/projection.ts";
+import { nodeSend } from "../src/webhooks/node-send.ts";
 
 const environment = { ...process.env, ROLLCALL_STREAMS: "0" };
 const serve = createFetch();
-const project = createScheduled();
+const project = createScheduled({ send: nodeSend });
 
 export const handler = handle(new Hono().all("*", (c) => serve(c.req.raw, environment)));
 

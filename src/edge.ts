@@ -4,12 +4,15 @@ export { createFetch, type EnvironmentFetch } from "./edge/api.ts";
 export {
   createProjector,
   createReader,
+  createWebhook,
   type EdgeProjectorInput,
   type EdgeReaderInput,
+  type EdgeWebhookInput,
 } from "./edge/create.ts";
 export type { Environment, RestCredentials } from "./edge/environment.ts";
 export { sweepMinute, type Sweeping } from "./edge/minute.ts";
-export { createScheduled, type EnvironmentScheduled } from "./edge/projection.ts";
+export type { Deliver, DeliveryBudget, DeliverySummary } from "./edge/deliveries.ts";
+export { createScheduled, type EnvironmentScheduled, type ScheduledOptions } from "./edge/projection.ts";
 export { upstashClient } from "./edge/upstash.ts";
 export { type AppOptions, createApp } from "./http/app.ts";
 export { fetchHandler, type FetchApp } from "./http/fetch.ts";
@@ -60,3 +63,7 @@ export type {
 } from "./reader/reader.ts";
 export type { Change, ChangeCause } from "./core/change.ts";
 export type { UpstashClient } from "./redis/upstash.ts";
+export type { WebhookBatch, WebhookEvent, WebhookType } from "./core/webhook.ts";
+export type { Delivered, Subscriber } from "./subscriber/subscriber.ts";
+export type { DeliverOptions } from "./subscriber/options.ts";
+export type { NamedWebhookOptions, WebhookOptions } from "./webhooks/options.ts";

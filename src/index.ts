@@ -116,3 +116,6 @@ export type { IoRedisClient } from "./redis/ioredis.ts";
 export type { UpstashClient } from "./redis/upstash.ts";
 export type { ChangeMatcher, NamespaceMatcher, RoomMatcher, UserFunction } from "./recorder/socket-io.ts";
 export type { Difference, VerifyReport } from "./projector/verify.ts";
+export { createWebhook, type WebhookInput } from "./webhooks/create.ts";
+export type { NamedWebhookOptions, WebhookOptions } from "./webhooks/options.ts";
+export type { WebhookBatch, WebhookEvent, WebhookType } from "./core/webhook.ts";

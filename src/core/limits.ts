@@ -411,6 +411,37 @@ export const SUBSCRIBER_STALE_MS = 120_000;
 /** How long deliver() goes on by default, ms. */
 export const DELIVER_MS = 30_000;
 
+// Webhooks.
+
+/** Secrets of one webhook: each signs, so that one can be replaced. Bytes of one, decoded, as the specification says. */
+export const WEBHOOK_SECRETS_MAX = 3;
+export const WEBHOOK_SECRET_BYTES_MIN = 24;
+export const WEBHOOK_SECRET_BYTES_MAX = 64;
+/** Characters of a URL. */
+export const WEBHOOK_URL_MAX = 2_048;
+/** Hosts and networks that may be named as allowed. */
+export const WEBHOOK_ALLOW_MAX = 100;
+/** Events of one batch, and bytes of one body: the specification suggests less than 20 kB. One event alone is always less. */
+export const WEBHOOK_BATCH_MAX = 100;
+export const WEBHOOK_BODY_BYTES = 20_000;
+/** The name of the webhook that variables configure. */
+export const WEBHOOK_NAME = "webhook";
+/** Events of one request from a function or the worker, which are configured by variables: a function has few requests. */
+export const WEBHOOK_BATCH_CONFIGURED = 100;
+/** How long an attempt may take, ms. The specification suggests 15 to 30 s. */
+export const WEBHOOK_MS = 20_000;
+export const WEBHOOK_MS_MIN = 100;
+export const WEBHOOK_MS_MAX = 60_000;
+/** Bytes of an answer that are read before its connection is closed, and how long that may take, ms. The status alone counts. */
+export const WEBHOOK_ANSWER_BYTES = 4_096;
+export const WEBHOOK_ANSWER_MS = 1_000;
+/** The waits of the specification, ms: ten attempts in 75 hours and a half. */
+export const WEBHOOK_RETRIES_MS: readonly number[] = [
+  5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 50_400_000, 72_000_000, 86_400_000,
+];
+/** Characters of a user agent. */
+export const WEBHOOK_AGENT_MAX = 256;
+
 // The largest answers of a reader and the HTTP API.
 
 /** Ids of one lookup(). */

@@ -1,8 +1,11 @@
-/** Reader and projector over @upstash/redis only, so that a bundle for the edge contains no other client. */
+/** Reader, projector and webhook over @upstash/redis only, so that a bundle for the edge contains no other client. */
 import { PresenceError } from "../core/errors.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { PROJECTOR_INPUT, type ProjectorOptions } from "../projector/options.ts";
 import { type Projector, projectorOver } from "../projector/projector.ts";
+import type { Subscriber } from "../subscriber/subscriber.ts";
+import { type NamedWebhookOptions, WEBHOOK_INPUT } from "../webhooks/options.ts";
+import { webhookOver } from "../webhooks/over-fetch.ts";
 import { READER_INPUT, type ReaderOptions } from "../reader/options.ts";
 import { type Reader, readerOver } from "../reader/reader.ts";
 import { isUpstash, type UpstashClient, upstashReadPort, upstashWritePort } from "../redis/upstash.ts";
@@ -13,6 +16,11 @@ export interface EdgeReaderInput extends ReaderOptions {
 }
 
 export interface EdgeProjectorInput extends ProjectorOptions {
+  /** A client of @upstash/redis with the token that can write. `upstashClient` creates one with the right settings. */
+  readonly redis: UpstashClient;
+}
+
+export interface EdgeWebhookInput extends NamedWebhookOptions {
   /** A client of @upstash/redis with the token that can write. `upstashClient` creates one with the right settings. */
   readonly redis: UpstashClient;
 }
@@ -29,6 +37,19 @@ export function createProjector(input: EdgeProjectorInput): Projector {
   refuseUnknown(input, PROJECTOR_INPUT, "createProjector");
   const { redis, ...options } = input;
   return projectorOver(upstashWritePort(checked(redis)), options);
+}
+
+/**
+ * A webhook over Upstash's REST API, with `deliver`, sent by fetch. Private addresses and names are refused as far as the URL shows them; what
+ * a name resolves to is up to the platform (docs/webhooks.md). Throws PresenceError OPTIONS_INVALID.
+ *
+ *   const webhook = createWebhook({ redis: upstashClient({ url, token }), name: "crm", url: hook, secrets: [secret] });
+ *   await webhook.deliver({ budget: { requests: 40 } });
+ */
+export function createWebhook(input: EdgeWebhookInput): Subscriber {
+  refuseUnknown(input, WEBHOOK_INPUT, "createWebhook");
+  const { redis, ...options } = input;
+  return webhookOver(upstashWritePort(checked(redis)), options);
 }
 
 function checked(redis: unknown): UpstashClient {

@@ -6,13 +6,24 @@
  * quoted, because a secret may be in the wrong place. An empty variable counts as not set.
  */
 import type { KeyOptions } from "../core/key-options.ts";
-import { HOST, INTERVAL_MS, INVOCATION_REQUESTS, PORT, STALE_AFTER_MS } from "../core/limits.ts";
+import {
+  HOST,
+  INTERVAL_MS,
+  INVOCATION_REQUESTS,
+  PORT,
+  STALE_AFTER_MS,
+  WEBHOOK_BATCH_CONFIGURED,
+  WEBHOOK_NAME,
+} from "../core/limits.ts";
 import { PresenceError } from "../core/errors.ts";
 import { invalid, nearest, withoutValue } from "../core/options.ts";
+import type { WebhookType } from "../core/webhook.ts";
+import { checkAllow } from "../core/webhook-address.ts";
 import { checkScopes } from "../http/auth.ts";
 import type { AppOptions } from "../http/options.ts";
 import type { ProjectorOptions } from "../projector/options.ts";
 import type { ReaderOptions } from "../reader/options.ts";
+import { checkWebhookUrl, type NamedWebhookOptions } from "../webhooks/options.ts";
 import { type ValueOf, type Variable, type VariableName, VARIABLES } from "./variables.ts";
 
 /**
@@ -117,6 +128,31 @@ export function sweepSettingsFrom(environment: Environment): SweepSettings {
   return {
     interval: taken(environment, "SWEEP_INTERVAL") ?? INTERVAL_MS,
     requests: taken(environment, "SWEEP_REQUESTS") ?? INVOCATION_REQUESTS,
+  };
+}
+
+/** With ROLLCALL_WEBHOOK_URL, the options of a webhook; without it undefined, and then none of the others may be set. */
+export function webhookOptionsFrom(environment: Environment): NamedWebhookOptions | undefined {
+  const keys = keyOptionsFrom(environment);
+  const url = taken(environment, "ROLLCALL_WEBHOOK_URL");
+  if (url === undefined) {
+    const stray = Object.keys(environment).find(
+      (name) => name.startsWith("ROLLCALL_WEBHOOK_") && textOf(environment, name) !== undefined,
+    );
+    if (stray !== undefined) invalid(`${stray} has no effect without ROLLCALL_WEBHOOK_URL`);
+    return undefined;
+  }
+  const allow = taken(environment, "ROLLCALL_WEBHOOK_ALLOW");
+  named("ROLLCALL_WEBHOOK_URL", () => checkWebhookUrl(url, checkAllow(allow)));
+  return {
+    ...keys,
+    url,
+    allow,
+    secrets: required(environment, "ROLLCALL_WEBHOOK_SECRETS"),
+    name: taken(environment, "ROLLCALL_WEBHOOK_NAME") ?? WEBHOOK_NAME,
+    types: taken(environment, "ROLLCALL_WEBHOOK_TYPES") as readonly WebhookType[] | undefined,
+    batch: taken(environment, "ROLLCALL_WEBHOOK_BATCH") ?? WEBHOOK_BATCH_CONFIGURED,
+    timeout: taken(environment, "ROLLCALL_WEBHOOK_TIMEOUT"),
   };
 }
 

@@ -22,9 +22,17 @@ import {
   STALE_AFTER_MS,
   STREAM_LIFE_MS,
   STREAMS,
+  WEBHOOK_BATCH_CONFIGURED,
+  WEBHOOK_BATCH_MAX,
+  WEBHOOK_MS,
+  WEBHOOK_MS_MAX,
+  WEBHOOK_MS_MIN,
+  WEBHOOK_NAME,
 } from "../core/limits.ts";
 import { checkRecordKeys } from "../core/mac.ts";
 import { invalid, oneOf, whole } from "../core/options.ts";
+import { checkSecrets } from "../core/webhook.ts";
+import { checkAllow } from "../core/webhook-address.ts";
 import { checkTokens } from "../http/auth.ts";
 import {
   checkCounts,
@@ -37,6 +45,8 @@ import {
 } from "../http/options.ts";
 import { type ReadMode, readModeOf } from "../projector/options.ts";
 import { resolveReaderOptions } from "../reader/options.ts";
+import { checkSubscriberName } from "../subscriber/options.ts";
+import { checkWebhookTypes } from "../webhooks/options.ts";
 
 export interface Variable<Value> {
   /** The option it sets, as a path: `streams.life`. */
@@ -264,6 +274,46 @@ export const VARIABLES = {
     doc: [
       "Most requests of one invocation of the scheduled function, 1 to 10000. Cloudflare's free plan allows 50, and the last",
       "step may use a few more than are left.",
+    ],
+  }),
+  ROLLCALL_WEBHOOK_URL: texts("url", anything, {
+    isSecret: true,
+    doc: [
+      "Where the scheduled function or functions/projector.ts sends who came and went (docs/webhooks.md): an https:// URL. If empty,",
+      "nothing is sent.",
+    ],
+  }),
+  ROLLCALL_WEBHOOK_SECRETS: lists("secrets", checkSecrets, {
+    isSecret: true,
+    doc: [
+      "What its requests are signed with: 1 to 3, separated by commas, each `whsec_` and the base64 of 24 to 64 bytes. Create one",
+      'with: echo "whsec_$(openssl rand -base64 32)"',
+    ],
+  }),
+  ROLLCALL_WEBHOOK_NAME: texts("name", checkSubscriberName, {
+    fallback: WEBHOOK_NAME,
+    doc: ["The name of the durable subscriber that it is. All that send for one name share the work."],
+  }),
+  ROLLCALL_WEBHOOK_TYPES: lists("types", checkWebhookTypes, {
+    doc: [
+      "Which events are sent, separated by commas: user.online, user.offline; presence.gap always is. Default all.",
+    ],
+  }),
+  ROLLCALL_WEBHOOK_BATCH: numbers("batch", (most) => whole("batch", most, 1, WEBHOOK_BATCH_MAX), {
+    fallback: WEBHOOK_BATCH_CONFIGURED,
+    doc: [
+      "Most events of one request, 1 to 100; from 2 on each request is a presence.batch. Each request costs a scheduled function two",
+      "of SWEEP_REQUESTS.",
+    ],
+  }),
+  ROLLCALL_WEBHOOK_TIMEOUT: numbers("timeout", (ms) => whole("timeout", ms, WEBHOOK_MS_MIN, WEBHOOK_MS_MAX), {
+    fallback: WEBHOOK_MS,
+    doc: ["How long the receiver may take to answer, ms, 100 to 60000."],
+  }),
+  ROLLCALL_WEBHOOK_ALLOW: lists("allow", checkAllow, {
+    doc: [
+      "Hosts, addresses and networks that it may reach although they are private or without TLS, separated by commas, such as",
+      "hooks.internal,10.1.0.0/16. Default none.",
     ],
   }),
   REDIS_URL: texts("redis", checkRedisUrl, {

@@ -21,6 +21,7 @@ import { type PresenceNamespace, type PresenceScope, readerOf, scopesOver } from
 import { ScopeListening } from "./scopes.ts";
 import { type Subscribe, type Subscription, Subscriptions } from "./subscriptions.ts";
 import type { Handle, HandleBatch, SubscribeOptions } from "../subscriber/options.ts";
+import type { WebhookOptions } from "../webhooks/options.ts";
 import { within } from "../time/deadline.ts";
 import { processRuntime } from "../time/runtime.ts";
 import { checkUserRooms, type SocketsOfOptions, type UserBroadcast, UserSockets } from "./user-sockets.ts";
@@ -112,6 +113,14 @@ export interface Presence extends Omit<Reader, "shards" | "of" | "in"> {
    *   });
    */
   readonly subscribe: Subscribe;
+  /**
+   * Serves a webhook: a durable subscriber that posts each change to `url`, signed as Standard Webhooks 1.0 says. An answer with a status from
+   * 200 to 299 is success, 410 disables it, anything else is repeated; failures are emitted as `error` (DELIVERY_FAILED). Addresses that are not
+   * of the public internet are refused unless `allow` names them. Needs the rights of a subscriber. Throws OPTIONS_INVALID, and CLOSED.
+   *
+   *   presence.webhook("crm", { url: "https://crm.example/hooks/presence", secrets: [process.env.CRM_SECRET] });
+   */
+  webhook(name: string, options: WebhookOptions): Subscription;
   /**
    * Removes what is kept about a user who is not present; as Projector.forget(), which says what that is. Rejects with USER_PRESENT while
    * the user is present anywhere. This process's Redis user needs a projector's rights, also with `project: false`.
@@ -350,6 +359,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     socketsOf: (user, socketsOptions) => userSockets.socketsOf(user, socketsOptions),
     subscribe: (name: string, handle: Handle | HandleBatch, subscribeOptions?: SubscribeOptions) =>
       subscriptions.subscribe(name, handle, subscribeOptions),
+    webhook: (name, webhookOptions) => subscriptions.webhook(name, webhookOptions),
     forget: (user) => recorder.forget(user),
     identify: (socket, user) => attachment.identify(socket, user),
     async close(closeOptions = {}) {

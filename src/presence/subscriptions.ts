@@ -2,11 +2,14 @@
 import { orInternal, PresenceError } from "../core/errors.ts";
 import { type Logger, callable, invalid } from "../core/options.ts";
 import type { RedisInput } from "../redis/connect.ts";
+import { nodeWebhookHandler } from "../webhooks/create.ts";
+import { resolveWebhookOptions, type WebhookOptions } from "../webhooks/options.ts";
 import { type LoopSubscriber, loopSubscriber } from "../subscriber/loop.ts";
 import {
   type Handle,
   type HandleBatch,
   resolveSubscriberOptions,
+  type ResolvedSubscriberOptions,
   type SubscribeOptions,
 } from "../subscriber/options.ts";
 import { within } from "../time/deadline.ts";
@@ -39,10 +42,25 @@ export class Subscriptions {
 
   /** Throws PresenceError OPTIONS_INVALID and CLOSED. */
   subscribe(name: string, handle: Handle | HandleBatch, options: SubscribeOptions = {}): Subscription {
-    const { redis, prefix, shards, logger, onError } = this.#own;
-    if (this.#closed) throw new PresenceError("CLOSED", "this presence has been closed");
-    const resolved = resolveSubscriberOptions({ ...options, name, prefix, shards, logger });
+    const resolved = resolveSubscriberOptions({ ...options, ...this.#common(), name });
     callable("the second argument of subscribe()", handle, "a function of a delivery");
+    return this.#serve(name, handle, resolved);
+  }
+
+  /** Throws PresenceError OPTIONS_INVALID and CLOSED. */
+  webhook(name: string, options: WebhookOptions): Subscription {
+    const { subscriber, ...webhook } = resolveWebhookOptions({ ...options, ...this.#common(), name });
+    return this.#serve(name, nodeWebhookHandler(webhook), subscriber);
+  }
+
+  #common() {
+    const { prefix, shards, logger } = this.#own;
+    if (this.#closed) throw new PresenceError("CLOSED", "this presence has been closed");
+    return { prefix, shards, logger };
+  }
+
+  #serve(name: string, handle: Handle | HandleBatch, resolved: ResolvedSubscriberOptions): Subscription {
+    const { redis, onError } = this.#own;
     if (this.#open.has(name))
       invalid(`this process already serves ${JSON.stringify(name)}: close() that subscription first`);
     const served = loopSubscriber(redis, handle, resolved, { onError, patient: true });

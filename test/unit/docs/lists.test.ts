@@ -74,6 +74,7 @@ it("options.md lists every option and nothing else", { timeout: 60_000 }, async 
     createProjector: ["ProjectorOptions", "rollcall"],
     createSubscriber: ["SubscriberOptions", "rollcall"],
     createReader: ["ReaderOptions", "rollcall"],
+    createWebhook: ["NamedWebhookOptions", "rollcall"],
     createApp: ["AppOptions", "rollcall/http"],
     serve: ["ServeOptions", "rollcall/http"],
     createClient: ["ClientOptions", "rollcall/client"],

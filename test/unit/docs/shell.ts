@@ -26,6 +26,7 @@ const TOOLS = new Set([
   "node",
   "npm",
   "npx",
+  "echo",
   "openssl",
   "redis-cli",
 ]);

@@ -247,3 +247,56 @@ it("INV-8: code that serves requests does not read write credentials", () => {
   expect(seen.has("UPSTASH_REDIS_REST_TOKEN")).toBe(false);
   expect(seen.has("ROLLCALL_RECORD_KEYS")).toBe(false);
 });
+
+describe("a webhook", () => {
+  const secret = `whsec_${Buffer.alloc(32, 9).toString("base64")}`;
+  const set = {
+    ROLLCALL_PREFIX: "chat",
+    ROLLCALL_WEBHOOK_URL: "https://hooks.example/?key=a-secret",
+    ROLLCALL_WEBHOOK_SECRETS: secret,
+  };
+
+  it("is configured by its URL and its secrets", () => {
+    expect(read.webhookOptionsFrom({})).toBeUndefined();
+    expect(read.webhookOptionsFrom(set)).toMatchObject({
+      prefix: "chat",
+      name: "webhook",
+      url: set.ROLLCALL_WEBHOOK_URL,
+      secrets: [secret],
+      batch: 100,
+    });
+    expect(
+      read.webhookOptionsFrom({
+        ...set,
+        ROLLCALL_WEBHOOK_NAME: "crm",
+        ROLLCALL_WEBHOOK_TYPES: "user.offline, presence.gap",
+        ROLLCALL_WEBHOOK_BATCH: "1",
+        ROLLCALL_WEBHOOK_TIMEOUT: "5000",
+        ROLLCALL_WEBHOOK_ALLOW: "hooks.internal,10.0.0.0/8",
+      }),
+    ).toMatchObject({
+      name: "crm",
+      types: ["user.offline", "presence.gap"],
+      batch: 1,
+      timeout: 5_000,
+      allow: ["hooks.internal", "10.0.0.0/8"],
+    });
+  });
+
+  it.each([
+    [{ ROLLCALL_WEBHOOK_URL: "" }, /^ROLLCALL_WEBHOOK_SECRETS has no effect without ROLLCALL_WEBHOOK_URL$/],
+    [{ ROLLCALL_WEBHOOK_SECRETS: "" }, /^ROLLCALL_WEBHOOK_SECRETS is not set$/],
+    [{ ROLLCALL_WEBHOOK_SECRETS: "whsec_a-secret" }, /^ROLLCALL_WEBHOOK_SECRETS: secrets\[0\]/],
+    [{ ROLLCALL_WEBHOOK_URL: "http://hooks.example/a-secret" }, /^ROLLCALL_WEBHOOK_URL: url must be https/],
+    [{ ROLLCALL_WEBHOOK_URL: "https://169.254.169.254/a-secret" }, /^ROLLCALL_WEBHOOK_URL: the host of url/],
+    [{ ROLLCALL_WEBHOOK_TYPES: "user.gone" }, /^ROLLCALL_WEBHOOK_TYPES: types\[0\]/],
+    [{ ROLLCALL_WEBHOOK_BATCH: "101" }, /^ROLLCALL_WEBHOOK_BATCH: batch/],
+    [{ ROLLCALL_WEBHOOK_ALLOW: "*" }, /^ROLLCALL_WEBHOOK_ALLOW: allow\[0\]/],
+    [{ ROLLCALL_WEBHOOK_NAME: "a b" }, /^ROLLCALL_WEBHOOK_NAME: name/],
+    [{ ROLLCALL_WEBHOOK_URLS: "x" }, /^ROLLCALL_WEBHOOK_URLS is unknown: did you mean ROLLCALL_WEBHOOK_URL/],
+  ])("with %j is refused, without the value", (wrong, message) => {
+    const said = refusal(() => read.webhookOptionsFrom({ ...set, ...wrong }));
+    expect(said).toMatch(message);
+    expect(said).not.toContain("a-secret");
+  });
+});

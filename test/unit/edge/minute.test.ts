@@ -5,6 +5,8 @@
  */
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { PresenceError } from "../../../src/core/errors.ts";
+import type { Deliver } from "../../../src/edge/deliveries.ts";
 import { sweepMinute, type Sweeping } from "../../../src/edge/minute.ts";
 import { startRedis, type RedisServer } from "../../../packages/local-redis/src/index.ts";
 import { type Projector, projectorOver } from "../../../src/projector/projector.ts";
@@ -154,5 +156,74 @@ describe("in time", () => {
     ]);
     const quiet = await times(15_000);
     expect(quiet.budgets.map(({ requests }) => requests)).toEqual([39, 40, 41, 42]);
+  });
+});
+
+describe("deliveries", () => {
+  /** One invocation in which a delivery takes this long and this many requests, and fails if it is told to. */
+  async function deliveries({ took = 0, made = 2, fails = false, requests = 45, ends = false } = {}) {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+    const began = Date.now();
+    const swept: number[] = [];
+    const at: number[] = [];
+    const budgets: number[] = [];
+    let aborted = -1;
+    const projector = {
+      shards: 1,
+      async sweep() {
+        swept.push(Date.now() - began);
+        return { requests: 1 };
+      },
+    };
+    const deliver: Deliver = async ({ requests: most, signal }) => {
+      at.push(Date.now() - began);
+      budgets.push(most);
+      if (fails) throw new PresenceError("REDIS_UNAVAILABLE", "away");
+      const cut = new Promise<void>((resolve) => {
+        signal.addEventListener("abort", () => {
+          aborted = Date.now() - began;
+          resolve();
+        });
+      });
+      await (ends ? cut : new Promise((resolve) => setTimeout(resolve, took)));
+      return { handled: 0, idle: true, due: null, disabled: false, requests: Math.min(made, most) };
+    };
+    const sweeping = { projector: projector as unknown as Projector, interval: 15_000, requests, deliver };
+    const ended = invoke(sweeping);
+    let end = -1;
+    void ended.then(() => (end = Date.now() - began));
+    await vi.advanceTimersByTimeAsync(3 * MINUTE_MS);
+    return { ...(await ended), swept, at, budgets, aborted, end };
+  }
+
+  it("follow each sweep, and leave what later ones need", async () => {
+    const { at, budgets, failure } = await deliveries();
+    expect(failure).toBeUndefined();
+    expect(at).toEqual([0, 15_000, 30_000, 45_000]);
+    expect(budgets).toEqual([22, 25, 30, 35]);
+    const backlog = await deliveries({ made: 22 });
+    for (const most of backlog.budgets) expect(most).toBeGreaterThanOrEqual(4);
+    expect(backlog.swept).toEqual([0, 15_000, 30_000, 45_000]);
+  });
+
+  it("that take long hold up no sweep, and are ended with the minute", async () => {
+    const slow = await deliveries({ took: 20_000 });
+    expect(slow.swept).toEqual([0, 15_000, 30_000, 45_000]);
+    expect(slow.at).toEqual([0, 30_000]);
+    const hanging = await deliveries({ ends: true });
+    expect(hanging.swept).toEqual([0, 15_000, 30_000, 45_000]);
+    expect(hanging).toMatchObject({ at: [0], aborted: 60_000, end: 60_000 });
+  });
+
+  it("that fail hold up no sweep either; the invocation rejects at its end, and says why", async () => {
+    const { swept, errors, failure } = await deliveries({ fails: true });
+    expect(swept).toEqual([0, 15_000, 30_000, 45_000]);
+    // How many requests they made is not known, so all that they had count: the fourth has too few.
+    expect(errors).toEqual(Array.from({ length: 3 }, () => "cannot deliver: REDIS_UNAVAILABLE: away"));
+    expect(failure).toMatchObject({ code: "REDIS_UNAVAILABLE" });
+  });
+
+  it("do not begin with fewer requests than one takes", async () => {
+    expect((await deliveries({ requests: 4 })).at).toEqual([]);
   });
 });

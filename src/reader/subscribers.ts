@@ -3,7 +3,6 @@ import { subscriberKeysOf } from "../core/keys.ts";
 import { SUBSCRIBER_STALE_MS, SUBSCRIBER_TURN_MS } from "../core/limits.ts";
 import { msOf, STREAM_START } from "../core/stream-id.ts";
 import { entriesOf, fieldsOf, integer, scored, timeOrNull } from "../redis/decode.ts";
-import type { Reply } from "../redis/port.ts";
 import type { SubscriberStatus } from "./answers/subscribers.ts";
 import type { ReaderContext } from "./context.ts";
 import type { Reader } from "./types.ts";
@@ -64,7 +63,7 @@ export function subscribersOver(context: ReaderContext): Pick<Reader, "subscribe
       const answers = await askAll((own) => [["ZRANGE", own.subscribers, "0", "-1", "WITHSCORES"]]);
       const found = new Map<string, SubscriberStatus>();
       for (const [shard, { replies, asOf }] of answers.entries()) {
-        for (const [name, served] of scored(replies[0] as Reply, "ZRANGE of subscribers")) {
+        for (const [name, served] of scored(replies[0], "ZRANGE of subscribers")) {
           const part = await partOf(shard, name, served, asOf.now);
           const known = found.get(name);
           found.set(name, known === undefined ? part : merged(known, part));

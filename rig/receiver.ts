@@ -24,13 +24,14 @@ export async function startReceiver(answer: Answering): Promise<Receiver> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
-    request.on("end", async () => {
+    const respond = async () => {
       const received = { body: Buffer.concat(chunks).toString(), headers: request.headers };
       const status = await answer(received, response);
       if (status === undefined) return;
       if (status < 300) taken.push(received);
       response.writeHead(status).end();
-    });
+    };
+    request.on("end", () => void respond());
   });
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);

@@ -155,7 +155,7 @@ const BROKEN: [name: string, piece: string, instead: string][] = [
     "if is_over and t.lingering then sweep, is_over = list[1][1] .. ' 0 0 ', false end",
     "",
   ],
-  ["lets who is gone linger in scopes", "if c.is[id] == '0' and absent[id] and", "if false and"],
+  ["lets who is gone linger in scopes", "c.is[id] == '0' and absent[id] and", "false and"],
   [
     "forgets how many memberships a process has",
     "q.by[text], q.by[''] = q.by[text] + by, q.by[''] + by",

@@ -95,7 +95,9 @@ it("a page of a listed origin may read every answer, and caches keep origins apa
       await ask(path, { origin: "https://evil.example" }),
     ];
     expect(here.headers.get("access-control-allow-origin")).toBe(origin);
-    expect(here.headers.get("access-control-expose-headers")).toBe("ETag,Retry-After,WWW-Authenticate");
+    expect(here.headers.get("access-control-expose-headers")).toBe(
+      "ETag,Retry-After,Rollcall-Exact,Rollcall-Next,Rollcall-Since,WWW-Authenticate",
+    );
     for (const answer of [here, none, other]) {
       expect(answer.headers.get("access-control-allow-credentials")).toBeNull();
       expect([path, answer.headers.get("vary")]).toEqual([path, expect.stringMatching(/\bOrigin\b/)]);

@@ -396,12 +396,17 @@ export class Told {
     return this.#now() <= this.#upsetAt + this.plan.turn / 2 + MOMENT_MS;
   }
 
+  /** Entries it has not passed. Before it saw the first one, they may be trimmed, and nothing shows it. */
+  get #left(): number {
+    return this.#state.fields["entry"] === STREAM_START ? 0 : this.#log.length - this.#behind(this.#state);
+  }
+
   /** Whether nothing is left to deliver and to compare. */
   isAtRest(present: readonly string[]): boolean {
     const { fields, known, inbox } = this.#state;
     if (!this.#isKnown || fields["token"] === undefined || fields["phase"] !== "" || inbox.length > 0)
       return false;
-    if (this.#behind(this.#state) < this.#log.length) return false;
+    if (this.#left > 0) return false;
     return JSON.stringify(known) === JSON.stringify(present);
   }
 
@@ -410,7 +415,7 @@ export class Told {
     const { fields, known, inbox } = this.#state;
     hold(INV, "who is known at rest", known, present);
     hold(INV, "what is left to compare and deliver", [fields["phase"], inbox.length], ["", 0]);
-    hold(INV, "entries left to deliver", this.#log.length - this.#behind(this.#state), 0);
+    hold(INV, "entries left to deliver", this.#left, 0);
     if (this.#isForgotten || this.plan.filter !== "all") return;
     const sure = ([user]: readonly [string, boolean]) => !this.#doubt.has(user);
     const told = [...this.#believed].filter(sure).sort(([a], [b]) => (a < b ? -1 : 1));

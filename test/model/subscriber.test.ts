@@ -229,7 +229,7 @@ class Sequence {
     }; // prettier-ignore
     const { known: knownTo = new Set<string>(), inbox: queued = [], dead: given = [], ...expected } = s ?? {};
     if (this.#isThere) deepStrictEqual({ what, ...found }, { what, ...expected });
-    else expect(fields).toEqual({});
+    else deepStrictEqual({ ...fields }, {});
     deepStrictEqual(members.sort(), [...knownTo].sort());
     deepStrictEqual(
       queue.map(([id, own]) => [id, sorted(own)]),

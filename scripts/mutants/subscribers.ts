@@ -1,13 +1,72 @@
 /** Breaks of durable subscribers: INV-14. */
 import { type Mutant, mutant } from "./mutant.ts";
 
-const SUBSCRIBER = "test/unit/subscriber";
+const UNIT = "test/unit/subscriber/subscriber.test.ts";
+const RANDOM = "test/unit/subscriber/random.test.ts";
+const SIMULATION = "test/simulation/subscribers.test.ts";
+const MODEL = "test/model/subscriber.test.ts";
+
+const SCRIPT = "src/lua/subscriber.lua";
+
+const ofScript = (name: string, tests: readonly string[], find: string, replace: string): Mutant =>
+  mutant(`subscriber-${name}`, "INV-14", tests, [SCRIPT, find, replace]);
 
 export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
-  mutant(
-    "subscriber-takes-old-tokens",
-    "INV-14",
-    [SUBSCRIBER],
-    ["src/lua/subscriber.lua", "if not token or token ~= tonumber(ARGV[4]) then", "if not token then"],
+  ofScript("takes-old-tokens", [UNIT], "ARGV[4] ~= s.token .. ' ' .. s.holder then", "false then"),
+  ofScript(
+    "takes-tokens-of-others",
+    [MODEL],
+    "ARGV[4] ~= s.token .. ' ' .. s.holder then",
+    "match(ARGV[4], '^%d+') ~= s.token then",
   ),
+  ofScript(
+    "keeps-the-token",
+    [UNIT],
+    "token = math.max(token + 1, now * 1000)",
+    "token = math.max(token, 1)",
+  ),
+  ofScript("gives-a-token-again", [UNIT], "token = math.max(token + 1, now * 1000)", "token = token + 1"),
+  ofScript(
+    "keeps-the-token-of-the-one-before",
+    [SIMULATION],
+    "next_token()\n    put('holder', caller)",
+    "put('holder', caller)",
+  ),
+  ofScript(
+    "takes-a-turn-that-is-held",
+    [UNIT, SIMULATION],
+    "if left > 0 then return answer('held', left) end",
+    "",
+  ),
+  ofScript(
+    "moves-before-handling",
+    [RANDOM],
+    "return step('changes', found)",
+    "put('entry', found[#found][1]); return step('changes', found)",
+  ),
+  ofScript("overlooks-a-gap", [UNIT], "if not found[1] or found[1][1] ~= entry then", "if false then"),
+  ofScript("overlooks-a-rebuild-amid-others", [MODEL], "for j = #found, i, -1 do found[j] = nil end", ""),
+  ofScript("knows-nobody", [UNIT], "in_chunks('SADD', KNOWN, ARGV, 11, 10 + online)", ""),
+  ofScript("forgets-nobody", [UNIT], "in_chunks('SREM', KNOWN, ARGV, 11 + online, #ARGV)", ""),
+  ofScript(
+    "compares-half",
+    [UNIT],
+    "if s.phase == 'users' then put('phase', 'known')",
+    "if s.phase == 'users' then put('phase', '')",
+  ),
+  ofScript(
+    "keeps-attempts",
+    [UNIT],
+    "    put('attempt', 0)\n    put('after', 0)\n    put('error', '')",
+    "    put('error', '')",
+  ),
+  ofScript("stays-at-what-it-buried", [UNIT], "ARGV[9] = 0\n  note()", ""),
+  ofScript("buries-nothing", [UNIT], "for i = 1, #letters do", "for i = 1, 0 do"),
+  ofScript(
+    "does-not-wait-for-others",
+    [UNIT],
+    "settles = SETTLE_LEASES * math.max(longest(), tonumber(s.lease) or 0)",
+    "settles = 0",
+  ),
+  ofScript("never-counts", [UNIT], "if is_due and call('SCARD', KNOWN)", "if false and call('SCARD', KNOWN)"),
 ];

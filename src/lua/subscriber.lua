@@ -7,7 +7,7 @@
   ARGV[1]  what: take note fail bury page leave disable enable retry drop remove
   ARGV[2]  the time, ms; empty: Redis's
   ARGV[3]  the name of the subscriber
-  ARGV[4]  take, leave: the caller. note, fail, bury, page, disable: the token
+  ARGV[4]  take: the caller. note, fail, bury, page, leave, disable: the token, a space and the caller
   ARGV[5]  take, note: how long the turn lasts, ms
 
   take     ARGV[6] most entries · [7] `now`, `start` or `again`, for a subscriber that is not known · [8] how long dead letters are kept, ms
@@ -41,7 +41,7 @@ if not now then
 end
 
 local FIELDS = { 'token', 'holder', 'ends', 'entry', 'place', 'attempt', 'after', 'phase', 'scan', 'settles', 'window', 'queued',
-  'checked', 'disabled', 'lease', 'queued_place', 'begun', 'from' }
+  'checked', 'disabled', 'lease', 'queued_place', 'begun', 'from', 'turn', 'wait', 'settling' }
 local s, read = {}, call('HMGET', STATE, unpack(FIELDS))
 for i = 1, #FIELDS do s[FIELDS[i]] = read[i] or '' end
 local token = tonumber(s.token)
@@ -54,6 +54,21 @@ local function put(field, value)
   set[#set + 1] = value
 end
 
+-- Each step has its own token, so that a call that arrives late or twice changes nothing. After Redis lost the last ones it must not give
+-- one again that a process still has: hence the time, and a thousand for each ms.
+local function next_token()
+  token = math.max(token + 1, now * 1000)
+  put('token', token)
+end
+
+-- How long until then, ms, of which `span` is all. If more is left, the clock has gone back, and it begins anew.
+local function until_then(field, span)
+  local left, most = (tonumber(s[field]) or 0) - now, tonumber(s[span]) or 0
+  if left <= most then return left end
+  put(field, now + most)
+  return most
+end
+
 local function save()
   if #set > 0 then call('HSET', STATE, unpack(set)) end
 end
@@ -61,6 +76,12 @@ end
 local function answer(word, number, entries)
   save()
   return { word, token or 0, number or 0, tonumber(s.attempt) or 0, tonumber(s.place) or 0, s.window, entries or {} }
+end
+
+-- Of the holder: what follows is to be done with the token that it gets, and nothing that it began before.
+local function step(word, entries)
+  next_token()
+  return answer(word or 'done', 0, entries)
 end
 
 local function last_of(stream)
@@ -103,6 +124,8 @@ local function gap(reason)
   local settles = 0
   if reason ~= 'trimmed' and reason ~= 'differs' then settles = SETTLE_LEASES * math.max(longest(), tonumber(s.lease) or 0) end
   put('settles', now + settles)
+  put('settling', settles)
+  put('begun', '')
   call('XADD', INBOX, '*', 'gap', reason)
   call('HINCRBY', STATE, 'gaps', 1)
 end
@@ -144,19 +167,15 @@ if what == 'take' then
   local caller, turn, count, keep = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[8])
   if not token and not begin(ARGV[7]) then return { 'full', 0, 0, 0, 0, '', {} } end
   if s.disabled ~= '' then return answer('disabled', 0, { s.disabled }) end
-  local left = (tonumber(s.ends) or 0) - now
-  -- The clock may have gone back.
-  if left > SUBSCRIBER_TURN_MS_MAX then left = 0 end
+  local left = until_then('ends', 'turn')
   if s.holder ~= caller then
     if left > 0 then return answer('held', left) end
-    token = token + 1
-    put('token', token)
+    next_token()
     put('holder', caller)
     left = 0
   elseif left <= 0 then
     -- Nobody had it meanwhile, but what this caller began before may still be under way.
-    token = token + 1
-    put('token', token)
+    next_token()
   end
   if left < turn / 2 then
     put('ends', now + turn)
@@ -171,23 +190,23 @@ if what == 'take' then
     if now > keep then call('XTRIM', DEAD, 'MINID', format('%.0f', now - keep)) end
   end
 
-  local after = (tonumber(s.after) or 0) - now
-  if after > 0 and after <= RETRY_MS_MAX * 2 then return answer('wait', after) end
+  local after = until_then('after', 'wait')
+  if after > 0 then return answer('wait', after) end
   if s.queued == '1' then
     local found = entries_of(INBOX, '-', count)
     if #found > 0 then
       s.place = s.queued_place
-      return answer('inbox', 0, found)
+      return step('inbox', found)
     end
     put('queued', 0)
   end
   if s.phase == 'settle' then
-    local settles = tonumber(s.settles) - now
-    if settles > 0 and settles <= TTL_MS_MAX * SETTLE_LEASES then return answer('wait', settles) end
+    local settles = until_then('settles', 'settling')
+    if settles > 0 then return answer('wait', settles) end
     put('phase', 'users')
     put('scan', '0')
   end
-  if s.phase ~= '' then return answer('page') end
+  if s.phase ~= '' then return step('page') end
 
   local entry = s.entry
   local found
@@ -203,7 +222,7 @@ if what == 'take' then
     end
     if reason then
       gap(reason)
-      return answer('inbox', 0, entries_of(INBOX, '-', count))
+      return step('inbox', entries_of(INBOX, '-', count))
     end
   else
     found = entries_of(CHANGES, entry, count + 1)
@@ -212,7 +231,7 @@ if what == 'take' then
       local reason = 'lost'
       if oldest and is_after(oldest[1], entry) then reason = oldest[2][1] == 'rebuilt' and 'rebuilt' or 'trimmed' end
       gap(reason)
-      return answer('inbox', 0, entries_of(INBOX, '-', count))
+      return step('inbox', entries_of(INBOX, '-', count))
     end
     table.remove(found, 1)
   end
@@ -220,16 +239,16 @@ if what == 'take' then
     if found[i][2][1] == 'rebuilt' and (i > 1 or entry ~= '0-0' or call('SCARD', KNOWN) > 0) then
       if i == 1 then
         gap('rebuilt')
-        return answer('inbox', 0, entries_of(INBOX, '-', count))
+        return step('inbox', entries_of(INBOX, '-', count))
       end
       for j = #found, i, -1 do found[j] = nil end
       break
     end
   end
-  if #found > 0 then return answer('changes', 0, found) end
+  if #found > 0 then return step('changes', found) end
   if is_due and call('SCARD', KNOWN) ~= call('HLEN', USERS) then
     gap('differs')
-    return answer('inbox', 0, entries_of(INBOX, '-', count))
+    return step('inbox', entries_of(INBOX, '-', count))
   end
   return answer('idle')
 end
@@ -258,14 +277,13 @@ if what == 'enable' then
   return answer('done', 1)
 end
 
+-- What follows is the holder's.
+if not token or ARGV[4] ~= s.token .. ' ' .. s.holder then return answer('lost') end
+
 if what == 'leave' then
-  if not token or s.holder ~= ARGV[4] then return answer('lost') end
   put('ends', 0)
   return answer('done')
 end
-
--- What follows is the holder's.
-if not token or token ~= tonumber(ARGV[4]) then return answer('lost') end
 
 local function note()
   local source, id, place, handled = ARGV[6], ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -299,6 +317,7 @@ if what == 'note' then
   if ARGV[6] ~= '' then
     local handled = note()
     if handled > 0 then call('HINCRBY', STATE, 'handled', handled) end
+    return step()
   end
   return answer('done')
 end
@@ -312,20 +331,21 @@ if what == 'bury' then
   note()
   call('HINCRBY', STATE, 'failed', 1)
   call('HINCRBY', STATE, 'buried', #letters)
-  return answer('done')
+  return step()
 end
 
 if what == 'fail' then
   put('attempt', (tonumber(s.attempt) or 0) + 1)
   put('after', now + tonumber(ARGV[5]))
+  put('wait', tonumber(ARGV[5]))
   put('error', ARGV[6])
   call('HINCRBY', STATE, 'failed', 1)
-  return answer('done')
+  return step()
 end
 
 if what == 'disable' then
   put('disabled', ARGV[5])
-  return answer('done')
+  return step()
 end
 
 -- page: compares the next of those it knows with those who are there, or the other way round; `quiet` takes them over.
@@ -378,4 +398,4 @@ repeat
     end
   end
 until pages >= PAGES_MAX
-return answer('done')
+return step()

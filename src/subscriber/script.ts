@@ -52,6 +52,7 @@ export class SubscriberScript {
   readonly #keys: readonly string[];
   readonly #name: string;
   readonly #now: (() => number) | undefined;
+  #caller = "";
   /** Calls made so far. */
   calls = 0;
 
@@ -65,21 +66,22 @@ export class SubscriberScript {
   }
 
   take({ caller, turn, count, from, keep }: Taking): Promise<Answer> {
+    this.#caller = caller;
     return this.#call("take", caller, String(turn), String(count), from, String(keep));
   }
 
   note(token: number, turn: number, source: DeliverySource, portion: Portion): Promise<Answer> {
     const count = String(portion.deliveries.length);
-    return this.#call("note", String(token), String(turn), ...stepOf(source, portion, count));
+    return this.#call("note", this.#proof(token), String(turn), ...stepOf(source, portion, count));
   }
 
   /** Keeps the turn. */
   renew(token: number, turn: number): Promise<Answer> {
-    return this.#call("note", String(token), String(turn), "");
+    return this.#call("note", this.#proof(token), String(turn), "");
   }
 
   fail(token: number, wait: number, error: string): Promise<Answer> {
-    return this.#call("fail", String(token), String(wait), error);
+    return this.#call("fail", this.#proof(token), String(wait), error);
   }
 
   /** Gives up what the portion has to deliver, and steps over it. */
@@ -90,19 +92,19 @@ export class SubscriberScript {
     portion: Portion,
     error: string,
   ): Promise<Answer> {
-    return this.#call("bury", String(token), JSON.stringify(letters), ...stepOf(source, portion, error));
+    return this.#call("bury", this.#proof(token), JSON.stringify(letters), ...stepOf(source, portion, error));
   }
 
   page(token: number): Promise<Answer> {
-    return this.#call("page", String(token));
+    return this.#call("page", this.#proof(token));
   }
 
-  leave(caller: string): Promise<Answer> {
-    return this.#call("leave", caller);
+  leave(token: number): Promise<Answer> {
+    return this.#call("leave", this.#proof(token));
   }
 
   disable(token: number, reason: string): Promise<Answer> {
-    return this.#call("disable", String(token), reason);
+    return this.#call("disable", this.#proof(token), reason);
   }
 
   enable(): Promise<Answer> {
@@ -119,6 +121,11 @@ export class SubscriberScript {
 
   remove(): Promise<Answer> {
     return this.#call("remove");
+  }
+
+  /** That the turn is this caller's, and the step the next. */
+  #proof(token: number): string {
+    return `${token} ${this.#caller}`;
   }
 
   async #call(what: string, ...args: readonly string[]): Promise<Answer> {

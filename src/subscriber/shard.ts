@@ -101,7 +101,7 @@ export class ShardSubscriber {
       this.#turn.held(taken.token, sent);
       if (taken.word === "wait") return { state: "wait", ms: taken.number };
       if (taken.word === "idle") return { state: "idle", ms: 0 };
-      if (taken.word === "page") await this.#own.script.page(taken.token);
+      if (taken.word === "page") this.#turn.stepped(await this.#own.script.page(taken.token));
       else {
         const wait = await this.#deliver(taken, taken.word === "inbox" ? "inbox" : "changes", allowance);
         if (wait !== undefined) return wait;
@@ -114,7 +114,7 @@ export class ShardSubscriber {
     if (!this.#isHolder) return;
     this.#isHolder = false;
     this.#turn.lost();
-    await this.#own.script.leave(this.#own.caller);
+    await this.#own.script.leave(this.#turn.token);
   }
 
   #mayGoOn(allowance: Allowance): boolean {
@@ -141,6 +141,7 @@ export class ShardSubscriber {
     const reading = { source, shard, entries, place, window };
     const told = await this.#told(usersInWindow(reading));
     const portions = new Portions({ ...reading, told, wants: (one) => this.#wants(one) });
+    let { token } = taken;
     let failedBefore = taken.attempt;
     while (!portions.isOver) {
       const portion = portions.take(options.batch ?? 1);
@@ -152,17 +153,18 @@ export class ShardSubscriber {
         const failure = await this.#attempt(portion.deliveries, failedBefore + 1, allowance.signal);
         if (failure !== null) {
           if (allowance.signal.aborted) return STOPPED;
-          return this.#failed(failure, failedBefore + 1, source, portion);
+          return this.#failed(failure, token, failedBefore + 1, source, portion);
         }
         failedBefore = 0;
       }
       const sent = this.#runtime.now();
-      const noted = await script.note(taken.token, options.turn, source, portion);
+      const noted = await script.note(token, options.turn, source, portion);
       if (noted.word === "lost") {
         this.#turn.lost();
         return undefined;
       }
-      this.#turn.held(taken.token, sent);
+      ({ token } = noted);
+      this.#turn.held(token, sent);
       if (isHandled) continue;
       allowance.handled(portion.deliveries.length);
       this.#own.reports.worked();
@@ -203,18 +205,25 @@ export class ShardSubscriber {
   ): Promise<{ readonly error: PresenceError; readonly cause: unknown } | null> {
     const { options, handle } = this.#own;
     return this.#turn.during(async (lost) => {
-      const late = new AbortController();
-      const signal = AbortSignal.any([lost, late.signal, closing]);
+      // Not AbortSignal.any(): after a garbage collection that of Node 24 may not fire.
+      const ended = new AbortController();
+      const { signal } = ended;
+      let isLate = false;
       const over = Promise.withResolvers<never>();
       const onLate = () => {
         const error = new Error(`not within ${options.timeout} ms`);
-        late.abort(error);
+        isLate = true;
+        ended.abort(error);
         over.reject(error);
       };
       const cancels = [this.#runtime.after(options.timeout, onLate)];
       // One that does not heed the signal does not hold up the end for long.
-      const onClosing = () => void cancels.push(this.#runtime.after(CLOSE_MS, onLate));
+      const onClosing = () => {
+        ended.abort(closing.reason);
+        cancels.push(this.#runtime.after(CLOSE_MS, onLate));
+      };
       closing.addEventListener("abort", onClosing, { once: true });
+      lost.addEventListener("abort", () => ended.abort(lost.reason), { once: true });
       try {
         const info = { id: deliveries[0]!.id, attempt, signal };
         const given = options.batch === null ? deliveries[0]! : deliveries;
@@ -222,7 +231,7 @@ export class ShardSubscriber {
         await Promise.race([call(), over.promise]);
         return null;
       } catch (cause) {
-        const how = late.signal.aborted ? "took too long" : "threw";
+        const how = isLate ? "took too long" : "threw";
         return { error: failureOf(options.name, "the handler", how, cause), cause };
       } finally {
         closing.removeEventListener("abort", onClosing);
@@ -233,17 +242,17 @@ export class ShardSubscriber {
 
   async #failed(
     { error, cause }: { readonly error: PresenceError; readonly cause: unknown },
+    token: number,
     attempt: number,
     source: DeliverySource,
     portion: Portion,
   ): Promise<RoundResult | undefined> {
     const { script, options, reports } = this.#own;
-    const { token } = this.#turn;
     const said = cause instanceof DeliveryError ? cause : undefined;
     const why = textOf(cause);
     reports.failed(error);
     if (said?.disable === true) {
-      await script.disable(token, why);
+      this.#turn.stepped(await script.disable(token, why));
       return undefined;
     }
     const wait =
@@ -251,12 +260,15 @@ export class ShardSubscriber {
         ? null
         : retryAfter(options.retries, attempt, this.#runtime.random(), said?.retryAfter);
     if (wait === null) {
-      const { word } = await script.bury(token, portion.deliveries.map(encodeDelivery), source, portion, why);
-      if (word !== "lost") reports.buried(portion.deliveries.length);
+      const letters = portion.deliveries.map(encodeDelivery);
+      const buried = await script.bury(token, letters, source, portion, why);
+      this.#turn.stepped(buried);
+      if (buried.word !== "lost") reports.buried(portion.deliveries.length);
       return undefined;
     }
-    const { word } = await script.fail(token, wait, why);
-    return word === "lost" ? undefined : { state: "wait", ms: wait };
+    const failed = await script.fail(token, wait, why);
+    this.#turn.stepped(failed);
+    return failed.word === "lost" ? undefined : { state: "wait", ms: wait };
   }
 }
 

@@ -30,6 +30,11 @@ export class Turn {
     this.#ends = sent + this.#ms / 2;
   }
 
+  /** A step of this process was noted, and the next one has this token. */
+  stepped({ word, token }: Answer): void {
+    if (word !== "lost") this.#token = token;
+  }
+
   lost(): void {
     this.#ends = -Infinity;
   }

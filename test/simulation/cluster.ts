@@ -15,6 +15,8 @@ import { at, Random } from "../../rig/random.ts";
 import { Recorder } from "./recorder.ts";
 import { RedisStrikes } from "./redis-strikes.ts";
 import type { Server } from "./server.ts";
+import { SubscriberProcess } from "./subscribers.ts";
+import { Told } from "./told.ts";
 import type { World } from "./world.ts";
 
 /** As src/presence/presence.ts: a longer silence than this is a lost connection, ms. */
@@ -46,6 +48,8 @@ export class Cluster {
   #started = 0;
   #projectors = 0;
   readonly #strikes: RedisStrikes;
+  readonly #subscribers: SubscriberProcess[] = [];
+  #callers = 0;
 
   constructor(world: World, server: Server, plan: Plan, prefix: string) {
     this.#world = world;
@@ -58,7 +62,14 @@ export class Cluster {
       breakLinks: () => this.#members.forEach(({ link }) => link.lose()),
       someone: (pick) => this.#someone(pick)?.recorder.journal,
     });
+    for (const own of plan.subscribers)
+      server.told.set(own.name, new Told(own, server.changes, () => world.now));
     for (const i of plan.nodes.keys()) this.#startNode(i);
+    for (const told of server.told.values()) this.#startSubscribers(told);
+    server.onChanges = () => {
+      for (const { host, link, process } of this.#serving())
+        if (!link.partitioned) host.after(5, () => process.ring());
+    };
     for (const budget of plan.loops) this.#startLoop(budget);
     if (plan.sweepEvery > 0) {
       const member = this.#join("sweep");
@@ -76,8 +87,35 @@ export class Cluster {
     };
   }
 
-  #join(name: string): Member {
-    const host = new Host(this.#world, name);
+  *#serving() {
+    for (const process of this.#subscribers) yield { host: process.host, link: process.link, process };
+  }
+
+  /** Those that are no node. */
+  #startSubscribers(told: Told): void {
+    const { alone, deliverEvery } = told.plan;
+    for (let i = 0; i < alone; i++) this.#startSubscriber(told);
+    if (deliverEvery > 0) this.#startSubscriber(told, undefined, deliverEvery);
+  }
+
+  #startSubscriber(told: Told, node?: Host, every = 0): void {
+    const name = `s${++this.#callers}`;
+    const member = this.#join(name, node);
+    const process = new SubscriberProcess({
+      ...member,
+      random: this.#random.fork(`${name}/subscriber`),
+      prefix: this.#prefix,
+      told,
+      caller: `${name}@${member.host.name}`,
+      isWild: () => !this.#strikes.over,
+    });
+    this.#subscribers.push(process);
+    member.host.resume(() =>
+      member.host.start(() => (every > 0 ? process.deliverEvery(every) : process.run())),
+    );
+  }
+
+  #join(name: string, host = new Host(this.#world, name)): Member {
     const link = new Link({
       host,
       server: this.#server,
@@ -109,6 +147,8 @@ export class Cluster {
     }); // prettier-ignore
     const node = new Node({ ...member, recorder, tells: TELLS[like % 2]! });
     this.nodes.push(node);
+    for (const told of this.#server.told.values())
+      if (told.plan.nodes[like] === true) this.#startSubscriber(told, member.host);
     member.host.resume(() => recorder.start());
   }
 
@@ -169,6 +209,7 @@ export class Cluster {
       case "scripts":
       case "refuse":
       case "trim":
+      case "trim-changes":
       case "garbage":
         this.#count(kind);
         return this.#strikes.strike(kind, event);
@@ -258,5 +299,13 @@ export class Cluster {
     if (this.#protocol === NEXT) this.#startLoop(2000);
     else if (!projects && !this.nodes.some((node) => node.open && node.recorder.projects))
       this.#startLoop(2000);
+  }
+
+  /** Nobody does anything any more but those who only serve subscribers, of whom each has one. */
+  freeze(): void {
+    const told = new Set<Host>(this.#subscribers.map(({ host }) => host));
+    for (const { host } of this.nodes) told.delete(host);
+    for (const { host } of this.#members) if (!told.has(host)) host.stall();
+    for (const own of this.#server.told.values()) this.#startSubscriber(own);
   }
 }

@@ -42,6 +42,8 @@ export const FAULTS = [
   "rush",
   /** From then on who starts is of the next version: a process at once, which may project, and a projector later. */
   "upgrade",
+  /** The oldest changes are trimmed, however old they are. */
+  "trim-changes",
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];
@@ -58,6 +60,7 @@ export type RedisFault =
   | "scripts"
   | "refuse"
   | "trim"
+  | "trim-changes"
   | "garbage";
 /** Planned: happen to a process, its connection or its users. */
 export type ProcessFault = Exclude<Fault, LinkFault | RedisFault>;

@@ -3,7 +3,7 @@
  * process sends heartbeats, and the projection must reach the truth by a known time and stay there.
  */
 import type { PipelinePort } from "../../src/redis/port.ts";
-import { FENCED_LEASES } from "../../src/core/limits.ts";
+import { FENCED_LEASES, SUBSCRIBER_CHECK_MS } from "../../src/core/limits.ts";
 import { Cluster } from "./cluster.ts";
 import { type FaultCounts, hold, Violation } from "./faults.ts";
 import type { State } from "./inspect.ts";
@@ -24,6 +24,10 @@ export interface Outcome {
   readonly calls: number;
   /** Calls after which somebody had the turn. */
   readonly turns: number;
+  /** Calls of subscribers' scripts, deliveries handled and gaps. */
+  readonly served: number;
+  readonly handled: number;
+  readonly gaps: number;
   /** As Server.refused and Server.setAside. */
   readonly refused: number;
   readonly setAside: number;
@@ -64,7 +68,9 @@ export async function runHistory(plan: Plan, port: PipelinePort, prefix: string)
       hold("INV-16", "what is tracked", state.scopes.tracks, TRACKS);
     world.note("calm");
     await world.runUntil(world.now + plan.ttl);
-    checkStill(state, await server.state(), living);
+    const still = await server.state();
+    checkStill(state, still, living);
+    if (server.told.size > 0) await untilTold(world, server, cluster);
   } catch (error) {
     if (!(error instanceof Violation)) {
       throw new Error(`the simulation itself failed in the history of seed ${plan.seed}`, { cause: error });
@@ -74,7 +80,8 @@ export async function runHistory(plan: Plan, port: PipelinePort, prefix: string)
     await server.close();
   }
   const { now, trace, events } = world;
-  const { calls, turns, refused, setAside } = server;
+  const { calls, turns, refused, setAside, served } = server;
+  const told = [...server.told.values()];
   return {
     plan,
     violation,
@@ -83,6 +90,9 @@ export async function runHistory(plan: Plan, port: PipelinePort, prefix: string)
     events,
     calls,
     turns,
+    served,
+    handled: told.reduce((all, { handled }) => all + handled, 0),
+    gaps: told.reduce((all, { gaps }) => all + gaps, 0),
     refused,
     setAside,
     injected: cluster.injected,
@@ -117,6 +127,25 @@ async function untilCalm(
       if (!(error instanceof Violation) || world.now >= latest) throw error;
     }
     await world.runUntil(Math.min(latest, world.now + plan.ttl / 2));
+  }
+}
+
+/** Another's turn is over, what failed is due, who could register has, and what was last compared was a minute ago. */
+const TOLD_MS = 10_000 + 5_000 + 15_000 + 2 * SUBSCRIBER_CHECK_MS + 10_000;
+const LOOK_MS = 3_000;
+
+/** INV-14: what subscribers were told adds up to who is present. Nobody comes or goes any more. */
+async function untilTold(world: World, server: Server, cluster: Cluster): Promise<void> {
+  cluster.freeze();
+  world.note("frozen");
+  const latest = world.now + TOLD_MS;
+  for (;;) {
+    await world.runUntil(world.now + LOOK_MS);
+    const present = [...(await server.state()).users.keys()].sort();
+    const left = [...server.told.values()].filter((told) => !told.isAtRest(present));
+    if (left.length > 0 && world.now < latest) continue;
+    for (const told of server.told.values()) told.check(present);
+    return;
   }
 }
 

@@ -2,6 +2,8 @@
  * An operating-system process in the simulation. It can crash: then nothing it waits for ever happens. It can stall, as
  * after SIGSTOP or in a long garbage collection: then everything that arrives meanwhile waits until it continues.
  */
+import type { Random } from "../../rig/random.ts";
+import type { Runtime } from "../../src/time/runtime.ts";
 import type { World } from "./world.ts";
 
 export class Host {
@@ -74,4 +76,21 @@ export class Host {
     this.#deferred = [];
     for (const run of deferred) this.resume(run);
   }
+}
+
+/** What our own code takes for time and chance on this host. */
+export function runtimeOf(host: Host, random: Random): Runtime {
+  return {
+    now: () => host.world.now,
+    random: () => random.next(),
+    after(ms, then) {
+      let isDue = true;
+      host.after(ms, () => {
+        if (isDue) then();
+      });
+      return () => {
+        isDue = false;
+      };
+    },
+  };
 }

@@ -4,9 +4,10 @@
  */
 import { createHash } from "node:crypto";
 import { decodeChanges, type Change } from "../../src/core/change.ts";
-import type { ShardKeys } from "../../src/core/keys.ts";
+import { type ShardKeys, subscriberKeysOf } from "../../src/core/keys.ts";
 import type { Command } from "../../src/redis/port.ts";
 import { membershipsIn, type ScopesRead } from "../../rig/scopes.ts";
+import type { ChangeEntry, SubscriberState } from "./told.ts";
 import { type ProcessState, slotsOf, stateOf } from "../../rig/shard.ts";
 
 function script(text: string) {
@@ -65,7 +66,13 @@ end
 table.sort(found)
 return found`);
 
-export const SCRIPTS = [READ, COPY, DROP, FIND];
+/** All that there is of a durable subscriber. KEYS: its own four. */
+const READ_SUBSCRIBER = script(`
+local known = redis.call('SMEMBERS', KEYS[2])
+table.sort(known)
+return cjson.encode({ redis.call('HGETALL', KEYS[1]), known, redis.call('XRANGE', KEYS[3], '-', '+'), redis.call('XLEN', KEYS[4]) })`);
+
+export const SCRIPTS = [READ, COPY, DROP, FIND, READ_SUBSCRIBER];
 
 export type Counts = Map<string, number>;
 
@@ -87,6 +94,8 @@ export interface State {
   readonly leases: Counts;
   readonly leaving: Counts;
   readonly changes: readonly Change[];
+  /** The same as they stand there. */
+  readonly entries: readonly ChangeEntry[];
   readonly changeId: string;
   /** Process → until when it is remembered as ended. */
   readonly ended: Counts;
@@ -105,6 +114,26 @@ export interface Known {
 
 export function readCommand(keys: ShardKeys, { changeId, movedId }: Known): Command {
   return ["EVALSHA", READ.sha1, String(keys.list.length), ...keys.list, changeId, movedId, `${keys.tag}:`];
+}
+
+export function readSubscriberCommand(keys: ShardKeys, name: string): Command {
+  const { state, known, inbox, dead } = subscriberKeysOf(keys, name);
+  return ["EVALSHA", READ_SUBSCRIBER.sha1, "4", state, known, inbox, dead];
+}
+
+export function readSubscriberState(reply: string): SubscriberState {
+  const [fields, known, inbox, dead] = JSON.parse(reply) as [
+    List<string>,
+    List<string>,
+    List<[id: string, fields: string[]]>,
+    number,
+  ];
+  return {
+    fields: table(fields),
+    known: [...listed(known)].sort(),
+    inbox: listed(inbox).map(([id, own]) => ({ id, fields: own })),
+    dead,
+  };
 }
 
 /** `from`, `to`: how the names of keys begin. */
@@ -214,6 +243,7 @@ export function readState(reply: string, known: Known): State {
     leases: new Map([...counts(leases)].map(([member, at]) => [member.slice(member.indexOf(":") + 1), at])),
     leaving: counts(leaving),
     changes: entries.flatMap(([id, fields]) => decodeChanges(id, fields)),
+    entries: entries.map(([id, fields]) => ({ id, fields })),
     changeId: entries.at(-1)?.[0] ?? known.changeId,
     clearing: listed(totals)[6] === "1",
     ...readScopes(raw, known),

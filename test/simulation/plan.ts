@@ -19,6 +19,24 @@ export interface Planned {
   readonly ms: number;
 }
 
+/** A durable subscriber, and who serves it. */
+export interface SubscriberPlan {
+  readonly name: string;
+  readonly from: "now" | "start";
+  readonly turn: number;
+  readonly timeout: number;
+  readonly retries: readonly number[];
+  readonly batch: number;
+  readonly filter: "all" | "online" | "offline";
+  readonly wants: (type: "online" | "offline") => boolean;
+  /** For each node: does it serve it? */
+  readonly nodes: readonly boolean[];
+  /** How many processes serve it besides. */
+  readonly alone: number;
+  /** How often a scheduled deliver() runs, ms; 0: there is none. */
+  readonly deliverEvery: number;
+}
+
 export interface Plan {
   readonly seed: number;
   readonly ttl: number;
@@ -34,6 +52,8 @@ export interface Plan {
   readonly sweepEvery: number;
   /** Who reads the log, projector by projector in the order they come, and again from the first. */
   readonly reads: readonly ReadMode[];
+  readonly subscribed: number;
+  readonly subscribers: readonly SubscriberPlan[];
   readonly faults: ReadonlySet<Fault>;
   readonly events: readonly Planned[];
   /** How long a record of a process that lives may wait to be folded, ms; undefined: faults decide. */
@@ -53,10 +73,13 @@ const TIMED: readonly (RedisFault | ProcessFault)[] = [
 
 /** How often they are as likely as the others. */
 const RARE: ReadonlySet<Fault> = new Set(["storm", "rush", "upgrade"]);
+/** Of all histories, in how many there are subscribers. */
+export const SUBSCRIBED = 0.15;
 const RUSH_NODES = 6;
 const RUSH_MS_MAX = 900;
 
-export function planOf(seed: number, allowed: ReadonlySet<Fault>): Plan {
+/** `subscribed`: in what share of all histories there are subscribers. */
+export function planOf(seed: number, allowed: ReadonlySet<Fault>, subscribed = SUBSCRIBED): Plan {
   const random = new Random(String(seed));
   const cast = random.fork("cast");
   const ttl = cast.pick([3_000, 6_000, 10_000]);
@@ -66,7 +89,9 @@ export function planOf(seed: number, allowed: ReadonlySet<Fault>): Plan {
   if (loops.length === 0 && !nodes.includes(true)) loops.push(200);
   const end = ttl * cast.int(2, 5);
   const faults = new Set(
-    FAULTS.filter((fault) => cast.chance(RARE.has(fault) ? 0.1 : 0.4) && allowed.has(fault)),
+    FAULTS.filter(
+      (fault) => fault !== "trim-changes" && cast.chance(RARE.has(fault) ? 0.1 : 0.4) && allowed.has(fault),
+    ),
   );
 
   // It takes as many that project to bring as many records as a turn is given for.
@@ -97,6 +122,12 @@ export function planOf(seed: number, allowed: ReadonlySet<Fault>): Plan {
   scatter("join", isScoped ? rooms.int(10, 50) : 0, none);
   scatter("part", isScoped ? rooms.int(5, 30) : 0, none);
   scatter("roam", isScoped && rooms.chance(0.15) ? rooms.int(1, 2) : 0, none);
+  const serving = random.fork("subscribers");
+  const subscribers = serving.chance(subscribed) ? subscribersOf(serving, nodes) : [];
+  if (subscribers.length > 0 && serving.chance(0.4) && allowed.has("trim-changes")) {
+    faults.add("trim-changes");
+    scatter("trim-changes", serving.int(1, 3), none);
+  }
   for (const fault of TIMED) {
     const count = cast.int(1, 3);
     if (faults.has(fault)) scatter(fault, count, (r) => lengthOf(fault, ttl, r));
@@ -111,10 +142,36 @@ export function planOf(seed: number, allowed: ReadonlySet<Fault>): Plan {
     sweepEvery: cast.pick([0, 4_000, 9_000]),
     linger: random.fork("linger").pick([0, 0, 0, 200, 1_000]),
     reads: random.fork("reads").pick(READS),
+    subscribed,
+    subscribers,
     faults,
     events: events.sort((a, b) => a.at - b.at),
     end,
   };
+}
+
+/** Names that a subscriber may have. */
+const NAMES = ["billing", "mail"];
+
+/** One or two, each served by two processes at least. */
+export function subscribersOf(random: Random, nodes: readonly boolean[]): SubscriberPlan[] {
+  return NAMES.slice(0, random.pick([1, 1, 2])).map((name) => {
+    const own = random.fork(name);
+    const filter = own.pick(["all", "all", "all", "online", "offline"] as const);
+    return {
+      name,
+      from: own.pick(["now", "start"]),
+      turn: own.pick([1_500, 4_000, 10_000]),
+      timeout: own.pick([500, 2_000, 20_000]),
+      retries: own.pick([[], [300, 300], Array<number>(20).fill(200), [0, 0, 0, 5_000]]),
+      batch: own.pick([1, 1, 3, 20]),
+      filter,
+      wants: (type) => filter === "all" || filter === type,
+      nodes: nodes.map(() => own.chance(0.3)),
+      alone: own.pick([1, 1, 2]),
+      deliverEvery: own.pick([0, 700, 2_500]),
+    };
+  });
 }
 
 const TOMBSTONE_MS = 3_600_000;

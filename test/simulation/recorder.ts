@@ -7,7 +7,7 @@ import type { ReadMode } from "../../src/projector/options.ts";
 import { resolveRecorderOptions } from "../../src/recorder/options.ts";
 import { Recorder as Real } from "../../src/recorder/recorder.ts";
 import { ReplyError } from "../../src/redis/port.ts";
-import type { Host } from "./host.ts";
+import { type Host, runtimeOf } from "./host.ts";
 import type { Link } from "./link.ts";
 import type { Random } from "../../rig/random.ts";
 
@@ -76,19 +76,7 @@ export class Recorder {
           world.fail(bug);
         }
       },
-      runtime: {
-        now: () => world.now,
-        random: () => random.next(),
-        after(ms, then) {
-          let isDue = true;
-          host.after(ms, () => {
-            if (isDue) then();
-          });
-          return () => {
-            isDue = false;
-          };
-        },
-      },
+      runtime: runtimeOf(host, random),
       newId: () => `${host.name}.${++incarnations}`,
     });
   }

@@ -73,6 +73,9 @@ export class RedisStrikes {
       case "trim":
         await server.trim(more);
         return undefined;
+      case "trim-changes":
+        await server.trimChanges(more);
+        return undefined;
       case "garbage":
         await server.run([this.#garbage(pick, more)]);
         return undefined;

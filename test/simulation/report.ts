@@ -1,9 +1,10 @@
 /** What is printed of a history that did not hold. */
 import { FAULTS } from "./faults.ts";
 import type { Outcome } from "./history.ts";
+import { SUBSCRIBED } from "./plan.ts";
 
 export function report(found: Outcome, smallest: Outcome = found): string {
-  const { seed, faults } = found.plan;
+  const { seed, faults, subscribed } = found.plan;
   const { plan, violation, at, trace } = smallest;
   const settings = {
     ttl: plan.ttl,
@@ -23,7 +24,7 @@ export function report(found: Outcome, smallest: Outcome = found): string {
         ]),
     `  ${JSON.stringify(settings)}; faults end at ${plan.end} ms, found at ${at} ms. What happened last:`,
     ...trace.map((line) => `  ${line}`),
-    `repeat it: npm run simulate -- --histories 1 --seed ${seed}`,
+    `repeat it: npm run simulate -- --histories 1 --seed ${seed}${subscribed === SUBSCRIBED ? "" : ` --subscribed ${subscribed}`}`,
   ].join("\n");
 }
 

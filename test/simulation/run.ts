@@ -3,7 +3,7 @@
  * computes. They share nothing but the server, and each has a prefix of its own, so side by side or alone they are the same.
  */
 import { startRedis } from "../../packages/local-redis/src/index.ts";
-import { project } from "../../src/lua/generated.ts";
+import { project, subscriber } from "../../src/lua/generated.ts";
 import { connect } from "../../src/redis/connect.ts";
 import type { Command, PipelinePort } from "../../src/redis/port.ts";
 import type { Script } from "../../src/redis/scripts.ts";
@@ -26,7 +26,8 @@ export async function startSimulator(script: Script = project): Promise<Simulato
   const server = await startRedis();
   const connection = connect(server.url, { timeout: TIMEOUT_MS, name: "rollcall-simulation" });
   const { port } = connection;
-  for (const { text } of [script, nextProject, ...SCRIPTS]) await port.call(["SCRIPT", "LOAD", text]);
+  for (const { text } of [script, nextProject, subscriber, ...SCRIPTS])
+    await port.call(["SCRIPT", "LOAD", text]);
   const replaced = (command: Command): Command => {
     if (command[0] === "EVAL") return ["EVAL", script.text, ...command.slice(2)];
     return command[1] === project.sha1 ? ["EVALSHA", script.sha1, ...command.slice(2)] : command;
@@ -50,6 +51,9 @@ export interface Summary {
   readonly events: number;
   readonly calls: number;
   readonly turns: number;
+  readonly served: number;
+  readonly handled: number;
+  readonly gaps: number;
   readonly injected: FaultCounts;
   /** The first that did not hold. */
   readonly failed: Outcome | undefined;
@@ -61,24 +65,38 @@ export interface RunOptions {
   /** How many, at most. */
   readonly histories: number;
   readonly faults: ReadonlySet<Fault>;
+  /** As planOf(). */
+  readonly subscribed?: number | undefined;
   /** No history begins after this long, ms. */
   readonly within?: number;
   readonly onProgress?: (summary: Summary) => void;
 }
 
 export async function simulate(simulator: Simulator, options: RunOptions): Promise<Summary> {
-  const { seed, histories, faults, within = Infinity, onProgress = () => {} } = options;
-  const sum = { histories: 0, events: 0, calls: 0, turns: 0, injected: new Map<Fault, number>() };
+  const { seed, histories, faults, subscribed, within = Infinity, onProgress = () => {} } = options;
+  const sum = {
+    histories: 0,
+    events: 0,
+    calls: 0,
+    turns: 0,
+    served: 0,
+    handled: 0,
+    gaps: 0,
+    injected: new Map<Fault, number>(),
+  };
   let failed: Outcome | undefined;
   let next = 0;
   const until = performance.now() + within;
   async function worker(): Promise<void> {
     while (next < histories && failed === undefined && performance.now() < until) {
-      const outcome = await simulator.run(planOf(seed + next++, faults));
+      const outcome = await simulator.run(planOf(seed + next++, faults, subscribed));
       sum.histories++;
       sum.events += outcome.events;
       sum.calls += outcome.calls;
       sum.turns += outcome.turns;
+      sum.served += outcome.served;
+      sum.handled += outcome.handled;
+      sum.gaps += outcome.gaps;
       for (const [fault, n] of outcome.injected) sum.injected.set(fault, (sum.injected.get(fault) ?? 0) + n);
       if (outcome.violation !== undefined) failed ??= outcome;
       onProgress({ ...sum, failed });

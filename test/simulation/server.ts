@@ -5,10 +5,11 @@
  * Stream ids are ours too, made by Redis's own rule: the clock's ms, unless the last id is ahead of it; an id never
  * goes back. Changes and rejected entries keep the ids of the real clock; nothing here depends on them.
  */
-import { type KeyName, keysOf, type ShardKeys } from "../../src/core/keys.ts";
+import { type KeyName, keysOf, type ShardKeys, subscriberKeysOf } from "../../src/core/keys.ts";
 import { AHEAD_MS, PROTOCOL } from "../../src/core/limits.ts";
 import type { RecordEntry } from "../../src/core/record.ts";
 import { type Command, type PipelinePort, type Reply, ReplyError } from "../../src/redis/port.ts";
+import { subscriber } from "../../src/lua/generated.ts";
 import { type Called, calledOf, checkCall, told } from "./check.ts";
 import { hold, Violation } from "./faults.ts";
 import {
@@ -17,6 +18,8 @@ import {
   findCommand,
   readCommand,
   readState,
+  readSubscriberCommand,
+  readSubscriberState,
   SCRIPTS,
   type State,
 } from "./inspect.ts";
@@ -25,6 +28,7 @@ import { Oracle } from "./oracle.ts";
 import { fieldsOf, isCommand, type Part, recordOf, type Refusal, type Request } from "./request.ts";
 import { at } from "../../rig/random.ts";
 import { StreamIds } from "./stream-ids.ts";
+import type { ChangeEntry, SubscriberState, Told } from "./told.ts";
 import type { World } from "./world.ts";
 
 /** What one part asks of the real Redis, and what its replies come to. */
@@ -50,13 +54,20 @@ const KEPT: Readonly<Record<KeyName, boolean>> = {
  * rebuild has to delete, and what is left of one goes when its scope is used again.
  */
 const EVICTS_OF_SCOPES = 0.4;
+/** And how many hit what is kept of a subscriber: where it stands, or who is known. */
+const EVICTS_OF_SUBSCRIBERS = 0.15;
 const EVICTED = ["scope:", "scopes:", "lingering", "lingerers", "told"];
 
 /** What a replica has, apart from the copies of the keys. */
 interface Snapshot {
   readonly oracle: Oracle;
   readonly ids: StreamIds;
+  readonly changes: readonly ChangeEntry[];
 }
+
+/** Where the time stands in a call of a subscriber's script, which comes after the hash, nine keys and their number. */
+const SUBSCRIBER_WHAT = 12;
+const serves = ([, script]: Command) => script === subscriber.sha1 || script === subscriber.text;
 
 const isCall = (part: Part): part is Command =>
   isCommand(part) && (part[0] === "EVALSHA" || part[0] === "EVAL");
@@ -78,12 +89,21 @@ export class Server {
   setAside = 0;
   /** Told how long after it was appended a record was folded, ms. */
   onFolded: (record: RecordEntry, ms: number) => void = () => {};
+  /** Durable subscribers by name. */
+  readonly told = new Map<string, Told>();
+  /** Every entry of `changes`, also those that are trimmed. */
+  readonly changes: ChangeEntry[] = [];
+  /** Calls of subscribers' scripts checked. */
+  served = 0;
+  /** Called after a call that appended changes. */
+  onChanges: () => void = () => {};
   /** Called after every append, as a blocked XREAD is woken. */
   onAppend: () => void = () => {};
   #offset = EPOCH_MS;
   #forward = 0;
   #ids = new StreamIds();
-  #knowsScript = true;
+  /** What a call by hash finds. */
+  readonly #scripts = new Set(["project", "subscriber"]);
   #snapshot: Snapshot | undefined;
 
   constructor(world: World, port: PipelinePort, prefix: string) {
@@ -108,10 +128,11 @@ export class Server {
     // Never before 0: such a clock has no stream ids.
     this.#offset += Math.max(ms, 1000 - this.clock);
     if (ms > 0) this.#forward += ms;
+    for (const told of this.told.values()) told.upset();
   }
 
   forgetScripts(): void {
-    this.#knowsScript = false;
+    this.#scripts.clear();
   }
 
   /** Carries out a request. From its part `refusedFrom` on, a refusing server refuses. */
@@ -153,14 +174,18 @@ export class Server {
     if (refusal === "OOM" && appended !== undefined) return refuse("OOM command not allowed");
     if (appended !== undefined) return this.#append(appended, recordOf(part) ?? null, protocol);
     if (!isCommand(part)) throw new Error("a part that appends nothing is a command");
-    if (part[0] === "EVALSHA" && !this.#knowsScript) return refuse("NOSCRIPT No matching script.");
-    if (isCall(part)) return this.#project(part, protocol);
+    if (isCall(part)) {
+      const script = serves(part) ? "subscriber" : "project";
+      if (part[0] === "EVALSHA" && !this.#scripts.has(script)) return refuse("NOSCRIPT No matching script.");
+      this.#scripts.add(script);
+      if (script === "project") return this.#project(part, protocol);
+      return refusal === "OOM" ? refuse("OOM command not allowed") : this.#serve(part);
+    }
     return { commands: [part], finish: ([reply]) => reply! };
   }
 
   /** The real script with our clock for its placeholder, and everything it must hold checked in the same round trip. */
   #project(command: Command, protocol: number): Task {
-    this.#knowsScript = true;
     const { oracle, clock } = this;
     const known = { changeId: oracle.changeId, movedId: oracle.movedId };
     const isNext = protocol === NEXT;
@@ -194,6 +219,8 @@ export class Server {
       const state = same ? this.#last!.state : readState(found as string, known);
       this.#last = { text: found as string, state };
       this.calls++;
+      if (!same) this.changes.push(...state.entries);
+      if (!same && state.entries.length > 0) this.onChanges();
       // Calls that found nothing to do would push what matters out of the trace.
       if (!same || called.records > 0)
         this.#world.note(`  ${told(called)}, tells ${state.changes.length} changes`);
@@ -208,6 +235,37 @@ export class Server {
       return reply!;
     };
     return { commands: [timed, readCommand(this.keys, known)], finish };
+  }
+
+  /** The real script of subscribers with our clock, and what must hold of its keys. */
+  #serve(command: Command): Task {
+    const [what = "", , name = "", ...args] = command.slice(SUBSCRIBER_WHAT);
+    const told = this.told.get(name)!;
+    const timed: Command = [
+      command[0],
+      command[0] === "EVAL" ? subscriber.text : subscriber.sha1,
+      ...command.slice(2, SUBSCRIBER_WHAT + 1),
+      String(this.clock),
+      ...command.slice(SUBSCRIBER_WHAT + 2),
+    ];
+    const read = readSubscriberCommand(this.keys, name);
+    const { mustRead } = told;
+    const finish = (replies: (Reply | ReplyError)[]): Reply | ReplyError => {
+      const [reply, found] = replies.slice(-2);
+      if (mustRead) told.read(readSubscriberState(replies[0] as string));
+      if (reply instanceof ReplyError)
+        throw new Violation("INV-14", `a call of a subscriber failed: ${reply.message.slice(0, 200)}`);
+      const [word] = reply as [string];
+      const state: SubscriberState = readSubscriberState(found as string);
+      this.served++;
+      if (word !== "held" && word !== "idle" && word !== "wait")
+        this.#world.note(
+          `  ${name}: ${what} ${args.slice(0, 6).join(" ").slice(0, 60)}: ${word} ${state.fields["entry"]}.${state.fields["place"]} ${state.fields["phase"]}`,
+        );
+      told.called({ what, args }, word, state);
+      return reply!;
+    };
+    return { commands: [...(mustRead ? [read] : []), timed, read], finish };
   }
 
   /** A log whose ids the clock will not reach for long is made anew once it is empty, and told to be folded up to now. */
@@ -253,14 +311,18 @@ export class Server {
   /** The replica receives everything up to now. */
   async replicate(): Promise<void> {
     await this.#send([copyCommand(this.#start, replicaOf(this.#start))]);
-    this.#snapshot = { oracle: this.oracle.clone(), ids: this.#ids.clone() };
+    this.#snapshot = { oracle: this.oracle.clone(), ids: this.#ids.clone(), changes: [...this.changes] };
+    for (const told of this.told.values()) told.replicate();
   }
 
   /** The replica takes over with what it has. */
   async failover(): Promise<void> {
     if (this.#snapshot === undefined) return;
     await this.#send([copyCommand(replicaOf(this.#start), this.#start)]);
-    const { oracle, ids } = this.#snapshot;
+    const { oracle, ids, changes } = this.#snapshot;
+    await this.#tick();
+    this.changes.splice(0, Infinity, ...changes);
+    for (const told of this.told.values()) told.failover();
     this.oracle = oracle.clone();
     this.#ids = ids.clone();
     this.#last = undefined;
@@ -269,9 +331,29 @@ export class Server {
   /** Redis loses all keys. */
   async wipe(): Promise<void> {
     await this.#send([dropCommand(this.#start)]);
+    await this.#tick();
+    this.changes.length = 0;
+    for (const told of this.told.values()) told.wiped();
     this.oracle = new Oracle();
     this.#ids = new StreamIds();
     this.#last = undefined;
+  }
+
+  /** Changes have ids of the real clock: within one ms, one that was lost and a new one could have the same. */
+  async #tick(): Promise<void> {
+    if (this.told.size === 0) return;
+    const ms = async () => {
+      const [[seconds, us]] = (await this.#send([["TIME"]])) as unknown as [[string, string]];
+      return Number(seconds) * 1000 + Math.floor(Number(us) / 1000);
+    };
+    const began = await ms();
+    while ((await ms()) === began);
+  }
+
+  /** The oldest changes are trimmed. */
+  async trimChanges(share: number): Promise<void> {
+    const [length] = await this.#send([["XLEN", this.keys.changes]]);
+    await this.#send([["XTRIM", this.keys.changes, "MAXLEN", String(Math.floor(Number(length) * share))]]);
   }
 
   /** How the name of every key begins. */
@@ -283,6 +365,13 @@ export class Server {
   async evict(pick: number, more: number): Promise<string> {
     const scoped = more < EVICTS_OF_SCOPES ? await this.#evictOfScopes(pick) : undefined;
     if (scoped !== undefined) return scoped;
+    const told = more > 1 - EVICTS_OF_SUBSCRIBERS ? at([...this.told.values()], pick) : undefined;
+    if (told !== undefined) {
+      const { state, known } = subscriberKeysOf(this.keys, told.plan.name);
+      await this.#send([["DEL", pick < 0.5 ? state : known]]);
+      told.evicted();
+      return `of ${told.plan.name} the ${pick < 0.5 ? "state" : "known"}`;
+    }
     const name = at(Object.keys(KEPT) as KeyName[], pick);
     const [was] = await this.#send([["DEL", this.keys[name]]]);
     this.#last = undefined;
@@ -327,9 +416,8 @@ export class Server {
     const replies = await this.#port.pipeline(commands);
     for (const [i, reply] of replies.entries()) {
       const [name, hash] = commands[i]!;
-      const projects = name === "EVAL" || (name === "EVALSHA" && !SCRIPTS.some(({ sha1 }) => sha1 === hash));
-      if (reply instanceof ReplyError && !projects)
-        throw new Error(`${name}: ${reply.message.slice(0, 200)}`);
+      const isOurs = name === "EVAL" || (name === "EVALSHA" && !SCRIPTS.some(({ sha1 }) => sha1 === hash));
+      if (reply instanceof ReplyError && !isOurs) throw new Error(`${name}: ${reply.message.slice(0, 200)}`);
     }
     return replies;
   }

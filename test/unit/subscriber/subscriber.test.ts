@@ -6,7 +6,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type RedisServer, startRedis } from "../../../rig/redis.ts";
 import { subscriberKeysOf } from "../../../src/core/keys.ts";
+import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import { DeliveryError } from "../../../src/subscriber/delivery-error.ts";
+import { SubscriberScript } from "../../../src/subscriber/script.ts";
 import { Crowd, short, subscriberOn } from "./support.ts";
 
 let server: RedisServer;
@@ -21,6 +23,7 @@ beforeEach(() => {
 afterEach(() => crowd.close());
 
 const stateOf = (name = "billing") => crowd.redis.hgetall(subscriberKeysOf(crowd.keys, name).state);
+const ALL = { signal: new AbortController().signal, mayGoOn: () => true, handled() {} };
 const knownTo = async (name = "billing") =>
   (await crowd.redis.smembers(subscriberKeysOf(crowd.keys, name).known)).sort();
 
@@ -153,12 +156,70 @@ describe("the turn", () => {
 
   it("is not stuck when the clock has gone back", async () => {
     const one = subscriberOn(crowd, {}, () => {}, "one");
-    await one.shards[0]!.round({ signal: new AbortController().signal, mayGoOn: () => true, handled() {} });
-    crowd.now -= 900_000;
-    await crowd.say("+alice");
+    await one.shards[0]!.round(ALL);
+    for (const back of [900_000, 60_000]) {
+      crowd.now -= back;
+      await crowd.redis.xadd(crowd.keys.changes, "*", "connect", '["alice"]');
+      const other = subscriberOn(crowd);
+      // The holder may be at work still.
+      expect(await other.deliver()).toMatchObject({ handled: 0, idle: false });
+      crowd.now += 30_000;
+      await other.deliver();
+      expect(other.got).toEqual(["+alice connect"]);
+      await other.shards[0]!.round(ALL);
+    }
+  });
+});
+
+describe("what arrives late, after its sender has gone on", () => {
+  const STEP = { caller: "one", turn: 30_000, count: 100, from: "now", keep: 1_000 } as const;
+  const script = () => new SubscriberScript(ioredisPort(crowd.redis), crowd.keys, "billing", () => crowd.now);
+  const portion = (entry: string, place: number, ...users: string[]) => ({
+    deliveries: [],
+    position: { entry, place },
+    states: new Map(users.map((user) => [user, true] as const)),
+  });
+
+  it("or twice, a note does not move the place", async () => {
+    await subscriberOn(crowd).deliver();
+    await crowd.say("+alice", "+bob");
+    await crowd.say("+carol", "+dan");
+    const own = script();
+    const { token, entries } = await own.take(STEP);
+    const first = portion("", 1, "alice");
+    const { token: next } = await own.note(token, 30_000, "changes", first);
+    await own.note(next, 30_000, "changes", portion(entries[0]!.id, 0, "bob"));
+    // It would go past carol.
+    expect(await own.note(token, 30_000, "changes", first)).toMatchObject({ word: "lost" });
+    crowd.now += 40_000;
     const other = subscriberOn(crowd);
     await other.deliver();
-    expect(other.got).toEqual(["+alice connect"]);
+    expect(other.got).toEqual(["+carol connect", "+dan connect"]);
+  });
+
+  it("a turn that was given back is not given back again", async () => {
+    await subscriberOn(crowd).deliver();
+    const own = script();
+    const { token } = await own.take(STEP);
+    await crowd.say("+alice");
+    expect(await own.take(STEP)).toMatchObject({ word: "changes" });
+    expect(await own.leave(token)).toMatchObject({ word: "lost" });
+    expect(await own.take({ ...STEP, caller: "other" })).toMatchObject({ word: "held" });
+  });
+
+  it("nothing is noted for who had a turn before Redis forgot it", async () => {
+    const own = script();
+    await own.take(STEP);
+    await crowd.say("+alice");
+    const { token, entries } = await own.take(STEP);
+    await crowd.redis.flushall();
+    crowd.now += 1;
+    // The same process takes it again, as far as it was before.
+    await own.take(STEP);
+    await crowd.restart("bob");
+    expect(await own.take(STEP)).toMatchObject({ word: "changes" });
+    const noted = await own.note(token, 30_000, "changes", portion(entries[0]!.id, 0, "alice"));
+    expect(noted).toMatchObject({ word: "lost" });
   });
 });
 
@@ -343,6 +404,39 @@ describe("a gap", () => {
     crowd.now += due!;
     await one.deliver();
     expect(one.got).toEqual(["gap forgotten", "+bob resync"]);
+  });
+
+  it("after the changes were deleted is one, however long there are no new ones", async () => {
+    await crowd.say("+alice");
+    const one = subscriberOn(crowd, { from: "start" });
+    await one.deliver();
+    await crowd.redis.del(crowd.keys.changes);
+    for (let i = 0; i < 4; i++) {
+      await one.deliver();
+      crowd.now += 20_000;
+    }
+    expect(one.got).toEqual(["+alice connect", "gap lost"]);
+    await crowd.say("+bob");
+    await one.deliver();
+    expect(one.got.slice(2)).toEqual(["+bob connect"]);
+  });
+
+  it("waits no longer because the clock goes back", async () => {
+    await crowd.say("+alice");
+    const one = subscriberOn(crowd, { retries: [1_000] }, ({ type }, { attempt }) => {
+      if (type === "gap" && attempt === 1) throw new Error("down");
+    });
+    await one.deliver();
+    await crowd.redis.del(crowd.keys.changes);
+    expect((await one.deliver()).due).toBeLessThanOrEqual(1_100);
+    crowd.now -= 400_000;
+    expect((await one.deliver()).due).toBeLessThanOrEqual(1_100);
+    crowd.now += 1_100;
+    expect((await one.deliver()).due).toBe(15_000);
+    crowd.now -= 400_000;
+    expect((await one.deliver()).due).toBe(15_000);
+    crowd.now += 15_000;
+    expect(await one.deliver()).toMatchObject({ idle: true });
   });
 
   it("is found by counting when nothing else shows it", async () => {

@@ -1,0 +1,326 @@
+/**
+ * The keys of one durable subscriber in one shard, and what each call of its script makes of them, as docs/protocol.md says ("Subscribers").
+ * Pure, without a thought for speed: what src/lua/subscriber.lua is compared with. Ids that Redis gives are the caller's to set.
+ */
+import { SETTLE_LEASES, SUBSCRIBER_CHECK_MS } from "../src/core/limits.ts";
+
+export interface Entry {
+  id: string;
+  readonly fields: readonly string[];
+}
+
+export interface Letter {
+  id: string;
+  readonly delivery: string;
+  readonly error: string;
+  readonly attempts: number;
+}
+
+/** The shard around it, when a call is made. */
+export interface Shard {
+  readonly now: number;
+  /** The entries of `changes` that there are. */
+  readonly changes: readonly Entry[];
+  readonly users: ReadonlySet<string>;
+  /** The longest lease there is, at least the default one, ms. */
+  readonly longest: number;
+}
+
+export interface Subscriber {
+  token: number;
+  holder: string;
+  ends: number;
+  turn: number;
+  entry: string;
+  place: number;
+  queuedPlace: number;
+  isQueued: boolean;
+  attempt: number;
+  after: number;
+  wait: number;
+  error: string;
+  phase: "" | "quiet" | "settle" | "users" | "known";
+  settles: number;
+  settling: number;
+  window: string;
+  checked: number;
+  lease: number;
+  begun: string;
+  disabled: string;
+  handled: number;
+  failed: number;
+  buried: number;
+  gaps: number;
+  known: Set<string>;
+  inbox: Entry[];
+  dead: Letter[];
+}
+
+export interface Answer {
+  readonly word: string;
+  readonly token: number;
+  readonly number: number;
+  readonly attempt: number;
+  readonly place: number;
+  readonly window: string;
+  readonly entries: readonly Entry[];
+}
+
+export interface Taking {
+  readonly caller: string;
+  readonly turn: number;
+  readonly count: number;
+  readonly from: "now" | "start" | "again";
+}
+
+/** What is noted: of which stream, up to where, and who is online or offline by it. */
+export interface Step {
+  readonly source: "changes" | "inbox";
+  /** The last entry that is done; empty: none of those read. */
+  readonly entry: string;
+  readonly place: number;
+  readonly states: ReadonlyMap<string, boolean>;
+}
+
+const START = "0-0";
+
+function isAfter(a: string, b: string): boolean {
+  const [[ms, seq], [other, than]] = [a, b].map((id) => id.split("-").map(BigInt)) as [bigint[], bigint[]];
+  return ms! > other! || (ms === other && seq! > than!);
+}
+
+const lastOf = (entries: readonly Entry[]) => entries.at(-1)?.id ?? START;
+
+/** A subscriber that Redis does not know; what else there is of it stays. */
+function begin({ from }: Taking, shard: Shard, old: Subscriber | undefined): Subscriber {
+  const s: Subscriber = {
+    token: 0, holder: "", ends: 0, turn: 0, entry: START, place: 0, queuedPlace: 0, isQueued: false, attempt: 0, after: 0, wait: 0,
+    error: "", phase: "", settles: 0, settling: 0, window: "", checked: 0, lease: 0, begun: "", disabled: "",
+    handled: 0, failed: 0, buried: 0, gaps: 0, known: old?.known ?? new Set(), inbox: old?.inbox ?? [], dead: old?.dead ?? [],
+  }; // prettier-ignore
+  if (from === "again") gap(s, shard, "forgotten");
+  if (from === "now") {
+    s.entry = lastOf(shard.changes);
+    if (shard.users.size > 0) s.phase = "quiet";
+  }
+  return s;
+}
+
+function gap(s: Subscriber, { now, changes, longest }: Shard, reason: string): void {
+  const isKnownLoss = reason === "trimmed" || reason === "differs";
+  Object.assign(s, {
+    entry: lastOf(changes),
+    place: 0,
+    attempt: 0,
+    after: 0,
+    isQueued: true,
+    phase: "settle",
+    begun: "",
+  });
+  s.settling = isKnownLoss ? 0 : SETTLE_LEASES * Math.max(longest, s.lease);
+  s.settles = now + s.settling;
+  s.inbox.push({ id: "", fields: ["gap", reason] });
+  s.gaps++;
+}
+
+function nextToken(s: Subscriber, { now }: Shard): void {
+  s.token = Math.max(s.token + 1, now * 1000);
+}
+
+function answer(
+  s: Subscriber | undefined,
+  word: string,
+  number = 0,
+  entries: readonly Entry[] = [],
+  place = s?.place ?? 0,
+): Answer {
+  return {
+    word,
+    token: s?.token ?? 0,
+    number,
+    attempt: s?.attempt ?? 0,
+    place,
+    window: s?.window ?? "",
+    entries,
+  };
+}
+
+/** How long until a time of which `span` is all; more than that means that the clock went back, and it begins anew. */
+function left(
+  s: Subscriber,
+  now: number,
+  until: "ends" | "after" | "settles",
+  span: "turn" | "wait" | "settling",
+): number {
+  s[until] = Math.min(s[until], now + s[span]);
+  return s[until] - now;
+}
+
+/** Why what follows the place is not what followed it; undefined: it is. */
+function missing(s: Subscriber, { changes }: Shard): string | undefined {
+  const [first] = changes;
+  if (s.entry === START) {
+    if (s.begun === "" || first?.id === s.begun) return undefined;
+    return first === undefined ? "lost" : "trimmed";
+  }
+  if (changes.some(({ id }) => id === s.entry)) return undefined;
+  if (first === undefined || !isAfter(first.id, s.entry)) return "lost";
+  return first.fields[0] === "rebuilt" ? "rebuilt" : "trimmed";
+}
+
+export function take(
+  old: Subscriber | undefined,
+  isThere: boolean,
+  call: Taking,
+  shard: Shard,
+): [Subscriber, Answer] {
+  const { now, changes, users } = shard;
+  const s = isThere ? old! : begin(call, shard, old);
+  if (s.disabled !== "") return [s, answer(s, "disabled")];
+  let over = left(s, now, "ends", "turn");
+  if (s.holder !== call.caller) {
+    if (over > 0) return [s, answer(s, "held", over)];
+    over = 0;
+    s.holder = call.caller;
+    nextToken(s, shard);
+  } else if (over <= 0) nextToken(s, shard);
+  if (over < call.turn / 2) Object.assign(s, { ends: now + call.turn, turn: call.turn });
+  const isDue = now < s.checked || now >= s.checked + SUBSCRIBER_CHECK_MS;
+  if (isDue) Object.assign(s, { checked: now, lease: shard.longest });
+
+  const does = (word: string, entries: readonly Entry[] = [], place = s.place): [Subscriber, Answer] => {
+    nextToken(s, shard);
+    return [s, answer(s, word, 0, entries, place)];
+  };
+  const queue = () => s.inbox.slice(0, call.count);
+  const after = left(s, now, "after", "wait");
+  if (after > 0) return [s, answer(s, "wait", after)];
+  if (s.isQueued) {
+    if (s.inbox.length > 0) return does("inbox", queue(), s.queuedPlace);
+    s.isQueued = false;
+  }
+  if (s.phase === "settle") {
+    const settles = left(s, now, "settles", "settling");
+    if (settles > 0) return [s, answer(s, "wait", settles)];
+    s.phase = "users";
+  }
+  if (s.phase !== "") return does("page");
+  const lost = missing(s, shard);
+  if (lost !== undefined) {
+    gap(s, shard, lost);
+    return does("inbox", queue());
+  }
+  if (s.entry === START && changes.length > 0) s.begun = changes[0]!.id;
+  const isFresh = s.entry === START && s.known.size === 0;
+  let found = changes.filter(({ id }) => s.entry === START || isAfter(id, s.entry)).slice(0, call.count);
+  // A rebuild before which nobody was told anything is none; but what is told up to it makes it one.
+  const rebuild = found.findIndex(
+    ({ fields }, i) => fields[0] === "rebuilt" && (i > 0 || s.entry !== START || !isFresh),
+  );
+  if (rebuild === 0) {
+    gap(s, shard, "rebuilt");
+    return does("inbox", queue());
+  }
+  if (rebuild > 0) found = found.slice(0, rebuild);
+  if (found.length > 0) return does("changes", found);
+  if (isDue && s.known.size !== users.size) {
+    gap(s, shard, "differs");
+    return does("inbox", queue());
+  }
+  return [s, answer(s, "idle")];
+}
+
+/** Whether the call is made with the newest token, by who has it. */
+export function holds(s: Subscriber, token: number, caller: string): boolean {
+  return s.token === token && s.holder === caller;
+}
+
+function move(s: Subscriber, { source, entry, place, states }: Step): void {
+  if (source === "changes") {
+    if (entry !== "") s.entry = entry;
+    s.place = place;
+  } else {
+    if (entry !== "") s.inbox = s.inbox.filter(({ id }) => isAfter(id, entry));
+    s.queuedPlace = place;
+  }
+  for (const [user, isOnline] of states) s.known[isOnline ? "add" : "delete"](user);
+  if (s.attempt !== 0 || s.after !== 0) Object.assign(s, { attempt: 0, after: 0, error: "" });
+}
+
+/** `step` undefined: only renews. */
+export function note(
+  s: Subscriber,
+  turn: number,
+  step: Step | undefined,
+  handled: number,
+  shard: Shard,
+): Answer {
+  if (s.ends - shard.now < turn / 2) s.ends = shard.now + turn;
+  if (step === undefined) return answer(s, "done");
+  move(s, step);
+  s.handled += handled;
+  nextToken(s, shard);
+  return answer(s, "done");
+}
+
+export function bury(
+  s: Subscriber,
+  letters: readonly string[],
+  step: Step,
+  error: string,
+  shard: Shard,
+): Answer {
+  const attempts = s.attempt + 1;
+  for (const delivery of letters) s.dead.push({ id: "", delivery, error, attempts });
+  move(s, step);
+  s.failed++;
+  s.buried += letters.length;
+  nextToken(s, shard);
+  return answer(s, "done");
+}
+
+export function fail(s: Subscriber, wait: number, error: string, shard: Shard): Answer {
+  Object.assign(s, { attempt: s.attempt + 1, after: shard.now + wait, wait, error, failed: s.failed + 1 });
+  nextToken(s, shard);
+  return answer(s, "done");
+}
+
+/** A comparison of fewer users than a page holds: both directions are one page each. */
+export function page(s: Subscriber, shard: Shard): Answer {
+  const { users, changes } = shard;
+  const say = (kind: "online" | "offline", of: string[]) => {
+    if (of.length === 0) return false;
+    s.inbox.push({ id: "", fields: [kind, JSON.stringify(of.sort())] });
+    s.isQueued = true;
+    return true;
+  };
+  if (s.phase === "quiet") {
+    for (const user of users) s.known.add(user);
+    s.phase = "";
+  } else {
+    let isSaid = false;
+    if (s.phase === "users") {
+      isSaid = say(
+        "online",
+        [...users].filter((user) => !s.known.has(user)),
+      );
+      s.phase = "known";
+    }
+    if (!isSaid && s.phase === "known") {
+      say(
+        "offline",
+        [...s.known].filter((user) => !users.has(user)),
+      );
+      s.window = lastOf(changes);
+      s.phase = "";
+    }
+  }
+  nextToken(s, shard);
+  return answer(s, "done");
+}
+
+export function disable(s: Subscriber, reason: string, shard: Shard): Answer {
+  s.disabled = reason;
+  nextToken(s, shard);
+  return answer(s, "done");
+}

@@ -49,8 +49,9 @@ const AUDIT: Part = { commands: ["ZSCAN", "HINCRBY", "XREVRANGE"], reads: "all",
 /** What the script of durable subscribers calls, and what its holder reads beside it. All keys a script declares must be writable. */
 const SUBSCRIBE: Part = {
   commands: [
-    "EVALSHA", "EVAL", "TIME", "HGET", "HMGET", "HSET", "HINCRBY", "HLEN", "HSCAN", "HVALS", "SADD", "SREM", "SCARD", "SMISMEMBER", "SSCAN",
-    "XADD", "XDEL", "XLEN", "XRANGE", "XREVRANGE", "XTRIM", "ZADD", "ZCARD", "ZREM", "UNLINK",
+    "EVALSHA", "EVAL", "TIME", "HGET", "HMGET", "HSET", "HINCRBY", "HEXISTS", "HLEN", "HSCAN", "HVALS", "SADD", "SREM", "SCARD", "SMEMBERS",
+    "SMISMEMBER", "SSCAN",
+    "XADD", "XDEL", "XLEN", "XRANGE", "XREVRANGE", "XTRIM", "ZADD", "ZCARD", "ZMSCORE", "ZREM", "UNLINK",
   ],
   reads: "all",
   writes: "all",

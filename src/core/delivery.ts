@@ -1,7 +1,9 @@
 /** What a durable subscriber gets, and where it stands. Pure. */
-import { type ChangeCause, type ChangeType, decodeChanges } from "./change.ts";
+import { type Change, type ChangeCause, type ChangeType, decodeChanges, decodeMoves } from "./change.ts";
 import { NOTED_MAX } from "./limits.ts";
+import { partsOf, scopeOf } from "./scope.ts";
 import { isBefore, msOf } from "./stream-id.ts";
+import { utf8Length } from "./utf8.ts";
 
 /** Why changes were missed. */
 export const GAP_REASONS = [
@@ -30,6 +32,10 @@ export interface ChangeDelivery {
   readonly cause: ChangeCause;
   /** When it was folded, or found, on Redis's clock. */
   readonly at: Date;
+  /** Where, of a subscriber with `scopes`. */
+  readonly namespace?: string | undefined;
+  /** The room in the namespace; undefined: the namespace as a whole. */
+  readonly room?: string | undefined;
 }
 
 /** Changes were missed. What came of them follows, as changes with the cause `resync`. */
@@ -58,27 +64,46 @@ export function encodeDelivery(delivery: Delivery): string {
 /** Null for text that encodeDelivery() does not return. */
 export function decodeDelivery(text: string): Delivery | null {
   try {
-    const { id, type, user, cause, reason, at: time } = JSON.parse(text) as Record<string, unknown>;
+    const found = JSON.parse(text) as Record<string, unknown>;
+    const { id, type, user, cause, reason, namespace, room, at: time } = found;
     const at = new Date(String(time));
     if (typeof id !== "string" || Number.isNaN(at.getTime())) return null;
     if (type === "gap") return { id, type, reason: reason as GapReason, at };
     if (typeof user !== "string" || (type !== "online" && type !== "offline")) return null;
-    return { id, type, user, cause: cause as ChangeCause, at };
+    return {
+      id,
+      type,
+      user,
+      cause: cause as ChangeCause,
+      at,
+      ...(typeof namespace === "string" && { namespace }),
+      ...(typeof room === "string" && { room }),
+    };
   } catch {
     return null;
   }
 }
 
+/** Who is told about what: the whole, or namespaces and rooms. */
+export interface DeliveryStream {
+  readonly source: DeliverySource;
+  readonly shard: number;
+  /** Whether it is about namespaces and rooms: then the changes are those of `moves`. */
+  readonly isScoped: boolean;
+}
+
 /** The deliveries of an entry, in order. */
-export function deliveriesOf(source: DeliverySource, shard: number, { id, fields }: Entry): Delivery[] {
-  if (source === "changes")
-    return decodeChanges(id, fields).map(({ user, type, cause, at }, place) => ({
-      id: `${shard}.${id}.${place}`,
-      type,
-      user,
-      cause,
-      at,
-    }));
+export function deliveriesOf({ source, shard, isScoped }: DeliveryStream, { id, fields }: Entry): Delivery[] {
+  if (source === "changes") {
+    const changes: Delivery[] = [];
+    const tell = ({ user, type, cause, at }: Change, scope?: string) =>
+      changes.push({ id: `${shard}.${id}.${changes.length}`, type, user, cause, at, ...placeOf(scope) });
+    if (!isScoped) for (const change of decodeChanges(id, fields)) tell(change);
+    else
+      for (const [scope, some] of decodeMoves(id, fields, () => true))
+        for (const change of some) tell(change, scope);
+    return changes;
+  }
   const [kind, value = ""] = fields;
   const at = new Date(msOf(id));
   if (kind === "gap") return [{ id: `${shard}.r${id}.0`, type: "gap", reason: value as GapReason, at }];
@@ -87,18 +112,37 @@ export function deliveriesOf(source: DeliverySource, shard: number, { id, fields
     return delivery === null ? [] : [delivery];
   }
   if (kind !== "online" && kind !== "offline") return [];
-  return usersOf(value).map((user, place) => ({
-    id: `${shard}.r${id}.${place}`,
-    type: kind,
-    user,
-    cause: "resync",
-    at,
-  }));
+  const texts = textsOf(value);
+  const found: Delivery[] = [];
+  // Of scopes each user is followed by where.
+  for (let i = 0; i < texts.length; i += isScoped ? 2 : 1) {
+    const where = placeOf(isScoped ? texts[i + 1] : undefined);
+    const delivery = {
+      id: `${shard}.r${id}.${found.length}`,
+      type: kind,
+      user: texts[i]!,
+      at,
+      ...where,
+    } as const;
+    found.push({ ...delivery, cause: "resync" });
+  }
+  return found;
 }
 
-function usersOf(text: string): readonly string[] {
+function placeOf(scope: string | undefined): Pick<ChangeDelivery, "namespace" | "room"> {
+  if (scope === undefined) return {};
+  const { namespace, room } = partsOf(scope);
+  return room === undefined ? { namespace } : { namespace, room };
+}
+
+/** As whom the set of those who were told to be present has somebody: the user, and in scopes `5:alice/chat,news`. */
+export function memberOf({ user, namespace, room }: ChangeDelivery): string {
+  return namespace === undefined ? user : `${utf8Length(user)}:${user}${scopeOf(namespace, room)}`;
+}
+
+function textsOf(text: string): readonly string[] {
   const list: unknown = JSON.parse(text);
-  return Array.isArray(list) ? list.filter((user): user is string => typeof user === "string") : [];
+  return Array.isArray(list) ? list.filter((one): one is string => typeof one === "string") : [];
 }
 
 /** Where a subscriber stands in a stream. */
@@ -113,19 +157,17 @@ export interface Position {
 export interface Portion {
   readonly deliveries: readonly Delivery[];
   readonly position: Position;
-  /** Users whose last state is known now: whether they are present. */
+  /** Members (memberOf) whose last state is known now: whether they are present. */
   readonly states: ReadonlyMap<string, boolean>;
 }
 
-export interface Reading {
-  readonly source: DeliverySource;
-  readonly shard: number;
+export interface Reading extends DeliveryStream {
   readonly entries: readonly Entry[];
   /** How many deliveries of the first entry were handled before. */
   readonly place: number;
   /** Changes up to this id may repeat what a comparison has said; empty: none does. */
   readonly window: string;
-  /** The users of these changes who are present as far as the subscriber was told. */
+  /** The members of these changes who are present as far as the subscriber was told. */
   readonly told: ReadonlySet<string>;
   readonly wants: (delivery: Delivery) => boolean;
 }
@@ -135,15 +177,16 @@ export function isInWindow(window: string, id: string): boolean {
   return window !== "" && !isBefore(window, id);
 }
 
-/** The users of entries that lie in the window. */
-export function usersInWindow({ source, entries, window, shard }: Omit<Reading, "told" | "wants">): string[] {
+/** The members of entries that lie in the window. */
+export function membersInWindow(reading: Omit<Reading, "told" | "wants">): string[] {
+  const { source, entries, window } = reading;
   if (source !== "changes" || window === "") return [];
-  const users = new Set<string>();
+  const members = new Set<string>();
   for (const entry of entries) {
     if (!isInWindow(window, entry.id)) break;
-    for (const one of deliveriesOf(source, shard, entry)) if (one.type !== "gap") users.add(one.user);
+    for (const one of deliveriesOf(reading, entry)) if (one.type !== "gap") members.add(memberOf(one));
   }
-  return [...users];
+  return [...members];
 }
 
 interface Item {
@@ -189,8 +232,9 @@ export class Portions {
       if (isNews) deliveries.push(delivery);
       if (delivery !== null && delivery.type !== "gap" && !item.isAgain) {
         const isOnline = delivery.type === "online";
-        states.set(delivery.user, isOnline);
-        if (item.isOld) this.#told[isOnline ? "add" : "delete"](delivery.user);
+        const member = memberOf(delivery);
+        states.set(member, isOnline);
+        if (item.isOld) this.#told[isOnline ? "add" : "delete"](member);
       }
       this.#advance();
     }
@@ -199,7 +243,7 @@ export class Portions {
 
   #isNews({ isOld }: Item, delivery: Delivery): boolean {
     if (isOld && delivery.type !== "gap") {
-      const isTold = this.#told.has(delivery.user);
+      const isTold = this.#told.has(memberOf(delivery));
       if (isTold === (delivery.type === "online")) return false;
     }
     return this.#reading.wants(delivery);
@@ -211,10 +255,10 @@ export class Portions {
   }
 
   *#walk(): Generator<Item, void> {
-    const { source, shard, entries, place: first, window } = this.#reading;
+    const { source, entries, place: first, window } = this.#reading;
     let done = "";
     for (const [i, entry] of entries.entries()) {
-      const all = deliveriesOf(source, shard, entry);
+      const all = deliveriesOf(this.#reading, entry);
       const isAgain = source === "inbox" && entry.fields[0] === "again";
       const isOld = source === "changes" && isInWindow(window, entry.id);
       const begun = i === 0 ? first : 0;

@@ -375,6 +375,10 @@ export const SUBSCRIBER_TURN_MS_MAX = 600_000;
 /** How long a handler may take, ms. */
 export const HANDLE_MS = 30_000;
 export const HANDLE_MS_MIN = 10;
+/** Namespaces and rooms in a list of a subscriber. */
+export const DELIVERY_SCOPES_MAX = 1_000;
+/** Told namespaces and rooms whose users are added up when a subscriber is compared: with more it is not, but at gaps. */
+export const TOLD_SUMMED_MAX = 2_000;
 /** Changes handed over at once. */
 export const BATCH_MAX = 1_000;
 /** Times to try again, and the longest wait before one, ms: a day. */

@@ -15,7 +15,14 @@ import { invalid } from "./options.ts";
 import { utf8Length } from "./utf8.ts";
 
 /** What a webhook may report. */
-export const WEBHOOK_TYPES = ["user.online", "user.offline", "presence.gap"] as const;
+export const WEBHOOK_TYPES = [
+  "user.online",
+  "user.offline",
+  /** Of namespaces and rooms: with `scopes` instead of those of users. */
+  "scope.online",
+  "scope.offline",
+  "presence.gap",
+] as const;
 
 /** One of WEBHOOK_TYPES. */
 export type WebhookType = (typeof WEBHOOK_TYPES)[number];
@@ -29,6 +36,18 @@ export type WebhookEvent =
       /** When it was folded, or found after a gap, on Redis's clock; ISO 8601, UTC. */
       readonly timestamp: string;
       readonly data: { readonly user: string; readonly cause: ChangeCause };
+    }
+  | {
+      readonly id: string;
+      readonly type: "scope.online" | "scope.offline";
+      readonly timestamp: string;
+      /** Without `room`: the namespace as a whole. */
+      readonly data: {
+        readonly user: string;
+        readonly cause: ChangeCause;
+        readonly namespace: string;
+        readonly room?: string | undefined;
+      };
     }
   | {
       readonly id: string;
@@ -58,8 +77,10 @@ export function eventOf(delivery: Delivery): WebhookEvent {
   const timestamp = delivery.at.toISOString();
   if (delivery.type === "gap")
     return { id, type: "presence.gap", timestamp, data: { reason: delivery.reason } };
-  const { user, cause } = delivery;
-  return { id, type: `user.${delivery.type}`, timestamp, data: { user, cause } };
+  const { user, cause, namespace, room } = delivery;
+  if (namespace === undefined) return { id, type: `user.${delivery.type}`, timestamp, data: { user, cause } };
+  const data = { user, cause, namespace, ...(room !== undefined && { room }) };
+  return { id, type: `scope.${delivery.type}`, timestamp, data };
 }
 
 /** One request for each delivery. */

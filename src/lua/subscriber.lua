@@ -31,9 +31,11 @@
     'lost'      the turn is another's, or the subscriber was removed
     'done'      of the others; `number` says how many
 ]]
-local call, format, match, tonumber, unpack = redis.call, string.format, string.match, tonumber, unpack
+local call, format, match, sub, tonumber, unpack = redis.call, string.format, string.match, string.sub, tonumber, unpack
 local TOTALS, USERS, CHANGES, ABOUT, SUBSCRIBERS, STATE, KNOWN, INBOX, DEAD = unpack(KEYS)
 local what, name = ARGV[1], ARGV[3]
+-- About scopes: the third key is `moves` then.
+local SCOPED, TAG = sub(CHANGES, -6) == ':moves', sub(TOTALS, 1, -7)
 local now = tonumber(ARGV[2])
 if not now then
   local time = call('TIME')
@@ -41,7 +43,8 @@ if not now then
 end
 
 local FIELDS = { 'token', 'holder', 'ends', 'entry', 'place', 'attempt', 'after', 'phase', 'scan', 'settles', 'window', 'queued',
-  'checked', 'disabled', 'lease', 'queued_place', 'begun', 'from', 'turn', 'wait', 'settling' }
+  'checked', 'disabled', 'lease', 'queued_place', 'begun', 'from', 'turn', 'wait', 'settling',
+  'of', 'pending', 'inner' }
 local s, read = {}, call('HMGET', STATE, unpack(FIELDS))
 for i = 1, #FIELDS do s[FIELDS[i]] = read[i] or '' end
 local token = tonumber(s.token)
@@ -102,6 +105,22 @@ local function in_chunks(command, key, values, first, last)
   end
 end
 
+local function of()
+  return SCOPED and 'scopes' or ''
+end
+
+-- How many are present, of scopes in those that are told; nil: there are too many of these to say.
+local function present()
+  if not SCOPED then return call('HLEN', USERS) end
+  local told = TAG .. 'told'
+  if call('SCARD', told) > TOLD_SUMMED_MAX then return nil end
+  local names, sum = call('SMEMBERS', told), 0
+  if #names == 0 then return 0 end
+  local scores = call('ZMSCORE', TAG .. 'scopes', unpack(names))
+  for i = 1, #names do sum = sum + math.floor((tonumber(scores[i]) or 0) / SCOPE_UNIT) end
+  return sum
+end
+
 -- The longest lease of the processes there are.
 local function longest()
   local most, all = TTL_MS, call('HVALS', ABOUT)
@@ -126,6 +145,7 @@ local function gap(reason)
   put('settles', now + settles)
   put('settling', settles)
   put('begun', '')
+  put('pending', '')
   call('XADD', INBOX, '*', 'gap', reason)
   call('HINCRBY', STATE, 'gaps', 1)
 end
@@ -149,13 +169,14 @@ local function begin(from)
   if call('ZCARD', SUBSCRIBERS) >= SUBSCRIBERS_MAX then return false end
   token = 0
   put('from', from)
+  put('of', of())
   put('started', now)
   put('entry', '0-0')
   put('phase', '')
   if from == 'again' then gap('forgotten')
   elseif from == 'now' then
     put('entry', last_of(CHANGES))
-    if call('HLEN', USERS) > 0 then
+    if SCOPED and call('SCARD', TAG .. 'told') > 0 or not SCOPED and call('HLEN', USERS) > 0 then
       put('phase', 'quiet')
       put('scan', '0')
     end
@@ -165,6 +186,7 @@ end
 
 if what == 'take' then
   local caller, turn, count, keep = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[8])
+  if token and s.of ~= of() then return { 'other', 0, 0, 0, 0, '', {} } end
   if not token and not begin(ARGV[7]) then return { 'full', 0, 0, 0, 0, '', {} } end
   if s.disabled ~= '' then return answer('disabled', 0, { s.disabled }) end
   local left = until_then('ends', 'turn')
@@ -217,7 +239,7 @@ if what == 'take' then
     if s.begun ~= '' then
       if first ~= s.begun then reason = first and 'trimmed' or 'lost' end
     elseif first then
-      if s.from ~= 'start' and (call('HGET', TOTALS, 'cut') or call('XLEN', CHANGES) >= CHANGES_KEPT) then reason = 'trimmed' end
+      if s.from ~= 'start' and (call('HGET', TOTALS, SCOPED and 'moved_cut' or 'cut') or call('XLEN', CHANGES) >= CHANGES_KEPT) then reason = 'trimmed' end
       put('begun', first)
     end
     if reason then
@@ -246,9 +268,12 @@ if what == 'take' then
     end
   end
   if #found > 0 then return step('changes', found) end
-  if is_due and call('SCARD', KNOWN) ~= call('HLEN', USERS) then
-    gap('differs')
-    return step('inbox', entries_of(INBOX, '-', count))
+  if is_due then
+    local there = present()
+    if there and call('SCARD', KNOWN) ~= there then
+      gap('differs')
+      return step('inbox', entries_of(INBOX, '-', count))
+    end
   end
   return answer('idle')
 end
@@ -348,48 +373,101 @@ if what == 'disable' then
   return step()
 end
 
--- page: compares the next of those it knows with those who are there, or the other way round; `quiet` takes them over.
-local pages = 0
-repeat
-  pages = pages + 1
-  local found, list = nil, {}
-  if s.phase == 'known' then
-    found = call('SSCAN', KNOWN, s.scan, 'COUNT', COMPARED)
-    local members = found[2]
-    for i = 1, #members, VALUES_MAX do
-      local some = { unpack(members, i, math.min(#members, i + VALUES_MAX - 1)) }
-      local present = call('HMGET', USERS, unpack(some))
-      for j = 1, #some do
-        if not present[j] then list[#list + 1] = some[j] end
+-- page: compares the next of those it knows with those who are there, or the other way round; `quiet` takes them over. The lists are of
+-- users, and of scopes of users and scopes in turn.
+
+-- Of those who are known, some who are not there. Returns whether that were all.
+local function some_known(list)
+  local found = call('SSCAN', KNOWN, s.scan, 'COUNT', COMPARED)
+  put('scan', found[1])
+  local members = found[2]
+  if SCOPED then
+    for i = 1, #members do
+      local length, rest = match(members[i], '^(%d+):(.*)$')
+      local user, scope = sub(rest, 1, length), sub(rest, length + 1)
+      if call('HEXISTS', TAG .. 'scope:' .. scope, user) == 0 then
+        list[#list + 1] = user
+        list[#list + 1] = scope
       end
     end
   else
-    found = call('HSCAN', USERS, s.scan, 'COUNT', COMPARED)
-    local users = {}
-    for i = 1, #found[2], 2 do users[#users + 1] = found[2][i] end
-    if s.phase == 'quiet' then in_chunks('SADD', KNOWN, users, 1, #users)
-    else
-      local asked = {}
-      for i = 1, #users, VALUES_MAX do
-        local some = { unpack(users, i, math.min(#users, i + VALUES_MAX - 1)) }
-        local is_known = call('SMISMEMBER', KNOWN, unpack(some))
-        for j = 1, #some do
-          if is_known[j] == 0 and not asked[some[j]] then
-            asked[some[j]] = true
-            list[#list + 1] = some[j]
-          end
+    for i = 1, #members, VALUES_MAX do
+      local some = { unpack(members, i, math.min(#members, i + VALUES_MAX - 1)) }
+      local there = call('HMGET', USERS, unpack(some))
+      for j = 1, #some do
+        if not there[j] then list[#list + 1] = some[j] end
+      end
+    end
+  end
+  return found[1] == '0'
+end
+
+-- Of the fields of a hash some who are not known. Returns its next cursor.
+local function some_there(key, cursor, scope, list)
+  local found = call('HSCAN', key, cursor, 'COUNT', COMPARED)
+  local members, users = {}, {}
+  for i = 1, #found[2], 2 do
+    local user = found[2][i]
+    -- In a scope the field without a name is of sockets without a user.
+    if user ~= '' then
+      users[#users + 1] = user
+      members[#members + 1] = scope and format('%d:', #user) .. user .. scope or user
+    end
+  end
+  if s.phase == 'quiet' then in_chunks('SADD', KNOWN, members, 1, #members)
+  else
+    local asked = {}
+    for i = 1, #members, VALUES_MAX do
+      local some = { unpack(members, i, math.min(#members, i + VALUES_MAX - 1)) }
+      local is_known = call('SMISMEMBER', KNOWN, unpack(some))
+      for j = 1, #some do
+        if is_known[j] == 0 and not asked[some[j]] then
+          asked[some[j]] = true
+          list[#list + 1] = users[i + j - 1]
+          if scope then list[#list + 1] = scope end
         end
       end
     end
   end
-  put('scan', found[1])
+  return found[1]
+end
+
+-- The same of the scopes that are told, one after the other. Returns whether that were all.
+local function some_in_scopes(list)
+  local pending = s.pending ~= '' and cjson.decode(s.pending) or {}
+  if #pending == 0 then
+    local found = call('SSCAN', TAG .. 'told', s.scan, 'COUNT', 10)
+    pending = found[2]
+    put('scan', found[1])
+    put('inner', '0')
+  end
+  if pending[1] then
+    put('inner', some_there(TAG .. 'scope:' .. pending[1], s.inner, pending[1], list))
+    if s.inner == '0' then table.remove(pending, 1) end
+  end
+  put('pending', #pending > 0 and cjson.encode(pending) or '')
+  return #pending == 0 and s.scan == '0'
+end
+
+local pages = 0
+repeat
+  pages = pages + 1
+  local list, over = {}, nil
+  if s.phase == 'known' then over = some_known(list)
+  elseif SCOPED then over = some_in_scopes(list)
+  else
+    put('scan', some_there(USERS, s.scan, nil, list))
+    over = s.scan == '0'
+  end
   if #list > 0 then
     call('XADD', INBOX, '*', s.phase == 'known' and 'offline' or 'online', cjson.encode(list))
     put('queued', 1)
     pages = PAGES_MAX
   end
-  if found[1] == '0' then
-    if s.phase == 'users' then put('phase', 'known')
+  if over then
+    if s.phase == 'users' then
+      put('phase', 'known')
+      put('scan', '0')
     else
       -- Changes up to here may say what the comparison has said already.
       if s.phase == 'known' then put('window', last_of(CHANGES)) end

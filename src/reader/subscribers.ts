@@ -8,7 +8,7 @@ import type { ReaderContext } from "./context.ts";
 import type { Reader } from "./types.ts";
 
 const FIELDS = [
-  "entry", "turn", "attempt", "after", "disabled", "phase", "handled", "failed", "gaps", "queued",
+  "entry", "turn", "attempt", "after", "disabled", "phase", "handled", "failed", "gaps", "queued", "of",
 ] as const; // prettier-ignore
 const ASKED = "HMGET of a subscriber";
 
@@ -22,16 +22,16 @@ export function subscribersOver(context: ReaderContext): Pick<Reader, "subscribe
       ["HMGET", own.state, ...FIELDS],
       ["XLEN", own.dead],
     ]);
-    const [entry, turn, attempt, after, disabled, phase, handled, failed, gaps, queued] = fieldsOf(
+    const [entry, turn, attempt, after, disabled, phase, handled, failed, gaps, queued, of] = fieldsOf(
       fields,
       ASKED,
       FIELDS.length,
     );
     const number = (text: string | null | undefined) => integer(text ?? "0", ASKED);
+    const stream = of === "scopes" ? keys[shard]!.moves : keys[shard]!.changes;
     const waits = queued === "1" ? await oldestOf(own.inbox, "-", 0) : null;
     // The one at the place is handled.
-    const next =
-      waits ?? (await oldestOf(keys[shard]!.changes, entry ?? "-", entry === STREAM_START ? 0 : 1));
+    const next = waits ?? (await oldestOf(stream, entry ?? "-", entry === STREAM_START ? 0 : 1));
     const tried = number(attempt);
     return {
       name,

@@ -63,7 +63,8 @@ export function loopSubscriber(
   const cannotBegin = (failure: unknown) => begun.forEach(({ reject }) => reject(failure));
   const closing = new AbortController();
   const running = new Set<Promise<void>>();
-  const streams = shards.map((_, shard) => keysOf(prefix, shard, count).changes);
+  const stream = options.scopes === null ? "changes" : "moves";
+  const streams = shards.map((_, shard) => keysOf(prefix, shard, count)[stream]);
 
   /** Wakes the loops of this process when something changes, while it has a turn: the others wait for the turn. */
   class Waker {

@@ -8,6 +8,7 @@ import {
   BATCH_MAX,
   DEAD_LETTERS_KEPT_MS,
   DELIVER_MS,
+  DELIVERY_SCOPES_MAX,
   HANDLE_MS,
   HANDLE_MS_MIN,
   LETTERS_PAGE_DEFAULT,
@@ -32,6 +33,7 @@ import {
   refuseUnknown,
   whole,
 } from "../core/options.ts";
+import { checkScope, scopeOf } from "../core/scope.ts";
 import { isStreamId } from "../core/stream-id.ts";
 import { CONSOLE } from "../time/console.ts";
 
@@ -60,6 +62,13 @@ export interface DeliveryFilter {
   readonly users?: readonly string[] | undefined;
 }
 
+/** A namespace, or a room in one; without `namespace` the main one. */
+export interface DeliveryScope {
+  readonly namespace?: string | undefined;
+  /** Undefined: the namespace itself. */
+  readonly room?: string | undefined;
+}
+
 /** What subscribe() of presence takes besides name and handler. */
 export interface SubscribeOptions {
   /**
@@ -74,6 +83,18 @@ export interface SubscribeOptions {
    *   filter: { types: ["offline"] }
    */
   readonly filter?: DeliveryFilter | ((change: ChangeDelivery) => boolean) | undefined;
+  /**
+   * Delivers who comes and goes in namespaces and rooms, instead of in the whole: those of this list, all (true), or those for which a function
+   * returns true. Their changes must be told: the option `changes` of createPresence. Deliveries have `namespace` and `room`. The same in every
+   * process; a name is used with it or without it, never both. Default: the whole.
+   *
+   *   scopes: [{ namespace: "/chat" }, { room: "news" }]
+   */
+  readonly scopes?:
+    | true
+    | readonly DeliveryScope[]
+    | ((scope: { readonly namespace: string; readonly room: string | undefined }) => boolean)
+    | undefined;
   /** Most deliveries handed over at once. 1 to 1,000. Set, the handler gets a list; by default one delivery. */
   readonly batch?: number | undefined;
   /** How long the handler may take, ms, before its signal fires and the attempt has failed. 10 to 600,000, default 30,000. */
@@ -106,6 +127,7 @@ export interface SubscriberOptions extends KeyOptions, SubscribeOptions {
 export const SUBSCRIBE_OPTIONS: Known<SubscribeOptions> = {
   from: true,
   filter: true,
+  scopes: true,
   batch: true,
   timeout: true,
   retries: true,
@@ -154,6 +176,27 @@ function resolveFilter(filter: SubscribeOptions["filter"]): (change: ChangeDeliv
     (types?.has(type) ?? true) && (causes?.has(cause) ?? true) && (users?.has(user) ?? true);
 }
 
+const SCOPE: Known<DeliveryScope> = { namespace: true, room: true };
+
+/** Null: the whole. */
+function resolveScopes(scopes: SubscribeOptions["scopes"]): ((change: ChangeDelivery) => boolean) | null {
+  if (scopes === undefined) return null;
+  if (scopes === true) return () => true;
+  if (typeof scopes === "function")
+    return ({ namespace = "/", room }) => (scopes as (scope: object) => boolean)({ namespace, room });
+  if (!Array.isArray(scopes) || scopes.length === 0)
+    return invalid("scopes must be true, a function, or a list of at least one namespace or room");
+  if (scopes.length > DELIVERY_SCOPES_MAX)
+    invalid(`scopes must be at most ${DELIVERY_SCOPES_MAX}, got ${scopes.length}: use true or a function`);
+  const wanted = new Set(
+    (scopes as readonly DeliveryScope[]).map((scope, i) => {
+      refuseUnknown(scope, SCOPE, "a subscriber", `scopes[${i}]`);
+      return checkScope(scope.namespace ?? "/", scope.room);
+    }),
+  );
+  return ({ namespace = "/", room }) => wanted.has(scopeOf(namespace, room));
+}
+
 function resolveRetries(retries: unknown = RETRIES_MS): readonly number[] {
   if (!Array.isArray(retries)) invalid(`retries must be a list of waits in ms, got ${typeof retries}`);
   if (retries.length > RETRIES_MAX)
@@ -164,13 +207,14 @@ function resolveRetries(retries: unknown = RETRIES_MS): readonly number[] {
 /** Throws PresenceError OPTIONS_INVALID. */
 export function resolveSubscriberOptions(input: SubscriberOptions) {
   refuseUnknown(input, SUBSCRIBER_OPTIONS, "a subscriber");
-  const { name, logger, from, filter, batch, timeout, retries, turn, keepDeadLetters } = input;
+  const { name, logger, from, filter, scopes, batch, timeout, retries, turn, keepDeadLetters } = input;
   return {
     ...resolveKeyOptions(input),
     name: checkSubscriberName(name),
     logger: loggerOr(CONSOLE, logger),
     from: oneOf("from", from ?? "now", ["now", "start"] as const),
     filter: resolveFilter(filter),
+    scopes: resolveScopes(scopes),
     batch: batch === undefined ? null : whole("batch", batch, 1, BATCH_MAX),
     timeout: whole("timeout", timeout ?? HANDLE_MS, HANDLE_MS_MIN, SUBSCRIBER_TURN_MS_MAX),
     retries: resolveRetries(retries),

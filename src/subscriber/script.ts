@@ -19,6 +19,7 @@ const WORDS = [
   "page",
   "idle",
   "full",
+  "other",
   "disabled",
   "lost",
   "done",
@@ -51,15 +52,19 @@ export class SubscriberScript {
   readonly #port: WritePort;
   readonly #keys: readonly string[];
   readonly #name: string;
+  readonly #isScoped: boolean;
   readonly #now: (() => number) | undefined;
   #caller = "";
   /** Calls made so far. */
   calls = 0;
 
-  constructor(port: WritePort, keys: ShardKeys, name: string, now?: () => number) {
+  /** `now`: the clock instead of Redis's, ms. */
+  constructor(port: WritePort, keys: ShardKeys, name: string, now?: () => number, isScoped = false) {
     const { state, known, inbox, dead } = subscriberKeysOf(keys, name);
-    const { totals, users, changes, about, subscribers } = keys;
-    this.#keys = [totals, users, changes, about, subscribers, state, known, inbox, dead];
+    const { totals, users, changes, moves, about, subscribers } = keys;
+    const stream = isScoped ? moves : changes;
+    this.#keys = [totals, users, stream, about, subscribers, state, known, inbox, dead];
+    this.#isScoped = isScoped;
     this.#port = port;
     this.#name = name;
     this.#now = now;
@@ -138,6 +143,11 @@ export class SubscriberScript {
       throw new PresenceError(
         "LIMIT_EXCEEDED",
         `there are ${SUBSCRIBERS_MAX} subscribers: remove() those that are not needed any more`,
+      );
+    if (said === "other")
+      throw new PresenceError(
+        "OPTIONS_INVALID",
+        `${JSON.stringify(this.#name)} was begun ${this.#isScoped ? "without" : "with"} scopes: remove() it first, or use another name`,
       );
     return {
       word: said,

@@ -3,9 +3,9 @@ import {
   type Delivery,
   type DeliverySource,
   encodeDelivery,
+  membersInWindow,
   type Portion,
   Portions,
-  usersInWindow,
 } from "../core/delivery.ts";
 import { PresenceError } from "../core/errors.ts";
 import { CLOSE_MS, DELIVERY_ERROR_MAX, ENTRIES_READ, LEVEL_CHUNK } from "../core/limits.ts";
@@ -138,8 +138,8 @@ export class ShardSubscriber {
   ): Promise<RoundResult | undefined> {
     const { shard, options, script } = this.#own;
     const { entries, place, window } = taken;
-    const reading = { source, shard, entries, place, window };
-    const told = await this.#told(usersInWindow(reading));
+    const reading = { source, shard, isScoped: options.scopes !== null, entries, place, window };
+    const told = await this.#told(membersInWindow(reading));
     const portions = new Portions({ ...reading, told, wants: (one) => this.#wants(one) });
     let { token } = taken;
     let failedBefore = taken.attempt;
@@ -175,7 +175,8 @@ export class ShardSubscriber {
   #wants(delivery: Delivery): boolean {
     if (delivery.type === "gap") return true;
     try {
-      return this.#own.options.filter(delivery);
+      const { scopes, filter } = this.#own.options;
+      return (scopes?.(delivery) ?? true) && filter(delivery);
     } catch (cause) {
       // Rather too much than too little.
       this.#own.reports.failed(failureOf(this.#own.options.name, "the filter", "threw", cause));
@@ -183,11 +184,11 @@ export class ShardSubscriber {
     }
   }
 
-  /** Which of these users are present, as far as the subscriber was told. */
-  async #told(users: readonly string[]): Promise<Set<string>> {
+  /** Which of these members are present, as far as the subscriber was told. */
+  async #told(members: readonly string[]): Promise<Set<string>> {
     const told = new Set<string>();
-    for (let i = 0; i < users.length; i += LEVEL_CHUNK) {
-      const some = users.slice(i, i + LEVEL_CHUNK);
+    for (let i = 0; i < members.length; i += LEVEL_CHUNK) {
+      const some = members.slice(i, i + LEVEL_CHUNK);
       const [reply] = await this.#own.port.pipeline([["SMISMEMBER", this.#own.known, ...some]]);
       if (reply instanceof ReplyError) throw redisError(reply);
       const asked = "SMISMEMBER of a subscriber";

@@ -82,7 +82,7 @@ export function subscriberOver(
   const { name, prefix, shards: count, logger } = options;
   const { runtime = processRuntime, now, caller = crypto.randomUUID(), onError = () => {} } = internals;
   const keys = Array.from({ length: count }, (_, shard) => keysOf(prefix, shard, count));
-  const scripts = keys.map((own) => new SubscriberScript(port, own, name, now));
+  const scripts = keys.map((own) => new SubscriberScript(port, own, name, now, options.scopes !== null));
   const outages = new OutageLog({ logger, onError, runtime });
 
   const shards = keys.map((own, shard) => {

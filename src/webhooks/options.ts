@@ -34,7 +34,7 @@ export interface WebhookOptions extends Omit<SubscribeOptions, "filter" | "batch
    * the next (docs/webhooks.md). Create one with: `echo whsec_$(openssl rand -base64 32)`. Never logged.
    */
   readonly secrets: readonly string[];
-  /** Which events are sent. Default: all. `presence.gap` always is: without it a receiver would not know that it has missed some. */
+  /** Which events are sent: `user.*`, or with `scopes` `scope.*`. Default: all. `presence.gap` always is: without it a receiver would not know that it has missed some. */
   readonly types?: readonly WebhookType[] | undefined;
   /** Which changes are sent besides, as for a subscriber: by `causes` and `users`, or by a function. Default: all. */
   readonly filter?: Omit<DeliveryFilter, "types"> | ((change: ChangeDelivery) => boolean) | undefined;
@@ -103,19 +103,27 @@ function parsed(text: string): URL | null {
   return url?.protocol === "https:" || url?.protocol === "http:" ? url : null;
 }
 
-/** Throws PresenceError OPTIONS_INVALID. */
-export function checkWebhookTypes(types: unknown = WEBHOOK_TYPES): readonly WebhookType[] {
+/** Throws PresenceError OPTIONS_INVALID. `isScoped`: whether `scopes` is set. */
+export function checkWebhookTypes(types: unknown, isScoped = false): readonly WebhookType[] {
+  if (types === undefined) return WEBHOOK_TYPES;
   if (!Array.isArray(types) || types.length === 0) return invalid("types must be a list of at least one");
-  return (types as unknown[]).map((type, i) => oneOf(`types[${i}]`, type, WEBHOOK_TYPES));
+  const list = (types as unknown[]).map((type, i) => oneOf(`types[${i}]`, type, WEBHOOK_TYPES));
+  const [wrong, set] = isScoped ? ["user.", "not with scopes"] : ["scope.", "only with scopes"];
+  const found = list.find((type) => type.startsWith(wrong));
+  if (found !== undefined) invalid(`types: ${found} is sent ${set}`);
+  return list;
 }
 
 function filterOf(
   types: readonly WebhookType[],
+  kind: "user" | "scope",
   filter: WebhookOptions["filter"] = {},
 ): SubscribeOptions["filter"] {
   const wanted: ReadonlySet<WebhookType> = new Set(types);
-  const changes = (["online", "offline"] as const).filter((type: ChangeType) => wanted.has(`user.${type}`));
-  if (typeof filter === "function") return (change) => wanted.has(`user.${change.type}`) && filter(change);
+  const changes = (["online", "offline"] as const).filter((type: ChangeType) =>
+    wanted.has(`${kind}.${type}`),
+  );
+  if (typeof filter === "function") return (change) => wanted.has(`${kind}.${change.type}`) && filter(change);
   refuseUnknown(filter, FILTER, "a webhook", "filter");
   return changes.length === 0 ? () => false : { ...filter, types: changes };
 }
@@ -143,7 +151,11 @@ export function resolveWebhookOptions(input: NamedWebhookOptions) {
     ...own,
     subscriber: resolveSubscriberOptions({
       ...rest,
-      filter: filterOf(checkWebhookTypes(types), filter),
+      filter: filterOf(
+        checkWebhookTypes(types, rest.scopes !== undefined),
+        rest.scopes === undefined ? "user" : "scope",
+        filter,
+      ),
       batch: own.batch,
       // The handler has a time limit of its own, and says so.
       timeout: own.timeout * 2,

@@ -316,6 +316,23 @@ async function serveBilling(
     // Before the first change nothing proves itself.
     await admin.hset(state, "entry", "0-0", "place", "0", "begun", "", "from", "now");
     await one.deliver();
+    // The same of a room: who was there, and one who is not any more.
+    const rooms = createSubscriber({
+      redis,
+      prefix,
+      name: "rooms",
+      logger: false,
+      scopes: true,
+      handle() {},
+    });
+    await admin.sadd(`{${prefix}}:told`, "/,x");
+    await admin.hset(`{${prefix}}:scope:/,x`, "ann", "1");
+    await rooms.deliver();
+    await admin.hset(`{${prefix}}:subscriber:rooms`, "phase", "users", "scan", "0");
+    await rooms.deliver();
+    await admin.hset(`{${prefix}}:subscriber:rooms`, "checked", "0");
+    await rooms.deliver();
+    await rooms.close();
     const serving = one.run();
     await one.ready;
     await until("it waits for changes", async () => String(await admin.client("LIST")).includes("cmd=xread"));

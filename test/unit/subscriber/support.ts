@@ -14,7 +14,9 @@ import { operations, TestShard } from "../../../rig/shard.ts";
 /** `+alice connect`, `-bob leave`, `gap trimmed`. */
 export function short(delivery: Delivery): string {
   if (delivery.type === "gap") return `gap ${delivery.reason}`;
-  return `${delivery.type === "online" ? "+" : "-"}${delivery.user} ${delivery.cause}`;
+  const { user, cause, namespace, room } = delivery;
+  const where = namespace === undefined ? "" : `${namespace}${room === undefined ? "" : `,${room}`} `;
+  return `${where}${delivery.type === "online" ? "+" : "-"}${user} ${cause}`;
 }
 
 export class Crowd extends TestShard {

@@ -49,7 +49,7 @@ const AUDIT: Part = { commands: ["ZSCAN", "HINCRBY", "XREVRANGE"], reads: "all",
 /** What the script of durable subscribers calls, and what its holder reads beside it. All keys a script declares must be writable. */
 const SUBSCRIBE: Part = {
   commands: [
-    "EVALSHA", "EVAL", "TIME", "HGET", "HMGET", "HSET", "HINCRBY", "HEXISTS", "HLEN", "HSCAN", "HVALS", "SADD", "SREM", "SCARD", "SMEMBERS",
+    "EVALSHA", "EVAL", "TIME", "HGET", "HMGET", "HSET", "HINCRBY", "HEXISTS", "HLEN", "HSCAN", "SADD", "SREM", "SCARD", "SMEMBERS",
     "SMISMEMBER", "SSCAN",
     "XADD", "XDEL", "XLEN", "XRANGE", "XREVRANGE", "XTRIM", "ZADD", "ZCARD", "ZMSCORE", "ZREM", "UNLINK",
   ],

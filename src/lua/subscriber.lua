@@ -123,11 +123,15 @@ end
 
 -- The longest lease of the processes there are.
 local function longest()
-  local most, all = TTL_MS, call('HVALS', ABOUT)
-  for i = 1, #all do
-    local ttl = tonumber(match(all[i], '"ttl":"?(%d+)') or 0)
-    if ttl > most then most = ttl end
-  end
+  local most, cursor = TTL_MS, '0'
+  repeat
+    local page = call('HSCAN', ABOUT, cursor, 'COUNT', COMPARED)
+    for i = 2, #page[2], 2 do
+      local ttl = tonumber(match(page[2][i], '"ttl":"?(%d+)') or 0)
+      if ttl > most then most = ttl end
+    end
+    cursor = page[1]
+  until cursor == '0'
   return math.min(most, TTL_MS_MAX)
 end
 

@@ -27,7 +27,6 @@ const USED: Readonly<Record<string, string>> = {
   HSCAN: "2.8",
   "HSCAN COUNT": "2.8",
   HSET: "2.0",
-  HVALS: "2.0",
   INFO: "1.0",
   MEMORY: "4.0",
   "MEMORY USAGE": "4.0",

@@ -11,6 +11,7 @@
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { project } from "../lua/generated.ts";
 import { orInternal } from "../core/errors.ts";
+import { CHANGES_KEPT } from "../core/limits.ts";
 import { whole } from "../core/options.ts";
 import { checkUser } from "../core/user.ts";
 import { deriveRecordKeys, NO_KEYS, type RecordKeys, signedSlowly } from "./record-keys.ts";
@@ -138,7 +139,8 @@ export function pipelinedProjectorOver(
     const level = !tried.has(shard) ? "2" : check ? "1" : "";
     const how = byRange ? "range" : "group";
     const { argument } = derived!;
-    const kept = `${keep.changes} ${keep.rejected}${history ? " history" : ""}`;
+    const most = keep.max === CHANGES_KEPT ? "" : ` ${keep.max}`;
+    const kept = `${keep.changes} ${keep.rejected}${most}${history ? " history" : ""}`;
     return [
       String(shards),
       String(budget),

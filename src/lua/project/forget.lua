@@ -1,8 +1,9 @@
 -- forget: removes what is older than the caller keeps it, entries of `changes` and `rejected`. Once a minute while there is work; the
 -- last entry of `changes` always stays, so that the cursor of a snapshot proves itself. If it is too old, one without users follows it,
--- and it goes a minute later, when followers have read on.
--- gives: fade forget
--- reads: CHANGES ENDED RECORDS REJECTED call change due format match more_fields now put sub t trim
+-- and it goes a minute later, when followers have read on. The same for a number of entries below the default: of a higher one XADD
+-- takes care.
+-- gives: fade forget thin
+-- reads: CHANGES ENDED RECORDS REJECTED call change due format match more_fields most_of now put sub t trim
 
 -- Removes from a stream of transitions what is too old. last, blank: the ids of its last entry and of the last one without users; read: the last
 -- one when this was last done. Returns the former two, before which id entries were removed (nil: none was), and whether there is more.
@@ -26,11 +27,24 @@ local function fade(key, last, blank, read, keep)
   return last, blank, cut, more
 end
 
+-- Removes what a stream of transitions has beyond `most` entries, whole nodes only: LIMIT is what stops at that number. What is not a minute
+-- old stays, since followers may still stand before it. Returns the id of the first entry left if some were removed, and whether there is more.
+local function thin(key, most)
+  local length = call('XLEN', key)
+  local beyond = length - most
+  if beyond <= 0 then return nil, false end
+  local limit = math.min(beyond, most_of(key, length))
+  local removed = call('XTRIM', key, 'MINID', '~', format('%.0f', math.max(0, now - FORGET_MS)), 'LIMIT', limit)
+  if removed == 0 then return nil, false end
+  return call('XRANGE', key, '-', '+', 'COUNT', 1)[1][1], removed < beyond
+end
+
 -- Returns whether there is more.
 local function forget()
   local tomb = call('ZRANGE', ENDED, 0, 0, 'WITHSCORES')
   if tomb[2] and tonumber(tomb[2]) <= now then return true end
-  local keep_changes, keep_rejected = match(ARGV[9] or '', '^(%d+) (%d+)')
+  local keep_changes, keep_rejected, most = match(ARGV[9] or '', '^(%d+) (%d+) ?(%d*)')
+  most = tonumber(most or '')
   keep_changes, keep_rejected = tonumber(keep_changes or KEPT_MS), tonumber(keep_rejected or KEPT_MS)
   local at, changes, rejected, read, read_moves = match(more_fields[11] or '', '^(%d+) (%d+) (%d+) ?(%S*) ?(%S*)$')
   local blank, moves, moved, moved_blank = more_fields[12], sub(RECORDS, 1, -8) .. 'moves', t.moved or more_fields[16], more_fields[17]
@@ -61,6 +75,21 @@ local function forget()
     if more then return true end
     put('trimmed', format('%.0f %.0f %.0f ', now, keep_changes, keep_rejected) .. change .. (moved and ' ' .. moved or ''))
   end
+  if most and most < CHANGES_KEPT then
+    local capped, by = match(more_fields[18] or '', '^(%d+) (%d+)$')
+    if not (capped and tonumber(capped) <= now and now - capped < FORGET_MS and tonumber(by) <= most) then
+      local cut, more = thin(CHANGES, most)
+      if cut then put('cut', cut) end
+      if moved then
+        local rest
+        cut, rest = thin(moves, most)
+        if cut then put('moved_cut', cut) end
+        more = more or rest
+      end
+      if more then return true end
+      put('capped', format('%.0f %.0f', now, most))
+    end
+  end
   -- While a process is registered, calls come anyway.
   if due then return false end
   -- Nobody is left who could hold the turn, and the name of who held it last begins with its host.
@@ -75,6 +104,16 @@ local function forget()
   from_oldest(CHANGES, keep_changes, blank)
   from_oldest(REJECTED, keep_rejected)
   if moved then from_oldest(moves, keep_changes, moved_blank) end
+  -- Too many, and some of them not a minute old.
+  local function when_thin(key, last)
+    local ready = tonumber(match(last, '^%d+')) + FORGET_MS + 1
+    if ready <= now or call('XLEN', key) < most + 100 then return end
+    if not next_at or ready < next_at then next_at = ready end
+  end
+  if most and most < CHANGES_KEPT then
+    when_thin(CHANGES, change)
+    if moved then when_thin(moves, moved) end
+  end
   -- Not sooner than the next level check: so the call that comes then is a careful one.
   put('forget', next_at and math.max(next_at, now + CHECK_IDLE_MS) or -1)
   return false

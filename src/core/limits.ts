@@ -402,8 +402,10 @@ export const COMPARED = 500;
 export const PAGES_MAX = 8;
 /** `MAXLEN ~` of dead letters. */
 export const DEAD_LETTERS_MAX = 10_000;
-/** How long they are kept, ms: 30 days. */
+/** How long they are kept, ms, and a subscriber that nobody serves: 30 days. */
 export const DEAD_LETTERS_KEPT_MS = 2_592_000_000;
+/** Subscribers that nobody serves which one call removes. */
+export const UNSERVED_MAX = 10;
 /** Characters of an error that is kept with one. */
 export const DELIVERY_ERROR_MAX = 500;
 /** Dead letters of one page of list(). */

@@ -41,7 +41,7 @@ if not now then
 end
 
 local FIELDS = { 'token', 'holder', 'ends', 'entry', 'place', 'attempt', 'after', 'phase', 'scan', 'settles', 'window', 'queued',
-  'checked', 'disabled', 'lease', 'queued_place', 'begun', 'from' }
+  'checked', 'disabled', 'lease', 'queued_place', 'begun', 'from', 'keep' }
 local s, read = {}, call('HMGET', STATE, unpack(FIELDS))
 for i = 1, #FIELDS do s[FIELDS[i]] = read[i] or '' end
 local token = tonumber(s.token)
@@ -143,6 +143,16 @@ end
 if what == 'take' then
   local caller, turn, count, keep = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[8])
   if not token and not begin(ARGV[7]) then return { 'full', 0, 0, 0, 0, '', {} } end
+  local checks = now - (tonumber(s.checked) or 0)
+  local is_due = checks < 0 or checks >= SUBSCRIBER_CHECK_MS
+  if is_due then
+    put('checked', now)
+    if s.keep ~= ARGV[8] then put('keep', ARGV[8]) end
+    if now > keep then call('XTRIM', DEAD, 'MINID', format('%.0f', now - keep)) end
+    -- So the projector looks after those that nobody serves any more (project/forget.lua). One that is disabled is served by whoever asks.
+    call('HSET', TOTALS, 'subscribed', 1)
+    if s.disabled ~= '' then call('ZADD', SUBSCRIBERS, now, name) end
+  end
   if s.disabled ~= '' then return answer('disabled', 0, { s.disabled }) end
   local left = (tonumber(s.ends) or 0) - now
   -- The clock may have gone back.
@@ -163,13 +173,7 @@ if what == 'take' then
     put('turn', turn)
     call('ZADD', SUBSCRIBERS, now, name)
   end
-  local checks = now - (tonumber(s.checked) or 0)
-  local is_due = checks < 0 or checks >= SUBSCRIBER_CHECK_MS
-  if is_due then
-    put('checked', now)
-    put('lease', longest())
-    if now > keep then call('XTRIM', DEAD, 'MINID', format('%.0f', now - keep)) end
-  end
+  if is_due then put('lease', longest()) end
 
   local after = (tonumber(s.after) or 0) - now
   if after > 0 and after <= RETRY_MS_MAX * 2 then return answer('wait', after) end

@@ -2,8 +2,8 @@
 -- last entry of `changes` always stays, so that the cursor of a snapshot proves itself. If it is too old, one without users follows it,
 -- and it goes a minute later, when followers have read on. The same for a number of entries below the default: of a higher one XADD
 -- takes care.
--- gives: fade forget thin
--- reads: CHANGES ENDED RECORDS REJECTED call change due format match more_fields most_of now put sub t trim
+-- gives: fade forget forget_subscribers subscribers thin
+-- reads: CHANGES ENDED RECORDS REJECTED call change due format match more_fields most_of now put sub t trim try
 
 -- Removes from a stream of transitions what is too old. last, blank: the ids of its last entry and of the last one without users; read: the last
 -- one when this was last done. Returns the former two, before which id entries were removed (nil: none was), and whether there is more.
@@ -39,6 +39,40 @@ local function thin(key, most)
   return call('XRANGE', key, '-', '+', 'COUNT', 1)[1][1], removed < beyond
 end
 
+-- Durable subscribers: name, when last served, until when dead letters are kept, ms, and their stream, if it is one.
+local function subscribers()
+  local tag, list = sub(RECORDS, 1, -8), {}
+  if more_fields[19] ~= '1' or call('TYPE', tag .. 'subscribers').ok ~= 'zset' then return list end
+  local names = call('ZRANGE', tag .. 'subscribers', 0, SUBSCRIBERS_MAX - 1, 'WITHSCORES')
+  for i = 1, #names, 2 do
+    local keep, dead = try('HGET', tag .. 'subscriber:' .. names[i], 'keep'), tag .. 'dead:' .. names[i]
+    list[#list + 1] = {
+      name = names[i], served = tonumber(names[i + 1]), keep = type(keep) == 'string' and tonumber(keep) or DEAD_LETTERS_KEPT_MS,
+      dead = call('TYPE', dead).ok == 'stream' and dead or nil,
+    }
+  end
+  return list
+end
+
+-- Removes subscribers that nobody has served for long, and dead letters that are too old. Returns whether there is more.
+local function forget_subscribers()
+  local tag, list, removed, more = sub(RECORDS, 1, -8), subscribers(), 0, false
+  for i = 1, #list do
+    local one = list[i]
+    if one.served < now - DEAD_LETTERS_KEPT_MS then
+      removed = removed + 1
+      if removed > UNSERVED_MAX then return true end
+      call('UNLINK', tag .. 'subscriber:' .. one.name, tag .. 'known:' .. one.name, tag .. 'inbox:' .. one.name, tag .. 'dead:' .. one.name)
+      call('ZREM', tag .. 'subscribers', one.name)
+    elseif one.dead and now > one.keep then
+      local _, rest = trim(one.dead, format('%.0f', now - one.keep))
+      more = more or rest
+    end
+  end
+  if removed == #list then put('subscribed', '0') end
+  return more
+end
+
 -- Returns whether there is more.
 local function forget()
   local tomb = call('ZRANGE', ENDED, 0, 0, 'WITHSCORES')
@@ -70,6 +104,10 @@ local function forget()
     end
     if now > keep_rejected then
       local _, rest = trim(REJECTED, format('%.0f', now - keep_rejected))
+      more = more or rest
+    end
+    if more_fields[19] == '1' then
+      local rest = forget_subscribers()
       more = more or rest
     end
     if more then return true end
@@ -104,6 +142,11 @@ local function forget()
   from_oldest(CHANGES, keep_changes, blank)
   from_oldest(REJECTED, keep_rejected)
   if moved then from_oldest(moves, keep_changes, moved_blank) end
+  for _, one in ipairs(subscribers()) do
+    local ends = one.served + DEAD_LETTERS_KEPT_MS + 1
+    if not next_at or ends < next_at then next_at = ends end
+    if one.dead then from_oldest(one.dead, one.keep) end
+  end
   -- Too many, and some of them not a minute old.
   local function when_thin(key, last)
     local ready = tonumber(match(last, '^%d+')) + FORGET_MS + 1

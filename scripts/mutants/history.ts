@@ -19,7 +19,7 @@ export const HISTORY_MUTANTS: readonly Mutant[] = [
   mutant("history-midnight-at-once", "INV-7", [LUA], [part, "math.min(SLICE_MAX, floor((budget - operations - records - given_back) / 2))", "1000000"]),
   mutant("history-days-stay", "INV-1", [LUA], [part, "      try('UNLINK', unpack(old))\n", ""]),
   mutant("history-key-of-another-type-fails", "INV-2", [LUA], [part, "try('PFADD', key,", "call('PFADD', key,"]),
-  mutant("history-without-being-asked", "INV-8", [LUA], ["src/lua/project/head.lua", "if find(ARGV[9] or '', ' history', 1, true) then", "if true then"]),
+  mutant("history-without-being-asked", "INV-8", [LUA], ["src/lua/project/head.lua", "if beyond then\n", "t.history = call('HMGET', TOTALS, 'minute', 'hour', 'day', 'counted', 'carried')\nif beyond then\n"]),
   mutant("history-repairs-uncounted", "INV-1", [LUA], ["src/lua/verify.lua", "if counted then call", "if false then call"]),
   mutant("history-reader-strangers-are-quiet", "INV-1", [READER], [reader, "integer(ran, TOTALS) === at", "true"]),
   mutant("history-reader-shard-missing", "INV-1", [READER], [reader, "all.length === shards.length", "all.length > 0"]),

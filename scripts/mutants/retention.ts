@@ -2,6 +2,7 @@
 import { type Mutant, mutant } from "./mutant.ts";
 
 const KEEP = "test/unit/lua/keep.test.ts";
+const MAX = "test/unit/lua/keep-max.test.ts";
 const FORGET = "test/unit/projector/forget.test.ts";
 
 const lua = (part: string) => `src/lua/${part}.lua`;
@@ -41,6 +42,36 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
       "\n    and tonumber(changes) <= keep_changes and tonumber(rejected) <= keep_rejected",
       "",
     ],
+  ),
+  mutant(
+    "keep-too-many-untold",
+    "INV-11",
+    [MAX],
+    [lua("project/forget"), "    if cut then put('cut', cut) end\n", ""],
+  ),
+  mutant(
+    "keep-too-many-are-new",
+    "INV-11",
+    [MAX],
+    [lua("project/forget"), "math.max(0, now - FORGET_MS)), 'LIMIT'", "now + FORGET_MS), 'LIMIT'"],
+  ),
+  mutant(
+    "keep-fewer-than-said",
+    "INV-11",
+    [MAX],
+    [lua("project/forget"), "math.min(beyond, most_of(key, length))", "most_of(key, length)"],
+  ),
+  mutant(
+    "keep-weaker-number-counts",
+    "INV-11",
+    [MAX],
+    [lua("project/forget"), " and tonumber(by) <= most)", ")"],
+  ),
+  mutant(
+    "keep-more-not-heard",
+    "INV-11",
+    [MAX],
+    [lua("project/head"), "if most > CHANGES_KEPT then t.kept = most end", ""],
   ),
   mutant(
     "keep-nobody-left-forgotten",

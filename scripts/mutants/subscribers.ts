@@ -10,6 +10,8 @@ const SCRIPT = "src/lua/subscriber.lua";
 
 const ofScript = (name: string, tests: readonly string[], find: string, replace: string): Mutant =>
   mutant(`subscriber-${name}`, "INV-14", tests, [SCRIPT, find, replace]);
+const FORGOTTEN = "test/unit/subscriber/forgotten.test.ts";
+const FORGET = "src/lua/forget.lua";
 
 export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
   ofScript("takes-old-tokens", [UNIT], "ARGV[4] ~= s.token .. ' ' .. s.holder then", "false then"),
@@ -51,8 +53,8 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
   ofScript(
     "compares-half",
     [UNIT],
-    "if s.phase == 'users' then put('phase', 'known')",
-    "if s.phase == 'users' then put('phase', '')",
+    "      put('phase', 'known')\n      put('scan', '0')",
+    "      put('phase', '')",
   ),
   ofScript(
     "keeps-attempts",
@@ -68,5 +70,39 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     "settles = SETTLE_LEASES * math.max(longest(), tonumber(s.lease) or 0)",
     "settles = 0",
   ),
-  ofScript("never-counts", [UNIT], "if is_due and call('SCARD', KNOWN)", "if false and call('SCARD', KNOWN)"),
+  ofScript("never-counts", [UNIT], "if there and call('SCARD', KNOWN)", "if false and call('SCARD', KNOWN)"),
+  mutant(
+    "subscriber-under-way-noted",
+    "INV-14",
+    [FORGOTTEN],
+    [FORGET, "if entry == '0-0' or entry and", "if false and"],
+  ),
+  mutant(
+    "subscriber-page-lost",
+    "INV-14",
+    [FORGOTTEN],
+    [FORGET, "if starts_over and phase ~= 'settle' then", "if false then"],
+  ),
+  mutant(
+    "subscriber-letters-of-others-go",
+    "INV-14",
+    [FORGOTTEN],
+    [FORGET, "return not delivery or delivery.user == user", "return true"],
+  ),
+  mutant(
+    "subscriber-served-goes",
+    "INV-14",
+    [FORGOTTEN],
+    [
+      "src/lua/subscriber.lua",
+      "    call('ZADD', SUBSCRIBERS, now, name)\n    return answer('disabled'",
+      "    return answer('disabled'",
+    ],
+  ),
+  mutant(
+    "subscriber-letters-go-early",
+    "INV-14",
+    [FORGOTTEN],
+    ["src/lua/project/forget.lua", "format('%.0f', now - one.keep)", "format('%.0f', now)"],
+  ),
 ];

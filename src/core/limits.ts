@@ -67,8 +67,11 @@ export const PASS_MAX = 64;
 /** Most values in one command: Lua's unpack() fails above about 8,000. */
 export const VALUES_MAX = 4_000;
 
-/** Approximate number of entries kept. */
+/** Approximate number of entries kept. Readers rely on it: fewer are in the stream only if nothing was trimmed, or if `cut` says so. */
 export const CHANGES_KEPT = 100_000;
+/** What `keep.max` may make of it: ten million entries of single changes are some 600 MB. */
+export const CHANGES_KEPT_MIN = 1_000;
+export const CHANGES_KEPT_MAX = 10_000_000;
 export const REJECTED_KEPT = 1_000;
 /** How long entries of `changes` and `rejected` are kept, ms: a week. At least a minute, and at most ten years. */
 export const KEPT_MS = 604_800_000;
@@ -403,8 +406,10 @@ export const COMPARED = 500;
 export const PAGES_MAX = 8;
 /** `MAXLEN ~` of dead letters. */
 export const DEAD_LETTERS_MAX = 10_000;
-/** How long they are kept, ms: 30 days. */
+/** How long they are kept, ms, and a subscriber that nobody serves: 30 days. */
 export const DEAD_LETTERS_KEPT_MS = 2_592_000_000;
+/** Subscribers that nobody serves which one call removes. */
+export const UNSERVED_MAX = 10;
 /** Characters of an error that is kept with one. */
 export const DELIVERY_ERROR_MAX = 500;
 /** Dead letters of one page of list(). */

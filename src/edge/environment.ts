@@ -101,7 +101,7 @@ export function writeCredentialsFrom(environment: Environment): RestCredentials 
 
 /**
  * The same as keyOptionsFrom, ROLLCALL_READ, `group`, `range` or `auto`: how the log is read, ROLLCALL_KEEP_CHANGES and
- * ROLLCALL_KEEP_REJECTED, such as `7d`, ROLLCALL_HISTORY, `on` or `off`, and ROLLCALL_RECORD_KEYS, separated by commas: only for projectors.
+ * ROLLCALL_KEEP_REJECTED, such as `7d`, ROLLCALL_KEEP_MAX, ROLLCALL_HISTORY, `on` or `off`, and ROLLCALL_RECORD_KEYS, separated by commas: only for projectors.
  */
 export function projectorOptionsFrom(environment: Environment): ProjectorOptions {
   return {
@@ -110,6 +110,7 @@ export function projectorOptionsFrom(environment: Environment): ProjectorOptions
     keep: {
       changes: taken(environment, "ROLLCALL_KEEP_CHANGES"),
       rejected: taken(environment, "ROLLCALL_KEEP_REJECTED"),
+      max: taken(environment, "ROLLCALL_KEEP_MAX"),
     },
     history: taken(environment, "ROLLCALL_HISTORY") === "on",
     recordKeys: taken(environment, "ROLLCALL_RECORD_KEYS"),

@@ -5,6 +5,7 @@
 import { type Duration, resolveKeep } from "../core/keep.ts";
 import { resolveKeyOptions } from "../core/key-options.ts";
 import {
+  CHANGES_KEPT,
   HEADERS_MS,
   HOST,
   INTERVAL_MS,
@@ -249,6 +250,12 @@ export const VARIABLES = {
       doc: ["The same for entries of the log that are no records and were set aside."],
     },
   ),
+  ROLLCALL_KEEP_MAX: numbers("keep.max", (max) => resolveKeep({ max }), {
+    fallback: CHANGES_KEPT,
+    doc: [
+      "About how many entries of `changes` are kept at most in each shard, whatever their age: 1000 to 10000000.",
+    ],
+  }),
   ROLLCALL_HISTORY: texts<"on" | "off">("history", (history) => oneOf("history", history, ["on", "off"]), {
     fallback: "off",
     doc: [

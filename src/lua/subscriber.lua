@@ -44,7 +44,7 @@ end
 
 local FIELDS = { 'token', 'holder', 'ends', 'entry', 'place', 'attempt', 'after', 'phase', 'scan', 'settles', 'window', 'queued',
   'checked', 'disabled', 'lease', 'queued_place', 'begun', 'from', 'turn', 'wait', 'settling',
-  'of', 'pending', 'inner' }
+  'of', 'pending', 'inner', 'keep' }
 local s, read = {}, call('HMGET', STATE, unpack(FIELDS))
 for i = 1, #FIELDS do s[FIELDS[i]] = read[i] or '' end
 local token = tonumber(s.token)
@@ -192,7 +192,11 @@ if what == 'take' then
   local caller, turn, count, keep = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[8])
   if token and s.of ~= of() then return { 'other', 0, 0, 0, 0, '', {} } end
   if not token and not begin(ARGV[7]) then return { 'full', 0, 0, 0, 0, '', {} } end
-  if s.disabled ~= '' then return answer('disabled', 0, { s.disabled }) end
+  if s.disabled ~= '' then
+    -- Whoever asks serves it: so it is not taken for one that nobody needs any more.
+    call('ZADD', SUBSCRIBERS, now, name)
+    return answer('disabled', 0, { s.disabled })
+  end
   local left = until_then('ends', 'turn')
   if s.holder ~= caller then
     if left > 0 then return answer('held', left) end
@@ -208,12 +212,16 @@ if what == 'take' then
     put('turn', turn)
     call('ZADD', SUBSCRIBERS, now, name)
   end
+  -- By the holder alone: it is the one that compares.
   local checks = now - (tonumber(s.checked) or 0)
   local is_due = checks < 0 or checks >= SUBSCRIBER_CHECK_MS
   if is_due then
     put('checked', now)
     put('lease', longest())
+    if s.keep ~= ARGV[8] then put('keep', ARGV[8]) end
     if now > keep then call('XTRIM', DEAD, 'MINID', format('%.0f', now - keep)) end
+    -- So the projector looks after those that nobody serves any more (project/forget.lua).
+    call('HSET', TOTALS, 'subscribed', 1)
   end
 
   local after = until_then('after', 'wait')

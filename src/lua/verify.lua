@@ -155,7 +155,7 @@ if what == 'users' then
     in_chunks('HDEL', USERS, gone)
     if #gone > 0 then
       in_chunks('ZREM', LEAVING, gone)
-      call('HSET', TOTALS, 'change', call('XADD', CHANGES, 'MAXLEN', '~', CHANGES_KEPT, '*', 'repair', cjson.encode(gone)))
+      call('HSET', TOTALS, 'change', call('XADD', CHANGES, 'MAXLEN', '~', CHANGES_KEPT_MAX, '*', 'repair', cjson.encode(gone)))
       -- The last number, where changes are counted (project/history.lua).
       local counted, repaired = match(call('HGET', TOTALS, 'counted') or '', '^(.* )(%d+)$')
       if counted then call('HSET', TOTALS, 'counted', counted .. format('%.0f', repaired + #gone)) end

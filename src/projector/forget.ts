@@ -3,7 +3,8 @@
  *
  * Entries of a stream cannot be rewritten. Taking single entries out of `changes` would lose the changes of others in them, and leave a
  * user online for a follower whose cursor lies before an offline that is gone, and none of them would learn of it (INV-11, INV-13). So
- * everything up to the last entry that names the user goes: a cursor in there is a gap, as after any trimming.
+ * everything up to the last entry that names the user goes: a cursor in there is a gap, as after any trimming. Of durable subscribers goes
+ * what is about the user alone, and a page of a comparison, which then starts over.
  */
 import { PresenceError } from "../core/errors.ts";
 import type { ShardKeys } from "../core/keys.ts";
@@ -23,6 +24,8 @@ export interface Forgotten {
   readonly changes: number;
   /** Entries of `rejected`. */
   readonly rejected: number;
+  /** What durable subscribers had about the user: dead letters, what waited for them, and each that knew the user as present. */
+  readonly subscribers: number;
 }
 
 /** Most calls for a log that never ends, and most entries found of a user who keeps coming and going. */
@@ -44,8 +47,8 @@ export async function forgetUser(
   user: string,
   step: (shard: number) => Promise<StepResult>,
 ): Promise<Forgotten> {
-  async function ask(shard: number, what: string, from: string): Promise<Part> {
-    const reply = await evaluate(port, script, shards[shard]!.list, [what, user, from]);
+  async function ask(shard: number, what: string, from: string, name: string): Promise<Part> {
+    const reply = await evaluate(port, script, shards[shard]!.list, [what, user, from, name]);
     const [word, id, removed] = list(reply, ASKED, 3);
     const part = { word: text(word, ASKED), id: text(id, ASKED), removed: integer(removed, ASKED) };
     if (part.word !== "present") return part;
@@ -56,10 +59,10 @@ export async function forgetUser(
   }
 
   /** Repeats a step in slices. Returns the last part, and how many entries were removed. */
-  async function all(shard: number, what: string, start: string): Promise<Part> {
+  async function all(shard: number, what: string, start: string, name = ""): Promise<Part> {
     let removed = 0;
     for (let from = start; ;) {
-      const part = await ask(shard, what, from);
+      const part = await ask(shard, what, from, name);
       removed += part.removed;
       if (part.word === "marked") await pause(FOLLOWED_MS, new AbortController().signal);
       else if (part.word === "more") from = part.id;
@@ -103,7 +106,13 @@ export async function forgetUser(
       changes += (await all(own, cut, id)).removed;
     }
   }
+  // Those that stood before the cut find that out by themselves, and are told of a gap.
+  let subscribers = 0;
+  const names = await port.call(["ZRANGE", shards[own]!.subscribers, "0", "-1"]);
+  for (const name of list(names, "ZRANGE of subscribers"))
+    for (const what of ["known", "inbox", "dead"])
+      subscribers += (await all(own, what, "-", text(name, "ZRANGE of subscribers"))).removed;
   let rejected = 0;
   for (const shard of shards.keys()) rejected += (await all(shard, "rejected", "-")).removed;
-  return { changes, rejected };
+  return { changes, rejected, subscribers };
 }

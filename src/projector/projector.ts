@@ -11,6 +11,7 @@
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { project } from "../lua/generated.ts";
 import { orInternal } from "../core/errors.ts";
+import { CHANGES_KEPT } from "../core/limits.ts";
 import { whole } from "../core/options.ts";
 import { checkUser } from "../core/user.ts";
 import { deriveRecordKeys, NO_KEYS, type RecordKeys, signedSlowly } from "./record-keys.ts";
@@ -76,9 +77,10 @@ export interface Projector {
   evict(process: string): Promise<boolean>;
   /**
    * Removes what is kept about a user who is not present: from `changes` everything up to the last entry that names the user (a cursor
-   * in there becomes a gap; servers that follow do not notice), from `rejected` every entry that does, or may. Resolves with how many
-   * entries were removed. Rejects as step() does, with USER_INVALID, and with USER_PRESENT, grace included: disconnect the user's sockets
-   * first. If it fails half-way, or the user was here meanwhile, call it again. docs/privacy.md says what it cannot reach.
+   * in there becomes a gap; servers that follow do not notice), from `rejected` every entry that does, or may, and what durable subscribers
+   * have about the user. Resolves with how many entries were removed. Rejects as step() does, with USER_INVALID, and with USER_PRESENT,
+   * grace included: disconnect the user's sockets first. If it fails half-way, or the user was here meanwhile, call it again.
+   * docs/privacy.md says what it cannot reach.
    *
    *   await projector.forget("alice");
    */
@@ -138,7 +140,8 @@ export function pipelinedProjectorOver(
     const level = !tried.has(shard) ? "2" : check ? "1" : "";
     const how = byRange ? "range" : "group";
     const { argument } = derived!;
-    const kept = `${keep.changes} ${keep.rejected}${history ? " history" : ""}`;
+    const most = keep.max === CHANGES_KEPT ? "" : ` ${keep.max}`;
+    const kept = `${keep.changes} ${keep.rejected}${most}${history ? " history" : ""}`;
     return [
       String(shards),
       String(budget),

@@ -11,7 +11,7 @@ local function careful()
   t.last = nil
   local work = 0
   local more_fields = call('HMGET', TOTALS, 'rejected', 'fenced', 'reaped', 'grace', 'back', 'slots', 'scan', 'pass', 'rebuilt', 'known',
-    'trimmed', 'blank', 'sweep', 'compared', 'clearing', 'moved', 'moved_blank')
+    'trimmed', 'blank', 'sweep', 'compared', 'clearing', 'moved', 'moved_blank', 'capped', 'subscribed')
   local longest, back = tonumber(more_fields[4] or 0), more_fields[5] == '1'
   local slots, scan, pass = tonumber(more_fields[6] or 0), more_fields[7] or '0', more_fields[8] or ''
   -- Of a pass in scopes (reap.lua); whether scopes are being deleted after a rebuild.

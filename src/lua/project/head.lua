@@ -25,7 +25,8 @@
   ARGV[7]  check     '': the level check runs once a second; '1': in this call; '2': also check first that this user may run
                      every command that a call may need, so that nothing is left half written
   ARGV[8]  says      'last' gives the turn back: the caller is closing; 'listens': the caller waits for changes (pace)
-  ARGV[9]  keep      how long entries of `changes` and of `rejected` are kept, two numbers of ms; '' or left out: the default
+  ARGV[9]  keep      how long entries of `changes` and of `rejected` are kept, two numbers of ms; '' or left out: the default. A third
+                     number is about how many entries of `changes` are kept; the word `history` after them: a history is
   ARGV[10] mac       '' or left out: records are not checked. Else the fingerprints of the keys that sign them, and `unsigned` where
                      records without a `mac` are accepted too, with spaces between
   ARGV[11…]          two for each key: its inner and its outer pad (mac.lua)
@@ -37,7 +38,7 @@
   The careful path checks the types of all keys first. If `changes` is replaced by another type, the quick path may fail after
   writing `leaving`; the next level check then finds that the parts do not agree and rebuilds.
 ]]
--- gives: ABOUT BY_RANGE CALLER CHANGES ENDED LEAVING MAY_REAP PROCESSES RECORDS REJECTED STATES TOTALS USERS apply budget byte call change changes connections count decode due encode entries fenced find floor folded folded_ever format given_back graced held left match more now operations pcall ran reaped rebuilt records rejected size skipped sockets sub t tonumber try type unpack users valid weight why
+-- gives: ABOUT BY_RANGE CALLER CHANGES ENDED LEAVING MAY_REAP PROCESSES RECORDS REJECTED STATES TOTALS USERS apply beyond budget byte call change changes connections count decode due encode entries fenced find floor folded folded_ever format given_back graced held left match more now operations pcall ran reaped rebuilt records rejected size skipped sockets sub t tonumber try type unpack users valid weight why
 -- reads: nothing
 local call, try, tonumber, type, unpack, floor = redis.call, redis.pcall, tonumber, type, unpack, math.floor
 local match, find, byte, sub, format = string.match, string.find, string.byte, string.sub, string.format
@@ -59,8 +60,15 @@ end
 local t = try('HMGET', TOTALS, 'shards', 'protocol', 'users', 'sockets', 'connections', 'folded', 'change', 'records',
   'ran', 'due', 'size', 'checked', 'turn', 'ends', 'mark', 'marked', 'rate', 'graced', 'unfinished', 'mac', 'listened', 'work', 'lingering', 'scoped')
 if t.err then error(find(t.err, 'WRONGTYPE', 1, true) and 'PRESENCE_TYPE ' .. TOTALS .. ': holds another type' or t.err, 0) end
--- What the history says so far, if this caller keeps one (history.lua).
-if find(ARGV[9] or '', ' history', 1, true) then t.history = call('HMGET', TOTALS, 'minute', 'hour', 'day', 'counted', 'carried') end
+-- What comes after the two times of `keep`, if anything does: how many changes are kept, if more than by default, and the word that asks for
+-- what the history says so far (history.lua). Plain searches: a pattern would try again from many places.
+local beyond = find(ARGV[9] or '', ' ', 1, true)
+beyond = beyond and find(ARGV[9], ' ', beyond + 1, true)
+if beyond then
+  local most = tonumber(match(ARGV[9], '^%d+', beyond + 1) or 0)
+  if most > CHANGES_KEPT then t.kept = most end
+  if find(ARGV[9], ' history', beyond, true) then t.history = call('HMGET', TOTALS, 'minute', 'hour', 'day', 'counted', 'carried') end
+end
 local users, sockets, connections = tonumber(t[3] or 0), tonumber(t[4] or 0), tonumber(t[5] or 0)
 local folded, change, folded_ever, ran = t[6] or '0-0', t[7] or '0-0', tonumber(t[8] or 0), tonumber(t[9] or 0)
 -- What a call knows about scopes (scopes.lua).

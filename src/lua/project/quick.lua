@@ -392,7 +392,7 @@ if entries and not why then repeat
   call('ZADD', PROCESSES, 'GT', unpack(leases))
   if enter then graced = graced + call('ZADD', LEAVING, unpack(enter, 1, enters)) end
   if back then graced = graced - call('ZREM', LEAVING, unpack(back, 1, backs)) end
-  if told then change = call('XADD', CHANGES, 'MAXLEN', '~', CHANGES_KEPT, '*', unpack(told, 1, tells)) end
+  if told then change = call('XADD', CHANGES, 'MAXLEN', '~', t.kept or CHANGES_KEPT, '*', unpack(told, 1, tells)) end
   if set then call('HSET', USERS, unpack(set, 1, sets)) end
   if gone then call('HDEL', USERS, unpack(gone, 1, goes)) end
   call('HSET', STATES, unpack(written))

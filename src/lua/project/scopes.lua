@@ -305,7 +305,7 @@ function()
     t.lingering = t.lingering or 0
     add_memberships(0)
     local counts = t.counts
-    if #entry > 0 then t.moved = call('XADD', tag .. 'moves', 'MAXLEN', '~', CHANGES_KEPT, '*', unpack(entry)) end
+    if #entry > 0 then t.moved = call('XADD', tag .. 'moves', 'MAXLEN', '~', t.kept or CHANGES_KEPT, '*', unpack(entry)) end
     t.lingering = t.lingering + in_chunks('ZADD', LINGERING, enter) - in_chunks('ZREM', LINGERING, back)
     in_chunks('ZADD', LINGERERS, zeros)
     in_chunks('ZREM', LINGERERS, back)

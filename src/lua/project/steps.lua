@@ -155,7 +155,7 @@ local function write_steps()
       told[#told + 1] = encode(some)
     end
   end
-  if #told > 0 then change = call('XADD', CHANGES, 'MAXLEN', '~', CHANGES_KEPT, '*', unpack(told)) end
+  if #told > 0 then change = call('XADD', CHANGES, 'MAXLEN', '~', t.kept or CHANGES_KEPT, '*', unpack(told)) end
   in_chunks('HSET', USERS, set)
   in_chunks('HDEL', USERS, gone)
   -- Who is absent after this phase, or was in between, lingers in no scope.

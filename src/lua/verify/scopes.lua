@@ -89,7 +89,7 @@ if what == 'scopes' then
       in_chunks('ZREM', LINGERING, members)
       in_chunks('ZREM', LINGERERS, members)
       if #users > 0 and call('SMISMEMBER', TOLD, text)[1] == 1 then
-        local entry = call('XADD', MOVES, 'MAXLEN', '~', CHANGES_KEPT, '*', text, cjson.encode({ repair = users }))
+        local entry = call('XADD', MOVES, 'MAXLEN', '~', CHANGES_KEPT_MAX, '*', text, cjson.encode({ repair = users }))
         call('HSET', TOTALS, 'moved', entry)
       end
       count_scopes_again(0)

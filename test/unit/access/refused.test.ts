@@ -85,7 +85,7 @@ function onKey(name: string, key: string): readonly string[] | undefined {
 const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   XADD: ["*", "a", "b"], XRANGE: ["-", "+"], XREVRANGE: ["+", "-"], XTRIM: ["MAXLEN", "0"], XDEL: ["0-1"], HGET: ["a"], HMGET: ["a"], HSET: ["a", "1"], HDEL: ["a"],
   HSCAN: ["0"], HINCRBY: ["a", "1"], ZADD: ["1", "a"], ZREM: ["a"], ZRANGE: ["0", "1"], ZRANGEBYSCORE: ["0", "1"], ZRANGEBYLEX: ["-", "+"], ZMSCORE: ["a"], ZCOUNT: ["0", "1"], ZSCAN: ["0"], SET: ["x"],
-  SADD: ["a"], SREM: ["a"], SMISMEMBER: ["a"], PFADD: ["a"],
+  SADD: ["a"], SREM: ["a"], SMISMEMBER: ["a"], SSCAN: ["0"], HEXISTS: ["a"], PFADD: ["a"],
 }; // prettier-ignore
 
 /** Each command that writes, with all it needs. */

@@ -199,7 +199,8 @@ describe(`INV-11: random histories (KEEP_SEED=${SEED} npx vitest run test/unit/l
 
   it("exactly what is older goes, but for the last entry; a cursor is a gap if and only if its entry went", async () => {
     for (let run = 0; run < 25; run++) {
-      const keepMs = 60_000 + pick(10 * DAY_MS);
+      // In a third of the runs even the last entry is too old, nearly always.
+      const keepMs = 60_000 + (pick(2) === 0 ? 0 : pick(10 * DAY_MS));
       const shard = newShard({ changes: keepMs, rejected: 60_000 + pick(DAY_MS) });
       const reader = readerOver(ioredisPort(shard.redis), { prefix: shard.prefix });
       // Nodes of a stream have at most 100 entries or 4 kB, so both kinds of trimming are met.

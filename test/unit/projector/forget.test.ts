@@ -87,10 +87,10 @@ it("removes what is before the last entry that names the user, and that one; wha
   await shard.say("+carol");
   await shard.say("~alice");
   await shard.say("+dan");
-  expect(await shard.projector.forget("alice")).toEqual({ changes: 3, rejected: 0 });
+  expect(await shard.projector.forget("alice")).toEqual({ changes: 3, rejected: 0, subscribers: 0 });
   expect(await shard.told()).toEqual(["+dan connect"]);
   expect(await shard.users()).toEqual({ bob: 1, carol: 1, dan: 1 });
-  expect(await shard.projector.forget("alice")).toEqual({ changes: 0, rejected: 0 });
+  expect(await shard.projector.forget("alice")).toEqual({ changes: 0, rejected: 0, subscribers: 0 });
 });
 
 it("is refused while the user is present, in a socket or in grace, and then removes nothing", async () => {
@@ -135,7 +135,7 @@ it("entries set aside go when they name the user, or may: with an escape, or cut
   await aside('["bob"]');
   await shard.drain();
   expect(await shard.rejected()).toHaveLength(4);
-  expect(await shard.projector.forget("alice")).toEqual({ changes: 0, rejected: 3 });
+  expect(await shard.projector.forget("alice")).toEqual({ changes: 0, rejected: 3, subscribers: 0 });
   const left = await shard.redis.xrange(shard.keys.rejected, "-", "+");
   expect(left.map(([, fields]) => fields.join(" "))).toEqual([expect.stringContaining('["bob"]')]);
 });
@@ -146,7 +146,7 @@ it("of several shards, those entries are searched in all", async () => {
   const shard = await newShard();
   const others = [0, 1, 2].filter((one) => one !== shardOf("alice", 3));
   for (const one of others) await shard.redis.xadd(keysOf(prefix, one, 3).records, "*", "what", "alice");
-  expect(await projector.forget("alice")).toEqual({ changes: 0, rejected: 2 });
+  expect(await projector.forget("alice")).toEqual({ changes: 0, rejected: 2, subscribers: 0 });
 });
 
 it(`INV-11: random histories: FORGET_SEED=${SEED} npx vitest run test/unit/projector/forget.test.ts`, async () => {
@@ -197,7 +197,7 @@ it("a call is bounded: many entries take many calls, and the entry that is searc
   let [word, from] = await find("+");
   for (; word === "more"; calls++) [word, from] = await find(from!);
   expect([word, calls]).toEqual(["found", 4]);
-  expect(await shard.projector.forget("alice")).toEqual({ changes: 2, rejected: 0 });
+  expect(await shard.projector.forget("alice")).toEqual({ changes: 2, rejected: 0, subscribers: 0 });
 });
 
 describe("followers", () => {
@@ -300,7 +300,7 @@ describe("changes of scopes", () => {
     await say("-alice r");
     const { next: later } = await room.changes();
     await say("+dan r");
-    expect(await shard.projector.forget("alice")).toEqual({ changes: 6, rejected: 0 });
+    expect(await shard.projector.forget("alice")).toEqual({ changes: 6, rejected: 0, subscribers: 0 });
     expect(await moves()).toEqual(['/,r {"connect":["dan"]}']);
     expect(await room.changes({ after: next })).toMatchObject({ gap: true });
     // It stood at the entry that named alice: that is gone, so nothing proves that all after it is there.
@@ -318,7 +318,7 @@ describe("changes of scopes", () => {
     const { next } = await room.changes();
     await say("+carol r");
     expect(await room.changes({ after: next })).toMatchObject({ gap: false, changes: [{ user: "carol" }] });
-    expect(await shard.projector.forget("alice")).toEqual({ changes: 0, rejected: 0 });
+    expect(await shard.projector.forget("alice")).toEqual({ changes: 0, rejected: 0, subscribers: 0 });
   });
 
   it("removes none while the user is present", async () => {
@@ -335,6 +335,6 @@ describe("changes of scopes", () => {
     await say("+other r");
     await shard.projector.forget(user);
     expect(await moves()).toEqual(['/,r {"connect":["other"]}']);
-    expect(await shard.projector.forget("nobody")).toEqual({ changes: 0, rejected: 0 });
+    expect(await shard.projector.forget("nobody")).toEqual({ changes: 0, rejected: 0, subscribers: 0 });
   });
 });

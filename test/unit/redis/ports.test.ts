@@ -265,7 +265,7 @@ describe.each(cases)("$client, shards: $shards, read by $read", ({ client: name,
     );
     expect(JSON.stringify(kept)).toContain('\\"u19\\"');
     expect(JSON.stringify(kept)).not.toContain("alice");
-    expect(await projector.forget("alice")).toEqual({ changes: 0, rejected: 0 });
+    expect(await projector.forget("alice")).toEqual({ changes: 0, rejected: 0, subscribers: 0 });
   });
 
   it("a key of another type is named by reader and projector", async () => {

@@ -3,12 +3,13 @@
  * and what was told adds up to who is present.
  * Method: random histories on the real script under the test's clock. Several processes serve one subscriber; their requests get lost before
  * or after they were carried out, they crash between handling and noting, stall beyond their turn and go on, handlers fail; changes are
- * trimmed, the projection is rebuilt, Redis forgets everything. A failure prints its seed; repeat it with
+ * trimmed, the projection is rebuilt, a user is forgotten, Redis forgets everything. A failure prints its seed; repeat it with
  * `SUBSCRIBER_SEED=<seed> npx vitest run test/unit/subscriber/random.test.ts`.
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Random } from "../../../rig/random.ts";
 import { type RedisServer, startRedis } from "../../../rig/redis.ts";
+import type { Change } from "../../../src/core/change.ts";
 import type { ChangeDelivery, Delivery } from "../../../src/core/delivery.ts";
 import { PresenceError } from "../../../src/core/errors.ts";
 import { subscriberKeysOf } from "../../../src/core/keys.ts";
@@ -55,6 +56,8 @@ class History {
   readonly #sockets = new Map<string, number>();
   /** What was handled, in order. */
   readonly handled: Delivery[] = [];
+  /** Changes that forget() removed. */
+  readonly removed: Change[] = [];
   /** What each id was. */
   readonly ids = new Map<string, string>();
   isWild = true;
@@ -161,10 +164,22 @@ class History {
 
   async #strike(): Promise<void> {
     const { redis, keys } = this.crowd;
-    const what = this.#random.pick(["trim", "trim", "rebuild", "flush"]);
+    const what = this.#random.pick(["trim", "trim", "rebuild", "flush", "forget"]);
     if (what === "trim") {
       await redis.xadd(keys.changes, "*", "trimmed", "");
       await redis.xtrim(keys.changes, "MAXLEN", 1);
+      return;
+    }
+    if (what === "forget") {
+      const user = this.#random.pick(USERS);
+      if ((await redis.hexists(keys.users, user)) === 1) return;
+      const was = await this.crowd.changes();
+      await this.crowd.projector.forget(user);
+      this.removed.push(...was.slice(0, was.length - (await this.crowd.changes()).length));
+      // Nobody is told that it went.
+      this.inDoubt.add(user);
+      const knows = await redis.sismember(subscriberKeysOf(keys, "billing").known, user);
+      if (knows === 1) throw new Error(`INV-14: it still knows ${user}, who was forgotten`);
       return;
     }
     if (what === "flush") {
@@ -227,7 +242,9 @@ async function check(seed: string, strikes: boolean): Promise<void> {
       last.set(user, type);
     }
     if (isWhole) {
-      const expected = (await crowd.changes()).map(({ user, type, cause }) => `${user} ${type} ${cause}`);
+      const expected = [...history.removed, ...(await crowd.changes())].map(
+        ({ user, type, cause }) => `${user} ${type} ${cause}`,
+      );
       expect(first.map(({ user, type, cause }) => `${user} ${type} ${cause}`)).toEqual(expected);
     }
     const known = (await crowd.redis.smembers(subscriberKeysOf(crowd.keys, "billing").known)).sort();

@@ -169,3 +169,24 @@ it("subscribers() says how far behind it is", async () => {
   // By the clock of Redis, which the writer's projector goes by.
   await until("it is behind", async () => (await reader.subscribers()).subscribers[0]!.behind > 20);
 });
+
+it("forget(user) reaches who is known in scopes, and pages that are on their way", async () => {
+  const rooms = Array.from({ length: 40 }, (_, i) => `/,r${i}`);
+  for (const room of rooms) await writer.do(room, "+alice", "+al");
+  await subscriberOn(crowd, { scopes: true }).deliver();
+  // It has not been told yet that they went, and is being compared.
+  const { known: knownKey, inbox } = subscriberKeysOf(crowd.keys, "billing");
+  for (const room of rooms) await writer.do(room, "~alice");
+  await crowd.redis.xadd(inbox, "*", "offline", JSON.stringify(["al", "/alice", "alice", "/,r1"]));
+  await crowd.redis.hset(subscriberKeysOf(crowd.keys, "billing").state, "queued", "1");
+  await crowd.projector.forget("alice");
+  expect((await crowd.redis.smembers(knownKey)).filter((member) => member.includes("alice"))).toEqual([]);
+  expect(await crowd.redis.xlen(inbox)).toBe(0);
+  expect((await known()).length).toBe(40);
+  const one = subscriberOn(crowd, { scopes: true });
+  for (let i = 0; i < 5; i++) {
+    crowd.now += 61_000;
+    await one.deliver();
+  }
+  expect(await known()).toEqual(await truth());
+});

@@ -154,7 +154,7 @@ class Sequence {
         should = theirs(() => model.bury(s!, ["{}", "{}"], step, "down", around));
       } else if (what === "page") {
         // It is called where take says so.
-        if (mayStep && !["quiet", "users", "known"].includes(s!.phase)) return;
+        if (mayStep && !["quiet", "users", "known"].includes(s.phase)) return;
         is = await script.page(token);
         should = theirs(() => model.page(s!, around));
       } else if (what === "leave") {

@@ -41,7 +41,10 @@ function current(start: string | undefined, users: string, sockets: string): str
   return `${new Date(Number(start)).toISOString()} users ${users} sockets ${sockets}`;
 }
 
-async function scopesIn(redis: Redis, { tag, totals, watched }: ShardKeys): Promise<Pick<PlainHistory, "scopes">> {
+async function scopesIn(
+  redis: Redis,
+  { tag, totals, watched }: ShardKeys,
+): Promise<Pick<PlainHistory, "scopes">> {
   const [head, names] = await redis.hmget(totals, "watched", "watching");
   if (head == null || names == null) return {};
   const [start, , ...scores] = head.split(" ");

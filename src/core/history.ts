@@ -39,7 +39,8 @@ export function checkHistoryScopes(scopes: unknown): readonly string[] {
       `history.scopes must be a list of 1 to ${HISTORY_SCOPES} namespaces and rooms, such as "/chat" and "/chat,news"`,
     );
   for (const scope of scopes as unknown[]) {
-    if (typeof scope !== "string") return invalid("history.scopes must be texts, such as \"/chat\" and \"/chat,news\"");
+    if (typeof scope !== "string")
+      return invalid('history.scopes must be texts, such as "/chat" and "/chat,news"');
     const why = whyNoScope(partsOf(scope));
     if (why !== undefined) return invalid(`history.scopes has no namespace or room: ${why}`);
   }

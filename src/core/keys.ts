@@ -85,11 +85,7 @@ export function scopeKey({ tag }: Pick<ShardKeys, "tag">, scope: string): string
 }
 
 /** The minutes, hours or days of a scope that have ended. */
-export function scopePartKey(
-  keys: ShardKeys,
-  part: "minutes" | "hours" | "days",
-  scope: string,
-): string {
+export function scopePartKey(keys: ShardKeys, part: "minutes" | "hours" | "days", scope: string): string {
   return `${keys[part]}:${scope}`;
 }
 

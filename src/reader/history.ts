@@ -163,11 +163,7 @@ interface Span {
 function currentCommands(own: ShardKeys, scope: string | undefined): readonly ReadCommand[] {
   const log = ["XRANGE", own.records, "-", "+", "COUNT", "1"] as const;
   if (scope === undefined) return [["HMGET", own.totals, "ran", "due", "minute", "hour", "day"], log];
-  return [
-    ["HMGET", own.totals, "ran", "due", "watched", "watching"],
-    log,
-    ["HMGET", own.watched, scope],
-  ];
+  return [["HMGET", own.totals, "ran", "due", "watched", "watching"], log, ["HMGET", own.watched, scope]];
 }
 
 /** The minute that goes on, and the bounds of its hour and day so far; and until when nothing has changed since, for certain. */

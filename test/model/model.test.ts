@@ -71,7 +71,11 @@ const READS: readonly ReadMode[] = ["group", "range"];
 /** No keys, a key being replaced, and unsigned records accepted meanwhile. */
 const KEYS = [undefined, ["k".repeat(32), "l".repeat(64)], ["k".repeat(32), "l".repeat(64), "unsigned"]];
 
-async function fresh(read: ReadMode, recordKeys?: readonly string[], history?: boolean | HistoryKept): Promise<World> {
+async function fresh(
+  read: ReadMode,
+  recordKeys?: readonly string[],
+  history?: boolean | HistoryKept,
+): Promise<World> {
   await shard.redis.flushdb();
   // Some hours into a day that is not the first: no entry of a stream has the id 0-0.
   shard.now = 100_000_000;

@@ -121,7 +121,8 @@ export class World {
         for (const cause of causes.keys()) this.#met.add(`told in a scope: ${cause}`);
     if (state.history.minutes.size > 1) this.#met.add("minutes");
     for (const { minutes } of state.history.scopes.values())
-      if (Array.from(minutes.values()).some(({ most }) => most.users > 0)) this.#met.add("minutes of a scope");
+      if (Array.from(minutes.values()).some(({ most }) => most.users > 0))
+        this.#met.add("minutes of a scope");
     if (state.lingering.size > 0) this.#met.add("somebody lingers");
     for (const { reason } of setAside) this.#met.add(`rejected: ${reason}`);
     for (const { reason } of state.about.values()) {

@@ -46,7 +46,8 @@ function()
   local users_before, sockets_before = tonumber(t[3] or 0), tonumber(t[4] or 0)
   local begins = m < 0 or minute > m
 
-  if m >= 0 then
+  -- While the minute goes on, what does not change stays text: numbers are made and written at some cost.
+  if m >= 0 and begins then
     u, u_min, u_max, s, s_min, s_max = tonumber(u), tonumber(u_min), tonumber(u_max), tonumber(s), tonumber(s_min), tonumber(s_max)
   end
   -- The scopes that the caller names: up to which minute they are known, when a call last wrote them, and their scores then.
@@ -120,15 +121,24 @@ function()
     fields[n + 3], fields[n + 4] = 'day', roll_up('days', '', DAYS_KEPT_MS, DAY_MS, said[3], m, through, u, u_min, u_max, s, s_min, s_max)
     -- After a gap nobody knows since when the number was wrong.
     if through < minute - MINUTE_MS then m = -1
-    else u_min, u_max, s_min, s_max = users_before, users_before, sockets_before, sockets_before end
+    else u_min, u_max, s_min, s_max = t[3] or '0', t[3] or '0', t[4] or '0', t[4] or '0' end
   elseif m < 0 then
     fields[#fields + 1], fields[#fields + 2] = 'hour', format('%.0f', minute - minute % HOUR_MS)
     fields[#fields + 1], fields[#fields + 2] = 'day', format('%.0f', day)
   end
-  if m < 0 then u_min, u_max, s_min, s_max = users, users, sockets, sockets
+  local users_text, sockets_text = format('%d', users), format('%d', sockets)
+  if m < 0 then u_min, u_max, s_min, s_max = users_text, users_text, sockets_text, sockets_text
   else
-    u_min, u_max = math.min(u_min, users_before, users), math.max(u_max, users_before, users)
-    s_min, s_max = math.min(s_min, sockets_before, sockets), math.max(s_max, sockets_before, sockets)
+    -- In the minute that goes on, what was before this call counts too: somebody else may have folded.
+    local u_low, u_high, s_low, s_high = tonumber(u_min), tonumber(u_max), tonumber(s_min), tonumber(s_max)
+    if users_before < u_low then u_low, u_min = users_before, t[3] or '0' end
+    if users < u_low then u_min = users_text end
+    if users_before > u_high then u_high, u_max = users_before, t[3] end
+    if users > u_high then u_max = users_text end
+    if sockets_before < s_low then s_low, s_min = sockets_before, t[4] or '0' end
+    if sockets < s_low then s_min = sockets_text end
+    if sockets_before > s_high then s_high, s_max = sockets_before, t[4] end
+    if sockets > s_high then s_max = sockets_text end
   end
 
   -- Who was here today: those who came; and, from the first call of a day on, those who were here already, some a call, and who went meanwhile.
@@ -229,7 +239,7 @@ function()
     end
     fields[#fields + 1], fields[#fields + 2] = 'watched', format('%.0f %.0f ', minute, now) .. joined
   end
-  fields[#fields + 1], fields[#fields + 2] = 'minute',
-    format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f', minute, now, users, u_min, u_max, sockets, s_min, s_max)
+  fields[#fields + 1], fields[#fields + 2] = 'minute', (begins and format('%d', minute) or start) .. format(' %d ', now)
+    .. users_text .. ' ' .. u_min .. ' ' .. u_max .. ' ' .. sockets_text .. ' ' .. s_min .. ' ' .. s_max
   return fields
 end

@@ -45,8 +45,8 @@ async function scopesIn(
   redis: Redis,
   { tag, totals, watched }: ShardKeys,
 ): Promise<Pick<PlainHistory, "scopes">> {
-  const [head, names] = await redis.hmget(totals, "watched", "watching");
-  if (head == null || names == null) return {};
+  const [head = null, names = null] = await redis.hmget(totals, "watched", "watching");
+  if (head === null || names === null) return {};
   const [start, , ...scores] = head.split(" ");
   const found: Record<string, PlainMinutes> = {};
   for (const [i, scope] of (JSON.parse(names) as string[]).entries()) {

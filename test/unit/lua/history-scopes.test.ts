@@ -65,7 +65,7 @@ class World {
       ...(part.length > 0 && { part: [...part] }),
       sockets: 4,
       memberships: this.#memberships,
-    } as Parameters<TestShard["record"]>[0]);
+    });
   }
 
   async does(join: Memberships = [], part: Memberships = [], by = this.shard.projector): Promise<void> {

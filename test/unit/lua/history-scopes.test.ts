@@ -213,6 +213,15 @@ it("of callers that name others the last decides: what both name goes on, the re
   expect((await world.shard.totals())["watching"]).toBe('["/chat,late","/chat,news"]');
 }); // prettier-ignore
 
+it("a list that changes with the minute: what goes on keeps its last value, wherever it stands in the list", async () => {
+  const world = new World();
+  const other = world.caller({ scopes: [NEWS, "/z"] });
+  await world.does([[CHAT, "a", "b", "c"], [NEWS, "a"]]);
+  world.shard.now += MINUTE_MS;
+  await world.does([], [], other);
+  expect(await world.entries("minutes", NEWS)).toEqual(["02-28T10:05 users 1 1 1 sockets 1 1 1"]);
+}); // prettier-ignore
+
 it("a stream of a scope ends by itself, as long after its last entry as an entry is kept", async () => {
   const world = new World();
   await world.does([[CHAT, "a"]]);
@@ -268,6 +277,7 @@ it.each([
   args[3] = String(NOON + MINUTE_MS);
   await redis.eval(project.text, keys.list.length, ...keys.list, ...args);
   expect(await redis.xrange(`${keys.tag}:minutes`, "-", "+")).toHaveLength(1);
+  expect(await redis.exists(keys.watched)).toBe(0);
   expect(await world.shard.users()).toEqual({ a: 1, b: 1, c: 1 });
 }); // prettier-ignore
 
@@ -288,6 +298,11 @@ it("a call reads the scores at once, and while they stay the same nothing else",
   const world = new World();
   await world.does([[CHAT, "a"]]);
   await world.does();
+  // Commands that fail are not among those that run.
+  const failed = () => world.shard.redis.info("errorstats");
+  const before = await failed();
+  await world.does();
+  expect(await failed()).toBe(before);
   const same = await world.commands(() => world.does());
   const ours = (lines: string[]) => lines.filter((line) => /watch|^zmscore|minutes|pexpire/i.test(line));
   expect(ours(same).map((line) => line.split(" ", 2).join(" ").toLowerCase())).toEqual([

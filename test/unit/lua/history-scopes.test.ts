@@ -316,3 +316,14 @@ it("a call reads the scores at once, and while they stay the same nothing else",
   expect(lines.filter((line) => /watch|zmscore|pexpire|:minutes:/i.test(line))).toEqual([]);
   expect(lines.filter((line) => /:minutes /.test(line))).toHaveLength(1);
 }); // prettier-ignore
+
+it("names follow a number of changes to keep as well", async () => {
+  const world = new World(false);
+  const { redis, prefix } = world.shard;
+  const options = { prefix, keep: { max: 5_000 }, history: BOTH };
+  const projector = projectorOver(ioredisPort(redis), options, { now: () => world.shard.now });
+  await world.does([[NEWS, "a"]], [], projector);
+  world.shard.now += MINUTE_MS;
+  await world.does([], [], projector);
+  expect(await world.entries("minutes", NEWS)).toEqual(["02-28T10:05 users 1 1 1 sockets 1 1 1"]);
+});

@@ -1,7 +1,7 @@
 /**
  * Redis CPU of append and fold, against two HINCRBY and Socket.IO's recipe, beside users who are present.
  *
- *   node bench/fold.ts [--users 10000] [--operations 40000] [--rounds 5] [--processes 10] [--sizes 1,10,100] [--second 0] [--signed] [--history]
+ *   node bench/fold.ts [--users 10000] [--operations 40000] [--rounds 5] [--processes 10] [--sizes 1,10,100] [--second 0] [--signed] [--history] [--scopes 0]
  *
  * Before anything is measured, `users` users are connected on `processes` processes, in the projection and in the hashes of the
  * other sides alike. An operation is a socket that comes or goes: of users who were not there, so each is a transition, and for a share of
@@ -20,6 +20,7 @@
  */
 import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
+import { historyArgument } from "../src/core/history.ts";
 import { keysOf } from "../src/core/keys.ts";
 import { project } from "../src/lua/generated.ts";
 import { startRedis } from "../packages/local-redis/src/index.ts";
@@ -38,6 +39,7 @@ const { values } = parseArgs({
     second: { type: "string", default: "0" },
     signed: { type: "boolean", default: false },
     history: { type: "boolean", default: false },
+    scopes: { type: "string", default: "0" },
   },
 });
 const users = Number(values.users);
@@ -47,8 +49,10 @@ const processes = Number(values.processes);
 const sizes = values.sizes.split(",").map(Number);
 const second = Number(values.second);
 
-/** The callers keep a history too. */
-const KEEP = values.history ? "604800000 604800000 history" : "";
+/** The callers keep a history too, and one of so many scopes. */
+const scopes = Array.from({ length: Number(values.scopes) }, (_, i) => `/chat,room${i}`);
+const history = scopes.length > 0 ? { scopes } : values.history;
+const KEEP = history === false ? "" : `604800000 604800000${historyArgument(history)}`;
 
 /** Calls or transactions in one pipeline, and how many pipelines are under way. */
 const PIPELINE = 100;

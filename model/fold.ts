@@ -16,7 +16,7 @@ import {
   TOMBSTONE_MS,
   VALUES_MAX,
 } from "../src/core/limits.ts";
-import { follow, type Happened } from "./history.ts";
+import { follow, type Happened, type Numbers } from "./history.ts";
 import { before } from "./order.ts";
 import { cut, type ParsedRecord, parseRecord, type Proof, type ScopeListName } from "./parse.ts";
 import {
@@ -27,7 +27,7 @@ import {
   ScopePhase,
   setMember,
 } from "./scopes.ts";
-import { copyOf, copyOfScopes, type Dead, type Process, type Projection, sumsOf } from "./state.ts";
+import { copyOf, copyOfScopes, type Dead, type Process, type Projection, sumsIn, sumsOf } from "./state.ts";
 
 export type { MovedEntry } from "./scopes.ts";
 export { emptyProjection, type Projection, sumsOf } from "./state.ts";
@@ -46,8 +46,8 @@ export interface Call {
   readonly budget: number;
   /** Of a caller that has keys. */
   readonly proven?: Proof | undefined;
-  /** Whether the caller keeps a history: then all callers do. */
-  readonly history?: boolean | undefined;
+  /** Whether the caller keeps a history, and of which scopes: then all callers do. */
+  readonly history?: boolean | { readonly scopes: readonly string[] } | undefined;
 }
 
 /** An entry of `changes`: the users of each cause, in any order. */
@@ -149,8 +149,15 @@ class ProjectorCall {
     const more = !drained || this.#reap() || this.#endGrace() || this.#hasTombs();
     state.ran = this.#call.now;
     state.due = more ? this.#call.now : this.#due;
-    if (this.#call.history === true)
-      state.history = follow(state.history, { ...found, after: sumsOf(state), told: this.#told });
+    if (this.#call.history !== undefined && this.#call.history !== false)
+      state.history = follow(state.history, {
+        ...found,
+        after: sumsOf(state),
+        told: this.#told,
+        scopes: new Map(
+          Array.from(found.scopes, ([scope, before]) => [scope, { before, after: sumsIn(state, scope) }]),
+        ),
+      });
     for (const name of ["records", "rejected", "fenced", "reaped"] as const)
       state.ever[name] += this.#did[name];
     return {
@@ -170,15 +177,17 @@ class ProjectorCall {
   }
 
   /** What a history has to know of before the call. */
-  #found(): Omit<Happened, "after" | "told"> {
-    const { now, log } = this.#call;
+  #found(): Omit<Happened, "after" | "told" | "scopes"> & { readonly scopes: ReadonlyMap<string, Numbers> } {
+    const { now, log, history } = this.#call;
     const { users, due } = this.#state;
     const waits = [
       ...(due === null ? [] : [due]),
       ...log.slice(0, 1).map(({ id }) => Number(id.split("-", 1)[0])),
     ];
     const waiting = waits.length === 0 ? undefined : Math.min(...waits);
-    return { now, waiting, before: sumsOf(this.#state), usersBefore: [...users.keys()] };
+    const names = typeof history === "object" ? history.scopes : [];
+    const scopes = new Map(names.map((scope) => [scope, sumsIn(this.#state, scope)]));
+    return { now, waiting, before: sumsOf(this.#state), usersBefore: [...users.keys()], scopes };
   }
 
   /** When the clock has gone back, all leases move back by the same amount. Graces follow in endGrace, a bounded number per call. */

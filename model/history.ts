@@ -17,19 +17,27 @@ export interface Span {
   readonly most: Numbers;
 }
 
-export interface History {
+/** The minutes of the whole, or of a scope. */
+interface Minutes {
   /** The start of the minute that goes on, and what it was so far; undefined: no call yet. */
   readonly current: (Span & { readonly start: number }) | undefined;
   /** By their start; minutes that are gaps are not in it. */
   readonly minutes: ReadonlyMap<number, Span>;
+}
+
+export interface History extends Minutes {
+  /** Of those that callers name: all callers name the same. */
+  readonly scopes: ReadonlyMap<string, Minutes>;
   readonly counted: ReadonlyMap<ChangeCause, number>;
   /** Day → who was present in it. */
   readonly seen: ReadonlyMap<number, ReadonlySet<string>>;
 }
 
+const NO_MINUTES: Minutes = { current: undefined, minutes: new Map() };
+
 export const NO_HISTORY: History = {
-  current: undefined,
-  minutes: new Map(),
+  ...NO_MINUTES,
+  scopes: new Map(),
   counted: new Map(),
   seen: new Map(),
 };
@@ -43,6 +51,8 @@ export interface Happened {
   readonly after: Numbers;
   readonly usersBefore: Iterable<string>;
   readonly told: readonly ReadonlyMap<ChangeCause, readonly string[]>[];
+  /** Of each scope that the caller names. */
+  readonly scopes: ReadonlyMap<string, { readonly before: Numbers; readonly after: Numbers }>;
 }
 
 const start = (at: number, length: number) => at - (at % length);
@@ -55,15 +65,21 @@ function join(last: Numbers, all: readonly Numbers[]): Span {
   return { last, least: pick(Math.min, all), most: pick(Math.max, all) };
 }
 
-export function follow(history: History, call: Happened): History {
-  let { current } = history;
-  let minute = start(call.now, MINUTE_MS);
-  if (current !== undefined && current.start > minute) {
-    // A clock that goes back a little; or one that was wrong.
-    if (current.start - minute <= HISTORY_BACK_MS) minute = current.start;
-    else current = undefined;
-  }
-  const minutes = new Map(history.minutes);
+/** The minute of a call: with a clock that goes back a little, the one that goes on. */
+function minuteOf({ current }: Minutes, now: number): number {
+  const minute = start(now, MINUTE_MS);
+  const isAhead = current !== undefined && current.start > minute;
+  return isAhead && current.start - minute <= HISTORY_BACK_MS ? current.start : minute;
+}
+
+function goOn(
+  { current: last, minutes: ended }: Minutes,
+  minute: number,
+  call: Pick<Happened, "waiting" | "before" | "after">,
+): Minutes {
+  // What a clock that was wrong said is dropped.
+  const current = last !== undefined && last.start > minute ? undefined : last;
+  const minutes = new Map(ended);
   let known = current === undefined ? [] : [current.least, current.most, call.before];
   if (current !== undefined && minute > current.start) {
     const { last } = current;
@@ -74,6 +90,15 @@ export function follow(history: History, call: Happened): History {
     for (; at < minute && quiet(at); at += MINUTE_MS) minutes.set(at, { last, least: last, most: last });
     known = at < minute ? [] : [call.before];
   }
+  return { current: { start: minute, ...join(call.after, [...known, call.after]) }, minutes };
+}
+
+export function follow(history: History, call: Happened): History {
+  const minute = minuteOf(history, call.now);
+  const scopes = Array.from(call.scopes, ([scope, numbers]): [string, Minutes] => [
+    scope,
+    goOn(history.scopes.get(scope) ?? NO_MINUTES, minute, { ...call, ...numbers }),
+  ]);
   const day = start(minute, DAY_MS);
   const came = call.told.flatMap((entry) => entry.get("connect") ?? []);
   const seen = new Map(history.seen);
@@ -81,11 +106,11 @@ export function follow(history: History, call: Happened): History {
   const counted = new Map(history.counted);
   for (const entry of call.told)
     for (const [cause, users] of entry) counted.set(cause, (counted.get(cause) ?? 0) + users.length);
-  return { current: { start: minute, ...join(call.after, [...known, call.after]) }, minutes, counted, seen };
+  return { ...goOn(history, minute, call), scopes: new Map(scopes), counted, seen };
 }
 
 /** The hours or days that have ended. */
-function rolledUp({ minutes, current }: History, length: number): ReadonlyMap<number, Span> {
+function rolledUp({ minutes, current }: Minutes, length: number): ReadonlyMap<number, Span> {
   const parts = new Map<number, Span[]>();
   for (const [at, span] of minutes) {
     const period = start(at, length);
@@ -113,24 +138,39 @@ const texts = (spans: ReadonlyMap<number, Span>) =>
   Object.fromEntries([...spans].map(([at, span]) => [new Date(at).toISOString(), text(span)]));
 
 /** As a test reads it from Redis, and the vectors have it: starts in ISO 8601; of a day how many users were seen. */
-export interface PlainHistory {
+export interface PlainMinutes {
   readonly current: string | null;
   readonly minutes: Readonly<Record<string, string>>;
   readonly hours: Readonly<Record<string, string>>;
   readonly days: Readonly<Record<string, string>>;
+}
+
+export interface PlainHistory extends PlainMinutes {
+  /** Left out where callers name none. */
+  readonly scopes?: Readonly<Record<string, PlainMinutes>>;
   /** In the order of the causes; null: none was counted. */
   readonly counted: string | null;
   readonly distinct: Readonly<Record<string, number>>;
 }
 
-export function plainHistory(history: History): PlainHistory {
-  const { current, minutes, counted, seen } = history;
-  const causes = CHANGE_CAUSES.filter((cause) => cause !== "resync");
+function plainMinutes(of: Minutes): PlainMinutes {
+  const { current, minutes } = of;
   return {
     current: current === undefined ? null : `${new Date(current.start).toISOString()} ${text(current)}`,
     minutes: texts(minutes),
-    hours: texts(rolledUp(history, HOUR_MS)),
-    days: texts(rolledUp(history, DAY_MS)),
+    hours: texts(rolledUp(of, HOUR_MS)),
+    days: texts(rolledUp(of, DAY_MS)),
+  };
+}
+
+export function plainHistory(history: History): PlainHistory {
+  const { scopes, counted, seen } = history;
+  const causes = CHANGE_CAUSES.filter((cause) => cause !== "resync");
+  return {
+    ...plainMinutes(history),
+    ...(scopes.size > 0 && {
+      scopes: Object.fromEntries([...scopes].map(([scope, minutes]) => [scope, plainMinutes(minutes)])),
+    }),
     counted: counted.size === 0 ? null : causes.map((cause) => counted.get(cause) ?? 0).join(" "),
     distinct: Object.fromEntries(
       [...seen]

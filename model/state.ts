@@ -146,3 +146,13 @@ export function sumsOf(state: Projection): {
   }
   return { users: state.users.size, sockets, connections, graced: state.leaving.size };
 }
+
+/** How many are in a scope; 0 in one that nobody is in or that is not tracked. */
+export function sumsIn(state: Projection, scope: string): { users: number; sockets: number } {
+  let [users, sockets] = [0, 0];
+  for (const [user, slots] of state.scopes.get(scope) ?? []) {
+    if (user !== "") users++;
+    for (const count of slots.values()) sockets += count;
+  }
+  return { users, sockets };
+}

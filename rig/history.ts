@@ -1,8 +1,8 @@
 /** The history of a shard as the reference model has it (model/history.ts), read from Redis. */
 import type { Redis } from "ioredis";
-import type { PlainHistory } from "../model/history.ts";
+import type { PlainHistory, PlainMinutes } from "../model/history.ts";
 import type { ShardKeys } from "../src/core/keys.ts";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "../src/core/limits.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS, SCOPE_UNIT } from "../src/core/limits.ts";
 
 /** Entries without those that `until` stands for. */
 function expand(entries: readonly [id: string, fields: string[]][], length: number): Record<string, string> {
@@ -20,11 +20,53 @@ function expand(entries: readonly [id: string, fields: string[]][], length: numb
   return found;
 }
 
-export async function readHistory(redis: Redis, { tag, totals }: ShardKeys): Promise<PlainHistory> {
-  const [minutes, hours, days, [minute = null, counted = null], names] = await Promise.all([
-    redis.xrange(`${tag}:minutes`, "-", "+"),
-    redis.xrange(`${tag}:hours`, "-", "+"),
-    redis.xrange(`${tag}:days`, "-", "+"),
+type Ended = Omit<PlainMinutes, "current">;
+
+/** `suffix`: "", or a scope with a colon before it. */
+async function endedIn(redis: Redis, tag: string, suffix: string): Promise<Ended> {
+  const [minutes, hours, days] = await Promise.all([
+    redis.xrange(`${tag}:minutes${suffix}`, "-", "+"),
+    redis.xrange(`${tag}:hours${suffix}`, "-", "+"),
+    redis.xrange(`${tag}:days${suffix}`, "-", "+"),
+  ]);
+  return {
+    minutes: expand(minutes, MINUTE_MS),
+    hours: expand(hours, HOUR_MS),
+    days: expand(days, DAY_MS),
+  };
+}
+
+/** Of what goes on: the start, and `last least most` of users and of sockets. */
+function current(start: string | undefined, users: string, sockets: string): string {
+  return `${new Date(Number(start)).toISOString()} users ${users} sockets ${sockets}`;
+}
+
+async function scopesIn(
+  redis: Redis,
+  { tag, totals, watched }: ShardKeys,
+): Promise<Pick<PlainHistory, "scopes">> {
+  const [head = null, names = null] = await redis.hmget(totals, "watched", "watching");
+  if (head === null || names === null) return {};
+  const [start, , ...scores] = head.split(" ");
+  const found: Record<string, PlainMinutes> = {};
+  for (const [i, scope] of (JSON.parse(names) as string[]).entries()) {
+    const [bounds = ""] = ((await redis.hget(watched, scope)) ?? "").split(",", 1);
+    const [uLeast, uMost, sLeast, sMost] = bounds.split(" ");
+    const users = Math.floor(Number(scores[i]) / SCOPE_UNIT);
+    const sockets = Number(scores[i]) - users * SCOPE_UNIT;
+    found[scope] = {
+      current: current(start, `${users} ${uLeast} ${uMost}`, `${sockets} ${sLeast} ${sMost}`),
+      ...(await endedIn(redis, tag, `:${scope}`)),
+    };
+  }
+  return { scopes: found };
+}
+
+export async function readHistory(redis: Redis, keys: ShardKeys): Promise<PlainHistory> {
+  const { tag, totals } = keys;
+  const [ended, scopes, [minute = null, counted = null], names] = await Promise.all([
+    endedIn(redis, tag, ""),
+    scopesIn(redis, keys),
     redis.hmget(totals, "minute", "counted"),
     redis.keys(`${tag}:distinct:*`),
   ]);
@@ -32,13 +74,9 @@ export async function readHistory(redis: Redis, { tag, totals }: ShardKeys): Pro
   const distinct: Record<string, number> = {};
   for (const name of names.sort()) distinct[name.slice(-8)] = await redis.pfcount(name);
   return {
-    current:
-      minute === null
-        ? null
-        : `${new Date(Number(start)).toISOString()} users ${u} ${uLeast} ${uMost} sockets ${s} ${sLeast} ${sMost}`,
-    minutes: expand(minutes, MINUTE_MS),
-    hours: expand(hours, HOUR_MS),
-    days: expand(days, DAY_MS),
+    current: minute === null ? null : current(start, `${u} ${uLeast} ${uMost}`, `${s} ${sLeast} ${sMost}`),
+    ...ended,
+    ...scopes,
     counted,
     distinct,
   };

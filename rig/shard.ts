@@ -5,6 +5,7 @@
 import { Redis } from "ioredis";
 import { decodeChanges, type Change } from "../src/core/change.ts";
 import type { Keep } from "../src/core/keep.ts";
+import type { KeepsHistory } from "../src/core/history.ts";
 import { keysOf, type ShardKeys } from "../src/core/keys.ts";
 import { encodeRecord, type RecordEntry } from "../src/core/record.ts";
 import { deriveRecordKeys } from "../src/projector/record-keys.ts";
@@ -82,7 +83,7 @@ export class TestShard {
       prefix?: string;
       read?: ReadMode;
       keep?: Keep | undefined;
-      history?: boolean | undefined;
+      history?: KeepsHistory["history"];
       recordKeys?: readonly string[] | undefined;
     } = {},
   ) {

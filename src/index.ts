@@ -7,7 +7,7 @@ export { type ErrorDetails, PresenceError, type PresenceErrorCode } from "./core
 export { createProjector, type ProjectorInput } from "./projector/create.ts";
 export { type ClosableReader, createReader, type ReaderInput } from "./reader/create.ts";
 export type { Duration, Keep, KeepOptions } from "./core/keep.ts";
-export type { KeepsHistory } from "./core/history.ts";
+export type { HistoryKept, KeepsHistory } from "./core/history.ts";
 export type { HistoryStep } from "./core/steps.ts";
 export type { KeyOptions } from "./core/key-options.ts";
 export type { LogFields, Logger } from "./core/options.ts";

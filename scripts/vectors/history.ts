@@ -45,4 +45,25 @@ export function historyVectors(): void {
       .log(record("p", 2, { disconnect: ["ann"], leave: ["ben"], sockets: 1 })).log(record("q", 2, { disconnect: ["dan"], close: ["eve"], sockets: 1 })).call(history)
       .wait(1_000).call(history).log(record("r", 1, { replaces: ["q"], sockets: 0 })).call(history).wait(60_000).call(history),
   ); // prettier-ignore
+  const inScopes = { history: { scopes: ["/chat", "/chat,näws", "/nobody"] } };
+  const tracks = ["/chat", "/chat,näws"];
+  vector("history: of scopes, minute by minute, quiet ones too", (s) =>
+    s.log(first("p", { ttl: HOUR_MS, tracks, connect: ["ann", "ben"], sockets: 2, join: [["/chat", "ann", "ben"], ["/chat,näws", "ben"]], memberships: 3 })).call(inScopes)
+      .log(record("p", 2, { ttl: HOUR_MS, connect: ["ben"], sockets: 3, join: [["/chat,näws", "ben"]], memberships: 4 })).call(inScopes)
+      .log(record("p", 3, { ttl: HOUR_MS, sockets: 3, part: [["/chat", "ann"]], memberships: 3 })).call(inScopes)
+      .wait(REST_MS).log(record("p", 4, { ttl: HOUR_MS, sockets: 3, memberships: 3 })).call(inScopes)
+      .wait(5 * MINUTE_MS).log(record("p", 5, { ttl: HOUR_MS, sockets: 3, join: [["/chat", "ann"]], memberships: 4 })).call(inScopes),
+  ); // prettier-ignore
+  vector("history: of scopes, hours and a day, and a lease that nobody ended in time", (s) =>
+    s.log(first("p", { ttl: HOUR_MS, tracks, connect: ["ann"], sockets: 1, join: [["/chat", "ann"]], memberships: 1 })).call(inScopes)
+      .wait(50 * MINUTE_MS).log(record("p", 2, { ttl: HOUR_MS, sockets: 1, part: [["/chat", "ann"]], memberships: 0 })).call(inScopes)
+      .wait(50 * MINUTE_MS).log(record("p", 3, { ttl: HOUR_MS, sockets: 1, join: [["/chat", "ann"]], memberships: 1 })).call(inScopes)
+      .wait(30 * MINUTE_MS).log(record("p", 4, { ttl: MINUTE_MS, sockets: 1, memberships: 1 })).call(inScopes)
+      .wait(90 * MINUTE_MS).call(inScopes).wait(MINUTE_MS).call(inScopes),
+  ); // prettier-ignore
+  vector("history: of scopes, while the clock goes back", (s) =>
+    s.log(first("p", { ttl: HOUR_MS, tracks, connect: ["ann"], sockets: 1, join: [["/chat", "ann"]], memberships: 1 })).call(inScopes).wait(REST_MS)
+      .log(record("p", 2, { ttl: HOUR_MS, connect: ["ben"], sockets: 2, join: [["/chat", "ben"]], memberships: 2 })).call(inScopes).wait(-20_000)
+      .log(record("p", 3, { ttl: HOUR_MS, leave: ["ben"], sockets: 1, part: [["/chat", "ben"]], memberships: 1 })).call(inScopes).wait(90_000).call(inScopes),
+  ); // prettier-ignore
 }

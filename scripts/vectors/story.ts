@@ -1,4 +1,5 @@
 /** What the vectors of fold.json are made of: logs and times in; the reply, what is told and the whole projection out. */
+import type { HistoryKept } from "../../src/core/history.ts";
 import { emptyProjection, type LogEntry, project, type Projection, sumsOf } from "../../model/fold.ts";
 import { plainHistory } from "../../model/history.ts";
 import { plain, plainMoves, plainScopes, withoutEmpty } from "../../model/plain.ts";
@@ -67,7 +68,7 @@ interface VectorCall {
   readonly now: number;
   readonly reap: boolean;
   readonly budget: number;
-  readonly history?: true;
+  readonly history?: true | HistoryKept;
   readonly recordKeys?: readonly string[];
   readonly keyArguments?: readonly string[];
   readonly reply: object;
@@ -111,7 +112,12 @@ export class Story {
     budget = 1_000,
     recordKeys,
     history,
-  }: { reap?: boolean; budget?: number; recordKeys?: readonly string[]; history?: true } = {}): this {
+  }: {
+    reap?: boolean;
+    budget?: number;
+    recordKeys?: readonly string[];
+    history?: true | HistoryKept;
+  } = {}): this {
     const { now } = this;
     const proven = recordKeys && proofOf(recordKeys, PREFIX, RECORDS);
     const outcome = project(this.#state, { now, log: this.#log, reap, budget, proven, history });

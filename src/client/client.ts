@@ -148,6 +148,8 @@ export interface ScopeClient {
    * what a retry does not fix: a wrong token, a wrong cursor, a URL that is not the API's.
    */
   follow(options?: FollowOptions): AsyncGenerator<News, void>;
+  /** Users and sockets over time; a gap is null. Of a namespace or room only where it is named in the option `history`: else ProblemError HISTORY_UNTRACKED. */
+  history(options?: ClientHistoryOptions): Promise<History>;
 }
 
 /** A namespace, and its rooms. */
@@ -257,6 +259,13 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
           max: atOptions.max?.toString(),
         });
       },
+      async history(historyOptions = {}) {
+        refuseUnknown(historyOptions, HISTORY_OPTIONS, "history()");
+        const { from, to, step } = historyOptions;
+        const text = (name: string, at: Date | number | undefined) =>
+          at === undefined ? undefined : new Date(resolveTime(name, at)).toISOString();
+        return json("/v1/history", { ...where, from: text("from", from), to: text("to", to), step });
+      },
       follow: (followOptions = {}) => follow(`${base}/v1/changes`, request, followOptions, where),
     };
   }
@@ -296,13 +305,6 @@ export function createClient(url: string, options: ClientOptions = {}): Client {
     async scopes(scopesOptions = {}) {
       refuseUnknown(scopesOptions, SCOPES_OPTIONS, "scopes()");
       return json("/v1/scopes", { ...scopesOptions, limit: scopesOptions.limit?.toString() });
-    },
-    async history(historyOptions = {}) {
-      refuseUnknown(historyOptions, HISTORY_OPTIONS, "history()");
-      const { from, to, step } = historyOptions;
-      const text = (name: string, at: Date | number | undefined) =>
-        at === undefined ? undefined : new Date(resolveTime(name, at)).toISOString();
-      return json("/v1/history", { from: text("from", from), to: text("to", to), step });
     },
     countsIn: (scopes) => post("/v1/counts/lookup", {}, { scopes }),
     fetch: (path, init) => request(base + path, init),

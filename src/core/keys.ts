@@ -21,8 +21,8 @@ const NAMES = [
 /** Those of scopes: the scripts derive them from the tag. Two more are named after data: scopeKey() and `scopes:<slot>`. */
 const SCOPE_NAMES = ["scopes", "lingering", "lingerers", "told", "moves"] as const;
 
-/** Those of a history, by the option of that name. One more is named after a day: distinctKey(). */
-const HISTORY_NAMES = ["minutes", "hours", "days"] as const;
+/** Those of a history, by the option of that name. Others are named after data: distinctKey() and scopePartKey(). */
+const HISTORY_NAMES = ["minutes", "hours", "days", "watched"] as const;
 
 export type KeyName = (typeof NAMES)[number];
 type ScopeKeyName = (typeof SCOPE_NAMES)[number];
@@ -82,6 +82,11 @@ export function subscriberKeysOf({ tag }: Pick<ShardKeys, "tag">, name: string):
 /** Who is in a scope, as `users`. */
 export function scopeKey({ tag }: Pick<ShardKeys, "tag">, scope: string): string {
   return `${tag}:scope:${scope}`;
+}
+
+/** The minutes, hours or days of a scope that have ended. */
+export function scopePartKey(keys: ShardKeys, part: "minutes" | "hours" | "days", scope: string): string {
+  return `${keys[part]}:${scope}`;
 }
 
 /** Who was present on a day, given by its start in UTC, ms: a HyperLogLog. */

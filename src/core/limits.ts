@@ -93,6 +93,8 @@ export const HISTORY_LATE_MS = 10_000;
 export const HISTORY_BACK_MS = 3_600_000;
 /** How many of the latest minutes, hours and days are kept when entries of a clock that was ahead are removed. */
 export const HISTORY_REMADE = 500;
+/** Namespaces and rooms of which a history is kept too. */
+export const HISTORY_SCOPES = 20;
 /** How often what is too old is removed, ms; and most of a stream that one call removes: entries, and about how many bytes. */
 export const FORGET_MS = 60_000;
 export const TRIM_MAX = 20_000;

@@ -16,6 +16,7 @@ import {
   WEBHOOK_NAME,
 } from "../core/limits.ts";
 import { PresenceError } from "../core/errors.ts";
+import type { HistoryKept } from "../core/history.ts";
 import { invalid, nearest, withoutValue } from "../core/options.ts";
 import type { WebhookType } from "../core/webhook.ts";
 import { checkAllow } from "../core/webhook-address.ts";
@@ -101,7 +102,8 @@ export function writeCredentialsFrom(environment: Environment): RestCredentials 
 
 /**
  * The same as keyOptionsFrom, ROLLCALL_READ, `group`, `range` or `auto`: how the log is read, ROLLCALL_KEEP_CHANGES and
- * ROLLCALL_KEEP_REJECTED, such as `7d`, ROLLCALL_KEEP_MAX, ROLLCALL_HISTORY, `on` or `off`, and ROLLCALL_RECORD_KEYS, separated by commas: only for projectors.
+ * ROLLCALL_KEEP_REJECTED, such as `7d`, ROLLCALL_KEEP_MAX, ROLLCALL_HISTORY, `on` or `off`, ROLLCALL_HISTORY_SCOPES, a JSON list, and
+ * ROLLCALL_RECORD_KEYS, separated by commas: only for projectors.
  */
 export function projectorOptionsFrom(environment: Environment): ProjectorOptions {
   return {
@@ -112,9 +114,17 @@ export function projectorOptionsFrom(environment: Environment): ProjectorOptions
       rejected: taken(environment, "ROLLCALL_KEEP_REJECTED"),
       max: taken(environment, "ROLLCALL_KEEP_MAX"),
     },
-    history: taken(environment, "ROLLCALL_HISTORY") === "on",
+    history: historyFrom(environment),
     recordKeys: taken(environment, "ROLLCALL_RECORD_KEYS"),
   };
+}
+
+function historyFrom(environment: Environment): boolean | HistoryKept {
+  const isKept = taken(environment, "ROLLCALL_HISTORY") === "on";
+  const scopes = taken(environment, "ROLLCALL_HISTORY_SCOPES");
+  if (scopes === undefined) return isKept;
+  if (!isKept) invalid("ROLLCALL_HISTORY_SCOPES has no effect without ROLLCALL_HISTORY=on");
+  return { scopes };
 }
 
 export interface SweepSettings {

@@ -3,6 +3,7 @@
  * invalid value. `.dev.vars.example` is generated from this table (scripts/dev-vars.ts).
  */
 import { type Duration, resolveKeep } from "../core/keep.ts";
+import { checkHistoryScopes } from "../core/history.ts";
 import { resolveKeyOptions } from "../core/key-options.ts";
 import {
   CHANGES_KEPT,
@@ -94,6 +95,14 @@ function lists(
     return value;
   }
   return { option, ...about, take };
+}
+
+function jsonOf(option: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return invalid(`${option} must be JSON`);
+  }
 }
 
 function checkRedisUrl(url: string): void {
@@ -262,6 +271,14 @@ export const VARIABLES = {
       "`on`: numbers over time are kept, for GET /v1/history. For projectors; set the option `history` of your Socket.IO processes too.",
     ],
   }),
+  ROLLCALL_HISTORY_SCOPES: {
+    option: "history.scopes",
+    doc: [
+      "Namespaces and rooms of which numbers over time are kept too, 1 to 20, as a JSON list. `/chat` is a namespace, `/chat,news` a room in",
+      'it: ["/chat", "/chat,news"]. For projectors, with ROLLCALL_HISTORY=on; set the option `history` of your Socket.IO processes to the same.',
+    ],
+    take: (text) => checkHistoryScopes(jsonOf("history.scopes", text)),
+  } satisfies Variable<readonly string[]>,
   ROLLCALL_RECORD_KEYS: lists("recordKeys", checkRecordKeys, {
     isSecret: true,
     doc: [

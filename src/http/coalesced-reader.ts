@@ -144,10 +144,11 @@ export class CoalescedReader {
     return this.#tell(["scopes", namespace, prefix, cursor, limit], read, { isOfScopes: true });
   }
 
-  history({ from, to, step }: HistoryOptions): Promise<Answer> {
-    const read = async (reader: Reader) => answerOf(await reader.history({ from, to, step }));
+  history({ from, to, step }: HistoryOptions, where?: Where): Promise<Answer> {
+    const read = async (reader: Reader) =>
+      answerOf(await readerIn(reader, where).history({ from, to, step }));
     // Strangers may ask for any time.
-    return this.#tell(["history", String(from), String(to), step], read, { isOfScopes: true });
+    return this.#tell(["history", String(from), String(to), step, where], read, { isOfScopes: true });
   }
 
   async countsIn(names: readonly ScopeName[]): Promise<Answer> {

@@ -163,8 +163,9 @@ export const historyQuery = v.strictObject(
         ),
       ),
     ),
+    ...where,
   },
-  "this route accepts only the query parameters from, to and step",
+  "this route accepts only the query parameters from, to, step, namespace and room",
 );
 
 /** Which namespaces and rooms to list. */

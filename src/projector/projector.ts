@@ -8,6 +8,7 @@
  *
  * Steps are idempotent: if one runs twice because its reply was lost, the second finds nothing left.
  */
+import { historyArgument } from "../core/history.ts";
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { project } from "../lua/generated.ts";
 import { orInternal } from "../core/errors.ts";
@@ -141,7 +142,7 @@ export function pipelinedProjectorOver(
     const how = byRange ? "range" : "group";
     const { argument } = derived!;
     const most = keep.max === CHANGES_KEPT ? "" : ` ${keep.max}`;
-    const kept = `${keep.changes} ${keep.rejected}${most}${history ? " history" : ""}`;
+    const kept = `${keep.changes} ${keep.rejected}${most}${historyArgument(history)}`;
     return [
       String(shards),
       String(budget),

@@ -1,15 +1,16 @@
 /**
- * Numbers over time. Per shard: what has ended, from a stream; what goes on, from the totals. Then the shards are added up, part by part,
- * and the parts of a step joined. A part that one shard does not know is a gap.
+ * Numbers over time, of the whole or of a scope. Per shard: what has ended, from a stream; what goes on, from the totals and, of a scope, from
+ * `watched`. Then the shards are added up, part by part, and the parts of a step joined. A part that one shard does not know is a gap.
  */
 import { PresenceError } from "../core/errors.ts";
-import { distinctKey, type ShardKeys } from "../core/keys.ts";
+import { distinctKey, scopePartKey, type ShardKeys } from "../core/keys.ts";
 import { DAY_MS, DISTINCT_DAYS, DISTINCT_SPAN_DAYS, HISTORY_LATE_MS, MINUTE_MS } from "../core/limits.ts";
 import { dayText, resolveDay, resolveStep, resolveTime, spanOf, type Step } from "../core/steps.ts";
 import { invalid, refuseUnknown } from "../core/options.ts";
 import { entriesOf, fieldsOf, integer, text } from "../redis/decode.ts";
 import type { ReadCommand, Reply } from "../redis/port.ts";
 import type { DistinctAnswer, HistoryAnswer, HistoryPoint, Measured } from "./answers/history.ts";
+import { scopeCountsOf } from "./as-of.ts";
 import type { ReaderContext, ShardAnswer } from "./context.ts";
 import type { DistinctOptions, HistoryOptions, Reader } from "./types.ts";
 
@@ -27,13 +28,14 @@ interface Part {
 type Parts = Map<number, Part>;
 
 export function historyOver(context: ReaderContext): Pick<Reader, "history" | "distinct"> {
-  const { keys, askAll, askPlain, combine } = context;
+  const { keys, askAll, askPlain, combine, view } = context;
+  const { scope } = view;
 
   async function partsOf(shard: number, { replies }: ShardAnswer, now: number, span: Span): Promise<Parts> {
     const own = keys[shard]!;
     const { step, from, to } = span;
     const parts: Parts = new Map();
-    const stream = own[step.part];
+    const stream = scope === undefined ? own[step.part] : scopePartKey(own, step.part, scope);
     // The one before may go on: quiet minutes are one entry.
     const [before] = await askPlain([["XREVRANGE", stream, String(from), "-", "COUNT", "1"]]);
     for (const { id, fields } of entriesOf(before, "XREVRANGE of a history")) put(parts, id, fields, span);
@@ -44,7 +46,7 @@ export function historyOver(context: ReaderContext): Pick<Reader, "history" | "d
       if (page.length < PAGE) break;
       next = `(${page.at(-1)!.id}`;
     }
-    const goingOn = currentOf(replies, now);
+    const goingOn = currentOf(replies, now, scope);
     if (goingOn !== undefined) putCurrent(parts, goingOn, span);
     return parts;
   }
@@ -60,14 +62,17 @@ export function historyOver(context: ReaderContext): Pick<Reader, "history" | "d
     return counts.reduce((all, one) => all + one, 0);
   }
 
-  /** Rejects with HISTORY_UNTRACKED where no shard has one. */
+  /** Rejects with HISTORY_UNTRACKED where no shard has one, and with SCOPE_UNTRACKED where nobody knows of the scope. */
   async function open(): Promise<{ answers: ShardAnswer[]; now: number }> {
-    const answers = await askAll(currentCommands);
-    const isKept = answers.some(({ replies }) => fieldsOf(replies[0], TOTALS, 5)[0] !== null);
-    if (!isKept)
+    const answers = await askAll((own) => currentCommands(own, scope));
+    // A scope that is not tracked has 0 in Redis too: that is not said.
+    if (scope !== undefined) combine(answers.map(({ asOf }) => asOf));
+    if (!answers.some(({ replies }) => isKept(replies, scope)))
       throw new PresenceError(
         "HISTORY_UNTRACKED",
-        "no numbers over time are kept: set `history` for whatever calls the projector (servers, worker, scheduled function)",
+        scope === undefined
+          ? "no numbers over time are kept: set `history` for whatever calls the projector (servers, worker, scheduled function)"
+          : "no numbers over time are kept of this namespace or room: name it in `history.scopes` for whatever calls the projector (servers, worker, scheduled function)",
       );
     return { answers, now: Math.max(...answers.map(({ asOf }) => asOf.now)) };
   }
@@ -114,6 +119,7 @@ export function historyOver(context: ReaderContext): Pick<Reader, "history" | "d
 
   /** Null where not all of these days are kept, or they are too many. */
   async function distinctOf(at: number, { ms }: Step, now: number): Promise<number | null> {
+    if (scope !== undefined) return null;
     const days = daysFrom(at, at + ms - DAY_MS).filter((day) => day <= now);
     return days.length <= DISTINCT_SPAN_DAYS && at >= oldest(now) ? distinctIn(days) : null;
   }
@@ -154,11 +160,10 @@ interface Span {
   readonly to: number;
 }
 
-function currentCommands(own: ShardKeys): readonly ReadCommand[] {
-  return [
-    ["HMGET", own.totals, "minute", "hour", "day", "ran", "due"],
-    ["XRANGE", own.records, "-", "+", "COUNT", "1"],
-  ];
+function currentCommands(own: ShardKeys, scope: string | undefined): readonly ReadCommand[] {
+  const log = ["XRANGE", own.records, "-", "+", "COUNT", "1"] as const;
+  if (scope === undefined) return [["HMGET", own.totals, "ran", "due", "minute", "hour", "day"], log];
+  return [["HMGET", own.totals, "ran", "due", "watched", "watching"], log, ["HMGET", own.watched, scope]];
 }
 
 /** The minute that goes on, and the bounds of its hour and day so far; and until when nothing has changed since, for certain. */
@@ -176,26 +181,67 @@ function numbers(value: string | null): number[] {
   return (value ?? "").split(" ").map((one) => integer(one, TOTALS));
 }
 
-function currentOf([totals, head]: readonly Reply[], now: number): Current | undefined {
-  const [minute = null, hour = null, day = null, ran = null, due = null] = fieldsOf(totals, TOTALS, 5);
-  if (minute === null) return undefined;
-  const [start = 0, at, u = 0, uMin = 0, uMax = 0, s = 0, sMin = 0, sMax = 0] = numbers(minute);
-  const [first] = entriesOf(head, "XRANGE of records");
+const listOf = (value: string | null): readonly number[] => (value === null ? [] : numbers(value));
+
+/** What goes on, without how far it is known. */
+type Going = Pick<Current, "minute" | "part" | "hour" | "day"> & { readonly at: number | undefined };
+
+/** Undefined: this shard keeps none. */
+function goingOnIn(replies: readonly Reply[], scope: string | undefined): Going | undefined {
+  return scope === undefined ? goingOnOfWhole(replies) : goingOnOfScope(replies, scope);
+}
+
+function goingOnOfWhole([totals]: readonly Reply[]): Going | undefined {
+  const [, , text = null, hour = null, day = null] = fieldsOf(totals, TOTALS, 5);
+  if (text === null) return undefined;
+  const [minute = 0, at, u = 0, uMin = 0, uMax = 0, s = 0, sMin = 0, sMax = 0] = numbers(text);
+  const part = { users: { last: u, min: uMin, max: uMax }, sockets: { last: s, min: sMin, max: sMax } };
+  return { minute, at, part, hour: listOf(hour), day: listOf(day) };
+}
+
+/** `watched`: minute, when it was written, a score for each name; `watching`: the names. */
+function goingOnOfScope([totals, , own]: readonly Reply[], scope: string): Going | undefined {
+  const [, , head = null, names = null] = fieldsOf(totals, TOTALS, 4);
+  const [text = null] = fieldsOf(own, "HMGET of watched", 1);
+  const index = namesIn(names).indexOf(scope);
+  if (head === null || text === null || index === -1) return undefined;
+  const [minute = 0, at, ...scores] = numbers(head);
+  const [bounds = null, hour = null, day = null] = text.split(",");
+  const [uMin = 0, uMax = 0, sMin = 0, sMax = 0] = numbers(bounds);
+  const { users, sockets } = scopeCountsOf(String(scores[index] ?? 0));
+  const part = {
+    users: { last: users, min: uMin, max: uMax },
+    sockets: { last: sockets, min: sMin, max: sMax },
+  };
+  return { minute, at, part, hour: listOf(hour), day: listOf(day) };
+}
+
+function namesIn(text: string | null): readonly unknown[] {
+  try {
+    const names: unknown = JSON.parse(text ?? "[]");
+    return Array.isArray(names) ? names : [];
+  } catch {
+    // Only a manual edit can have caused it.
+    return [];
+  }
+}
+
+const isKept = (replies: readonly Reply[], scope: string | undefined) =>
+  goingOnIn(replies, scope) !== undefined;
+
+function currentOf(replies: readonly Reply[], now: number, scope: string | undefined): Current | undefined {
+  const going = goingOnIn(replies, scope);
+  if (going === undefined) return undefined;
+  const [ran = null, due = null] = fieldsOf(replies[0], TOTALS, scope === undefined ? 5 : 4);
+  const [first] = entriesOf(replies[1], "XRANGE of records");
   const waiting = [
     ...(due === null || due.startsWith("-") ? [] : [integer(due, TOTALS)]),
     ...(first === undefined ? [] : [Number(first.id.split("-", 1)[0])]),
   ];
   // Somebody without a history has folded since, or work is overdue: as src/lua/project/history.lua has it.
-  const isKnown = ran !== null && integer(ran, TOTALS) === at;
-  const until = isKnown ? Math.min(now, ...waiting.map((ms) => ms + HISTORY_LATE_MS)) : start;
-  return {
-    minute: start,
-    part: { users: { last: u, min: uMin, max: uMax }, sockets: { last: s, min: sMin, max: sMax } },
-    hour: hour === null ? [] : numbers(hour),
-    day: day === null ? [] : numbers(day),
-    until,
-    isNow: isKnown && until === now,
-  };
+  const isKnown = ran !== null && integer(ran, TOTALS) === going.at;
+  const until = isKnown ? Math.min(now, ...waiting.map((ms) => ms + HISTORY_LATE_MS)) : going.minute;
+  return { ...going, until, isNow: isKnown && until === now };
 }
 
 function putCurrent(parts: Parts, current: Current, { step, from, to }: Span): void {

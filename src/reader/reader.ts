@@ -60,7 +60,7 @@ export function readerOver(
 }
 
 /** What answers about users, of the whole or of a scope. */
-function usersReader(context: ReaderContext): Omit<ScopeReader, "counts"> {
+function usersReader(context: ReaderContext): Omit<ScopeReader, "counts" | "history"> {
   const { user, isOnline, lookup } = usersOver(context);
   const { page, users, usersList } = pagesOver(context);
   return {
@@ -77,7 +77,11 @@ function usersReader(context: ReaderContext): Omit<ScopeReader, "counts"> {
 
 function scopeReader(whole: ReaderContext, scope: string): ScopeReader {
   const context = whole.within(scope);
-  return { ...usersReader(context), counts: guarded(scopeCountsOver(context)) };
+  return {
+    ...usersReader(context),
+    counts: guarded(scopeCountsOver(context)),
+    history: guarded(historyOver(context).history),
+  };
 }
 
 /** Anything thrown that is not a PresenceError is a bug in Rollcall, and rejects as INTERNAL. */

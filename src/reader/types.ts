@@ -156,6 +156,11 @@ export interface ScopeReader {
   usersAt(time: Date, options?: UsersAtOptions): Promise<UsersAtAnswer>;
   /** Needs `changes` in createPresence. Its cursors are of no use elsewhere. Rejects with SCOPE_UNTRACKED without it. */
   changes(options?: ChangesOptions): Promise<ChangesAnswer>;
+  /**
+   * As Reader.history(), without distinct users. Needs the namespace or room in `history.scopes` of whatever calls the projector: rejects with
+   * HISTORY_UNTRACKED without it.
+   */
+  history(options?: HistoryOptions): Promise<HistoryAnswer>;
 }
 
 /** A namespace, and its rooms. */

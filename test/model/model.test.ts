@@ -9,7 +9,8 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../rig/redis.ts";
 import type { ReadMode } from "../../src/projector/options.ts";
 import { TestShard } from "../../rig/shard.ts";
-import { crowd, event } from "./events.ts";
+import type { HistoryKept } from "../../src/core/history.ts";
+import { crowd, event, SCOPES } from "./events.ts";
 import { World } from "./world.ts";
 
 const SEED = Number(process.env["MODEL_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
@@ -31,6 +32,7 @@ const MET = [
   ...["seq ", "check digit: ", "a count would go negative"].map((reason) => `fenced: ${reason}`),
   "somebody lingers",
   "minutes",
+  "minutes of a scope",
   ...["connect", "grace", "bye", "reap"].map((cause) => `told in a scope: ${cause}`),
   "fenced: a membership would go negative",
   "rejected: a record starts with process, seq, ttl",
@@ -69,7 +71,11 @@ const READS: readonly ReadMode[] = ["group", "range"];
 /** No keys, a key being replaced, and unsigned records accepted meanwhile. */
 const KEYS = [undefined, ["k".repeat(32), "l".repeat(64)], ["k".repeat(32), "l".repeat(64), "unsigned"]];
 
-async function fresh(read: ReadMode, recordKeys?: readonly string[], history?: boolean): Promise<World> {
+async function fresh(
+  read: ReadMode,
+  recordKeys?: readonly string[],
+  history?: boolean | HistoryKept,
+): Promise<World> {
   await shard.redis.flushdb();
   // Some hours into a day that is not the first: no entry of a stream has the id 0-0.
   shard.now = 100_000_000;
@@ -83,7 +89,7 @@ it.each(READS)(
       fc.asyncProperty(
         fc.array(event, { minLength: 1, maxLength: 70, size: "max" }),
         fc.constantFrom(...KEYS),
-        fc.boolean(),
+        fc.constantFrom(false, true, { scopes: SCOPES }),
         async (events, keys, history) => {
           const world = await fresh(read, keys, history);
           for (const one of events) await world.do(one);

@@ -12,6 +12,7 @@ import {
   type Projection,
 } from "../../model/fold.ts";
 import { plainHistory } from "../../model/history.ts";
+import type { HistoryKept } from "../../src/core/history.ts";
 import { plainMoves } from "../../model/plain.ts";
 import type { ReadMode } from "../../src/projector/options.ts";
 import { type Projector, projectorOver } from "../../src/projector/projector.ts";
@@ -27,7 +28,7 @@ export class World {
   readonly #read: ReadMode;
   readonly #fleet: Fleet;
   readonly #recordKeys: readonly string[] | undefined;
-  readonly #history: boolean;
+  readonly #history: boolean | HistoryKept;
   readonly #projectors = new Map<number, Projector>();
   readonly #after = { changes: "0-0", moves: "0-0", rejected: "0-0" };
   /** What the histories have met: reasons, causes, and the numbers of a result that were not 0. */
@@ -41,7 +42,7 @@ export class World {
     read: ReadMode,
     met: Set<string> = new Set(),
     recordKeys?: readonly string[],
-    history = false,
+    history: boolean | HistoryKept = false,
   ) {
     this.#recordKeys = recordKeys;
     this.#history = history;
@@ -88,12 +89,12 @@ export class World {
       readSnapshot(shard.redis, shard.keys),
       readAdded(shard.redis, shard.keys, this.#after),
       shard.redis.xlen(shard.keys.records),
-      this.#history ? readHistory(shard.redis, shard.keys) : null,
+      this.#history !== false ? readHistory(shard.redis, shard.keys) : null,
     ]);
     deepStrictEqual(
       { ...seen, ...added, left, history, result: resultOf(result) },
       {
-        history: this.#history ? plainHistory(this.#state.history) : null,
+        history: this.#history !== false ? plainHistory(this.#state.history) : null,
         ...expectedSnapshot(this.#state),
         changes: expected.changes,
         moves: expected.moves,
@@ -119,6 +120,9 @@ export class World {
       for (const causes of entry.values())
         for (const cause of causes.keys()) this.#met.add(`told in a scope: ${cause}`);
     if (state.history.minutes.size > 1) this.#met.add("minutes");
+    for (const { minutes } of state.history.scopes.values())
+      if (Array.from(minutes.values()).some(({ most }) => most.users > 0))
+        this.#met.add("minutes of a scope");
     if (state.lingering.size > 0) this.#met.add("somebody lingers");
     for (const { reason } of setAside) this.#met.add(`rejected: ${reason}`);
     for (const { reason } of state.about.values()) {

@@ -4,22 +4,32 @@ import { Problem } from "../problem.ts";
 import { cacheControl, tellerOf } from "../headers.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { historyQuery } from "../schemas.ts";
+import { whereOf } from "../where.ts";
 
-/** Reader.history(). Numbers of the whole only, so it is as open as its counts. */
-export function historyRoute({ reader, options }: RouteParts): Route {
+/** Reader.history(), and ScopeReader.history(). Numbers only, so each is as open as the counts of the same (counts.ts). */
+export function historyRoute({ reader, tokens, options }: RouteParts): Route {
   const isOpen = options.counts !== "closed";
-  const tell = tellerOf(options, { cache: cacheControl(isOpen ? "public" : "private", options.reuse) });
+  const scopeNamed = options.counts === "whole" ? "counts" : undefined;
+  const teller = (access: "public" | "private") =>
+    tellerOf(options, { cache: cacheControl(access, options.reuse) });
+  const tell = teller(isOpen ? "public" : "private");
+  const tellNamed = teller(options.counts === "open" ? "public" : "private");
   return routeWithQuery({
     method: "GET",
     path: "/v1/history",
     id: "history",
     summary:
-      "Users and sockets over time: last, least and most of each minute, hour or day, and distinct users of days.",
+      "Users and sockets over time: last, least and most of each minute, hour or day, and distinct users of days; of the whole, or of a namespace or room.",
     scope: isOpen ? undefined : "counts",
+    scopeNamed,
     answer: historyAnswerSchema,
     query: historyQuery,
     problems: [400, 404, 503],
-    respond: async (c, query) => tell(c, await reader.history(query).catch(asProblem)),
+    async respond(c, { namespace, room, ...query }) {
+      const where = whereOf({ namespace, room });
+      if (where !== undefined && scopeNamed !== undefined) tokens.demand(c, scopeNamed);
+      return (where === undefined ? tell : tellNamed)(c, await reader.history(query, where).catch(asProblem));
+    },
   });
 }
 

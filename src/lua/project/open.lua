@@ -19,6 +19,7 @@ local function check_permissions()
   }
   if t.history then
     needed[#needed + 1] = { 'PFADD', tag .. 'distinct:0', '' }
+    if find(ARGV[9], ' history [', 1, true) then needed[#needed + 1] = { 'PEXPIRE', tag .. 'minutes:/', '1' } end
   end
   if not BY_RANGE then needed[#needed + 1] = { 'XREADGROUP', 'GROUP', 'projector', 'projector', 'STREAMS', RECORDS, '>' } end
   for i = 1, #needed do

@@ -46,8 +46,9 @@ describe("a projector", () => {
     await append(guarded.admin, { prefix, process: "web-2", users: ["bob", "carol"] });
     const before = await everything();
     const url = await guarded.as("sweeper", {}, [without]);
-    // Only who keeps a history needs PFADD.
-    await using projector = createProjector({ redis: url, prefix, history: name === "PFADD" });
+    // Only who keeps a history needs PFADD, and only who keeps one of scopes PEXPIRE.
+    const history = name === "PEXPIRE" ? { scopes: ["/"] } : name === "PFADD";
+    await using projector = createProjector({ redis: url, prefix, history });
     const failure = await projector.step().catch((error: unknown) => error as PresenceError);
     expect(failure).toMatchObject({ code: "PERMISSION", message: expect.stringMatching(named(name)) });
     expect(isLasting(failure as PresenceError)).toBe(true);

@@ -3,6 +3,7 @@
  * Method: the real code of each role on a real Redis with the user of that role. The log of the ACLs shows what was refused, even
  * where the client hides it; MONITOR shows what was sent and what the scripts called.
  */
+import { historyArgument } from "../../../src/core/history.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -42,7 +43,7 @@ beforeAll(async () => {
       await guarded.admin.flushdb();
       for (const { append: entries, now, budget, reap, history } of calls) {
         for (const { id, fields } of entries) await guarded.admin.xadd(keys.records, id, ...fields);
-        const keep = history === true ? "604800000 604800000 history" : "";
+        const keep = history && `604800000 604800000${historyArgument(history)}`;
         await worker.eval(
           script.text,
           11,
@@ -55,7 +56,7 @@ beforeAll(async () => {
           read,
           "2",
           "",
-          keep,
+          keep ?? "",
         );
       }
       // By the real clock, and with a part that is gone.

@@ -2,6 +2,7 @@
  * Goal: the commands that docs/protocol.md lists for each role are sufficient, and a missing one is reported.
  * Method: users of a real Redis with exactly those commands; the projector's user folds all vectors.
  */
+import { historyArgument } from "../../../src/core/history.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -69,8 +70,8 @@ it("a projector can run every command it needs", async () => {
       await admin.flushdb();
       for (const { append, now, budget, reap, history } of calls) {
         for (const { id, fields } of append) await admin.xadd(keys.records, id, ...fields);
-        const keep = history === true ? "604800000 604800000 history" : "";
-        const args = [1, budget, reap ? 1 : 0, now, "", read, "2", "", keep];
+        const keep = history && `604800000 604800000${historyArgument(history)}`;
+        const args = [1, budget, reap ? 1 : 0, now, "", read, "2", "", keep ?? ""];
         await projector.eval(script.text, 11, ...keys.list, ...args);
       }
       // By the real clock, and with a part that is gone.

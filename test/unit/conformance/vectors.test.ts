@@ -3,6 +3,7 @@
  * Method: every vector is read from its file; the folds run on the real script, read by group and by range, and all that the
  * projection holds is compared after every call.
  */
+import { historyArgument } from "../../../src/core/history.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -122,7 +123,7 @@ describe.each(["group", "range"])("fold.json on the script, read by %s", (how) =
         how,
         "",
         "",
-        call.history === true ? "604800000 604800000 history" : "",
+        call.history ? `604800000 604800000${historyArgument(call.history)}` : "",
         ...(call.keyArguments ?? []),
       ];
       const reply = (await redis.eval(script.text, keys.list.length, ...keys.list, ...args)) as unknown[];
@@ -153,7 +154,7 @@ describe.each(["group", "range"])("fold.json on the script, read by %s", (how) =
       expect(await movesAfter(keys, place)).toEqual(call.moves ?? {});
       expect({
         ...((await after(keys, (call.after as { totals: object }).totals)) as object),
-        ...(call.history === true && { history: await readHistory(redis, keys) }),
+        ...(call.history && { history: await readHistory(redis, keys) }),
       }).toEqual(call.after);
     }
   });

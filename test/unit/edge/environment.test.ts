@@ -57,6 +57,7 @@ describe("what is set", () => {
       ROLLCALL_KEEP_REJECTED: "90m",
       ROLLCALL_KEEP_MAX: "20000",
       ROLLCALL_HISTORY: " on ",
+      ROLLCALL_HISTORY_SCOPES: ' ["/chat,news", "/chat"] ',
       ROLLCALL_RECORD_KEYS: ` ${"k".repeat(32)}, unsigned`,
       SWEEP_INTERVAL: "10000",
       SWEEP_REQUESTS: "900",
@@ -83,7 +84,7 @@ describe("what is set", () => {
       shards: 8,
       read: "auto",
       keep: { changes: "12h", rejected: "90m", max: 20_000 },
-      history: true,
+      history: { scopes: ["/chat", "/chat,news"] },
       recordKeys: ["k".repeat(32), "unsigned"],
     });
     expect(read.sweepSettingsFrom(environment)).toEqual({ interval: 10_000, requests: 900 });
@@ -152,6 +153,12 @@ describe("what is wrong", () => {
     ["ROLLCALL_KEEP_CHANGES", "s3cr3t", read.projectorOptionsFrom],
     ["ROLLCALL_KEEP_MAX", "999", read.projectorOptionsFrom],
     ["ROLLCALL_KEEP_REJECTED", "59999", read.projectorOptionsFrom],
+    ["ROLLCALL_HISTORY_SCOPES", "/s3cr3t", read.projectorOptionsFrom],
+    ["ROLLCALL_HISTORY_SCOPES", "[]", read.projectorOptionsFrom],
+    ["ROLLCALL_HISTORY_SCOPES", '["s3cr3t"]', read.projectorOptionsFrom],
+    ["ROLLCALL_HISTORY_SCOPES", '["/a", "/a"]', read.projectorOptionsFrom],
+    // Without ROLLCALL_HISTORY=on.
+    ["ROLLCALL_HISTORY_SCOPES", '["/s3cr3t"]', read.projectorOptionsFrom],
     ["ROLLCALL_RECORD_KEYS", "s3cr3t", read.projectorOptionsFrom],
     ["ROLLCALL_RECORD_KEYS", `${"k".repeat(32)},s3cr3t`, read.projectorOptionsFrom],
     ["SWEEP_INTERVAL", "999", read.sweepSettingsFrom],

@@ -316,3 +316,17 @@ describe("a scope whose changes are not told", () => {
     expect(errors).toHaveLength(1);
   });
 });
+
+it("history() of a room, kept by the servers themselves", async () => {
+  const { presence } = await start({ rooms: ["news", "late"], history: { scopes: ["/,news", "/"] } });
+  const writer = new ScopeWriter(redis, { tracks: TRACKS });
+  const now = async (scope: Pick<PresenceScope, "history">) =>
+    (await scope.history()).points.at(-1)!.users?.last;
+  // The writer folds by itself, without a history: the server's next call sees what that came to.
+  await writer.do("/,news", "+alice", "+bob");
+  await untilEqual(() => now(presence.in("news")), 2, { timeout: 10_000 });
+  await writer.do("/,news", "~bob");
+  await untilEqual(() => now(presence.in("news")), 1, { timeout: 10_000 });
+  await untilEqual(() => now(presence.of("/")), 0);
+  await expect(presence.in("late").history()).rejects.toMatchObject({ code: "HISTORY_UNTRACKED" });
+});

@@ -30,6 +30,7 @@ const USED: Readonly<Record<string, string>> = {
   INFO: "1.0",
   MEMORY: "4.0",
   "MEMORY USAGE": "4.0",
+  PEXPIRE: "2.6",
   PFADD: "2.8.9",
   PFCOUNT: "2.8.9",
   PTTL: "2.6",

@@ -193,8 +193,9 @@ describe("B7: a Redis user without a required command", () => {
     await redis.call("ACL", "SETUSER", "lacking", "reset", "on", "nopass", "~*", "&*", "+@all", `-${command}`);
     await redis.xadd(keys.records, "*", ...encodeRecord({ process: "p", seq: 1, ttl: 1000, connect: ["alice"], sockets: 1 })); // prettier-ignore
     const lacking = new Redis(server.url, { username: "lacking", password: "any", retryStrategy: null });
-    // Only who keeps a history needs PFADD.
-    const projector = projectorOver(ioredisPort(lacking), { prefix, read, history: command === "PFADD" });
+    // Only who keeps a history needs PFADD, and only one of scopes PEXPIRE.
+    const history = command === "PEXPIRE" ? { scopes: ["/chat"] } : command === "PFADD";
+    const projector = projectorOver(ioredisPort(lacking), { prefix, read, history });
     await expect(projector.step(0)).rejects.toMatchObject({
       code: "PERMISSION",
       message: expect.stringContaining(command),

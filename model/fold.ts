@@ -293,10 +293,14 @@ class ProjectorCall {
     return process;
   }
 
-  /** Applies the whole record or none of it. Returns why the process has to be fenced, if it has. */
+  /**
+   * Applies the whole record or none of it. Returns why the process has to be fenced, if it has. Users of an ended process lost those
+   * sockets before this record, even if it fences; members of scopes too, unless the other lists have fenced by then.
+   */
   #apply(record: ParsedRecord, process: Process, at: number): string | undefined {
     const state = this.#state;
-    this.#takeOffDead(record);
+    const dead = this.#dead();
+    for (const { users } of record.lists) for (const user of users) this.#takeOffUser(user, dead);
     const users = new Map(state.users);
     const leaving = new Map(state.leaving);
     const causes = new Map<string, ChangeCause>();
@@ -333,6 +337,8 @@ class ProjectorCall {
     const sockets = process.sockets + sum + anonymous - process.anonymous;
     if (sockets !== record.sockets)
       return `check digit: ${record.sockets} sockets declared, ${sockets} counted`;
+    for (const { items } of record.scopeLists)
+      for (const { scope, users } of items) for (const user of users) this.#takeOffMember(scope, user, dead);
     const undo = copyOfScopes(state);
     const departures: Departure[] = [];
     const reason = this.#applyScopes(record, process, at, departures);
@@ -356,15 +362,11 @@ class ProjectorCall {
     return undefined;
   }
 
-  /** Users of an ended process lost those sockets before this record, and so did members of scopes. */
-  #takeOffDead(record: ParsedRecord): void {
-    const state = this.#state;
-    const dead = new Map<number, string>();
-    for (const [id, deadline] of state.leases)
-      if (deadline === 0) dead.set(state.processes.get(id)!.slot, id);
-    for (const { users } of record.lists) for (const user of users) this.#takeOffUser(user, dead);
-    for (const { items } of record.scopeLists)
-      for (const { scope, users } of items) for (const user of users) this.#takeOffMember(scope, user, dead);
+  /** Slot → id of the processes whose users are still to be removed. */
+  #dead(): ReadonlyMap<number, string> {
+    const { leases, processes } = this.#state;
+    const ended = [...leases].filter(([, deadline]) => deadline === 0);
+    return new Map(ended.map(([id]) => [processes.get(id)!.slot, id]));
   }
 
   /** Applies the lists of memberships. Returns why the process has to be fenced, if it has; the caller undoes it then. */

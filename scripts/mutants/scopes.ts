@@ -20,6 +20,16 @@ export const SCOPE_MUTANTS: readonly Mutant[] = [
     ],
   ),
   mutant(
+    "scopes-looked-at-though-the-whole-fences",
+    "INV-16",
+    [SCOPES],
+    [
+      lua("fold"),
+      "if not reason and record.memberships then reason =",
+      "if record.memberships then reason = reason and (carry_out_in_scopes(record, p, at, before) or reason) or",
+    ],
+  ),
+  mutant(
     "scopes-no-check-digit-quick",
     "INV-16",
     [SCOPES],

@@ -146,6 +146,9 @@ function ending(): void {
 
 // prettier-ignore
 function fencing(): void {
+  const onEnded = (s: Story) =>
+    s.log(first("p", { grace: 5_000, ...ANN, join: [["*/,a", "ann"]], memberships: 1 })).log(first("q", { sockets: 0, memberships: 0 })).call()
+      .log(record("p", 2, { sockets: 1, memberships: 1, bye: "" }));
   vector("scopes: a wrong memberships fences, and nothing of the record is applied", (s) =>
     present(s).log(two({ connect: ["ben"], sockets: 2, join: [["*/,b", "ben"]], part: [["/,news", "ann"]], memberships: 2 })).call());
   vector("scopes: a membership that is not there fences, and nothing of the record is applied", (s) =>
@@ -157,6 +160,10 @@ function fencing(): void {
       .log(record("p", 3, { sockets: 0, part: [["/,news", "ann"]], memberships: 0 })).call());
   vector("scopes: what is wrong in the whole is found first", (s) =>
     present(s).log(two({ sockets: 2, part: [["/,b", "ann"]], memberships: 1 })).call());
+  vector("scopes: a record that fences in the whole leaves members of an ended process to the pass", (s) =>
+    onEnded(s).log(record("q", 2, { connect: ["ann"], sockets: 2, join: [["*/,a", "ann"]], memberships: 1 })).call({ budget: 6 }).call());
+  vector("scopes: one that fences in scopes takes them off", (s) =>
+    onEnded(s).log(record("q", 2, { connect: ["ann"], sockets: 1, join: [["*/,a", "ann"]], memberships: 2 })).call({ budget: 6 }).call());
   vector("scopes: memberships without a list", (s) =>
     present(s).log(two({ sockets: 1, memberships: 1 })).call().log(record("p", 3, { ttl: 100_000, sockets: 1, memberships: 2 })).call());
   vector("scopes: fenced, registered afresh, the earlier one replaced", (s) =>

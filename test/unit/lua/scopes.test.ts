@@ -490,6 +490,32 @@ describe("the end of processes", () => {
     ]);
   });
 
+  it.each([
+    ["in the whole", 2, 1, "1"],
+    ["in scopes", 1, 2, "0"],
+  ] as const)("a record that fences %s takes off an ended process what it names, or leaves it to the pass: nothing else differs", async (_, sockets, memberships, between) => {
+    const slow = new TestShard(server.url, { budget: 100, prefix: shard.prefix });
+    await append("p", 1, { grace: 30_000, connect: ["a", "b"], sockets: 2, join: [["*/,r", "a", "b"]], memberships: 2 });
+    await append("q", 1, { sockets: 0, memberships: 0 });
+    await drain();
+    const until = shard.now + 30_000;
+    await append("p", 2, { sockets: 2, memberships: 2, bye: "" });
+    await append("q", 2, { connect: ["a"], sockets, join: [["*/,r", "a"]], memberships });
+    // So many that the log is not drained, and no pass begins.
+    for (let i = 0; i < 100; i++) await append("q", 3, { sockets: 0, memberships: 0 });
+    expect(await slow.step()).toMatchObject({ fenced: 1, rejected: 0, more: true });
+    await slow.close();
+    await shard.check();
+    expect(await shard.users()).toEqual({ a: 0, b: 1 });
+    expect((await read()).hashes["/,r"]).toEqual({ a: between, b: "1" });
+    shard.now += 10_000;
+    await drain();
+    const { hashes, lingering } = await read();
+    expect(hashes).toEqual({ "/,r": { a: "0", b: "0" } });
+    expect(lingering).toEqual({ "1:a/,r": until, "1:b/,r": until });
+    expect(await moves()).toEqual(["/,r connect a b"]);
+  }); // prettier-ignore
+
   it("nothing is left of scopes once the last process is forgotten", async () => {
     await append("p", 1, { connect: ["a"], sockets: 1, join: [["*/,r", "a"]], memberships: 1 });
     await drain();

@@ -5,8 +5,8 @@
  * must be equal: the projection, the changes, the rejected entries, the reply. A failure prints how to repeat it.
  */
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { startRedis, type RedisServer } from "../../rig/redis.ts";
+import { expect, it, onTestFinished } from "vitest";
+import { startRedis } from "../../rig/redis.ts";
 import type { ReadMode } from "../../src/projector/options.ts";
 import { TestShard } from "../../rig/shard.ts";
 import type { HistoryKept } from "../../src/core/history.ts";
@@ -17,6 +17,12 @@ const SEED = Number(process.env["MODEL_SEED"] ?? Math.floor(Math.random() * 2 **
 const RUNS = Number(process.env["MODEL_RUNS"] ?? 200);
 /** Whether to look for the smallest history that fails. */
 const SHRINK = process.env["MODEL_SHRINK"] !== "0";
+/** How long at most; then the smallest so far is reported. */
+const SHRINK_MS = Number(process.env["MODEL_SHRINK_MS"] ?? 30_000);
+/** One history of the seed, as a failure prints it. */
+const PATH = process.env["MODEL_PATH"];
+/** Shrinking included. */
+const LIMIT_MS = Math.max(60_000, RUNS * 400) + SHRINK_MS;
 /** Longer than the longest lease and the longest grace together, ms. */
 const LATER_MS = 7_300_000;
 
@@ -43,26 +49,49 @@ const MET = [
 /** What not every two hundred histories meet: the last told member who goes like that. The vectors have each. */
 const RARE = ["disconnect", "leave", "replace"].map((cause) => `told in a scope: ${cause}`);
 
-let server: RedisServer;
-let shard: TestShard;
+/** Of one test alone: one that has failed, or has been given up, disturbs no other. */
+async function startShard(): Promise<TestShard> {
+  const server = await startRedis();
+  const shard = new TestShard(server.url);
+  onTestFinished(async () => {
+    await shard.close();
+    await server.stop();
+  });
+  return shard;
+}
 
-beforeAll(async () => {
-  server = await startRedis();
-  shard = new TestShard(server.url);
-});
-afterAll(async () => {
-  await shard.close();
-  await server.stop();
-});
-
-/** Runs the property; a failure says how to repeat it. */
-async function holds<T>(property: fc.IAsyncProperty<T>, runs: number): Promise<void> {
-  try {
-    await fc.assert(property, { numRuns: runs, seed: SEED, endOnFailure: !SHRINK });
-  } catch (error) {
-    const again = `MODEL_SEED=${SEED} MODEL_RUNS=${RUNS} npx vitest run test/model`;
-    throw new Error(`repeat it with: ${again}\n${(error as Error).message}`, { cause: error });
-  }
+/** Runs histories; a failure says how to repeat it, and is made smaller for a bounded time. */
+async function holds<T>(
+  name: string,
+  histories: fc.Arbitrary<T>,
+  runs: number,
+  test: (history: T) => Promise<void>,
+): Promise<void> {
+  let failedAt: number | undefined;
+  const property = fc.asyncProperty(histories, async (history) => {
+    if (failedAt !== undefined) fc.pre(performance.now() - failedAt < SHRINK_MS);
+    try {
+      await test(history);
+    } catch (error) {
+      failedAt ??= performance.now();
+      throw error;
+    }
+  });
+  const path = PATH === undefined ? {} : { path: PATH };
+  const details = await fc.check(property, { numRuns: runs, seed: SEED, endOnFailure: !SHRINK, ...path });
+  if (!details.failed) return;
+  const again = `MODEL_SEED=${SEED} MODEL_RUNS=${RUNS} npx vitest run test/model/model.test.ts -t "${name}"`;
+  const lines = [
+    `repeat it with: ${again}`,
+    `this history alone: MODEL_SHRINK=0 MODEL_PATH=${details.counterexamplePath} ${again}`,
+    ...(SHRINK
+      ? [
+          `go on making it smaller for 5 minutes: MODEL_SHRINK_MS=300000 MODEL_PATH=${details.counterexamplePath} ${again}`,
+        ]
+      : []),
+    fc.defaultReportMessage(details),
+  ];
+  throw new Error(lines.join("\n"), { cause: details.errorInstance });
 }
 
 const met = new Set<string>();
@@ -72,6 +101,7 @@ const READS: readonly ReadMode[] = ["group", "range"];
 const KEYS = [undefined, ["k".repeat(32), "l".repeat(64)], ["k".repeat(32), "l".repeat(64), "unsigned"]];
 
 async function fresh(
+  shard: TestShard,
   read: ReadMode,
   recordKeys?: readonly string[],
   history?: boolean | HistoryKept,
@@ -85,41 +115,47 @@ async function fresh(
 it.each(READS)(
   `INV-1, INV-2, INV-4, INV-16: read by %s, the script and the model agree after every call of ${RUNS} random histories (seed ${SEED})`,
   async (read) => {
+    const shard = await startShard();
     await holds(
-      fc.asyncProperty(
+      `by ${read}, the script`,
+      fc.tuple(
         fc.array(event, { minLength: 1, maxLength: 70, size: "max" }),
         fc.constantFrom(...KEYS),
         fc.constantFrom(false, true, { scopes: SCOPES }),
-        async (events, keys, history) => {
-          const world = await fresh(read, keys, history);
-          for (const one of events) await world.do(one);
-          await world.drain();
-          await shard.check();
-          // No lease is renewed: all users are removed, and only tombstones are left (INV-5).
-          shard.now += LATER_MS;
-          await world.drain(200);
-          shard.now += LATER_MS;
-          await world.drain();
-          const { users, leases, leaving } = world.state;
-          if (users.size + leases.size + leaving.size > 0) throw new Error("something was never given back");
-          await shard.check();
-        },
       ),
       RUNS,
+      async ([events, keys, history]) => {
+        const world = await fresh(shard, read, keys, history);
+        for (const one of events) await world.do(one);
+        await world.drain();
+        await shard.check();
+        // No lease is renewed: all users are removed, and only tombstones are left (INV-5).
+        shard.now += LATER_MS;
+        await world.drain(200);
+        shard.now += LATER_MS;
+        await world.drain();
+        const { users, leases, leaving } = world.state;
+        if (users.size + leases.size + leaving.size > 0) throw new Error("something was never given back");
+        await shard.check();
+      },
     );
     // A guard against histories that meet nothing.
-    const expected = RUNS >= 2_000 ? [...MET, ...RARE] : RUNS >= 200 ? MET : [];
+    const expected = PATH !== undefined ? [] : RUNS >= 2_000 ? [...MET, ...RARE] : RUNS >= 200 ? MET : [];
     expect(expected.filter((kind) => !met.has(kind))).toEqual([]);
   },
-  Math.max(20_000, RUNS * 400),
+  LIMIT_MS,
 );
 
 it.each(READS)(
   `read by %s, they agree after every drain of long logs, cut into many calls (seed ${SEED})`,
   async (read) => {
+    const shard = await startShard();
     await holds(
-      fc.asyncProperty(fc.array(crowd, { minLength: 1, maxLength: 8, size: "max" }), async (events) => {
-        const world = await fresh(read);
+      `by ${read}, they agree`,
+      fc.array(crowd, { minLength: 1, maxLength: 8, size: "max" }),
+      Math.ceil(RUNS / 10),
+      async (events) => {
+        const world = await fresh(shard, read);
         for (const one of events) {
           world.crowd(one);
           await world.drainApart(200);
@@ -127,8 +163,8 @@ it.each(READS)(
         }
         shard.now += LATER_MS;
         await world.drainApart(200);
-      }),
-      Math.ceil(RUNS / 10),
+      },
     );
   },
+  LIMIT_MS,
 );

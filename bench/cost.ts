@@ -2,13 +2,13 @@
  * The cost of presence under per-command billing, compared with Socket.IO's recipe for counting users doing the same work.
  *
  *   npm run cost
- *   node bench/cost.ts [--nodes 1] [--real 30]
+ *   node bench/cost.ts [--nodes 1] [--real 30] [--history]
  *
  * `nodes` is of the first table. `real`: for so many seconds, ten Socket.IO servers with createPresence idle beside the real clock,
  * with and without listeners, against what the virtual clock says; 0 leaves it out.
  *
  * bench/cost/meter.ts says what is counted. Sessions run on a virtual clock over a real Redis; the table shows how many, and the
- * figures are scaled to a million. They include the heartbeats and folds of that time, on both sides. Prints whether each target
+ * figures are scaled to a million. `history`: with numbers over time kept; the targets are those without. They include the heartbeats and folds of that time, on both sides. Prints whether each target
  * is met; the exit code is 1 if one is not.
  */
 import { parseArgs } from "node:util";
@@ -41,9 +41,14 @@ const MEASURED: readonly (readonly [rate: number, sessions: number])[] = [
 const LINGER_MS = 1_000;
 
 const { values } = parseArgs({
-  options: { nodes: { type: "string", default: "1" }, real: { type: "string", default: "30" } },
+  options: {
+    nodes: { type: "string", default: "1" },
+    real: { type: "string", default: "30" },
+    history: { type: "boolean", default: false },
+  },
 });
 const nodes = Number(values.nodes);
+const { history } = values;
 
 await using server = await startRedis();
 const redis = new Redis(server.url);
@@ -60,7 +65,7 @@ for (const [rate, count] of MEASURED) {
   const sessions = sessionsOf(count, rate);
   const scaled = async (cost: Promise<number>) => ((await cost) * MILLION) / count;
   const ours = (linger: number) =>
-    scaled(sessionsCost({ redis, meter, nodes, linger, prefix: `p${rate}-${linger}` }, sessions));
+    scaled(sessionsCost({ redis, meter, nodes, linger, history, prefix: `p${rate}-${linger}` }, sessions));
   const [atOnce, lingering] = [await ours(0), await ours(LINGER_MS)];
   const recipe = await scaled(recipeCost(redis, meter, nodes, sessions));
   const name = rate === Infinity ? "a storm" : whole(rate);
@@ -92,7 +97,7 @@ for (const [of, rate, count, linger, unit, most] of [
   const sessions = unit === "pair" ? sessionsOf(count, all) : sessionsOf(count, all, (1_000 * count) / all);
   const name = `many-${of}-${linger}`;
   const before = await bytesThrough(redis);
-  const cost = await sessionsCost({ redis, meter, nodes: of, linger, prefix: name }, sessions);
+  const cost = await sessionsCost({ redis, meter, nodes: of, linger, history, prefix: name }, sessions);
   const units = unit === "pair" ? count : 2 * count;
   const each = cost / units;
   const bytes = whole(((await bytesThrough(redis)) - before) / units);
@@ -104,7 +109,7 @@ for (const [of, most] of [
   [10, 2_600],
   [1, 5_800],
 ] as const) {
-  const cost = await idleCost({ redis, meter, nodes: of, linger: 0, prefix: `idle-${of}` }, HOUR_MS);
+  const cost = await idleCost({ redis, meter, nodes: of, linger: 0, history, prefix: `idle-${of}` }, HOUR_MS);
   const what = `an idle node an hour, of ${of}`;
   row(what, 0, whole(cost / of), most, "");
   verdicts.push([`${what}: at most ${whole(most)} (${whole(cost / of)})`, cost / of <= most]);

@@ -26,6 +26,8 @@ export interface OursOptions {
   readonly prefix: string;
   readonly linger: number;
   readonly nodes: number;
+  /** Whether numbers over time are kept. */
+  readonly history?: boolean;
 }
 
 class World {
@@ -77,7 +79,11 @@ class World {
         reconnectedAt: undefined,
         onReconnect: undefined,
       },
-      options: resolveRecorderOptions({ prefix: options.prefix, linger: options.linger }),
+      options: resolveRecorderOptions({
+        prefix: options.prefix,
+        linger: options.linger,
+        history: options.history,
+      }),
       connections: () => 0,
       onError(error) {
         throw error;

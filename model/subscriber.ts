@@ -44,6 +44,7 @@ export interface Subscriber {
   settling: number;
   window: string;
   checked: number;
+  compared: number;
   lease: number;
   begun: string;
   disabled: string;
@@ -95,7 +96,7 @@ const lastOf = (entries: readonly Entry[]) => entries.at(-1)?.id ?? START;
 function begin({ from }: Taking, shard: Shard, old: Subscriber | undefined): Subscriber {
   const s: Subscriber = {
     token: 0, holder: "", ends: 0, turn: 0, entry: START, place: 0, queuedPlace: 0, isQueued: false, attempt: 0, after: 0, wait: 0,
-    error: "", phase: "", settles: 0, settling: 0, window: "", checked: 0, lease: 0, begun: "", disabled: "",
+    error: "", phase: "", settles: 0, settling: 0, window: "", checked: 0, compared: 0, lease: 0, begun: "", disabled: "",
     handled: 0, failed: 0, buried: 0, gaps: 0, known: old?.known ?? new Set(), inbox: old?.inbox ?? [], dead: old?.dead ?? [],
   }; // prettier-ignore
   if (from === "again") gap(s, shard, "forgotten");
@@ -185,8 +186,8 @@ export function take(
     nextToken(s, shard);
   } else if (over <= 0) nextToken(s, shard);
   if (over < call.turn / 2) Object.assign(s, { ends: now + call.turn, turn: call.turn });
-  const isDue = now < s.checked || now >= s.checked + SUBSCRIBER_CHECK_MS;
-  if (isDue) Object.assign(s, { checked: now, lease: shard.longest });
+  const isDue = (last: number) => now < last || now >= last + SUBSCRIBER_CHECK_MS;
+  if (isDue(s.checked)) Object.assign(s, { checked: now, lease: shard.longest });
 
   const does = (word: string, entries: readonly Entry[] = [], place = s.place): [Subscriber, Answer] => {
     nextToken(s, shard);
@@ -223,7 +224,9 @@ export function take(
   }
   if (rebuild > 0) found = found.slice(0, rebuild);
   if (found.length > 0) return does("changes", found);
-  if (isDue && s.known.size !== users.size) {
+  const isCompared = isDue(s.compared);
+  if (isCompared) s.compared = now;
+  if (isCompared && s.known.size !== users.size) {
     gap(s, shard, "differs");
     return does("inbox", queue());
   }

@@ -7,6 +7,9 @@ const SIMULATION = "test/simulation/subscribers.test.ts";
 const MODEL = "test/model/subscriber.test.ts";
 
 const SCRIPT = "src/lua/subscriber.lua";
+const SHARD = "src/subscriber/shard.ts";
+const TURN = "src/subscriber/turn.ts";
+const DELIVERY = "src/core/delivery.ts";
 
 const ofScript = (name: string, tests: readonly string[], find: string, replace: string): Mutant =>
   mutant(`subscriber-${name}`, "INV-14", tests, [SCRIPT, find, replace]);
@@ -71,6 +74,70 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     "settles = 0",
   ),
   ofScript("never-counts", [UNIT], "if there and call('SCARD', KNOWN)", "if false and call('SCARD', KNOWN)"),
+  ofScript(
+    "waits-for-the-clock",
+    [UNIT],
+    "if left <= most then return left end",
+    "if true then return left end",
+  ),
+  ofScript("finds-the-same-gap-again", [UNIT], "put('begun', '')\n", ""),
+  ofScript("has-no-window", [UNIT], "put('window', last_of(CHANGES))", "put('window', '')"),
+  ofScript("skips-in-the-inbox", [UNIT, SIMULATION], "put('queued_place', place)", "put('queued_place', 0)"),
+  mutant(
+    "subscriber-delivers-what-was-said",
+    "INV-14",
+    [UNIT],
+    [DELIVERY, 'if (isTold === (delivery.type === "online")) return false;', ""],
+  ),
+  mutant(
+    "subscriber-id-of-an-attempt",
+    "INV-14",
+    [UNIT],
+    [
+      DELIVERY,
+      "id: `${shard}.${id}.${changes.length}`,",
+      "id: `${shard}.${id}.${changes.length}${Math.random()}`,",
+    ],
+  ),
+  mutant(
+    "subscriber-knows-what-it-wants",
+    "INV-14",
+    [UNIT],
+    [
+      DELIVERY,
+      'if (delivery !== null && delivery.type !== "gap" && !item.isAgain) {',
+      'if (delivery !== null && delivery.type !== "gap" && !item.isAgain && isNews) {',
+    ],
+  ),
+  mutant(
+    "subscriber-notes-before-handling",
+    "INV-14",
+    [RANDOM],
+    [
+      SHARD,
+      "        const failure = await this.#attempt(",
+      "        ({ token } = await script.note(token, options.turn, source, portion));\n        const failure = await this.#attempt(",
+    ],
+  ),
+  mutant(
+    "subscriber-holds-a-whole-turn",
+    "INV-14",
+    [SIMULATION],
+    [TURN, "this.#ends = sent + this.#ms / 2;", "this.#ends = sent + this.#ms * 2;"],
+  ),
+  mutant(
+    "subscriber-does-not-look",
+    "INV-14",
+    [UNIT],
+    [TURN, "if (!this.isHeld) return lose();", ""],
+    [TURN, 'if (word === "lost") lose();\n            else', ""],
+  ),
+  mutant(
+    "subscriber-hands-over-without-a-turn",
+    "INV-14",
+    [SIMULATION],
+    [SHARD, "if (!this.#turn.isHeld) return undefined;", ""],
+  ),
   mutant(
     "subscriber-under-way-noted",
     "INV-14",

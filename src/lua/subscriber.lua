@@ -44,7 +44,7 @@ end
 
 local FIELDS = { 'token', 'holder', 'ends', 'entry', 'place', 'attempt', 'after', 'phase', 'scan', 'settles', 'window', 'queued',
   'checked', 'disabled', 'lease', 'queued_place', 'begun', 'from', 'turn', 'wait', 'settling',
-  'of', 'pending', 'inner', 'keep' }
+  'of', 'pending', 'inner', 'keep', 'compared' }
 local s, read = {}, call('HMGET', STATE, unpack(FIELDS))
 for i = 1, #FIELDS do s[FIELDS[i]] = read[i] or '' end
 local token = tonumber(s.token)
@@ -212,10 +212,8 @@ if what == 'take' then
     put('turn', turn)
     call('ZADD', SUBSCRIBERS, now, name)
   end
-  -- By the holder alone: it is the one that compares.
   local checks = now - (tonumber(s.checked) or 0)
-  local is_due = checks < 0 or checks >= SUBSCRIBER_CHECK_MS
-  if is_due then
+  if checks < 0 or checks >= SUBSCRIBER_CHECK_MS then
     put('checked', now)
     put('lease', longest())
     if s.keep ~= ARGV[8] then put('keep', ARGV[8]) end
@@ -280,7 +278,10 @@ if what == 'take' then
     end
   end
   if #found > 0 then return step('changes', found) end
-  if is_due then
+  -- By a time of its own: what is due while something is left to deliver is not forgotten.
+  local since = now - (tonumber(s.compared) or 0)
+  if since < 0 or since >= SUBSCRIBER_CHECK_MS then
+    put('compared', now)
     local there = present()
     if there and call('SCARD', KNOWN) ~= there then
       gap('differs')

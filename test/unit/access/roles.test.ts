@@ -307,7 +307,7 @@ async function serveBilling(
       await one.deliver();
       return got.includes("gap") && (await admin.hget(state, "phase")) === "" && (await one.deliver()).idle;
     });
-    await admin.hdel(state, "checked");
+    await admin.hdel(state, "checked", "compared");
     await one.deliver();
     // Within the window of the comparison.
     await append(admin, { prefix, process: "third", users: ["dora"] });
@@ -331,7 +331,7 @@ async function serveBilling(
     await rooms.deliver();
     await admin.hset(`{${prefix}}:subscriber:rooms`, "phase", "users", "scan", "0");
     await rooms.deliver();
-    await admin.hset(`{${prefix}}:subscriber:rooms`, "checked", "0");
+    await admin.hset(`{${prefix}}:subscriber:rooms`, "checked", "0", "compared", "0");
     await rooms.deliver();
     await rooms.close();
     const serving = one.run();

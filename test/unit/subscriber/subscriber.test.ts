@@ -157,6 +157,7 @@ describe("the turn", () => {
   it("is not stuck when the clock has gone back", async () => {
     const one = subscriberOn(crowd, {}, () => {}, "one");
     await one.shards[0]!.round(ALL);
+    await crowd.redis.hset(crowd.keys.users, "alice", "1");
     for (const back of [900_000, 60_000]) {
       crowd.now -= back;
       await crowd.redis.xadd(crowd.keys.changes, "*", "connect", '["alice"]');

@@ -122,7 +122,7 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
   mutant(
     "subscriber-holds-a-whole-turn",
     "INV-14",
-    [SIMULATION],
+    [UNIT],
     [TURN, "this.#ends = sent + this.#ms / 2;", "this.#ends = sent + this.#ms * 2;"],
   ),
   mutant(
@@ -135,7 +135,7 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
   mutant(
     "subscriber-hands-over-without-a-turn",
     "INV-14",
-    [SIMULATION],
+    [UNIT],
     [SHARD, "if (!this.#turn.isHeld) return undefined;", ""],
   ),
   mutant(

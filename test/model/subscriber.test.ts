@@ -15,7 +15,7 @@ import { ioredisPort } from "../../src/redis/ioredis.ts";
 import { type Answer, SubscriberScript } from "../../src/subscriber/script.ts";
 
 const SEED = process.env["MODEL_SEED"] ?? String(Math.floor(Math.random() * 2 ** 31));
-const RUNS = Number(process.env["MODEL_SUBSCRIBER_RUNS"] ?? 15);
+const RUNS = Number(process.env["MODEL_SUBSCRIBER_RUNS"] ?? 40);
 const CALLS = 120;
 const USERS = ["a", "b", "c", "d", "e", "f", "g"];
 const CALLERS = ["one", "two", "three"];

@@ -7,7 +7,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type RedisServer, startRedis } from "../../../rig/redis.ts";
 import { subscriberKeysOf } from "../../../src/core/keys.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
+import type { Delivery } from "../../../src/core/delivery.ts";
+import type { WritePort } from "../../../src/redis/port.ts";
 import { DeliveryError } from "../../../src/subscriber/delivery-error.ts";
+import { resolveSubscriberOptions } from "../../../src/subscriber/options.ts";
+import { subscriberOver } from "../../../src/subscriber/subscriber.ts";
 import { SubscriberScript } from "../../../src/subscriber/script.ts";
 import { Crowd, short, subscriberOn } from "./support.ts";
 
@@ -94,6 +98,7 @@ describe("deliveries", () => {
     const two = subscriberOn(crowd, { filter: ({ user }) => user === "carol" });
     await two.deliver();
     expect(two.got).toEqual(["+carol connect"]);
+    expect(await knownTo()).toEqual(["carol", "dan"]);
   });
 
   it("of several names are independent", async () => {
@@ -152,6 +157,37 @@ describe("the turn", () => {
     // The slow one had done it, and nothing else: it found nothing left.
     expect(slow.got).toEqual(["+alice connect"]);
     expect(await stateOf()).toMatchObject({ handled: "2" });
+  });
+
+  it("over by the time its process goes on, nothing of what it has read is handed over", async () => {
+    await subscriberOn(crowd).deliver();
+    await crowd.say("+alice");
+    const turn = 10_000;
+    const other = subscriberOn(crowd, { turn });
+    let elapsed = 0;
+    let hasStalled = false;
+    const own = ioredisPort(crowd.redis);
+    const port: WritePort = {
+      pipeline: (commands) => own.pipeline(commands),
+      async call(command) {
+        const reply = await own.call(command);
+        if (!hasStalled && command.includes("take")) {
+          // Between the reply and its handling: as after SIGSTOP.
+          hasStalled = true;
+          elapsed += turn;
+          crowd.now += turn;
+          await other.deliver();
+        }
+        return reply;
+      },
+    };
+    const got: string[] = [];
+    const options = resolveSubscriberOptions({ name: "billing", prefix: crowd.prefix, logger: false, turn });
+    const runtime = { now: () => elapsed, random: () => 0, after: () => () => {} };
+    const handle = (delivery: Delivery) => void got.push(short(delivery));
+    const { subscriber } = subscriberOver(port, handle, options, { now: () => crowd.now, runtime });
+    await subscriber.deliver({ budget: { ms: 86_000_000 } });
+    expect([got, other.got]).toEqual([[], ["+alice connect"]]);
   });
 
   it("is not stuck when the clock has gone back", async () => {

@@ -43,10 +43,11 @@ const say =
 const logger = { info: say("info"), warn: say("warn"), error: say("error") };
 
 /** `heartbeat` is short, so that each shard sees what is wrong. */
-async function start(redis = server.url) {
+/** `readyTimeout`: long, so that a busy machine is ready in time. */
+async function start(redis = server.url, readyTimeout = 20_000) {
   const { io } = await startServer();
   presence = createPresence(io, {
-    redis, shards: SHARDS, ttl: 60_000, heartbeat: 100, user: () => null, logger, readyTimeout: 300,
+    redis, shards: SHARDS, ttl: 60_000, heartbeat: 100, user: () => null, logger, readyTimeout,
   }); // prettier-ignore
   const started = presence;
   started.on("online", () => {}).on("offline", () => {});
@@ -105,7 +106,7 @@ it("a Redis that is stopped and started: one line down, one up, one error", asyn
 it("a wrong password: the same, and `ready` says why", async () => {
   await admin.call("ACL", "SETUSER", "web", "on", ">right", "~*", "+@all");
   const wrong = server.url.replace("redis://", "redis://web:wrong@");
-  const started = await start(wrong);
+  const started = await start(wrong, 300);
   await expect(started.ready).rejects.toMatchObject({
     code: "REDIS_UNAVAILABLE",
     message: expect.stringMatching(

@@ -42,8 +42,7 @@ const say =
     void lines.push({ level, text, fields });
 const logger = { info: say("info"), warn: say("warn"), error: say("error") };
 
-/** `heartbeat` is short, so that each shard sees what is wrong. */
-/** `readyTimeout`: long, so that a busy machine is ready in time. */
+/** `heartbeat` is short, so that each shard sees what is wrong; `readyTimeout` is long, so that a busy machine is ready in time. */
 async function start(redis = server.url, readyTimeout = 20_000) {
   const { io } = await startServer();
   presence = createPresence(io, {
@@ -86,6 +85,8 @@ it("a Redis that is stopped and started: one line down, one up, one error", asyn
   const { port } = server;
   await server.stop();
   await until("it is told", () => told().length > 0);
+  const since = performance.now();
+  await until("each shard has tried, several times", () => performance.now() - since > 1_500);
   server = await startRedis({ port });
   await over();
   expect(told().map(({ level }) => level)).toEqual(["warn", "info"]);

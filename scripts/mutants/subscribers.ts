@@ -139,6 +139,12 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     [SHARD, "if (!this.#turn.isHeld) return undefined;", ""],
   ),
   mutant(
+    "subscriber-works-twice-at-once",
+    "INV-14",
+    [UNIT],
+    [SHARD, "if (this.#isWorking) return {", "if (this.#turn.token < 0) return {"],
+  ),
+  mutant(
     "subscriber-under-way-noted",
     "INV-14",
     [FORGOTTEN],

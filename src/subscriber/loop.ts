@@ -70,6 +70,8 @@ export function loopSubscriber(
   class Waker {
     readonly #bells: readonly Bell[];
     #tail: Tail | undefined;
+    /** Those that were closed before. */
+    #ending: Promise<unknown> = Promise.resolve();
 
     constructor(bells: readonly Bell[]) {
       this.#bells = bells;
@@ -102,7 +104,8 @@ export function loopSubscriber(
     async close(): Promise<void> {
       const old = this.#tail;
       this.#tail = undefined;
-      await old?.close();
+      this.#ending = Promise.all([this.#ending, old?.close()]);
+      await this.#ending;
     }
   }
 

@@ -66,6 +66,8 @@ export class ShardSubscriber {
   /** Redis knew this subscriber before: if it no longer does, it has lost it. */
   #wasKnown = false;
   #isHolder = false;
+  /** The round under way. */
+  #working: { readonly since: number } | undefined;
 
   constructor(own: ShardContext) {
     this.#own = own;
@@ -82,8 +84,28 @@ export class ShardSubscriber {
     return this.#isHolder;
   }
 
-  /** Works until nothing is left, or it has to wait. Rejects as a port does; then call it again. */
+  /**
+   * Works until nothing is left, or it has to wait. Rejects as a port does; then call it again. Of two at once the second finds that the turn is
+   * held: both would have the same one. A round that is never heard of again, as in a Worker whose invocation has ended, is so no longer
+   * than its turn.
+   */
   async round(allowance: Allowance): Promise<RoundResult> {
+    if (this.#isWorking) return { state: "held", ms: this.#own.options.turn / 3 };
+    const mine = { since: this.#runtime.now() };
+    this.#working = mine;
+    try {
+      return await this.#work(allowance);
+    } finally {
+      if (this.#working === mine) this.#working = undefined;
+    }
+  }
+
+  get #isWorking(): boolean {
+    if (this.#working === undefined) return false;
+    return this.#turn.isHeld || this.#runtime.now() < this.#working.since + this.#own.options.turn / 2;
+  }
+
+  async #work(allowance: Allowance): Promise<RoundResult> {
     for (;;) {
       if (!this.#mayGoOn(allowance)) return STOPPED;
       const sent = this.#runtime.now();
@@ -111,7 +133,7 @@ export class ShardSubscriber {
 
   /** Gives the turn back. Rejects as a port does. */
   async leave(): Promise<void> {
-    if (!this.#isHolder) return;
+    if (!this.#isHolder || this.#isWorking) return;
     this.#isHolder = false;
     this.#turn.lost();
     await this.#own.script.leave(this.#turn.token);

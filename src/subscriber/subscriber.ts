@@ -39,7 +39,8 @@ export interface Subscriber {
   readonly name: string;
   /**
    * Delivers what is due, then gives the turn back: for scheduled functions. Rejects with PresenceError: REDIS_UNAVAILABLE, PERMISSION,
-   * REDIS_TYPE, SHARDS_MISMATCH, LIMIT_EXCEEDED (100 subscribers), OPTIONS_INVALID. A handler that fails makes it not reject.
+   * REDIS_TYPE, SHARDS_MISMATCH, LIMIT_EXCEEDED (100 subscribers), OPTIONS_INVALID. A handler that fails makes it not reject. While another call of it, or run(), works on a
+   * shard in this process, it leaves that shard alone and is not `idle`.
    *
    *   const { idle } = await subscriber.deliver({ budget: { ms: 20_000 } });
    */

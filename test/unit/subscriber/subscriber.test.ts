@@ -159,6 +159,29 @@ describe("the turn", () => {
     expect(await stateOf()).toMatchObject({ handled: "2" });
   });
 
+  it("is had once: of two deliver() of one subscriber at once, the second finds it held", async () => {
+    await subscriberOn(crowd).deliver();
+    await crowd.say("+alice", "+bob", "+carol");
+    const begun = Promise.withResolvers<void>();
+    const second = Promise.withResolvers<unknown>();
+    const one = subscriberOn(crowd, {}, async () => {
+      begun.resolve();
+      await second.promise;
+    });
+    const first = one.deliver();
+    // At once, and while a handler is at work.
+    expect(await one.deliver()).toMatchObject({ handled: 0, idle: false });
+    await begun.promise;
+    const other = await one.deliver();
+    second.resolve(other);
+    expect(other).toMatchObject({ handled: 0, idle: false });
+    expect(await first).toMatchObject({ handled: 3, idle: true });
+    expect(one.got).toEqual(["+alice connect", "+bob connect", "+carol connect"]);
+    // And it was given back.
+    await crowd.say("~bob");
+    expect(await subscriberOn(crowd).deliver()).toMatchObject({ handled: 1 });
+  });
+
   it("over by the time its process goes on, nothing of what it has read is handed over", async () => {
     await subscriberOn(crowd).deliver();
     await crowd.say("+alice");

@@ -5,7 +5,7 @@ export const HELP = `Usage: npm start [-- --once] [--users N] [--ttl MS]
 
 Runs a small cluster on this machine and shows that its presence counts stay correct while nodes crash and restart:
 a Redis, three Socket.IO processes, some hundred users with several tabs each, and the edge API in workerd.
-Without flags it runs until Ctrl-C, killing and restarting nodes.
+Without flags it runs until q or Ctrl-C, killing and restarting nodes. In a terminal, k kills one now, d drains one, p pauses.
 
   --once      runs every stage once, checks each one and exits with 0 or 1 within a minute
   --users N   number of users, 4 to 500; default 200

@@ -8,6 +8,7 @@ export interface EdgeCounts {
   readonly users: number;
   readonly sockets: number;
   readonly connections: number;
+  readonly asOf: { readonly now: string };
 }
 
 export interface EdgeProcess {

@@ -9,6 +9,7 @@ import { type DemoOptions, HELP, readArguments } from "./arguments.ts";
 import { Latest, Tally } from "./changes.ts";
 import { ChildError, killEveryGroup } from "../../rig/child.ts";
 import { DemoError } from "./errors.ts";
+import { listenForKeys, Wishes } from "./keys.ts";
 import { playLive } from "./live.ts";
 import { playOnce } from "./once.ts";
 import { seconds } from "../../rig/pace.ts";
@@ -60,7 +61,9 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof Interrupted) {
-      print(`Ended by ${error.signal}; nothing is left behind.`);
+      print(
+        options.once ? `Ended by ${error.signal}; nothing is left behind.` : "Ended; nothing is left behind.",
+      );
       // Without --once this is the normal end.
       return options.once ? error.exitCode : 0;
     }
@@ -105,14 +108,18 @@ async function live(options: DemoOptions, stop: AbortController): Promise<void> 
     async (world) => {
       print(["Try it:", ...trialOf(world)].join("\n  "));
       const view = openView(world);
+      const wishes = new Wishes();
+      const stopKeys = listenForKeys(process.stdin, wishes);
       try {
         await playLive({
           world,
           signal: stop.signal,
+          wishes,
           changes: () => latest.list(),
           show: (shot, caption) => view.show(shot, caption),
         });
       } finally {
+        stopKeys();
         view.close();
         print("Shutting down: users leave, nodes say goodbye …");
       }
@@ -135,7 +142,9 @@ async function within(
   stop.signal.addEventListener("abort", () => (timer ??= closing()), { once: true });
   try {
     const onFailure = (error: DemoError) => stop.abort(error);
-    const world = await openWorld({ options, signal: stop.signal, onChange, onFailure });
+    const onProgress = (what: string) =>
+      print(`  ${what.padEnd(36)} ${seconds(performance.now() - began).padStart(7)}`);
+    const world = await openWorld({ options, signal: stop.signal, onChange, onFailure, onProgress });
     try {
       print(`Started in ${seconds(performance.now() - began)}: ${world.engine}, 3 nodes, workerd.`);
       print(`pids ${world.pids.join(" ")}`);

@@ -1,6 +1,7 @@
 /** The output of the live demo: a terminal is redrawn in place, any other output gets a line now and then. */
 import { type Snapshot } from "./snapshot.ts";
 import { seconds } from "../../rig/pace.ts";
+import { KEYS_HELP } from "./keys.ts";
 import { Screen } from "./screen.ts";
 import { tableOf } from "./table.ts";
 import { printable } from "./text.ts";
@@ -17,10 +18,11 @@ export interface View {
 /** Commands to query the edge, in lines that fit a narrow window and can be pasted. */
 export function trialOf({ edge }: World): string[] {
   return [
-    `curl -H 'Authorization: Bearer ${edge.token}' \\`,
+    `TOKEN=${edge.token}`,
+    `curl -H "Authorization: Bearer $TOKEN" \\`,
     `  ${edge.url}/v1/users`,
-    `curl -NH 'Accept: text/event-stream' \\`,
-    `  -H 'Authorization: Bearer ${edge.token}' \\`,
+    `curl -NH "Authorization: Bearer $TOKEN" \\`,
+    `  -H 'Accept: text/event-stream' \\`,
     `  ${edge.url}/v1/changes`,
   ];
 }
@@ -34,10 +36,11 @@ function screenView(world: World): View {
   const screen = new Screen(process.stdout);
   const began = performance.now();
   const title = `Rollcall demo · ${printable(engine)} · lease ${seconds(options.ttl)} · grace ${seconds(graceOf(options))}`;
-  const trial = [`${world.edge.url}/v1/counts · Ctrl-C ends the demo`, ...trialOf(world)];
+  const trial = trialOf(world);
+  const keys = process.stdin.isTTY ? KEYS_HELP : "Ctrl-C ends the demo";
   return {
     show(snapshot, caption) {
-      const heading = { title, caption, trial, elapsed: performance.now() - began };
+      const heading = { title, caption, keys, trial, elapsed: performance.now() - began };
       screen.draw(tableOf(heading, snapshot, screen.columns, screen.rows));
     },
     close: () => screen.close(),

@@ -43,21 +43,36 @@ export interface WorldOptions {
   readonly onChange: (node: Incarnation, change: Told) => void;
   /** Called when a part ended unexpectedly. */
   readonly onFailure: (error: DemoError) => void;
+  /** Called when a part has started, with its name. */
+  readonly onProgress: (what: string) => void;
 }
 
 /**
  * Rejects with DemoError, LocalRedisError or BridgeError when a part does not start, with the signal's reason when the signal
  * fires. By then, all parts that had started are stopped.
  */
-export async function openWorld({ options, signal, onChange, onFailure }: WorldOptions): Promise<World> {
+export async function openWorld({
+  options,
+  signal,
+  onChange,
+  onFailure,
+  onProgress,
+}: WorldOptions): Promise<World> {
+  async function started<T>(what: string, starting: Promise<T>): Promise<T> {
+    const part = await starting;
+    onProgress(what);
+    return part;
+  }
   const stack = new AsyncDisposableStack();
   try {
     const prefix = `rollcall-demo-${randomBytes(6).toString("hex")}`;
 
     const redis = stack.use(await provideRedisUnless(signal));
     stack.defer(() => tidyUp(redis, prefix));
+    onProgress(redis.engine);
     const tokens = { token: newToken(), readOnlyToken: newToken() };
     const bridge = stack.use(await startBridge({ redis: redis.url, ...tokens }));
+    onProgress("Upstash bridge");
     const reader = createReader({ redis: redis.url, prefix });
     stack.defer(() => reader.close());
     signal.throwIfAborted();
@@ -76,7 +91,10 @@ export async function openWorld({ options, signal, onChange, onFailure }: WorldO
       signal,
     );
     // Wait until all have started or failed before reporting a failure, so that nothing starts afterwards.
-    const results = await Promise.allSettled([starting, ...NODES.map((name) => cluster.start(name, signal))]);
+    const results = await Promise.allSettled([
+      started("edge API in workerd", starting),
+      ...NODES.map((name) => started(name, cluster.start(name, signal))),
+    ]);
     const [edgeResult] = results;
     if (edgeResult.status === "fulfilled") stack.defer(() => edgeResult.value.stop());
     const failure = results.find((result) => result.status === "rejected");

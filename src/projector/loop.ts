@@ -20,6 +20,7 @@ import {
 import { type Projector, projectorOver } from "./projector.ts";
 import { connect, type RedisInput } from "../redis/connect.ts";
 import { Bell } from "../time/bell.ts";
+import { firstOf } from "../time/first.ts";
 import { pause } from "../time/pause.ts";
 import { explained } from "../redis/errors.ts";
 import { processRuntime } from "../time/runtime.ts";
@@ -125,7 +126,8 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
 
   async function project({ signal: outer, ...told }: RunOptions): Promise<void> {
     const failed = new AbortController();
-    const signal = AbortSignal.any([closing.signal, failed.signal, ...(outer === undefined ? [] : [outer])]);
+    const ended = firstOf(closing.signal, failed.signal, outer);
+    const { signal } = ended;
     const bells = Array.from({ length: shards }, () => new Bell());
     const ringAll = () => bells.forEach((bell) => bell.ring());
     signal.addEventListener("abort", ringAll);
@@ -152,6 +154,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
       const failure = results.find((result) => result.status === "rejected");
       if (failure !== undefined) throw failure.reason;
     } finally {
+      ended.release();
       signal.removeEventListener("abort", ringAll);
       connection.onReconnect = undefined;
       await records.close();

@@ -7,6 +7,7 @@
  */
 import { invalid } from "../core/options.ts";
 import { REST_AGAIN_MS, REST_MS, REST_RETRIES } from "../core/limits.ts";
+import { type First, firstOf } from "../time/first.ts";
 
 export interface UpstashRule {
   readonly is: "taken" | "fixed" | "refused";
@@ -81,21 +82,25 @@ export function senderOf(client: object): Send {
   /** Kept from request to request: it remembers the token of `readYourWrites`. */
   const own = Object.assign(Object.create(requester) as Requester, settings);
   return async (request) => {
-    const signal = signalOf(options.signal);
+    const ended = endOf(options.signal);
+    const { signal } = ended;
     // The request reads its signal before it waits for anything, so the next one may replace it.
     Object.assign(own, { options: { ...options, ...cache, responseEncoding: false, signal } });
-    const answer = await sender.request.call(own, request);
-    // When a plain signal fires, the client returns the reason as the answer.
-    signal.throwIfAborted();
-    return answer;
+    try {
+      const answer = await sender.request.call(own, request);
+      // When a plain signal fires, the client returns the reason as the answer.
+      signal.throwIfAborted();
+      return answer;
+    } finally {
+      ended.release();
+    }
   };
 }
 
 const again = (attempt: number) => REST_AGAIN_MS * 2 ** attempt;
 
 /** Fires when the time is up, or when the application's own signal does. A plain one: older clients know no other. */
-function signalOf(given: unknown): AbortSignal {
-  const limit = AbortSignal.timeout(REST_MS);
+function endOf(given: unknown): First {
   const theirs: unknown = typeof given === "function" ? (given as () => unknown)() : given;
-  return theirs === undefined || theirs === null ? limit : AbortSignal.any([limit, theirs as AbortSignal]);
+  return firstOf(AbortSignal.timeout(REST_MS), (theirs ?? undefined) as AbortSignal | undefined);
 }

@@ -9,6 +9,7 @@ import { type Tail, tail } from "../follow/tail.ts";
 import { connect, type RedisInput } from "../redis/connect.ts";
 import { explained } from "../redis/errors.ts";
 import { Bell } from "../time/bell.ts";
+import { firstOf } from "../time/first.ts";
 import { pause } from "../time/pause.ts";
 import type { Handle, HandleBatch, ResolvedSubscriberOptions } from "./options.ts";
 import type { ShardSubscriber } from "./shard.ts";
@@ -145,7 +146,8 @@ export function loopSubscriber(
 
   async function serve({ signal: outer }: SubscriberRunOptions): Promise<void> {
     const failed = new AbortController();
-    const signal = AbortSignal.any([closing.signal, failed.signal, ...(outer === undefined ? [] : [outer])]);
+    const ended = firstOf(closing.signal, failed.signal, outer);
+    const { signal } = ended;
     const bells = shards.map(() => new Bell());
     const ringAll = () => bells.forEach((bell) => bell.ring());
     signal.addEventListener("abort", ringAll);
@@ -167,6 +169,7 @@ export function loopSubscriber(
       const failure = results.find((result) => result.status === "rejected");
       if (failure !== undefined) throw failure.reason;
     } finally {
+      ended.release();
       signal.removeEventListener("abort", ringAll);
       connection.onReconnect = undefined;
       await waker.close();

@@ -7,7 +7,7 @@ import { invalid } from "../core/options.ts";
 import { judge, UNKNOWN, type Bounds } from "../doctor/plugin.ts";
 import type { Where } from "../doctor/reach.ts";
 import { CONNECTING, loadDoctor, numberOf, TIMEOUT_MS, useError, whereOf } from "./connecting.ts";
-import { print } from "./print.ts";
+import { STANDARD, type Surroundings } from "./print.ts";
 
 const WARNING_LAG_MS = 5_000;
 const CRITICAL_LAG_MS = 60_000;
@@ -43,8 +43,11 @@ interface Given {
   readonly bounds: Bounds;
 }
 
-export async function check(args: readonly string[]): Promise<number> {
-  const given = read(args);
+export async function check(
+  args: readonly string[],
+  { print, env }: Surroundings = STANDARD,
+): Promise<number> {
+  const given = read(args, env);
   if (typeof given === "string") {
     // Nagios shows the first line of standard output, so that is where it has to be.
     print(`ROLLCALL UNKNOWN - ${given}; rollcall check --help`);
@@ -65,7 +68,7 @@ export async function check(args: readonly string[]): Promise<number> {
 }
 
 /** Text: what is wrong. */
-function read(args: readonly string[]): Given | string {
+function read(args: readonly string[], env: Surroundings["env"]): Given | string {
   try {
     const { values } = parseArgs({ args: [...args], options: OPTIONS });
     const { prefix } = resolveKeyOptions({ prefix: values.prefix });
@@ -80,7 +83,7 @@ function read(args: readonly string[]): Given | string {
     };
     if (bounds.warningLag > bounds.criticalLag)
       invalid(`--warning-lag (${bounds.warningLag}) must not be above --critical-lag (${bounds.criticalLag})`);
-    return { where: whereOf(values, process.env), prefix, bounds };
+    return { where: whereOf(values, env), prefix, bounds };
   } catch (error) {
     if (error instanceof PresenceError) return error.message;
     const text = useError(error, Object.keys(OPTIONS));

@@ -10,7 +10,7 @@ import type { Asked } from "../doctor/facts.ts";
 import type { Where } from "../doctor/reach.ts";
 import { isWell, type Level, LEVELS, type Verdict } from "../doctor/verdict.ts";
 import { CONNECTING, loadDoctor, numberOf, TIMEOUT_MS, useError, whereOf } from "./connecting.ts";
-import { complain, print } from "./print.ts";
+import { STANDARD, type Surroundings } from "./print.ts";
 
 export const DOCTOR_HELP = `rollcall doctor [options]
 
@@ -40,8 +40,11 @@ interface Given {
   readonly json: boolean;
 }
 
-export async function doctor(args: readonly string[]): Promise<number> {
-  const given = read(args);
+export async function doctor(
+  args: readonly string[],
+  { print, complain, env }: Surroundings = STANDARD,
+): Promise<number> {
+  const given = read(args, env);
   if (typeof given === "string") {
     complain(`rollcall doctor: ${given}\n\n${DOCTOR_HELP}`);
     return 2;
@@ -51,31 +54,29 @@ export async function doctor(args: readonly string[]): Promise<number> {
     complain("rollcall doctor: it needs ioredis, or @upstash/redis for a REST API: npm i ioredis");
     return 2;
   }
-  const { asked, where } = given;
+  const { verdicts, exit } = await examine(loaded, given);
+  print(given.json ? jsonOf(verdicts, exit, given) : shown(verdicts, process.stdout));
+  return exit;
+}
+
+type Loaded = NonNullable<Awaited<ReturnType<typeof loadDoctor>>>;
+
+async function examine({ reach, gather }: Loaded, { where, asked }: Given): Promise<{ verdicts: readonly Verdict[]; exit: number }> {
   let reached;
   try {
-    reached = await loaded.reach(where);
+    reached = await reach(where);
+    const verdicts = diagnose(await gather(reached, asked), reached.refused);
+    return { verdicts, exit: isWell(verdicts) ? 0 : 1 };
   } catch (error) {
-    return told(unreached(error), given, 3);
-  }
-  try {
-    const facts = await loaded.gather(reached, asked);
-    const verdicts = diagnose(facts, reached.refused);
-    return told(verdicts, given, isWell(verdicts) ? 0 : 1);
-  } catch (error) {
-    return told(unreached(error), given, 3);
+    if (!(error instanceof PresenceError) || error.code === "INTERNAL") throw error;
+    return { verdicts: [unreachableVerdict(error)], exit: 3 };
   } finally {
-    reached.close();
+    reached?.close();
   }
-}
-
-function unreached(error: unknown): Verdict[] {
-  if (!(error instanceof PresenceError) || error.code === "INTERNAL") throw error;
-  return [unreachableVerdict(error)];
-}
+} // prettier-ignore
 
 /** Text: what is wrong. */
-function read(args: readonly string[]): Given | string {
+function read(args: readonly string[], env: Surroundings["env"]): Given | string {
   try {
     const { values } = parseArgs({ args: [...args], options: OPTIONS });
     const shards = numberOf("shards", values.shards, 1, SHARDS_MAX);
@@ -88,7 +89,7 @@ function read(args: readonly string[]): Given | string {
       cluster: values.cluster,
       staleAfter: numberOf("stale-after", values["stale-after"], 0, STALE_AFTER_MS_MAX) ?? STALE_AFTER_MS,
     };
-    return { where: whereOf(values, process.env), asked, json: values.json };
+    return { where: whereOf(values, env), asked, json: values.json };
   } catch (error) {
     if (error instanceof PresenceError) return error.message;
     const text = useError(error, Object.keys(OPTIONS));
@@ -97,26 +98,16 @@ function read(args: readonly string[]): Given | string {
   }
 }
 
-function told(verdicts: readonly Verdict[], { json, asked }: Given, exit: number): number {
-  if (json)
-    print(JSON.stringify({ well: exit === 0, exit, prefix: asked.prefix, summary: summaryOf(verdicts), verdicts }, null, 2)); // prettier-ignore
-  else print(shown(verdicts, process.stdout));
-  return exit;
+function jsonOf(verdicts: readonly Verdict[], exit: number, { asked: { prefix } }: Given): string {
+  return JSON.stringify({ well: exit === 0, exit, prefix, summary: summaryOf(verdicts), verdicts }, null, 2);
 }
 
-const NAMES: Readonly<Record<Level, string>> = {
-  critical: "critical",
-  warning: "warning",
-  unknown: "unknown",
-  note: "note",
-  ok: "ok",
-};
 const COLOURS = { critical: "red", warning: "yellow", unknown: "magenta", note: "cyan", ok: "green" } as const; // prettier-ignore
 
 /** `all well: 14 ok, 1 note`, `1 critical, 2 warnings, 12 ok`. */
 function summaryOf(verdicts: readonly Verdict[]): string {
   const plural = (level: Level, n: number) =>
-    n === 1 || !["warning", "note"].includes(level) ? NAMES[level] : `${NAMES[level]}s`;
+    n === 1 || !["warning", "note"].includes(level) ? level : `${level}s`;
   const parts = LEVELS.flatMap((level) => {
     const n = verdicts.filter((one) => one.level === level).length;
     return n === 0 ? [] : [`${n} ${plural(level, n)}`];
@@ -128,7 +119,7 @@ function summaryOf(verdicts: readonly Verdict[]): string {
 function shown(verdicts: readonly Verdict[], stream: NodeJS.WriteStream): string {
   const widest = Math.max(...verdicts.map(({ check }) => check.length));
   const lines = verdicts.flatMap(({ level, check, found, remedy }) => {
-    const name = styleText(COLOURS[level], NAMES[level].padEnd(8), { stream });
+    const name = styleText(COLOURS[level], level.padEnd(8), { stream });
     const verdict = `${name}  ${check.padEnd(widest)}  ${found}`;
     return remedy === undefined ? [verdict] : [verdict, `${" ".repeat(widest + 12)}→ ${remedy}`];
   });

@@ -132,13 +132,14 @@ async function reachRest({ rest, timeout }: WhereRest): Promise<Reached> {
   try {
     await withDeadline(ask([["PING"]]).then(() => {}), timeout, address);
   } catch (error) {
-    const cause = error instanceof PresenceError ? error.cause : error;
-    const said = cause instanceof Error ? cause.message : "";
-    const isToken = /401|unauthori[sz]ed/i.test(said);
-    const why = isToken ? "WRONGPASS: the token is wrong" : "see that the URL is that of its REST API";
+    const reason = reasonOf(error);
+    const why =
+      reason === "WRONGPASS"
+        ? "WRONGPASS: the token is wrong"
+        : `${reason ?? "no answer"}: see that the URL is that of its REST API`;
     throw new PresenceError("REDIS_UNAVAILABLE", `cannot reach the REST API at ${address}: ${why}`, {
       cause: error,
-      details: { address, ...(isToken && { reason: "WRONGPASS" }) },
+      details: { address, reason: reason === "WRONGPASS" ? "TOKEN" : reason },
     });
   }
   return {
@@ -152,3 +153,12 @@ async function reachRest({ rest, timeout }: WhereRest): Promise<Reached> {
     close() {},
   };
 } // prettier-ignore
+
+/** The first thing that the error or one of its causes is called by: `WRONGPASS`, `ECONNREFUSED`. */
+function reasonOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if (error instanceof PresenceError && error.details.reason !== undefined) return error.details.reason;
+  const { code } = error as { code?: unknown };
+  if (typeof code === "string" && /^E[A-Z]+$/.test(code)) return code;
+  return reasonOf(error.cause);
+}

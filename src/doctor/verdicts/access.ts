@@ -39,8 +39,9 @@ function scriptVerdict({ access, asked }: Facts): Verdict[] {
     ];
   if (!calls(asked.role)) return [];
   if (access.scripts === "yes") return [ok("scripts", "can be called")];
+  if (access.scripts === undefined) return [unknown("scripts", "EVAL was answered with an error")];
   // A refused user has the verdict about its rights.
-  return access.scripts === "no" && commands !== undefined ? [] : [missing(access.user, ["EVAL"], asked)];
+  return commands !== undefined ? [] : [missing(access.user, ["EVAL"], asked)];
 }
 
 function keysVerdict({ access, asked, shards }: Facts): Verdict[] {

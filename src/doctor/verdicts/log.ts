@@ -39,9 +39,7 @@ function lagVerdicts({ parts, asked }: Facts): Verdict[] {
     ]; // prettier-ignore
   }
   if (records > BACKLOG)
-    return [
-      warning("lag", `${waiting}: projectors keep up, but only just`, "add shards, or a faster Redis"),
-    ];
+    return [warning("lag", `${waiting}: projectors keep up, but only just`, "add shards, or a faster Redis")];
   if (last === null) return [ok("lag", "nothing waits, and nothing has been folded yet")];
   return [ok("lag", `${waiting}, a projector ran ${lasting(last)} ago, nothing is overdue`)];
 }

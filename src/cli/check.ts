@@ -72,8 +72,8 @@ function read(args: readonly string[], env: Surroundings["env"]): Given | string
   try {
     const { values } = parseArgs({ args: [...args], options: OPTIONS });
     const { prefix } = resolveKeyOptions({ prefix: values.prefix });
-    const number = (name: keyof typeof values & string, most: number) =>
-      numberOf(name, values[name] as string | undefined, 0, most);
+    const number = (name: "warning-lag" | "critical-lag" | "min-processes" | "max-rejected", most: number) =>
+      numberOf(name, values[name], 0, most);
     const bounds: Bounds = {
       shards: numberOf("shards", values.shards, 1, SHARDS_MAX),
       warningLag: number("warning-lag", LAG_MS_MOST) ?? WARNING_LAG_MS,

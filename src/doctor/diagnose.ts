@@ -3,11 +3,12 @@ import type { PresenceError } from "../core/errors.ts";
 import type { Facts } from "./facts.ts";
 import { accessVerdicts } from "./verdicts/access.ts";
 import { clockVerdicts, latencyVerdicts } from "./verdicts/clock.ts";
-import { logVerdicts, subscriberVerdicts } from "./verdicts/log.ts";
+import { logVerdicts } from "./verdicts/log.ts";
 import { clientVerdicts, memoryVerdicts } from "./verdicts/memory.ts";
 import { processVerdicts } from "./verdicts/processes.ts";
 import { placed, serverVerdicts } from "./verdicts/server.ts";
 import { shardVerdicts, typeVerdicts } from "./verdicts/shards.ts";
+import { subscriberVerdicts } from "./verdicts/subscribers.ts";
 import { critical, type Verdict, worstFirst } from "./verdict.ts";
 
 /** All verdicts, the worst first. `refused`: why Rollcall would not use this server. */

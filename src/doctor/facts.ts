@@ -6,8 +6,6 @@ import type { SubscriberStatus } from "../reader/answers/subscribers.ts";
 /** Something learnt, or why it could not be: `needs +info`. */
 export type Fact<T> = { readonly known: T } | { readonly unknown: string };
 
-export const known = <T>(value: T): Fact<T> => ({ known: value });
-
 /** The value, or undefined where it is not known. */
 export function valueOf<T>(fact: Fact<T>): T | undefined {
   return "known" in fact ? fact.known : undefined;

@@ -126,9 +126,9 @@ async function reachRest({ rest, timeout }: WhereRest): Promise<Reached> {
   const { upstashClient } = await import("../edge/upstash.ts");
   const client = upstashClient(rest);
   const address = URL.canParse(rest.url) ? new URL(rest.url).host : "a URL that cannot be read";
-  const port = upstashWritePort(client) as PipelinePort;
   // The route takes any command; the types of the port say what the projector sends.
-  const ask: Ask = (commands) => port.pipeline(commands);
+  const port: PipelinePort = upstashWritePort(client);
+  const ask = askOf(port);
   try {
     await withDeadline(ask([["PING"]]).then(() => {}), timeout, address);
   } catch (error) {

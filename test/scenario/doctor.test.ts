@@ -211,7 +211,7 @@ it("of a Redis in order with a live server it says that all is well", async () =
   expect({ exit, err }).toEqual({ exit: 0, err: "" });
 });
 
-it("it changes nothing", async () => {
+it("nothing is changed", async () => {
   const prefix = "rejected";
   const seen = async () => {
     const names = (await admin.keys(`{${prefix}}*`)).sort();
@@ -438,7 +438,7 @@ describe("it says nothing that is not so:", () => {
 describe("over a REST API", () => {
   const TOKEN = "a-token-of-this-test-which-may-write";
 
-  it("it says what it can learn, and a wrong token", async () => {
+  it("what can be learnt is said, and a wrong token", async () => {
     await using bridge = await startBridge({
       redis: main.url,
       token: TOKEN,

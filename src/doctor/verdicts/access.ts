@@ -13,7 +13,7 @@ const SPARED: Readonly<Record<string, string>> = {
 };
 
 /** Those that may write at most to the log. */
-const READING: readonly Role[] = ["recorder", "server", "reader"];
+const READING: ReadonlySet<Role> = new Set(["recorder", "server", "reader"]);
 
 export function accessVerdicts(facts: Facts): Verdict[] {
   const { access } = facts;
@@ -99,7 +99,7 @@ function roleVerdicts(facts: Facts): Verdict[] {
 /** More than any role needs: for everybody who is not an administrator a risk, not a fault. */
 function excess({ access: { user }, asked }: Facts, commands: ReadonlyMap<string, Permission>): Verdict[] {
   const beyond = BEYOND.map(nameOf).filter((name) => commands.get(name) === "yes");
-  const writes = READING.includes(asked.role) && commands.get("HSET") === "yes";
+  const writes = READING.has(asked.role) && commands.get("HSET") === "yes";
   if (beyond.length === 0 && !writes)
     return [ok("rights", `the Redis user ${JSON.stringify(user)} has what a ${asked.role} needs`)];
   const what = writes ? "change the projection" : `run ${some(beyond.map((name) => name.replace("|", " ")))}`;

@@ -1,5 +1,5 @@
 /** The log: what waits in it, whether anybody folds it, and what was set aside. */
-import { keysOf, subscriberKeysOf } from "../../core/keys.ts";
+import { keysOf } from "../../core/keys.ts";
 import { RECORDS_KEPT } from "../../core/limits.ts";
 import { type Facts, valueOf } from "../facts.ts";
 import { counted, critical, lasting, note, ok, some, unknown, type Verdict, warning } from "../verdict.ts";
@@ -90,28 +90,3 @@ function rejectedVerdicts({ parts, asked, shards }: Facts): Verdict[] {
     ),
   ];
 }
-
-export function subscriberVerdicts({ subscribers, asked }: Facts): Verdict[] {
-  if (!("known" in subscribers)) return [unknown("subscribers", subscribers.unknown)];
-  const verdicts: Verdict[] = [];
-  for (const one of subscribers.known) {
-    const name = JSON.stringify(one.name);
-    if (one.disabled !== null)
-      verdicts.push(critical("subscribers", `${name} is disabled, so nothing is delivered; ${lasting(one.behind)} behind`, "mend its handler or receiver, then call enable() of the subscriber")); // prettier-ignore
-    else if (one.stale)
-      verdicts.push(critical("subscribers", `nobody serves ${name}; changes wait since ${one.behind > 0 ? `${lasting(one.behind)}` : "none"}`, "start a process with this subscriber, or call remove() of it if it is no longer wanted")); // prettier-ignore
-    else if (one.attempt > 0)
-      verdicts.push(warning("subscribers", `${name} fails: attempt ${one.attempt}, ${lasting(one.behind)} behind`, "see the log of the process that serves it for DELIVERY_FAILED")); // prettier-ignore
-    else if (one.behind > BEHIND_MS && !one.comparing)
-      verdicts.push(warning("subscribers", `${name} is ${lasting(one.behind)} behind`, "make its handler faster, or take several changes a call")); // prettier-ignore
-    if (one.deadLetters > 0) {
-      const { dead } = subscriberKeysOf(keysOf(asked.prefix, 0, 1), one.name);
-      verdicts.push(warning("subscribers", `${name} has given up ${counted(one.deadLetters, "delivery", "deliveries")}`, `look at deadLetters.list(), then retry(id) or drop(id); they are in ${dead}`)); // prettier-ignore
-    }
-  }
-  if (verdicts.length > 0) return verdicts;
-  const n = subscribers.known.length;
-  return [ok("subscribers", n === 0 ? "none" : `${n} served, nothing given up`)];
-}
-
-const BEHIND_MS = 60_000;

@@ -14,9 +14,37 @@ export const LEVELS = [
 ] as const;
 export type Level = (typeof LEVELS)[number];
 
+/** What is looked at, one word each. docs/operations.md, "Doctor", has them all. */
+export const CHECKS = [
+  "reachable",
+  "version",
+  "mode",
+  "replication",
+  "persistence",
+  "slowlog",
+  "eviction",
+  "memory",
+  "clients",
+  "settings",
+  "scripts",
+  "commands",
+  "rights",
+  "clock",
+  "latency",
+  "keys",
+  "shards",
+  "protocol",
+  "lag",
+  "group",
+  "rejected",
+  "processes",
+  "subscribers",
+] as const;
+export type Check = (typeof CHECKS)[number];
+
 export interface Verdict {
-  /** What was looked at, one word: the same thing has the same word in every run. */
-  readonly check: string;
+  /** The same thing has the same word in every run. */
+  readonly check: Check;
   readonly level: Level;
   /** What was found, and what it means. No user ids, no secrets. */
   readonly found: string;
@@ -24,10 +52,10 @@ export interface Verdict {
   readonly remedy?: string;
 }
 
-export const ok = (check: string, found: string): Verdict => ({ check, level: "ok", found });
-export const critical = (check: string, found: string, remedy: string): Verdict => ({ check, level: "critical", found, remedy }); // prettier-ignore
-export const warning = (check: string, found: string, remedy: string): Verdict => ({ check, level: "warning", found, remedy }); // prettier-ignore
-export const note = (check: string, found: string, remedy?: string): Verdict => ({
+export const ok = (check: Check, found: string): Verdict => ({ check, level: "ok", found });
+export const critical = (check: Check, found: string, remedy: string): Verdict => ({ check, level: "critical", found, remedy }); // prettier-ignore
+export const warning = (check: Check, found: string, remedy: string): Verdict => ({ check, level: "warning", found, remedy }); // prettier-ignore
+export const note = (check: Check, found: string, remedy?: string): Verdict => ({
   check,
   level: "note",
   found,
@@ -35,7 +63,7 @@ export const note = (check: string, found: string, remedy?: string): Verdict => 
 });
 
 /** `needs`: what would tell, as `+info`. */
-export const unknown = (check: string, needs: string): Verdict => ({
+export const unknown = (check: Check, needs: string): Verdict => ({
   check,
   level: "unknown",
   found: `not known: ${needs}`,

@@ -428,7 +428,7 @@ describe("it says nothing that is not so:", () => {
   const ALONE = ["unfolded", "lapsed", "rejected", "newer", "older", "taken"];
   it.each(ALONE)("%s", async (prefix) => {
     const seen = await told("--redis", main.url, "--prefix", prefix);
-    const checks = new Set(bad(seen).map(({ check }) => check));
+    const checks = new Set<string>(bad(seen).map(({ check }) => check));
     const follows: Readonly<Record<string, readonly string[]>> = { lapsed: ["lag"], taken: ["lag"] };
     for (const consequence of follows[prefix] ?? []) checks.delete(consequence);
     expect([...checks]).toHaveLength(1);

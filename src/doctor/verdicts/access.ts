@@ -1,5 +1,6 @@
 /** What scripts may call, and whether the Redis user has the rights of its role. */
 import { aclRules, commandsOf, type Role, ROLES } from "../../core/access.ts";
+import { PREFIX } from "../../core/limits.ts";
 import { type Facts, type Permission, valueOf } from "../facts.ts";
 import { BEYOND, nameOf } from "../gather/access.ts";
 import { critical, note, ok, some, unknown, type Verdict, warning } from "../verdict.ts";
@@ -24,7 +25,8 @@ export function accessVerdicts(facts: Facts): Verdict[] {
 
 const calls = (role: Role) => commandsOf(role).includes("EVALSHA");
 
-function scriptVerdict({ access, asked }: Facts): Verdict[] {
+function scriptVerdict(facts: Facts): Verdict[] {
+  const { access, asked } = facts;
   const commands = valueOf(access.commands);
   const states = ["EVAL", "EVALSHA"].map((name) => [name, commands?.get(name)] as const);
   const absent = states.filter(([, state]) => state === "absent").map(([name]) => name);
@@ -41,28 +43,52 @@ function scriptVerdict({ access, asked }: Facts): Verdict[] {
   if (access.scripts === "yes") return [ok("scripts", "can be called")];
   if (access.scripts === undefined) return [unknown("scripts", "EVAL was answered with an error")];
   // A refused user has the verdict about its rights.
-  return commands !== undefined ? [] : [missing(access.user, ["EVAL"], asked)];
+  return commands !== undefined ? [] : [missing(facts, ["EVAL"])];
 }
 
+/** A word of a command line, for a POSIX shell. */
+const quoted = (word: string) => (/^[\w+:.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+const setUser = (user: string, rules: readonly string[]) =>
+  ["redis-cli ACL SETUSER", ...[user, ...rules].map(quoted)].join(" ");
+
 function keysVerdict({ access, asked, shards }: Facts): Verdict[] {
-  const patterns = aclRules({ prefix: asked.prefix, shards, role: asked.role }).filter((rule) => rule.includes("~")); // prettier-ignore
+  const { prefix, role } = asked;
+  const patterns = aclRules({ prefix, shards, role }).filter((rule) => rule.includes("~"));
   return [
     critical(
       "rights",
-      `the Redis user ${JSON.stringify(access.user)} may not use the keys of the prefix ${JSON.stringify(asked.prefix)}`,
-      `redis-cli ACL SETUSER ${access.user} ${patterns.map((one) => `'${one}'`).join(" ")}, or correct --prefix`,
+      `the Redis user ${JSON.stringify(access.user)} may not use the keys of the prefix ${JSON.stringify(prefix)}`,
+      `${setUser(access.user, patterns)}, or correct --prefix`,
     ),
   ];
 }
 
-function missing(user: string, names: readonly string[], { role, prefix }: Facts["asked"], enough: readonly Role[] = []): Verdict {
-  const others = enough.length === 0 ? "" : `; it is a ${some(enough)} (if so, say --role ${enough[0]!})`;
+/** `enough`: the roles that the user has the rights of. */
+function missing(
+  { access: { user }, asked, shards }: Facts,
+  names: readonly string[],
+  enough: readonly Role[] = [],
+): Verdict {
+  const others = enough.length === 0 ? "" : `; it is a ${some(enough)} (if so, say --role ${enough.at(-1)!})`;
+  const rules = names.map((name) => `+${name.toLowerCase()}`);
   return critical(
     "rights",
-    `the Redis user ${JSON.stringify(user)} may not run ${some(names, 8)}, which the role ${role} needs${others}`,
-    `redis-cli ACL SETUSER ${user} ${names.map((name) => `+${name.toLowerCase()}`).map((rule) => (rule.includes("|") ? `'${rule}'` : rule)).join(" ")}; all that it needs: npx rollcall acl --role ${role}${prefix === "presence" ? "" : ` --prefix ${prefix}`}`,
+    `the Redis user ${JSON.stringify(user)} may not run ${some(names, 8)}, which the role ${asked.role} needs${others}`,
+    `${setUser(user, rules)}; all that it needs: ${aclCommand(asked, shards)}`,
   );
-} // prettier-ignore
+}
+
+/** The command that prints all that the role needs. */
+function aclCommand({ role, prefix, cluster }: Facts["asked"], shards: number): string {
+  const options = [
+    `--role ${role}`,
+    ...(prefix === PREFIX ? [] : [`--prefix ${quoted(prefix)}`]),
+    ...(shards === 1 ? [] : [`--shards ${shards}`]),
+    ...(cluster ? ["--cluster"] : []),
+  ];
+  return `npx rollcall acl ${options.join(" ")}`;
+}
 
 const lacks = (commands: ReadonlyMap<string, Permission>, role: Role, wanted: Permission) =>
   commandsOf(role).filter((name) => commands.get(name) === wanted);
@@ -87,23 +113,26 @@ function roleVerdicts(facts: Facts): Verdict[] {
   const needed = refused.filter((name) => !(name in SPARED));
   if (needed.length > 0) {
     const enough = ROLES.filter((one) => [...lacks(commands, one, "no"), ...lacks(commands, one, "absent")].length === 0); // prettier-ignore
-    return [...verdicts, missing(user, needed, asked, enough)];
+    return [...verdicts, missing(facts, needed, enough)];
   }
   for (const name of refused.filter((one) => one in SPARED))
     verdicts.push(
-      note("rights", `without ${name.replace("|", " ")} ${SPARED[name]!}`, `redis-cli ACL SETUSER ${user} '+${name.toLowerCase()}'`),
+      note("rights", `without ${name.replace("|", " ")} ${SPARED[name]!}`, setUser(user, [`+${name.toLowerCase()}`])),
     ); // prettier-ignore
   return [...verdicts, ...excess(facts, commands)];
 }
 
 /** More than any role needs: for everybody who is not an administrator a risk, not a fault. */
-function excess({ access: { user }, asked }: Facts, commands: ReadonlyMap<string, Permission>): Verdict[] {
+function excess(
+  { access: { user }, asked, shards }: Facts,
+  commands: ReadonlyMap<string, Permission>,
+): Verdict[] {
   const beyond = BEYOND.map(nameOf).filter((name) => commands.get(name) === "yes");
   const writes = READING.has(asked.role) && commands.get("HSET") === "yes";
   if (beyond.length === 0 && !writes)
     return [ok("rights", `the Redis user ${JSON.stringify(user)} has what a ${asked.role} needs`)];
   const what = writes ? "change the projection" : `run ${some(beyond.map((name) => name.replace("|", " ")))}`;
   const found = `the Redis user ${JSON.stringify(user)} may also ${what}, which a ${asked.role} does not need`;
-  const remedy = `make one that may not: npx rollcall acl --role ${asked.role}`;
+  const remedy = `make one that may not: ${aclCommand(asked, shards)}`;
   return [asked.isRoleNamed ? warning("rights", found, remedy) : note("rights", found, remedy)];
 }

@@ -39,7 +39,8 @@ function evictionVerdicts(fields: ReadonlyMap<string, string>): Verdict[] {
   return [ok("eviction", "noeviction")];
 }
 
-const MB = 1_000_000;
+/** As in `CONFIG SET maxmemory 64mb`. */
+const MB = 1_048_576;
 const megabytes = (bytes: number) => `${(bytes / MB).toFixed(bytes < 10 * MB ? 1 : 0)} MB`;
 
 function fullVerdicts(fields: ReadonlyMap<string, string>): Verdict[] {

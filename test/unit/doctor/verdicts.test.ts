@@ -2,13 +2,15 @@
  * Goal: each fact that is out of order has one verdict with a remedy, and nothing else has.
  * Method: the facts of a Redis in order, and one of them changed. What real servers say is in test/scenario/doctor.test.ts.
  */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { PresenceError } from "../../../src/core/errors.ts";
 import { diagnose } from "../../../src/doctor/diagnose.ts";
 import type { AccessFacts, Facts, ProcessFacts, ServerFacts, ShardFacts } from "../../../src/doctor/facts.ts";
 import { BEYOND, nameOf, NEEDED, sampleOf } from "../../../src/doctor/gather/access.ts";
 import { clockFacts } from "../../../src/doctor/gather/clock.ts";
-import { isWell, lasting, some, type Verdict } from "../../../src/doctor/verdict.ts";
+import { CHECKS, isWell, lasting, some, type Verdict } from "../../../src/doctor/verdict.ts";
 import { commandsOf, ROLES } from "../../../src/core/access.ts";
 import { keysOf } from "../../../src/core/keys.ts";
 import type { SubscriberStatus } from "../../../src/reader/answers/subscribers.ts";
@@ -235,4 +237,11 @@ it("durations and lists are short", () => {
     "0 ms", "999 ms", "1 s", "119 s", "2 min", "2 h", "2 days",
   ]); // prettier-ignore
   expect(some(["a", "b", "c"], 2)).toBe("a, b and 1 more");
+});
+
+it("docs/operations.md has every check", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../../docs/operations.md"), "utf8");
+  const [, section = ""] = page.split("\n## Doctor\n");
+  const names = [...section.split("\n## ")[0]!.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name);
+  expect(names).toEqual([...CHECKS]);
 });

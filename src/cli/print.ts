@@ -6,3 +6,12 @@ export function print(text: string): void {
 export function complain(text: string): void {
   process.stderr.write(`${text}\n`);
 }
+
+/** What a command says things with, and its environment: a test passes its own. */
+export interface Surroundings {
+  readonly print: (text: string) => void;
+  readonly complain: (text: string) => void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export const STANDARD: Surroundings = { print, complain, env: process.env };

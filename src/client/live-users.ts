@@ -172,6 +172,8 @@ export function followUsers(question: Question): LiveUsers {
   async function run(): Promise<void> {
     /** Rounds that ended soon, one after another. */
     let failures = 0;
+    // What asks in the same turn, asks together.
+    await Promise.resolve();
     while (!closing.signal.aborted) {
       const here = (round = new AbortController());
       const began = performance.now();

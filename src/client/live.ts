@@ -56,7 +56,7 @@ const OPTIONS: Known<LiveOptions> = {
 export const LOOKUP_MAX = 1_000;
 const MAX = 10_000;
 const MAX_MAX = 100_000;
-const RELIST_MS = 300_000;
+export const RELIST_MS = 300_000;
 const RELIST_MS_MIN = 1_000;
 
 /**

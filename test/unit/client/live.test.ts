@@ -158,7 +158,7 @@ describe("live()", () => {
     await come(api.prefix, ["alice"]);
     // An API that says nothing of changes, and a list that is right.
     const silent: typeof fetch = (input, init) =>
-      String(input).includes("/v1/changes")
+      (input as string).includes("/v1/changes")
         ? fetch(`${api.url}/v1/changes?user=nobody`, init)
         : fetch(input, init);
     const client = createClient(api.url, { token: TOKEN, fetch: silent });
@@ -271,23 +271,25 @@ describe("what ends it", () => {
 
   it("close() and the signal give the streams back", async () => {
     await using api = await start({ streams: { most: 2 } });
+    let streams = 0;
+    const counting: typeof fetch = async (...args) => {
+      const response = await fetch(...args);
+      if (response.headers.get("content-type")?.startsWith("text/event-stream") === true) streams++;
+      return response;
+    };
+    const client = createClient(api.url, { token: TOKEN, fetch: counting });
     await come(api.prefix, ["alice"]);
-    const open = () => readEvents(`${api.url}/v1/changes`).catch(() => undefined);
     const leaving = new AbortController();
-    const all = live(api.client);
-    const counts = liveCounts(api.client, { signal: leaving.signal });
+    const all = closing(live(client));
+    const counts = closing(liveCounts(client, { signal: leaving.signal }));
     await shows(all, ["alice"]);
-    await untilEqual(() => counts.getState().counts?.users, 1);
-    await until("both streams are open", () =>
-      readEvents(`${api.url}/v1/changes`).then(
-        async (one) => (await one[Symbol.asyncDispose](), false),
-        () => true,
-      ),
-    );
+    await untilEqual(() => [streams, counts.getState().counts?.users], [2, 1]);
+    await expect(readEvents(`${api.url}/v1/changes`)).rejects.toThrow("503");
     all.close();
     leaving.abort();
     expect([all.getState().status, counts.getState().status]).toEqual(["closed", "closed"]);
     expect(names(all.getState())).toEqual(["alice"]);
+    const open = () => readEvents(`${api.url}/v1/changes`).catch(() => undefined);
     await using first = await until("a place is free", open);
     await using second = await until("the other one too", open);
     expect([first.response.status, second.response.status]).toEqual([200, 200]);
@@ -307,7 +309,7 @@ describe("what ends it", () => {
         const aborted = new Promise<never>((_, reject) =>
           signal!.addEventListener("abort", () => reject(signal!.reason as Error)),
         );
-        if (!String(input).includes("/v1/users")) return aborted;
+        if (!(input as string).includes("/v1/users")) return aborted;
         return Promise.race([answer(), aborted]);
       };
       const client = createClient("http://api.example", { fetch: fetching });

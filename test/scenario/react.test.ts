@@ -79,7 +79,8 @@ it("components show what is true as it changes, over one stream for each questio
     "friends live carol:false",
     "friends live nobody:false,:false",
   ]);
-  const asked = () => ["/v1/users", "/v1/users/lookup", "/v1/counts", "/v1/changes"].map(world.asked);
+  const asked = () =>
+    ["/v1/users", "/v1/users/lookup", "/v1/counts", "/v1/changes"].map((path) => world.asked(path));
   // Two streams of changes: of everybody, and of the friends.
   await untilEqual(asked, [1, 1, 1, 2]);
   const before = await world.renders();

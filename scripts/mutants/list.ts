@@ -1,5 +1,6 @@
 /** All mutants. */
 import { ACCESS_MUTANTS } from "./access.ts";
+import { LIVE_MUTANTS } from "./live.ts";
 import { WEBHOOK_MUTANTS } from "./webhooks.ts";
 import { MAC_MUTANTS } from "./mac.ts";
 import { MEMBERSHIP_MUTANTS } from "./memberships.ts";
@@ -693,6 +694,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ROOM_MUTANTS,
   ...SOCKET_ID_MUTANTS,
   ...USER_ROOM_MUTANTS,
+  ...LIVE_MUTANTS,
   ...FOLLOW_MUTANTS,
   ...SCOPES_HTTP_MUTANTS,
   mutant(

@@ -58,6 +58,16 @@ describe("live()", () => {
     expect(all.getState().asOf).toEqual(expect.any(String));
   });
 
+  it("of more users than a URL has room for it shows these and no others", async () => {
+    await using api = await start();
+    const asked = Array.from({ length: 150 }, (_, i) => `u${i}`);
+    const some = closing(live(api.client, { users: asked }));
+    await shows(some, []);
+    await come(api.prefix, ["stranger"]);
+    await come(api.prefix, ["u149"]);
+    await shows(some, ["u149"]);
+  });
+
   it("follows a room", async () => {
     await using api = await start();
     const options = {

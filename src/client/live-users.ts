@@ -85,10 +85,11 @@ export function followUsers(question: Question): LiveUsers {
   async function list(asked: readonly string[] | undefined): Promise<string | undefined> {
     const { signal } = closing;
     const found = new Set<string>();
-    let first: Users["asOf"] | undefined;
+    let oldest: Users["asOf"] | undefined;
     const add = ({ users, asOf }: Users) => {
-      // Of several answers the first one's cursor counts: what the others include already is only said once more.
-      first ??= asOf;
+      // Of several answers the oldest one's cursor counts: what the others include already is only said once more. An answer that
+      // the API shares with other clients may be older than the one before it.
+      if (oldest === undefined || asOf.now < oldest.now) oldest = asOf;
       for (const { id, online: isOnline } of users) if (isOnline) found.add(id);
     };
     if (asked === undefined) {
@@ -119,11 +120,11 @@ export function followUsers(question: Question): LiveUsers {
       truncated,
       count: found.size,
       asked: asked === undefined ? null : new Set(asked),
-      asOf: first?.now ?? null,
+      asOf: oldest?.now ?? null,
       stale: null,
       error: undefined,
     });
-    return truncated ? undefined : first?.cursor;
+    return truncated ? undefined : oldest?.cursor;
   }
 
   /** Follows what was listed, until the round or the list is over. Returns whether that is because of a gap. */

@@ -5,6 +5,8 @@
  */
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { createClient, live, liveCounts, type LiveState, type Live } from "../../../src/client.ts";
+import { requestOf } from "../../../src/client/ask.ts";
+import { followUsers } from "../../../src/client/live-users.ts";
 import { keysOf } from "../../../src/core/keys.ts";
 import type { AppOptions } from "../../../src/http/app.ts";
 import { startNode, connect } from "../../../rig/node.ts";
@@ -66,6 +68,25 @@ describe("live()", () => {
     await come(api.prefix, ["stranger"]);
     await come(api.prefix, ["u149"]);
     await shows(some, ["u149"]);
+  });
+
+  it("follows from the oldest of several lookups: one that the API shares may be older than the first", async () => {
+    const followed: string[] = [];
+    let lookups = 0;
+    const answering: typeof fetch = (input, init) => {
+      const { pathname, searchParams } = new URL(input as string);
+      if (pathname === "/v1/changes") followed.push(searchParams.get("after")!);
+      if (pathname !== "/v1/users/lookup")
+        return new Promise((_, reject) => init!.signal!.addEventListener("abort", () => reject(new Error())));
+      const second = ["07", "05", "06"][lookups++];
+      const asOf = { now: `2026-11-27T00:00:${second}.000Z`, cursor: `of-${second}` };
+      return Promise.resolve(Response.json({ users: [], asOf }));
+    };
+    const client = createClient("http://api.example", { fetch: answering });
+    const ids = Array.from({ length: 2_500 }, (_, i) => `u${i}`);
+    const question = { where: [], max: 10_000, relist: 0, silence: 45_000 };
+    closing(followUsers({ ...question, request: requestOf(client, "this test"), ids: () => ids }));
+    await untilEqual(() => [lookups, ...followed], [3, "of-05"]);
   });
 
   it("follows a room", async () => {

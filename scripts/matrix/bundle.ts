@@ -12,12 +12,21 @@ export interface Bundle {
 }
 
 /**
- * Bundles the exports of an entry point, all or some, as installed in `folder`. Rejects when it imports a Node module, or when an
- * import is left for run time.
+ * Bundles the exports of entry points, all or some, as installed in `folder`. Rejects when it imports a Node module, or when an
+ * import is left for run time that is not one of `brought`, the packages that the application has anyway.
  */
-export async function bundle(folder: string, door: string, names = "*"): Promise<Bundle> {
+export async function bundle(
+  folder: string,
+  doors: readonly string[],
+  names = "*",
+  brought: readonly string[] = [],
+): Promise<Bundle> {
   const { outputFiles, metafile } = await build({
-    stdin: { contents: `export ${names} from ${JSON.stringify(door)};`, resolveDir: folder },
+    stdin: {
+      contents: doors.map((door) => `export ${names} from ${JSON.stringify(door)};`).join("\n"),
+      resolveDir: folder,
+    },
+    external: [...brought],
     absWorkingDir: folder,
     bundle: true,
     write: false,
@@ -31,11 +40,13 @@ export async function bundle(folder: string, door: string, names = "*"): Promise
     conditions: ["import", "worker", "browser"],
     logLevel: "silent",
   });
-  const left = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
-  if (left.length > 0) throw new Error(`${door} imports ${left.join(", ")} at run time`);
+  const left = Object.values(metafile.outputs)
+    .flatMap(({ imports }) => imports.map(({ path }) => path))
+    .filter((path) => !brought.includes(path));
+  if (left.length > 0) throw new Error(`${doors.join()} imports ${left.join(", ")} at run time`);
   const paths = Object.keys(metafile.inputs);
   const nodes = paths.filter((path) => path.startsWith("node:"));
-  if (nodes.length > 0) throw new Error(`${door} brings ${nodes.join(", ")}`);
+  if (nodes.length > 0) throw new Error(`${doors.join()} brings ${nodes.join(", ")}`);
   const packages = paths.flatMap(
     (path) => /node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*node_modules\/)/.exec(path)?.[1] ?? [],
   );

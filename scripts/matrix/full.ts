@@ -12,10 +12,38 @@ import { typecheck } from "./typecheck.ts";
 
 /** Versions of the peers to combine: the oldest, one in between, the newest, and the newest with the oldest. */
 const PEERS = [
-  { ioredis: "5.4.1", socketIo: "4.6.2", upstash: "1.35.3", hono: "4.13.0" },
-  { ioredis: "5.11.1", socketIo: "4.8.4", upstash: "1.36.0", hono: "4.13.19" },
-  { ioredis: "6.0.0", socketIo: "4.8.4", upstash: "1.39.0", hono: "4.13.19" },
-  { ioredis: "6.0.0", socketIo: "4.6.2", upstash: "1.39.0", hono: "4.13.19" },
+  {
+    ioredis: "5.4.1",
+    socketIo: "4.6.2",
+    upstash: "1.35.3",
+    hono: "4.13.0",
+    react: "18.3.0",
+    reactTypes: "18.3.32",
+  },
+  {
+    ioredis: "5.11.1",
+    socketIo: "4.8.4",
+    upstash: "1.36.0",
+    hono: "4.13.19",
+    react: "19.2.9",
+    reactTypes: "19.3.3",
+  },
+  {
+    ioredis: "6.0.0",
+    socketIo: "4.8.4",
+    upstash: "1.39.0",
+    hono: "4.13.19",
+    react: "19.2.9",
+    reactTypes: "19.3.3",
+  },
+  {
+    ioredis: "6.0.0",
+    socketIo: "4.6.2",
+    upstash: "1.39.0",
+    hono: "4.13.19",
+    react: "18.3.0",
+    reactTypes: "18.3.32",
+  },
 ] as const;
 
 const COMPILERS = ["5.9.3", "7.0.2"] as const;
@@ -86,11 +114,11 @@ async function withPeers(
   runtimes: readonly { readonly runtime: Runtime; readonly path: string }[],
   compilers: readonly { readonly version: string; readonly path: string }[],
 ): Promise<void> {
-  const { ioredis, socketIo, upstash, hono } = peers;
+  const { ioredis, socketIo, upstash, hono, react, reactTypes } = peers;
   const name = `ioredis ${ioredis}, Socket.IO ${socketIo}`;
   const folder = await emptyFolder(temporary, `${ioredis}-with-${socketIo}`);
   const ready = await parts.part(
-    `install with ${name}, @upstash/redis ${upstash}, hono ${hono}`,
+    `install with ${name}, @upstash/redis ${upstash}, hono ${hono}, React ${react}`,
     async () => {
       await install(folder, [
         tarball,
@@ -99,6 +127,8 @@ async function withPeers(
         `socket.io-client@${socketIo}`,
         `@upstash/redis@${upstash}`,
         `hono@${hono}`,
+        `react@${react}`,
+        `@types/react@${reactTypes}`,
         "@types/node@24.19.2",
       ]);
       return "done";

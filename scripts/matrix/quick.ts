@@ -21,6 +21,10 @@ export interface Scene {
 
 /** Budgets, bytes. */
 const CLIENT_GZIPPED = 7_000;
+/** With live() and liveCounts(), which an application that does not import them does not carry. */
+const LIVE_GZIPPED = 9_500;
+/** With the client, without React. */
+const REACT_GZIPPED = 11_000;
 /** All of `rollcall/edge`. What only reads is 83 kB (functions/edge.ts), what only sweeps 78. */
 const EDGE_GZIPPED = 140_000;
 const INSTALLED = 12_000_000;
@@ -51,7 +55,7 @@ export async function quick({ root, temporary, redis, parts }: Scene): Promise<s
   }
   await parts.part("install the other peers", () =>
     install(folder, [
-      "socket.io-client@4.8.4", "hono@4.13.19", "@upstash/redis@1.39.0", "@types/node@24.19.2",
+      "socket.io-client@4.8.4", "hono@4.13.19", "@upstash/redis@1.39.0", "react@19.2.9", "@types/react@19.3.3", "@types/node@24.19.2",
     ]),
   ); // prettier-ignore
 
@@ -74,20 +78,26 @@ export async function quick({ root, temporary, redis, parts }: Scene): Promise<s
   );
   await parts.part("require() of every entry point", () => requireDoors(folder, process.execPath));
 
-  await parts.part("rollcall/client in one file", async () => {
-    const { gzipped, minified, packages } = await bundle(folder, "rollcall/client");
-    if (packages.join() !== "rollcall") throw new Error(`it contains ${packages.join(", ")}`);
-    const said = `${kB(gzipped)} gzipped of ${kB(CLIENT_GZIPPED)}, ${kB(minified)} minified`;
-    if (gzipped > CLIENT_GZIPPED) throw new Error(said);
-    return said;
-  });
+  for (const [what, names, doors, budget] of [
+    ["createClient", "{ createClient }", ["rollcall/client"], CLIENT_GZIPPED],
+    ["all of rollcall/client", "*", ["rollcall/client"], LIVE_GZIPPED],
+    ["rollcall/client and rollcall/react", "*", ["rollcall/client", "rollcall/react"], REACT_GZIPPED],
+  ] as const) {
+    await parts.part(`${what} in one file`, async () => {
+      const { gzipped, minified, packages } = await bundle(folder, doors, names, ["react"]);
+      if (packages.join() !== "rollcall") throw new Error(`it contains ${packages.join(", ")}`);
+      const said = `${kB(gzipped)} gzipped of ${kB(budget)}, ${kB(minified)} minified`;
+      if (gzipped > budget) throw new Error(said);
+      return said;
+    });
+  }
   for (const [what, names] of [
     ["all of rollcall/edge", "*"],
     ["a Worker that only serves", "{ createFetch }"],
     ["a Worker that only sweeps", "{ createScheduled }"],
   ] as const) {
     await parts.part(`${what} in one file`, async () => {
-      const { gzipped, minified, packages } = await bundle(folder, "rollcall/edge", names);
+      const { gzipped, minified, packages } = await bundle(folder, ["rollcall/edge"], names);
       const said = `${kB(gzipped)} gzipped of ${kB(EDGE_GZIPPED)}, ${kB(minified)} minified, of ${packages.join(", ")}`;
       if (gzipped > EDGE_GZIPPED) throw new Error(said);
       return said;
@@ -126,6 +136,7 @@ export async function requireDoors(folder: string, node: string): Promise<void> 
     `const { strict: assert } = require("node:assert");
 assert.equal(typeof require("rollcall").createPresence, "function");
 assert.equal(typeof require("rollcall/client").createClient, "function");
+assert.equal(typeof require("rollcall/react").useOnline, "function");
 assert.equal(typeof require("rollcall/http").createApp, "function");
 assert.equal(typeof require("rollcall/edge").createFetch, "function");
 assert.equal(require("rollcall/http").PresenceError, require("rollcall").PresenceError);

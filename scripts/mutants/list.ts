@@ -1,6 +1,7 @@
 /** All mutants. */
 import { ACCESS_MUTANTS } from "./access.ts";
 import { DOCTOR_MUTANTS } from "./doctor.ts";
+import { LIVE_MUTANTS } from "./live.ts";
 import { WEBHOOK_MUTANTS } from "./webhooks.ts";
 import { MAC_MUTANTS } from "./mac.ts";
 import { MEMBERSHIP_MUTANTS } from "./memberships.ts";
@@ -695,6 +696,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ROOM_MUTANTS,
   ...SOCKET_ID_MUTANTS,
   ...USER_ROOM_MUTANTS,
+  ...LIVE_MUTANTS,
   ...FOLLOW_MUTANTS,
   ...SCOPES_HTTP_MUTANTS,
   mutant(

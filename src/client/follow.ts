@@ -68,25 +68,63 @@ export async function* follow(
   where: Readonly<Record<string, string>> = {},
 ): AsyncGenerator<News, void> {
   refuseUnknown(options, FOLLOW_OPTIONS, "follow()");
-  const { after, users = [], signal: outer } = options;
-  abortSignal("signal", outer);
+  const { after, users = [], signal } = options;
+  abortSignal("signal", signal);
   const filter = [...Object.entries(where), ...users.map((user) => ["user", user] as const)];
-  const silence = whole("silence", options.silence ?? SILENCE_MS, SILENCE_MS_MIN, TIMER_MS_MAX);
+  const silence = silenceOf(options.silence);
+  const told = eventsOf(url, request, { after, filter, silence, signal });
+  for await (const { event, changes = [], cursor, stale } of told)
+    yield { changes, cursor, gap: event === "gap", stale };
+}
+
+/** What a stream says, and what is known by then. */
+export interface Told {
+  /** Undefined: `stale` has begun or is over. */
+  readonly event: "changes" | "counts" | "gap" | undefined;
+  /** Of `changes`. */
+  readonly changes?: Changes["changes"];
+  /** Of `counts`: the answer of /v1/counts. */
+  readonly counts?: Readonly<Record<string, unknown>>;
+  readonly cursor: string | undefined;
+  readonly stale: Staleness | null;
+  /** Why the connection failed, when `stale` begins for that reason. */
+  readonly error?: unknown;
+}
+
+export interface EventsOptions {
+  /** Where to begin. */
+  readonly after?: string | undefined;
+  /** Further parameters. */
+  readonly filter: readonly (readonly [name: string, value: string])[];
+  readonly silence: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Whether a stream continues from the id that the last one ended with; default true. */
+  readonly resumes?: boolean;
+}
+
+/** One stream after another, until the signal fires. Rejects with ProblemError for what a retry does not fix. */
+export async function* eventsOf(
+  url: string,
+  request: Request,
+  { after, filter, silence, signal: outer, resumes = true }: EventsOptions,
+): AsyncGenerator<Told, void> {
   const leaving = new AbortController();
-  const signal = AbortSignal.any([leaving.signal, ...(outer === undefined ? [] : [outer])]);
+  const { signal } = leaving;
+  // Not AbortSignal.any(): after a garbage collection that of Node 24 may not fire.
+  const leave = () => leaving.abort();
+  if (outer?.aborted === true) leave();
+  outer?.addEventListener("abort", leave);
   let cursor = after;
   let stale: Staleness | null = null;
   let aliveAt: string | null = null;
   let failures = 0;
   let retry = RETRY_MS;
-  const news = (changes: Changes["changes"] = [], gap = false): News => ({ changes, cursor, gap, stale });
   try {
     while (!signal.aborted) {
-      let wait = 0;
       let didWork = false;
       const began = performance.now();
       try {
-        const response = await open(url, request, cursor, filter, signal);
+        const response = await open(url, request, resumes ? cursor : undefined, filter, signal);
         // Whether this stream is stale too is known when it has sent its first event or id.
         let isUnconfirmed = stale !== null;
         for await (const item of itemsOf(response, silence, signal)) {
@@ -95,23 +133,26 @@ export async function* follow(
           if (item.event === "stale") {
             isUnconfirmed = false;
             stale = stalenessOf(parsed(response, item.data));
-            yield news();
+            yield { event: undefined, cursor, stale };
             continue;
           }
           if (item.id !== undefined) cursor = item.id;
           if (item.event === "fresh" || (isUnconfirmed && item.id !== undefined)) {
             isUnconfirmed = false;
             stale = null;
-            yield news();
+            yield { event: undefined, cursor, stale };
           }
           if (item.event === "changes") {
             const { changes } = parsed(response, item.data);
             if (!Array.isArray(changes)) throw notRollcall(response);
             didWork = true;
-            yield news(changes as Changes["changes"]);
+            yield { event: "changes", changes: changes as Changes["changes"], cursor, stale };
+          } else if (item.event === "counts") {
+            didWork = true;
+            yield { event: "counts", counts: parsed(response, item.data), cursor, stale };
           } else if (item.event === "gap") {
             didWork = true;
-            yield news([], true);
+            yield { event: "gap", cursor, stale };
           }
         }
       } catch (error) {
@@ -119,12 +160,10 @@ export async function* follow(
         if (error instanceof ProblemError && !mayPass(error)) throw error;
         if (stale === null) {
           stale = { cause: "connection", since: aliveAt };
-          yield news();
+          yield { event: undefined, cursor, stale, error };
         }
-        wait = error instanceof ProblemError ? Math.min(RETRY_AFTER_MS_MAX, error.retryAfter ?? 0) : 0;
         failures++;
-        didWork = false;
-        await pause(Math.max(wait, jittered(pauseAfter(failures))), signal);
+        await pause(waitAfter(failures, error), signal);
         continue;
       }
       if (signal.aborted) return;
@@ -133,8 +172,20 @@ export async function* follow(
       await pause(jittered(Math.max(retry, failures > 1 ? pauseAfter(failures) : 0)), signal);
     }
   } finally {
+    outer?.removeEventListener("abort", leave);
     leaving.abort();
   }
+}
+
+/** ms. Throws PresenceError OPTIONS_INVALID. */
+export function silenceOf(silence = SILENCE_MS): number {
+  return whole("silence", silence, SILENCE_MS_MIN, TIMER_MS_MAX);
+}
+
+/** How long to wait after failures, ms: 1 s, 2 s, 4 s … 30 s, or as long as the server asks, up to five minutes. */
+export function waitAfter(failures: number, error: unknown): number {
+  const asked = error instanceof ProblemError ? Math.min(RETRY_AFTER_MS_MAX, error.retryAfter ?? 0) : 0;
+  return Math.max(asked, jittered(pauseAfter(failures)));
 }
 
 /** ms: 1 s, 2 s, 4 s … 30 s. */
@@ -143,12 +194,12 @@ function pauseAfter(failures: number): number {
 }
 
 /** All clients lose a server at the same moment and must not return at the same moment. */
-function jittered(ms: number): number {
+export function jittered(ms: number): number {
   return ms * (0.5 + Math.random() / 2);
 }
 
 /** Whether a retry may help: the API is busy, down or briefly unavailable. */
-function mayPass({ status }: ProblemError): boolean {
+export function mayPass({ status }: ProblemError): boolean {
   return status >= 500 || status === 408 || status === 425 || status === 429;
 }
 

@@ -17,6 +17,9 @@ const TIMEOUT_MS = 10_000;
 
 export type Request = (input: string | URL | globalThis.Request, init?: RequestInit) => Promise<Response>;
 
+/** Takes the listener off a signal that outlives many responses. */
+const bodies = new FinalizationRegistry<() => void>((unlink) => unlink());
+
 /** Throws PresenceError OPTIONS_INVALID. */
 export function requester(options: ClientOptions): Request {
   refuseUnknown(options, CLIENT_OPTIONS, "createClient");
@@ -32,9 +35,21 @@ export function requester(options: ClientOptions): Request {
       () => late.abort(new DOMException(`no answer within ${timeout} ms`, "TimeoutError")),
       timeout,
     );
-    const signals = [late.signal, ...(init.signal ? [init.signal] : [])];
+    const { signal } = init;
+    // Not AbortSignal.any(): after a garbage collection that of Node 24 may not fire.
+    const stop = () => late.abort(signal?.reason);
+    const unlink = () => signal?.removeEventListener("abort", stop);
+    if (signal?.aborted === true) stop();
+    signal?.addEventListener("abort", stop);
     try {
-      return await (own ?? fetch)(input, { ...init, headers, signal: AbortSignal.any(signals) });
+      const response = await (own ?? fetch)(input, { ...init, headers, signal: late.signal });
+      // The signal ends the body too, for as long as anybody can read it.
+      if (signal && response.body !== null) bodies.register(response.body, unlink);
+      else unlink();
+      return response;
+    } catch (error) {
+      unlink();
+      throw error;
     } finally {
       clearTimeout(timer);
     }

@@ -11,7 +11,8 @@ import {
   type Projector,
   type RedisInput,
 } from "rollcall";
-import { createClient, type Counts } from "rollcall/client";
+import { createClient, type Counts, live, type LiveState } from "rollcall/client";
+import { RollcallProvider, useCounts, useOnline, useUsers } from "rollcall/react";
 import { createFetch, createReader as createEdgeReader, createScheduled } from "rollcall/edge";
 import { createApp, fetchHandler, nodeHandler } from "rollcall/http";
 
@@ -39,6 +40,8 @@ export function start(io: Server, redis: Redis | Cluster): Presence {
 export const app = createApp({ reader: readers[0]! });
 export const handlers = [fetchHandler(app), nodeHandler(app), createFetch(), createScheduled()];
 export const counts: Promise<Counts> = createClient("http://127.0.0.1").counts();
+export const state: LiveState = live(createClient("http://127.0.0.1"), { room: "news" }).getState();
+export const hooks = { RollcallProvider, useCounts, useOnline, useUsers };
 // @ts-expect-error: a number is no client
 createReader({ redis: 6379 });
 // @ts-expect-error: nor is any object

@@ -64,18 +64,20 @@ export interface Site extends AsyncDisposable {
   readonly origin: string;
 }
 
-/** A site with one page, which has the functions of page.ts and asks for nothing else. */
-export async function startSite(): Promise<Site> {
+/** A site with one page, which has the functions of `script` and asks for nothing else. */
+export async function startSite(script: "page.ts" | "react-page.ts" = "page.ts"): Promise<Site> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL("page.ts", import.meta.url))],
+    entryPoints: [fileURLToPath(new URL(script, import.meta.url))],
     bundle: true,
+    // React as it is while one develops: StrictMode mounts everything twice, and mistakes are told in the console.
+    define: { "process.env.NODE_ENV": '"development"' },
     write: false,
     platform: "browser",
     format: "iife",
     logLevel: "silent",
   });
-  const script = outputFiles[0]!.text;
-  const html = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>-</title><script>${script}</script>`;
+  const code = outputFiles[0]!.text;
+  const html = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>-</title><script>${code}</script>`;
   const server = createServer((_, response) => {
     response.setHeader("content-type", "text/html");
     response.end(html);

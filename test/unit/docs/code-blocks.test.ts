@@ -84,7 +84,7 @@ it("every block has a language that is checked, or is marked as output", () => {
   const unknown = blocks.filter(({ language, marks }) =>
     language === ""
       ? !marks.has("output")
-      : !["ts", "js", "sh", "json", "toml", "yaml", "ini"].includes(language),
+      : !["ts", "tsx", "js", "sh", "json", "toml", "yaml", "ini"].includes(language),
   );
   expect(unknown.map((block) => `${at(block)}: ${block.language || "no language"}`)).toEqual([]);
 });
@@ -99,7 +99,7 @@ it("every mark is known to this test", () => {
 });
 
 it("TypeScript and JavaScript compile under strict", { timeout: 60_000 }, async () => {
-  expect(await typecheck(directory, written("ts", "js"))).toEqual([]);
+  expect(await typecheck(directory, written("ts", "tsx", "js"))).toEqual([]);
 });
 
 it("shell blocks and commands in the text name existing scripts, files, tools, variables and routes", async () => {

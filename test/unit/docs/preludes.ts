@@ -9,6 +9,7 @@ import { ROOT } from "./markdown.ts";
 export const DOORS: Readonly<Record<string, string>> = {
   rollcall: "src/index.ts",
   "rollcall/client": "src/client.ts",
+  "rollcall/react": "src/react.ts",
   "rollcall/http": "src/http.ts",
   "rollcall/edge": "src/edge.ts",
   "@rollcall/local-redis": "packages/local-redis/src/index.ts",
@@ -59,6 +60,13 @@ export const PRELUDES: Readonly<Record<string, Prelude>> = {
   },
   reader: { before: reader, after: [`reader.close();`] },
   client: { before: client },
+  /** What a handler checks about what a page sends. */
+  watching: {
+    before: [
+      `const WATCHED_MAX = 100;`,
+      `const isId = (id: unknown): id is string => typeof id === "string" && id.length > 0 && id.length <= 64;`,
+    ],
+  },
   /** A function of the application's that knows its sessions. */
   sessions: {
     before: [

@@ -6,7 +6,8 @@ import type { Block } from "./markdown.ts";
 import { ROOT } from "./markdown.ts";
 import { DOORS, doorFile, PRELUDES } from "./preludes.ts";
 
-export const fileOf = ({ page, line }: Block): string => `${page.replaceAll("/", "_")}_${line}.ts`;
+export const fileOf = ({ page, line, language }: Block): string =>
+  `${page.replaceAll("/", "_")}_${line}.${language === "tsx" ? "tsx" : "ts"}`;
 
 /** A folder in which packages resolve as they do in an application. */
 export async function prepare(directory: string): Promise<void> {
@@ -19,8 +20,8 @@ export async function prepare(directory: string): Promise<void> {
     JSON.stringify({
       extends: join(ROOT, "tsconfig.json"),
       // A page may show a name that only the reader will use.
-      compilerOptions: { paths, noUnusedLocals: false, noUnusedParameters: false },
-      include: ["*.ts"],
+      compilerOptions: { paths, jsx: "react-jsx", noUnusedLocals: false, noUnusedParameters: false },
+      include: ["*.ts", "*.tsx"],
     }),
   );
 }
@@ -57,7 +58,7 @@ export async function typecheck(directory: string, blocks: readonly Block[]): Pr
     .filter((line) => line.trim() !== "")
     .map((line) =>
       line.replace(
-        /^(\S+?\.md)_\d+\.ts\((\d+),\d+\)/,
+        /^(\S+?\.md)_\d+\.tsx?\((\d+),\d+\)/,
         (_, page: string, at: string) => `${page.replaceAll("_", "/")}:${at}`,
       ),
     );

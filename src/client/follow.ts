@@ -104,6 +104,8 @@ export async function* follow(
             stale = null;
             yield news();
           }
+          // The token has: the next request brings another.
+          if (item.event === "expired") didWork = true;
           if (item.event === "changes") {
             const { changes } = parsed(response, item.data);
             if (!Array.isArray(changes)) throw notRollcall(response);

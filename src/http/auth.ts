@@ -9,7 +9,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { TOKEN_LENGTH_MIN, TOKENS_MAX } from "../core/limits.ts";
 import { invalid } from "../core/options.ts";
 import { ambiguous, type Browsers } from "./browsers.ts";
-import { demandGrant, holderOf } from "./holder.ts";
+import { demandAction, holderOf } from "./holder.ts";
 import { Problem } from "./problem.ts";
 
 export type Scope = "counts" | "users";
@@ -165,8 +165,7 @@ export function requireScope(
     if (scope === undefined) tokens.identify(c);
     else tokens.demand(c, scope);
     const holder = holderOf(c);
-    if (holder !== undefined && scope !== undefined && isForServers)
-      demandGrant(holder, undefined, undefined);
+    if (holder !== undefined && scope !== undefined && isForServers) demandAction(holder, undefined);
     return next();
   };
 }

@@ -68,12 +68,17 @@ export function resolveBrowserTokens(options: BrowserTokensOptions, where = "cre
     audience: checkName(at("audience"), options.audience),
     secrets: secrets === undefined ? undefined : checkSecrets(at("secrets"), secrets),
     jwks: jwks === undefined ? undefined : checkJwks(at("jwks"), jwks),
-    maxAge: whole(at("maxAge"), options.maxAge ?? BROWSER_AGE_MS, BROWSER_AGE_MS_MIN, BROWSER_AGE_MS_MAX),
+    maxAge: checkMaxAge(options.maxAge),
     leeway: whole(at("leeway"), options.leeway ?? BROWSER_LEEWAY_MS, 0, BROWSER_LEEWAY_MS_MAX),
     cookie: cookie === undefined ? undefined : checkCookie(at("cookie"), cookie),
     cursorKey: cursorKey === undefined ? undefined : checkSecret(at("cursorKey"), cursorKey),
     requests: whole(at("requests"), options.requests ?? BROWSER_REQUESTS, 1, BROWSER_REQUESTS_MAX),
   };
+}
+
+/** Throws PresenceError OPTIONS_INVALID. */
+export function checkMaxAge(maxAge: number = BROWSER_AGE_MS): number {
+  return whole("browserTokens.maxAge", maxAge, BROWSER_AGE_MS_MIN, BROWSER_AGE_MS_MAX);
 }
 
 function checkJwks(name: string, jwks: unknown): string | readonly PublicKey[] {

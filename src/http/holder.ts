@@ -33,24 +33,26 @@ export function restrictedOf(c: Context): Restricted | undefined {
   return users === "*" ? undefined : { ...holder, users };
 }
 
-/** Throws Problem 403 ACTION_NOT_GRANTED or SCOPE_NOT_GRANTED. `action` undefined: nothing grants it. */
-export function demandGrant({ grant }: Holder, action: GrantAction | undefined, where: Where): void {
+/** Throws Problem 403 ACTION_NOT_GRANTED. `action` undefined: nothing grants it. */
+export function demandAction({ grant }: Holder, action: GrantAction | undefined): void {
   if (action === undefined) {
     throw forbidden(
       "ACTION_NOT_GRANTED",
       "no browser token covers this route: use one of the server's tokens",
     );
   }
-  if (!grant.actions.has(action)) {
-    throw forbidden("ACTION_NOT_GRANTED", `this token does not grant the action \`${action}\``, { action });
-  }
+  if (grant.actions.has(action)) return;
+  throw forbidden("ACTION_NOT_GRANTED", `this token does not grant the action \`${action}\``, { action });
+}
+
+/** Throws Problem 403 ACTION_NOT_GRANTED or SCOPE_NOT_GRANTED. */
+export function demandGrant(holder: Holder, action: GrantAction | undefined, where: Where): void {
+  demandAction(holder, action);
   // Of processes, subscribers and the list of scopes there is one, whatever the scope.
   if (action === "processes" || action === "subscribers") return;
-  if (action === "scopes") {
-    if (coversAllScopes(grant)) return;
-    throw forbidden("SCOPE_NOT_GRANTED", "a list of all namespaces and rooms requires the pattern `/*`");
-  }
-  demandScope(grant, where);
+  if (action !== "scopes") return demandScope(holder.grant, where);
+  if (coversAllScopes(holder.grant)) return;
+  throw forbidden("SCOPE_NOT_GRANTED", "a list of all namespaces and rooms requires the pattern `/*`");
 }
 
 /** Throws Problem 403 SCOPE_NOT_GRANTED. */

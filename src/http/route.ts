@@ -7,7 +7,7 @@ import type { GrantAction } from "../core/grant.ts";
 import type { Scope, Tokens } from "./auth.ts";
 import type { Bodies } from "./bodies.ts";
 import type { CoalescedReader } from "./coalesced-reader.ts";
-import { demandGrant, holderOf } from "./holder.ts";
+import { demandAction, demandGrant, holderOf } from "./holder.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 import type { Own } from "./own.ts";
 import { parseQuery, type QuerySchema } from "./request.ts";
@@ -38,6 +38,8 @@ interface RouteDescription {
   readonly scopeNamed?: Scope | undefined;
   /** What a browser token has to grant where a scope is required; undefined: none covers it. */
   readonly action?: GrantAction | undefined;
+  /** Set when the body names the scopes: the route checks itself whether they are granted. */
+  readonly scopesInBody?: true;
   /** The schema of the JSON answer; "text": `text/plain`. */
   readonly answer: GenericSchema | "text";
   /** The schema of the JSON body; the route itself parses it. */
@@ -78,7 +80,8 @@ export function routeWithQuery<Schema extends QuerySchema>(
         const where = whereOf(asked as WhereQuery);
         const required = route.scope ?? (where === undefined ? undefined : route.scopeNamed);
         // Where nobody needs a token, one does not take anything away.
-        if (required !== undefined) demandGrant(holder, route.action, where);
+        if (required !== undefined && route.scopesInBody) demandAction(holder, route.action);
+        else if (required !== undefined) demandGrant(holder, route.action, where);
       }
       return respond(c, asked);
     },

@@ -19,6 +19,7 @@ export function countsLookupRoute({ reader, bodies, own, options }: RouteParts):
     summary: "The counts of these namespaces and rooms, in the order asked.",
     scope: "counts",
     action: "counts",
+    scopesInBody: true,
     answer: countsInAnswerSchema,
     query: noQuery,
     body: countsLookupBody,

@@ -3,7 +3,6 @@ import type { Mutant } from "./mutant.ts";
 
 const TOKENS = "test/unit/http/browser-tokens.test.ts";
 const STREAMS = "test/unit/http/browser-streams.test.ts";
-const KEYS = "test/unit/http/jwks.test.ts";
 
 function mutant(name: string, test: string, file: string, find: string, replace: string): Mutant {
   return {

@@ -81,7 +81,7 @@ export class Tokens {
     if (this.#browsers === undefined || this.identify(c) !== undefined) return;
     const given = tokenOf(c.req.header("authorization")) ?? this.#browsers.cookieOf(c);
     if (given === undefined) return;
-    const refusal = given === "several" ? ambiguous() : await this.#browsers.admit(c, given);
+    const refusal = given === null ? ambiguous() : await this.#browsers.admit(c, given);
     if (refusal !== undefined) this.#refused.set(c.req.raw, refusal);
   }
 

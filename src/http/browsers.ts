@@ -20,8 +20,8 @@ export class Browsers {
     this.#subjects = new Subjects(options.requests);
   }
 
-  /** The token in the cookie, if there may be one. */
-  cookieOf(c: Context): string | "several" | undefined {
+  /** The token in the cookie, if there may be one; null: there are several. */
+  cookieOf(c: Context): string | null | undefined {
     const { cookie } = this.#options;
     return cookie === undefined ? undefined : cookieOf(c, cookie, this.#origins);
   }

@@ -4,12 +4,12 @@
  */
 import type { Context } from "hono";
 
-/** The cookie; "several": there is more than one of this name, and which of them is ours is not known. */
+/** The cookie; null: there is more than one of this name, and which of them is ours is not known. */
 export function cookieOf(
   c: Context,
   name: string,
   origins: readonly string[],
-): string | "several" | undefined {
+): string | null | undefined {
   const header = c.req.header("cookie");
   if (header === undefined || !isOurPage(c, origins)) return undefined;
   const values: string[] = [];
@@ -17,7 +17,7 @@ export function cookieOf(
     const at = pair.indexOf("=");
     if (at !== -1 && pair.slice(0, at).trim() === name) values.push(pair.slice(at + 1).trim());
   }
-  return values.length > 1 ? "several" : values[0];
+  return values.length > 1 ? null : values[0];
 }
 
 function isOurPage(c: Context, origins: readonly string[]): boolean {

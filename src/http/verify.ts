@@ -77,7 +77,8 @@ export class Verifier {
 
   async #signed(token: string, header: Claims): Promise<Verdict | { readonly claims: Claims }> {
     if (this.#keys === undefined) {
-      for (const key of (this.#secrets ??= await this.#import())) {
+      this.#secrets ??= await this.#import();
+      for (const key of this.#secrets) {
         const claims = await claimsOf(token, key, "HS256");
         if (claims !== undefined) return { claims };
       }
@@ -88,7 +89,7 @@ export class Verifier {
     const found = await this.#keys.find(kid);
     if (found === "unavailable") return { is: "unavailable" };
     if (found === "unknown") return no("key");
-    const claims = await claimsOf(token, { ...found.jwk } as unknown as Key, found.alg);
+    const claims = await claimsOf(token, { ...found.jwk }, found.alg);
     return claims === undefined ? no(isHeader(header, found.alg) ? "signature" : "header") : { claims };
   }
 

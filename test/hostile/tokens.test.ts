@@ -91,7 +91,7 @@ it("a good token with any part of it changed opens nothing", async () => {
     const at = random.int(0, token.length - 2);
     const spoilt = random.chance(0.2)
       ? token.slice(0, at) + token.slice(at + random.int(1, 5))
-      : token.slice(0, at) + random.pick([...letters]) + token.slice(at + 1);
+      : token.slice(0, at) + letters[random.int(0, letters.length - 1)] + token.slice(at + 1);
     if (spoilt === token) continue;
     const { status } = await ask(spoilt);
     if (status !== 401) throw new Error(`${status} for ${spoilt}, seed ${SEED}`);
@@ -107,7 +107,7 @@ it("no text opens as a sealed cursor", async () => {
     const spoilt = random.pick([
       next.slice(0, at),
       `${next}AAAA`,
-      next.slice(0, at) + random.pick([...'AZaz09-_%"']) + next.slice(at + 1),
+      next.slice(0, at) + random.pick(["A", "z", "0", "-", "_", "%", '"']) + next.slice(at + 1),
       "0-0",
       `e${"A".repeat(random.int(0, 7_000))}`,
     ]);

@@ -149,12 +149,12 @@ export const VARIABLES = {
   }),
   ROLLCALL_BROWSER_ISSUER: texts("browserTokens.issuer", (name) => checkName("issuer", name), {
     doc: [
-      "Browser tokens, which an application's server signs for its pages: who signs them (iss), and whom they are for (aud). Both are",
-      "required with ROLLCALL_BROWSER_SECRETS or ROLLCALL_BROWSER_JWKS, and none of them is accepted without.",
+      "Browser tokens, which an application's server signs for its pages: who signs them, their `iss`. Required with",
+      "ROLLCALL_BROWSER_SECRETS or ROLLCALL_BROWSER_JWKS; without either no browser token is accepted.",
     ],
   }),
   ROLLCALL_BROWSER_AUDIENCE: texts("browserTokens.audience", (name) => checkName("audience", name), {
-    doc: [],
+    doc: ["Whom they are for, their `aud`. Required with the same."],
   }),
   ROLLCALL_BROWSER_SECRETS: lists("browserTokens.secrets", (all) => checkBrowserSecrets("secrets", all), {
     isSecret: true,

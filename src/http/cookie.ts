@@ -5,11 +5,7 @@
 import type { Context } from "hono";
 
 /** The cookie; null: there is more than one of this name, and which of them is ours is not known. */
-export function cookieOf(
-  c: Context,
-  name: string,
-  origins: readonly string[],
-): string | null | undefined {
+export function cookieOf(c: Context, name: string, origins: readonly string[]): string | null | undefined {
   const header = c.req.header("cookie");
   if (header === undefined || !isOurPage(c, origins)) return undefined;
   const values: string[] = [];

@@ -2,7 +2,9 @@
  * Goal: INV-8: the holder of a browser token gets what the token grants and nothing else, and learns nothing about other users.
  * Method: tokens signed here, on the app over a real Redis.
  */
-import { beforeAll, describe, expect, it } from "vitest";
+import { Redis } from "ioredis";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { startRedis } from "../../../packages/local-redis/src/index.ts";
 import { signToken } from "../../../src/tokens/sign.ts";
 import {
   ALL_ACTIONS,
@@ -357,4 +359,38 @@ describe("limits", () => {
     const token = signed(claimsOf(FRIENDS, { iss: "x" }), undefined, "z".repeat(40));
     expect(await problemIn(await get("/v1/users", token))).toMatchObject({ reason: "signature" });
   });
+});
+
+it("only /ready and /metrics take a server's token", async () => {
+  const { paths } = await api.get<{ paths: Record<string, Record<string, { security?: object[] }>> }>(
+    "/openapi.json",
+  );
+  const guarded = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.values(methods).map(({ security = [] }) => ({ path, text: JSON.stringify(security) })),
+  );
+  const forServers = guarded.filter(({ text }) => text.includes("bearer") && !text.includes("browser"));
+  expect(forServers.map(({ path }) => path)).toEqual(["/ready", "/metrics"]);
+});
+
+it("in an outage the previous answer says no more than the last one did", async () => {
+  const server = await startRedis();
+  const redis = new Redis(server.url);
+  onTestFinished(async () => {
+    process.kill(server.pid, "SIGCONT");
+    redis.disconnect();
+    await server.stop();
+  });
+  const own = newPrefix();
+  await populate(redis, { prefix: own, users: ["bob", "carol"] });
+  const on = browserApp(redis, { prefix: own }, {}, { timeout: 300 });
+  expect((await get("/v1/users", tokenFor(FRIENDS), on)).status).toBe(200);
+  process.kill(server.pid, "SIGSTOP");
+  const response = await get("/v1/users", tokenFor(FRIENDS), on);
+  const { last, ...problem } = (await response.json()) as { last: { asOf: { cursor: string } } };
+  expect(problem).toMatchObject({ status: 503, code: "REDIS_UNAVAILABLE" });
+  expect(last).toMatchObject({
+    users: [{ id: "bob" }],
+    asOf: { record: "", lag: { records: 0, ms: 0 }, stale: true },
+  });
+  expect(last.asOf.cursor).toMatch(/^e[\w-]{60,}$/);
 });

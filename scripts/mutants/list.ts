@@ -677,7 +677,7 @@ export const MUTANTS: readonly Mutant[] = [
     "stream-begins-anew",
     "INV-11",
     [EVENTS],
-    ["src/http/routes/changes.ts", "const from = lastEventId(c) ?? after;", "const from = after;"],
+    ["src/http/routes/changes.ts", "const given = lastEventId(c) ?? after;", "const given = after;"],
   ),
   ...MAC_MUTANTS,
   ...MEMBERSHIP_MUTANTS,

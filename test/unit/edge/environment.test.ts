@@ -316,10 +316,15 @@ describe("browser tokens", () => {
   const names = { ROLLCALL_BROWSER_ISSUER: "https://app.example", ROLLCALL_BROWSER_AUDIENCE: "presence" };
 
   it("are accepted with a secret, or with a key set", () => {
-    const { browserTokens } = read.appOptionsFrom({ ...names, ROLLCALL_BROWSER_SECRETS: `${SECRET}, ${SECRET}2` });
+    const { browserTokens } = read.appOptionsFrom({
+      ...names,
+      ROLLCALL_BROWSER_SECRETS: `${SECRET}, ${SECRET}2`,
+    });
     expect(browserTokens).toMatchObject({ audience: "presence", secrets: [SECRET, `${SECRET}2`] });
     const jwks = "https://keys.example/jwks.json";
-    expect(read.appOptionsFrom({ ...names, ROLLCALL_BROWSER_JWKS: jwks }).browserTokens).toMatchObject({ jwks });
+    expect(read.appOptionsFrom({ ...names, ROLLCALL_BROWSER_JWKS: jwks }).browserTokens).toMatchObject({
+      jwks,
+    });
     expect(read.appOptionsFrom({}).browserTokens).toBeUndefined();
   });
 

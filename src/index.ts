@@ -119,3 +119,5 @@ export type { Difference, VerifyReport } from "./projector/verify.ts";
 export { createWebhook, type WebhookInput } from "./webhooks/create.ts";
 export type { NamedWebhookOptions, WebhookOptions } from "./webhooks/options.ts";
 export type { WebhookBatch, WebhookEvent, WebhookType } from "./core/webhook.ts";
+export type { GrantAction, Grants } from "./core/grant.ts";
+export { signToken, type SignTokenOptions } from "./tokens/sign.ts";

@@ -25,8 +25,8 @@ const CLIENT_GZIPPED = 7_000;
 const LIVE_GZIPPED = 9_500;
 /** With the client, without React. */
 const REACT_GZIPPED = 11_000;
-/** All of `rollcall/edge`. What only reads is 83 kB (functions/edge.ts), what only sweeps 78. */
-const EDGE_GZIPPED = 140_000;
+/** All of `rollcall/edge`. What only reads is 94 kB (functions/edge.ts), 10 of them browser tokens; what only sweeps 84. */
+const EDGE_GZIPPED = 150_000;
 const INSTALLED = 12_000_000;
 
 const kB = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;

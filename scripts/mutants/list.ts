@@ -2,6 +2,7 @@
 import { ACCESS_MUTANTS } from "./access.ts";
 import { DOCTOR_MUTANTS } from "./doctor.ts";
 import { LIVE_MUTANTS } from "./live.ts";
+import { BROWSER_TOKENS_MUTANTS } from "./browser-tokens.ts";
 import { WEBHOOK_MUTANTS } from "./webhooks.ts";
 import { MAC_MUTANTS } from "./mac.ts";
 import { MEMBERSHIP_MUTANTS } from "./memberships.ts";
@@ -678,7 +679,7 @@ export const MUTANTS: readonly Mutant[] = [
     "stream-begins-anew",
     "INV-11",
     [EVENTS],
-    ["src/http/routes/changes.ts", "const from = lastEventId(c) ?? after;", "const from = after;"],
+    ["src/http/routes/changes.ts", "const given = lastEventId(c) ?? after;", "const given = after;"],
   ),
   ...MAC_MUTANTS,
   ...MEMBERSHIP_MUTANTS,
@@ -690,6 +691,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OUTAGE_MUTANTS,
   ...ACCESS_MUTANTS,
   ...DOCTOR_MUTANTS,
+  ...BROWSER_TOKENS_MUTANTS,
   ...WEBHOOK_MUTANTS,
   ...HISTORY_MUTANTS,
   ...RETENTION_MUTANTS,

@@ -142,6 +142,8 @@ export async function* eventsOf(
             stale = null;
             yield { event: undefined, cursor, stale };
           }
+          // The token has: the next request brings another.
+          if (item.event === "expired") didWork = true;
           if (item.event === "changes") {
             const { changes } = parsed(response, item.data);
             if (!Array.isArray(changes)) throw notRollcall(response);

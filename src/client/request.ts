@@ -3,7 +3,7 @@ import { TIMER_MS_MAX } from "../core/limits.ts";
 import { type Known, refuseUnknown, whole } from "../core/options.ts";
 
 export interface ClientOptions {
-  /** Sent as `Authorization: Bearer`. A function is called for each request, so a token can be replaced. */
+  /** Sent as `Authorization: Bearer`. A function is called for each request, and once more when the answer is 401, so a token can be replaced. */
   readonly token?: string | (() => string | Promise<string>) | undefined;
   /** How long an answer may take, ms; for a stream, until it begins. 1 to 2,147,483,647, default 10,000. */
   readonly timeout?: number | undefined;
@@ -26,8 +26,23 @@ export function requester(options: ClientOptions): Request {
   const { token, fetch: own } = options;
   const timeout = whole("timeout", options.timeout ?? TIMEOUT_MS, 1, TIMER_MS_MAX);
   return async function request(input, init = {}) {
-    const headers = new Headers(init.headers);
     const bearer = typeof token === "function" ? await token() : token;
+    const response = await send(input, init, bearer);
+    // Whatever else a body is, it may be of no use a second time.
+    const isOnce = (init.body ?? "") !== "" && typeof init.body !== "string";
+    if (response.status !== 401 || typeof token !== "function" || isOnce) return response;
+    const renewed = await token();
+    if (renewed === bearer) return response;
+    await response.body?.cancel().catch(() => {});
+    return send(input, init, renewed);
+  };
+
+  async function send(
+    input: string | URL | globalThis.Request,
+    init: RequestInit,
+    bearer: string | undefined,
+  ): Promise<Response> {
+    const headers = new Headers(init.headers);
     if (bearer !== undefined) headers.set("authorization", `Bearer ${bearer}`);
     const late = new AbortController();
     // Ends with the headers: a body may go on for any length of time.
@@ -53,5 +68,5 @@ export function requester(options: ClientOptions): Request {
     } finally {
       clearTimeout(timer);
     }
-  };
+  }
 }

@@ -295,6 +295,52 @@ export const STREAM_STALL_MS_MAX = 3_600_000;
 export const TOKEN_LENGTH_MIN = 16;
 /** Tokens in one list: every request is compared with each of them. */
 export const TOKENS_MAX = 32;
+
+// Browser tokens.
+
+/** Most actions, users and patterns of a grant, and characters of an action. */
+export const GRANT_ACTIONS_MAX = 64;
+export const GRANT_ACTION_LENGTH_MAX = 64;
+export const GRANT_USERS_MAX = 1_000;
+export const GRANT_SCOPES_MAX = 64;
+/** Characters of a browser token: all header fields of a request have 16 kB on Node. */
+export const BROWSER_TOKEN_LENGTH_MAX = 16_384;
+/** Bytes of a secret that browser tokens are signed with, and of the key of cursors; HS256 asks for 32 at least. */
+export const BROWSER_SECRET_BYTES_MIN = 32;
+export const BROWSER_SECRET_BYTES_MAX = 256;
+/** Two while one replaces the other, and one to spare. */
+export const BROWSER_SECRETS_MAX = 3;
+/** Characters of an issuer, an audience and the name of a cookie. */
+export const BROWSER_NAME_MAX = 256;
+/** The longest accepted life of a browser token, ms: an hour, at most a day. */
+export const BROWSER_AGE_MS = 3_600_000;
+export const BROWSER_AGE_MS_MIN = 1_000;
+export const BROWSER_AGE_MS_MAX = 86_400_000;
+/** How long a token that signToken() makes is good for, ms: 15 minutes. */
+export const BROWSER_EXPIRES_MS = 900_000;
+/** By how much two clocks may differ, ms. */
+export const BROWSER_LEEWAY_MS = 5_000;
+export const BROWSER_LEEWAY_MS_MAX = 300_000;
+/** Requests a second of one subject, and in how many seconds' worth of them may come at once. */
+export const BROWSER_REQUESTS = 20;
+export const BROWSER_REQUESTS_MAX = 10_000;
+export const BROWSER_BURST_S = 2;
+/** Subjects whose requests are counted: some 200 bytes each, with an id of 64. */
+export const BROWSER_SUBJECTS_MAX = 10_000;
+/** Event streams of one subject. */
+export const STREAMS_PER_SUBJECT = 10;
+/** Keys of a key set, bytes of it, and characters of its URL. */
+export const JWKS_KEYS_MAX = 100;
+export const JWKS_BYTES_MAX = 262_144;
+export const JWKS_URL_MAX = 2_048;
+/** How long the fetch of a key set may take, how long it is used before it is fetched again, and how soon at the earliest, ms. */
+export const JWKS_FETCH_MS = 5_000;
+export const JWKS_FRESH_MS = 600_000;
+export const JWKS_AGAIN_MS = 10_000;
+/** Fetches at once while no key set is known yet. */
+export const JWKS_FIRST_MAX = 8;
+/** Reads of one answer about some users' changes: together as many changes as are kept. */
+export const OWN_READS_MAX = 100;
 /**
  * How long the API's server keeps an idle connection, ms: balancers close theirs after 60 s, and must be the first to. Then an hour,
  * for those that are set to much more.

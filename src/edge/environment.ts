@@ -21,6 +21,7 @@ import { invalid, nearest, withoutValue } from "../core/options.ts";
 import type { WebhookType } from "../core/webhook.ts";
 import { checkAllow } from "../core/webhook-address.ts";
 import { checkScopes } from "../http/auth.ts";
+import type { BrowserTokensOptions } from "../http/browser-options.ts";
 import type { AppOptions } from "../http/options.ts";
 import type { ProjectorOptions } from "../projector/options.ts";
 import type { ReaderOptions } from "../reader/options.ts";
@@ -63,12 +64,15 @@ export function edgeReaderOptionsFrom(environment: Environment): ReaderOptions {
 }
 
 /**
- * ROLLCALL_TOKENS, ROLLCALL_COUNTS_TOKENS and ROLLCALL_ORIGINS, separated by commas; ROLLCALL_COUNTS, `open` or `closed`;
+ * ROLLCALL_TOKENS, ROLLCALL_COUNTS_TOKENS and ROLLCALL_ORIGINS, separated by commas; ROLLCALL_BROWSER_…; ROLLCALL_COUNTS, `open` or `closed`;
  * ROLLCALL_STREAMS, ROLLCALL_STREAM_LIFE (ms) and ROLLCALL_STREAM_REQUESTS.
  */
 export function appOptionsFrom(
   environment: Environment,
-): Pick<AppOptions, "tokens" | "countsTokens" | "origins" | "counts" | "probes" | "streams"> {
+): Pick<
+  AppOptions,
+  "tokens" | "countsTokens" | "browserTokens" | "origins" | "counts" | "probes" | "streams"
+> {
   refuseUnknownVariables(environment);
   const tokens = taken(environment, "ROLLCALL_TOKENS") ?? [];
   const countsTokens = taken(environment, "ROLLCALL_COUNTS_TOKENS") ?? [];
@@ -76,6 +80,7 @@ export function appOptionsFrom(
   return {
     tokens,
     countsTokens,
+    browserTokens: browserTokensFrom(environment),
     streams: {
       most: taken(environment, "ROLLCALL_STREAMS"),
       life: taken(environment, "ROLLCALL_STREAM_LIFE"),
@@ -85,6 +90,33 @@ export function appOptionsFrom(
     origins: taken(environment, "ROLLCALL_ORIGINS") ?? [],
     counts: taken(environment, "ROLLCALL_COUNTS"),
     probes: taken(environment, "ROLLCALL_PROBES"),
+  };
+}
+
+/** ROLLCALL_BROWSER_ISSUER, …_AUDIENCE, …_SECRETS or …_JWKS, …_MAX_AGE, ms, …_COOKIE and …_CURSOR_KEY; undefined: none is set. */
+function browserTokensFrom(environment: Environment): BrowserTokensOptions | undefined {
+  const [secrets, jwks] = [
+    taken(environment, "ROLLCALL_BROWSER_SECRETS"),
+    taken(environment, "ROLLCALL_BROWSER_JWKS"),
+  ];
+  if (secrets === undefined && jwks === undefined) {
+    const stray = Object.keys(environment).find(
+      (name) => name.startsWith("ROLLCALL_BROWSER_") && textOf(environment, name) !== undefined,
+    );
+    if (stray !== undefined)
+      invalid(`${stray} has no effect without ROLLCALL_BROWSER_SECRETS or ROLLCALL_BROWSER_JWKS`);
+    return undefined;
+  }
+  if (secrets !== undefined && jwks !== undefined)
+    invalid("ROLLCALL_BROWSER_SECRETS and ROLLCALL_BROWSER_JWKS are both set: keep one");
+  return {
+    secrets,
+    jwks,
+    issuer: required(environment, "ROLLCALL_BROWSER_ISSUER"),
+    audience: required(environment, "ROLLCALL_BROWSER_AUDIENCE"),
+    maxAge: taken(environment, "ROLLCALL_BROWSER_MAX_AGE"),
+    cookie: taken(environment, "ROLLCALL_BROWSER_COOKIE"),
+    cursorKey: taken(environment, "ROLLCALL_BROWSER_CURSOR_KEY"),
   };
 }
 

@@ -16,6 +16,7 @@ import {
   INVOCATION_REQUESTS_MAX,
   KEEP_ALIVE_MS,
   KEEP_ALIVE_MS_MAX,
+  BROWSER_AGE_MS,
   PORT,
   PORT_MAX,
   PREFIX,
@@ -36,6 +37,7 @@ import { invalid, oneOf, whole } from "../core/options.ts";
 import { checkSecrets } from "../core/webhook.ts";
 import { checkAllow } from "../core/webhook-address.ts";
 import { checkTokens } from "../http/auth.ts";
+import { checkCookie, checkJwksUrl, checkMaxAge } from "../http/browser-options.ts";
 import {
   checkCounts,
   checkDrain,
@@ -48,6 +50,7 @@ import {
 import { type ReadMode, readModeOf } from "../projector/options.ts";
 import { resolveReaderOptions } from "../reader/options.ts";
 import { checkSubscriberName } from "../subscriber/options.ts";
+import { checkName, checkSecret, checkSecrets as checkBrowserSecrets } from "../tokens/checks.ts";
 import { checkWebhookTypes } from "../webhooks/options.ts";
 
 export interface Variable<Value> {
@@ -143,6 +146,38 @@ export const VARIABLES = {
   ROLLCALL_COUNTS_TOKENS: lists("countsTokens", (tokens) => checkTokens(tokens, "countsTokens"), {
     isSecret: true,
     doc: ["The same for callers that get numbers only: /ready, /metrics, and /v1/counts where it is closed."],
+  }),
+  ROLLCALL_BROWSER_ISSUER: texts("browserTokens.issuer", (name) => checkName("issuer", name), {
+    doc: [
+      "Browser tokens, which an application's server signs for its pages: who signs them, their `iss`. Required with",
+      "ROLLCALL_BROWSER_SECRETS or ROLLCALL_BROWSER_JWKS; without either no browser token is accepted.",
+    ],
+  }),
+  ROLLCALL_BROWSER_AUDIENCE: texts("browserTokens.audience", (name) => checkName("audience", name), {
+    doc: ["Whom they are for, their `aud`. Required with the same."],
+  }),
+  ROLLCALL_BROWSER_SECRETS: lists("browserTokens.secrets", (all) => checkBrowserSecrets("secrets", all), {
+    isSecret: true,
+    doc: [
+      "What they are signed with (HS256): 32 bytes or more, for instance from: openssl rand -hex 32. The newest first, up to three,",
+      "separated by commas.",
+    ],
+  }),
+  ROLLCALL_BROWSER_JWKS: texts("browserTokens.jwks", (url) => checkJwksUrl("jwks", url), {
+    doc: ["Or the URL of the public keys of what signs them (RS256, ES256, EdDSA)."],
+  }),
+  ROLLCALL_BROWSER_MAX_AGE: numbers("browserTokens.maxAge", checkMaxAge, {
+    fallback: BROWSER_AGE_MS,
+    doc: ["The longest life of a browser token, ms."],
+  }),
+  ROLLCALL_BROWSER_COOKIE: texts("browserTokens.cookie", (name) => checkCookie("cookie", name), {
+    doc: ["The name of a cookie that may carry the token. Default none."],
+  }),
+  ROLLCALL_BROWSER_CURSOR_KEY: texts("browserTokens.cursorKey", (key) => checkSecret("cursorKey", key), {
+    isSecret: true,
+    doc: [
+      "What cursors are sealed with, 32 bytes or more. Needed with ROLLCALL_BROWSER_JWKS where several processes serve, as in Workers.",
+    ],
   }),
   ROLLCALL_PREFIX: texts("prefix", (prefix) => resolveKeyOptions({ prefix }), {
     fallback: PREFIX,

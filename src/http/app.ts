@@ -20,7 +20,7 @@
  *   GET  /v1/subscribers     users      the durable subscribers
  *   GET  /v1/changes         users      changes since a cursor: ?after=&user=; also as events; or ?from=&to=, also as CSV
  *
- * The middle column is the required scope of the token. The counts, users and changes take ?namespace=&room= too.
+ * The middle column is the required scope of a server's token; what a browser token covers, it says itself (core/grant.ts). The counts, users and changes take ?namespace=&room= too.
  */
 import { type Context, Hono } from "hono";
 import { matchedRoutes } from "hono/route";
@@ -28,13 +28,15 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { PresenceError } from "../core/errors.ts";
 import { type Known, refuseUnknown } from "../core/options.ts";
 import { delayed } from "../time/delayed.ts";
-import { requireScope, type Scope, Tokens } from "./auth.ts";
+import { type Required, requireScope, type Scope, Tokens } from "./auth.ts";
 import { type Answer, answerOf, markDirect } from "./answer.ts";
 import { Bodies } from "./bodies.ts";
+import { Browsers } from "./browsers.ts";
 import { frameOf, preflightOf, tellerOf } from "./headers.ts";
 import { CoalescedReader } from "./coalesced-reader.ts";
 import { documentOf } from "./openapi.ts";
 import { type AppOptions, type ResolvedAppOptions, resolveAppOptions } from "./options.ts";
+import { Own } from "./own.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { describeFailure } from "./report.ts";
 import { checkAddress } from "./request.ts";
@@ -87,7 +89,8 @@ function composed(
   choose: (parts: RouteParts) => readonly Route[],
   otherwise: Scope | undefined,
 ): Hono {
-  const { origins, logger } = options;
+  const { origins, browserTokens, logger } = options;
+  const withCookies = browserTokens?.cookie !== undefined;
   const app = new Hono();
 
   /** Answers below 500 are the caller's errors and are not logged. */
@@ -105,14 +108,16 @@ function composed(
   const streams = new Streams({ ...options.streams, signal: ending, onError, onSuspicion });
   const bodies = new Bodies();
   const reader = new CoalescedReader(options);
-  const tokens = new Tokens(options.tokens, options.countsTokens);
-  const routes = choose({ reader, streams, bodies, tokens, options });
+  const browsers = browserTokens && new Browsers(browserTokens, origins);
+  const tokens = new Tokens(options.tokens, options.countsTokens, browsers);
+  const own = new Own(browserTokens, options.reader.shards);
+  const routes = choose({ reader, streams, bodies, tokens, own, options });
 
-  app.use(frameOf(origins));
-  if (origins.length > 0) app.use(preflightOf(origins));
+  app.use(frameOf(origins, withCookies));
+  if (origins.length > 0) app.use(preflightOf(origins, withCookies));
   app.use(checkAddress());
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (_, methods) => notAllowed(methods) }));
-  app.use(requireScope(tokens, scopesOf(routes, otherwise)));
+  app.use(requireScope(tokens, requirementsOf(routes, otherwise)));
 
   for (const { method, path, respond } of routes) app.on(method, path, respond);
   let document: Answer | undefined;
@@ -138,16 +143,17 @@ function composed(
  * The scope that a request requires. Anything not listed requires `otherwise`, and so do paths that do not exist: a caller
  * without access does not learn which paths exist.
  */
-function scopesOf(
+function requirementsOf(
   routes: readonly Route[],
   otherwise: Scope | undefined,
-): (method: string, path: string) => Scope | undefined {
-  const scopes = new Map<string, Scope | undefined>([[`GET ${DOCUMENT_PATH}`, undefined]]);
-  for (const { method, path, scope } of routes) scopes.set(`${method} ${path}`, scope);
-  return (method, path) => {
-    const asked = `${method === "HEAD" ? "GET" : method} ${path}`;
-    return scopes.has(asked) ? scopes.get(asked) : otherwise;
-  };
+): (method: string, path: string) => Required {
+  const open: Required = { scope: undefined, isForServers: false };
+  const known = new Map([[`GET ${DOCUMENT_PATH}`, open]]);
+  for (const { method, path, scope, action } of routes)
+    known.set(`${method} ${path}`, { scope, isForServers: action === undefined });
+  // Of a route with a part that varies, the route itself checks what is granted (route.ts).
+  const others: Required = { scope: otherwise, isForServers: false };
+  return (method, path) => known.get(`${method === "HEAD" ? "GET" : method} ${path}`) ?? others;
 }
 
 function notAllowed(methods: readonly string[]): Response {

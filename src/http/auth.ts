@@ -2,11 +2,14 @@
  * Bearer tokens. Several can be set, so that one can be replaced without an outage: add the new one, switch the callers,
  * remove the old one. A token has one of two scopes: `counts` opens the numbers, `users` opens everything.
  *
- * Closed by default: with no token set, every request is refused.
+ * Closed by default: with no token set, every request is refused. Besides these there are browser tokens (browsers.ts), which say themselves
+ * what they are good for.
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { TOKEN_LENGTH_MIN, TOKENS_MAX } from "../core/limits.ts";
 import { invalid } from "../core/options.ts";
+import { ambiguous, type Browsers } from "./browsers.ts";
+import { demandAction, holderOf } from "./holder.ts";
 import { Problem } from "./problem.ts";
 
 export type Scope = "counts" | "users";
@@ -63,10 +66,23 @@ export class Tokens {
   /** Of the scope `users`, which includes `counts`. */
   readonly #users: readonly string[];
   readonly #counts: readonly string[];
+  readonly #browsers: Browsers | undefined;
+  /** Why the browser token of a request is not good. */
+  readonly #refused = new WeakMap<Request, Problem>();
 
-  constructor(users: readonly string[], counts: readonly string[]) {
+  constructor(users: readonly string[], counts: readonly string[], browsers?: Browsers) {
     this.#users = users;
     this.#counts = counts;
+    this.#browsers = browsers;
+  }
+
+  /** Verifies a browser token, if the request has one. To be called first. Throws Problem 429 REQUESTS_LIMITED. */
+  async admit(c: Context): Promise<void> {
+    if (this.#browsers === undefined || this.identify(c) !== undefined) return;
+    const given = tokenOf(c.req.header("authorization")) ?? this.#browsers.cookieOf(c);
+    if (given === undefined) return;
+    const refusal = given === null ? ambiguous() : await this.#browsers.admit(c, given);
+    if (refusal !== undefined) this.#refused.set(c.req.raw, refusal);
   }
 
   /** Undefined: no token, or an invalid one. */
@@ -80,7 +96,15 @@ export class Tokens {
    * WWW-Authenticate (RFC 6750); 403 TOKENS_NOT_SET.
    */
   demand(c: Context, scope: Scope): void {
-    if (this.#users.length === 0 && (scope === "users" || this.#counts.length === 0)) {
+    // What a holder may ask depends on more than the route: it checks that itself (route.ts).
+    if (holderOf(c) !== undefined) return;
+    const refusal = this.#refused.get(c.req.raw);
+    if (refusal !== undefined) throw refusal;
+    if (
+      this.#browsers === undefined &&
+      this.#users.length === 0 &&
+      (scope === "users" || this.#counts.length === 0)
+    ) {
       throw new Problem(403, "TOKENS_NOT_SET", "this requires a token and the server has none: set `tokens` or ROLLCALL_TOKENS"); // prettier-ignore
     }
     const given = tokenOf(c.req.header("authorization"));
@@ -122,15 +146,26 @@ export class Tokens {
   }
 }
 
-/** Lets through what a route demands; `scopeOf`: the scope a request requires, undefined: none. */
+/** What a request requires. */
+export interface Required {
+  /** Undefined: nothing. */
+  readonly scope: Scope | undefined;
+  /** Whether no browser token covers it. */
+  readonly isForServers: boolean;
+}
+
+/** Lets through what a route demands. */
 export function requireScope(
   tokens: Tokens,
-  scopeOf: (method: string, path: string) => Scope | undefined,
+  requiredOf: (method: string, path: string) => Required,
 ): MiddlewareHandler {
   return async function bearer(c, next) {
-    const scope = scopeOf(c.req.method, c.req.path);
+    await tokens.admit(c);
+    const { scope, isForServers } = requiredOf(c.req.method, c.req.path);
     if (scope === undefined) tokens.identify(c);
     else tokens.demand(c, scope);
+    const holder = holderOf(c);
+    if (holder !== undefined && scope !== undefined && isForServers) demandAction(holder, undefined);
     return next();
   };
 }

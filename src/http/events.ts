@@ -77,7 +77,7 @@ export async function* changesEvents(parts: ChangesParts, ended: Ended): Bytes {
   let shown: string | undefined;
   let slow: number | undefined;
   for (let reading = first; !ended.aborted; reading = outcomeOf(read(cursor, slow))) {
-    const outcome = yield* patiently(reading, voice, ended);
+    const outcome = yield* aliveUntil(reading, voice, ended);
     if (outcome === undefined) return;
     let more = false;
     if ("answer" in outcome) {
@@ -112,36 +112,41 @@ export async function* changesEvents(parts: ChangesParts, ended: Ended): Bytes {
 }
 
 /** Those of the whole have connections. */
-type AnyCounts = ScopeCounts & { readonly connections?: Counts["connections"] };
+export type AnyCounts = ScopeCounts & { readonly connections?: Counts["connections"] };
 
-/** `counts` → the answer of GET /v1/counts, now and whenever a number has changed; `stale` and `fresh`. */
+/**
+ * `counts` → the answer of GET /v1/counts, now and whenever a number has changed; `stale` and `fresh`. `show`: what a holder who may see
+ * some users only gets instead (own.ts).
+ */
 export async function* countsEvents(
   read: () => Promise<AnyCounts>,
   first: Promise<Outcome<AnyCounts>>,
   freshness: Freshness,
   pace: Pace,
   ended: Ended,
+  show?: (counts: AnyCounts) => Promise<AnyCounts>,
 ): Bytes {
-  const voice = new Voice(freshness, pace.heartbeat);
+  const voice = new Voice(freshness, pace.heartbeat, { isBlind: show !== undefined });
   let shown: string | undefined;
-  const news = (counts: AnyCounts): Uint8Array | undefined => {
+  const news = async (counts: AnyCounts): Promise<Uint8Array | undefined> => {
     const { users, sockets, connections, asOf } = counts;
     const numbers = `${users} ${sockets} ${connections} ${asOf.stale}`;
     if (numbers === shown) return undefined;
     shown = numbers;
     voice.said();
-    return frame({ event: "counts", id: asOf.cursor, data: counts });
+    const data = show === undefined ? counts : await show(counts);
+    return frame({ event: "counts", id: data.asOf.cursor, data });
   };
   for (let reading = first; !ended.aborted; reading = outcomeOf(read())) {
-    const outcome = yield* patiently(reading, voice, ended);
+    const outcome = yield* aliveUntil(reading, voice, ended);
     if (outcome === undefined) return;
     if ("answer" in outcome) {
       freshness.answered(outcome.answer.asOf);
-      yield* maybe(news(outcome.answer));
+      yield* maybe(await news(outcome.answer));
       yield* maybe(voice.here());
     } else {
       // For a stream that opens now: the previous answer, marked stale.
-      if (shown === undefined && isCounts(outcome.away)) yield* maybe(news(outcome.away));
+      if (shown === undefined && isCounts(outcome.away)) yield* maybe(await news(outcome.away));
       yield* maybe(voice.away());
     }
     yield* aliveIfQuiet(voice);
@@ -151,7 +156,7 @@ export async function* countsEvents(
 }
 
 /** The outcome of a read, with signs of life while it takes long; undefined when the stream is over. */
-async function* patiently<T>(
+export async function* aliveUntil<T>(
   reading: Promise<Outcome<T>>,
   voice: Voice,
   ended: Ended,

@@ -4,6 +4,7 @@
  *
  * It holds plain data only, because in a Worker one request must not wait for another's promises.
  */
+import type { Change } from "../core/change.ts";
 import type { Batch } from "./frames.ts";
 
 /** For so many of the latest batches, what was made from them is kept. A subscriber further behind has it made again. */
@@ -13,6 +14,8 @@ const RECENT_MAX = 16;
 export interface Group {
   /** The events of a batch that concern this group. */
   readonly frames: (batch: Batch) => Iterable<Uint8Array>;
+  /** The changes of a batch that concern it. */
+  readonly changes: (batch: Batch) => readonly Change[];
   /** One subscriber less. Call it once. */
   readonly leave: () => void;
 }
@@ -27,7 +30,9 @@ interface Shared {
 }
 
 const NOTHING: readonly Uint8Array[] = [];
-const EVERYBODY: Group = { frames: (batch) => batch.all(), leave() {} };
+const EVERYBODY: Group = { frames: (batch) => batch.all(), changes: (batch) => batch.changes, leave() {} };
+/** Of a grant without users. */
+const NOBODY: Group = { frames: () => [], changes: () => [], leave() {} };
 
 /** The groups of one feed. */
 export class Followers {
@@ -48,6 +53,11 @@ export class Followers {
     return { groups: this.#groups.size, users: this.#byUser.size };
   }
 
+  /** One more subscriber of these users and no others. */
+  joinOnly(users: readonly string[]): Group {
+    return users.length === 0 ? NOBODY : this.join(users);
+  }
+
   /** One more subscriber of these users; of all if none are given. */
   join(users: readonly string[]): Group {
     if (users.length === 0) return EVERYBODY;
@@ -59,6 +69,10 @@ export class Followers {
     return {
       // Who has left, perhaps too early, is not in the index any more.
       frames: (batch) => (isMember ? this.#framesOf(group, batch) : batch.of(own)),
+      changes: (batch) => {
+        const touched = isMember ? this.#touchedBy(group, batch) : undefined;
+        return touched?.has(group) === false ? [] : batch.pick(own);
+      },
       leave: () => {
         if (!isMember) return;
         isMember = false;
@@ -83,13 +97,18 @@ export class Followers {
   }
 
   #framesOf(group: Shared, batch: Batch): Iterable<Uint8Array> {
-    const touched = batch.n < group.from ? undefined : this.#recent.get(batch);
+    const touched = this.#touchedBy(group, batch);
     if (touched?.has(group) === false) return NOTHING;
     if (group.made?.batch === batch) return group.made.frames;
     // For one subscriber they are made while it takes them, so that a slow one holds one event and not all.
     if (group.size === 1 || touched === undefined) return batch.of(group.users);
     group.made = { batch, frames: [...batch.of(group.users)] };
     return group.made.frames;
+  }
+
+  /** The groups that a batch concerns; undefined: that is not known of it, or not for this group. */
+  #touchedBy(group: Shared, batch: Batch): ReadonlySet<Shared> | undefined {
+    return batch.n < group.from ? undefined : this.#recent.get(batch);
   }
 
   #add(key: string, users: readonly string[]): Shared {

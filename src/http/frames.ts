@@ -11,7 +11,7 @@ import { EVENT_BYTES, EVENT_BYTES_MAX } from "../core/limits.ts";
 import { shardOf } from "../core/shard.ts";
 
 /** The names of events. */
-export type EventName = "changes" | "gap" | "counts" | "stale" | "fresh";
+export type EventName = "changes" | "gap" | "counts" | "stale" | "fresh" | "expired";
 
 /** One event of a stream. */
 export interface Event {
@@ -73,6 +73,15 @@ export class Batch {
 
   /** The events of these users' changes, made one after another. */
   of(users: Iterable<string>): Iterable<Uint8Array> {
+    return this.#frames(this.#placesOf(users));
+  }
+
+  /** These users' changes. */
+  pick(users: Iterable<string>): readonly Change[] {
+    return this.#placesOf(users).map((place) => this.changes[place]!);
+  }
+
+  #placesOf(users: Iterable<string>): number[] {
     if (this.#places === undefined) {
       this.#places = new Map();
       for (const [i, { user }] of this.changes.entries()) {
@@ -83,7 +92,7 @@ export class Batch {
     }
     const mine: number[] = [];
     for (const user of users) mine.push(...(this.#places.get(user) ?? []));
-    return this.#frames(mine.sort((a, b) => a - b));
+    return mine.sort((a, b) => a - b);
   }
 
   /** Drops what was made from the changes. It is made again if somebody still needs it. */

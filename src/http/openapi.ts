@@ -50,7 +50,7 @@ const CONFIG = {
 const TITLES = {
   400: "The request is not valid for this route.",
   401: "The token is missing or invalid.",
-  403: "The server has no token, or the token's scope does not cover this route.",
+  403: "The server has no token, or the token's scope or grant does not cover this.",
   404: "The namespace or room is not tracked, its changes are not told, or no history is kept.",
   409: "There are too many to list them, or what was asked for as CSV is no longer kept.",
   413: "The body is too large.",
@@ -60,6 +60,8 @@ const TITLES = {
 } as const;
 
 const BEARER = "bearer";
+/** A browser token: signToken(). */
+const BROWSER = "browser";
 
 /** The parts of an OpenAPI document that the code here uses. */
 export interface Document {
@@ -78,7 +80,10 @@ export function documentOf(routes: readonly Route[]): Document {
     openapi: "3.1.0",
     info: { title: "Rollcall", description: "Presence of Socket.IO users, read-only.", version: VERSION },
     components: {
-      securitySchemes: { [BEARER]: { type: "http", scheme: "bearer" } },
+      securitySchemes: {
+        [BEARER]: { type: "http", scheme: "bearer" },
+        [BROWSER]: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
+      },
       schemas: toJsonSchemaDefs(COMPONENTS, CONFIG),
     },
     paths,
@@ -86,7 +91,9 @@ export function documentOf(routes: readonly Route[]): Document {
 }
 
 function operationOf(route: Route): object {
-  const { id, summary, scope, scopeNamed, body, query } = route;
+  const { id, summary, scope, scopeNamed, action, body, query } = route;
+  const tokens = [{ [BEARER]: [] }, ...(action === undefined ? [] : [{ [BROWSER]: [] }])];
+  const granted = action === undefined ? "" : ` Action of a browser token: \`${action}\`.`;
   const pathParameters = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
     in: "path",
     name,
@@ -97,10 +104,10 @@ function operationOf(route: Route): object {
   return {
     operationId: id,
     summary,
-    ...(scope !== undefined && { security: [{ [BEARER]: [] }], description: `Scope: \`${scope}\`.` }),
+    ...(scope !== undefined && { security: tokens, description: `Scope: \`${scope}\`.${granted}` }),
     ...(scopeNamed !== undefined && {
-      security: [{}, { [BEARER]: [] }],
-      description: `Open; with \`namespace\` or \`room\` the scope is \`${scopeNamed}\`.`,
+      security: [{}, ...tokens],
+      description: `Open; with \`namespace\` or \`room\` the scope is \`${scopeNamed}\`.${granted}`,
     }),
     ...((query !== undefined || parameters.length > 0) && { parameters }),
     ...(body !== undefined && {

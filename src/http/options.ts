@@ -19,6 +19,7 @@ import {
   STREAMS,
   STREAMS_MAX,
   STREAMS_PER_CLIENT,
+  STREAMS_PER_SUBJECT,
 } from "../core/limits.ts";
 import {
   abortSignal,
@@ -32,6 +33,7 @@ import {
   whole,
 } from "../core/options.ts";
 import type { Reader } from "../reader/reader.ts";
+import { type BrowserTokensOptions, resolveBrowserTokens } from "./browser-options.ts";
 import { checkScopes, checkTokens } from "./auth.ts";
 
 /** Who may read the counts; see AppOptions.counts. */
@@ -52,6 +54,8 @@ export interface AppOptions {
   readonly tokens?: readonly string[] | undefined;
   /** Each of these opens the numbers only: /v1/counts where it is closed, /v1/counts/lookup, /ready and /metrics. Default none. */
   readonly countsTokens?: readonly string[] | undefined;
+  /** Signed, short-lived tokens for browsers, which say themselves what their holder may ask: signToken(). Default: none are accepted. */
+  readonly browserTokens?: BrowserTokensOptions | undefined;
   /**
    * What /v1/counts answers without a token: "whole", the counts of the whole; "open", those of every namespace and room too, for whoever
    * knows or guesses its name; "closed", nothing. Default "whole".
@@ -115,6 +119,8 @@ export interface StreamLimits {
   readonly anonymous?: number | undefined;
   /** Most streams of one token; further ones get 429. 1 to `most`, default `most`. */
   readonly perToken?: number | undefined;
+  /** Most streams of one subject of browser tokens; further ones get 429. 1 to `most`, default 10 or `most` if that is less. */
+  readonly perSubject?: number | undefined;
   /**
    * Most streams without a token of one client, by its address; further ones get 429. 1 to `anonymous`, default 100 or
    * `anonymous` if that is less.
@@ -131,6 +137,7 @@ const APP_OPTIONS: Known<AppOptions> = {
   reader: true,
   tokens: true,
   countsTokens: true,
+  browserTokens: true,
   counts: true,
   probes: true,
   origins: true,
@@ -149,6 +156,7 @@ const STREAM_LIMITS: Known<StreamLimits> = {
   most: true,
   anonymous: true,
   perToken: true,
+  perSubject: true,
   perClient: true,
   proxies: true,
 };
@@ -165,10 +173,12 @@ export function resolveAppOptions(options: AppOptions) {
   const tokens = checkTokens(options.tokens ?? []);
   const countsTokens = checkTokens(options.countsTokens ?? [], "countsTokens");
   checkScopes(tokens, countsTokens);
+  const { browserTokens } = options;
   return {
     reader,
     tokens,
     countsTokens,
+    browserTokens: browserTokens === undefined ? undefined : resolveBrowserTokens(browserTokens),
     counts,
     probes: checkProbes(options.probes),
     origins: checkOrigins(options.origins ?? []),
@@ -205,6 +215,7 @@ export function resolveStreamLimits(streams: StreamLimits) {
     most,
     anonymous,
     perToken: share("perToken", streams.perToken, most, "most", most),
+    perSubject: share("perSubject", streams.perSubject, Math.min(STREAMS_PER_SUBJECT, most), "most", most),
     perClient: share(
       "perClient",
       streams.perClient,

@@ -1,5 +1,5 @@
 /**
- * The places for event streams: a pool for each scope, so that no number of streams without a token takes a place from one with
+ * The places for event streams: a pool for each scope, one for browser tokens and one without a token, so that no number of streams without a token takes a place from one with
  * a token, and in each pool a cap for one client or one token.
  *
  * A place that is not renewed for a while counts as free: in a Worker, a request whose client is gone may end without running
@@ -16,12 +16,14 @@ export interface PlaceLimits {
   readonly perClient: number;
   /** Places of one token. */
   readonly perToken: number;
+  /** Places of one subject of browser tokens. */
+  readonly perSubject: number;
 }
 
 /** Who asks for a place. */
 export interface Visitor {
-  /** The scope of its token; undefined: it has none. */
-  readonly scope: Scope | undefined;
+  /** The scope of its token, or that it is a browser's; undefined: it has none. */
+  readonly scope: Scope | "browsers" | undefined;
   /** Its token's name or its address; undefined: not known, so there is no cap of its own. */
   readonly holder: string | undefined;
 }
@@ -46,7 +48,7 @@ interface Taken extends Place {
   at: number;
 }
 
-type PoolName = Scope | "anonymous";
+type PoolName = Scope | "browsers" | "anonymous";
 
 export class Places {
   readonly #limits: PlaceLimits;
@@ -54,6 +56,7 @@ export class Places {
   readonly #now: () => number;
   readonly #pools: Readonly<Record<PoolName, Pool>> = {
     anonymous: { taken: new Set(), byHolder: new Map() },
+    browsers: { taken: new Set(), byHolder: new Map() },
     counts: { taken: new Set(), byHolder: new Map() },
     users: { taken: new Set(), byHolder: new Map() },
   };
@@ -98,12 +101,13 @@ export class Places {
     return place;
   }
 
-  #reached(pool: Pool, scope: Scope | undefined, holder: string | undefined): Cap | undefined {
-    const { most, anonymous, perClient, perToken } = this.#limits;
+  #reached(pool: Pool, scope: Visitor["scope"], holder: string | undefined): Cap | undefined {
+    const { most, anonymous, perClient, perToken, perSubject } = this.#limits;
     if (pool.taken.size >= (scope === undefined ? anonymous : most)) {
       return scope === undefined ? "anonymous" : "most";
     }
     const held = holder === undefined ? 0 : (pool.byHolder.get(holder) ?? 0);
+    if (scope === "browsers") return held >= perSubject ? "perSubject" : undefined;
     if (held >= (scope === undefined ? perClient : perToken)) {
       return scope === undefined ? "perClient" : "perToken";
     }

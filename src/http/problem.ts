@@ -29,12 +29,22 @@ export const PROBLEM_CODES = [
   "REQUEST_INVALID",
   /** 401: the request has no bearer token. */
   "TOKEN_MISSING",
-  /** 401: the token is not one of the server's. */
+  /** 401: the token is not one of the server's; of a browser token, `reason` says what is wrong with it. */
   "TOKEN_INVALID",
+  /** 401: the browser token has expired. */
+  "TOKEN_EXPIRED",
+  /** 401: the browser token is signed, and what it grants is malformed. */
+  "GRANT_INVALID",
   /** 403: the server has no token set, so the route is closed. */
   "TOKENS_NOT_SET",
   /** 403: the token covers the counts only. */
   "SCOPE_MISSING",
+  /** 403: the browser token does not grant this action. */
+  "ACTION_NOT_GRANTED",
+  /** 403: the browser token does not cover this user, whether online or not. */
+  "USER_NOT_GRANTED",
+  /** 403: the browser token does not cover this namespace or room, or not the whole. */
+  "SCOPE_NOT_GRANTED",
   /** 404: no route at this path. */
   "NOT_FOUND",
   /** 404: the namespace or room is not counted, or its changes are not told, so there is no answer: never 0. */
@@ -59,8 +69,10 @@ export const PROBLEM_CODES = [
   "MEDIA_TYPE_UNSUPPORTED",
   /** 417: an `Expect` other than `100-continue`. Node only. */
   "EXPECTATION_FAILED",
-  /** 429: this client or token has as many event streams as it may. */
+  /** 429: this client, token or subject has as many event streams as it may. */
   "STREAMS_LIMITED",
+  /** 429: the subject of this browser token makes more requests a second than it may. */
+  "REQUESTS_LIMITED",
   /** 431: the header fields are too large. Node only. */
   "HEADERS_TOO_LARGE",
   /** 500: the server is misconfigured; its operator has to fix it. */
@@ -81,6 +93,8 @@ export const PROBLEM_CODES = [
   "INTERNAL",
   /** 503: Redis did not answer in time, or with an error. */
   "REDIS_UNAVAILABLE",
+  /** 503: the key set that browser tokens are verified with could not be fetched. */
+  "KEYS_UNAVAILABLE",
   /** 503: the lookups that are being answered have too many bytes together. */
   "LOOKUPS_EXHAUSTED",
   /** 503: the process serves no more event streams of this scope at once. */

@@ -3,12 +3,16 @@
  */
 import type { Context } from "hono";
 import type { GenericSchema, InferOutput } from "valibot";
+import type { GrantAction } from "../core/grant.ts";
 import type { Scope, Tokens } from "./auth.ts";
 import type { Bodies } from "./bodies.ts";
 import type { CoalescedReader } from "./coalesced-reader.ts";
+import { demandAction, demandGrant, holderOf } from "./holder.ts";
 import type { ResolvedAppOptions } from "./options.ts";
+import type { Own } from "./own.ts";
 import { parseQuery, type QuerySchema } from "./request.ts";
 import type { Streams } from "./streams.ts";
+import { whereOf, type WhereQuery } from "./where.ts";
 
 /** What the routes of one app share. */
 export interface RouteParts {
@@ -16,6 +20,8 @@ export interface RouteParts {
   readonly streams: Streams;
   readonly bodies: Bodies;
   readonly tokens: Tokens;
+  /** Answers for holders of browser tokens who may see some users only. */
+  readonly own: Own;
   readonly options: ResolvedAppOptions;
 }
 
@@ -30,6 +36,10 @@ interface RouteDescription {
   readonly scope: Scope | undefined;
   /** The scope that an open route requires for a namespace or room all the same; it demands it itself. */
   readonly scopeNamed?: Scope | undefined;
+  /** What a browser token has to grant where a scope is required; undefined: none covers it. */
+  readonly action?: GrantAction | undefined;
+  /** Set when the body names the scopes: the route checks itself whether they are granted. */
+  readonly scopesInBody?: true;
   /** The schema of the JSON answer; "text": `text/plain`. */
   readonly answer: GenericSchema | "text";
   /** The schema of the JSON body; the route itself parses it. */
@@ -50,7 +60,10 @@ export interface Route extends RouteDescription {
   readonly respond: (c: Context) => Response | Promise<Response>;
 }
 
-/** A route that checks its query first: Problem 400 QUERY_INVALID if the schema refuses it. */
+/**
+ * A route that checks its query first: Problem 400 QUERY_INVALID if the schema refuses it; then what a browser token grants: 403
+ * ACTION_NOT_GRANTED, SCOPE_NOT_GRANTED. The route itself checks which users it covers.
+ */
 export function routeWithQuery<Schema extends QuerySchema>(
   route: RouteDescription & {
     readonly query: Schema;
@@ -58,5 +71,19 @@ export function routeWithQuery<Schema extends QuerySchema>(
   },
 ): Route {
   const { query, respond } = route;
-  return { ...route, respond: (c) => respond(c, parseQuery(c.req.url, query)) };
+  return {
+    ...route,
+    respond(c) {
+      const asked = parseQuery(c.req.url, query);
+      const holder = holderOf(c);
+      if (holder !== undefined) {
+        const where = whereOf(asked as WhereQuery);
+        const required = route.scope ?? (where === undefined ? undefined : route.scopeNamed);
+        // Where nobody needs a token, one does not take anything away.
+        if (required !== undefined && route.scopesInBody) demandAction(holder, route.action);
+        else if (required !== undefined) demandGrant(holder, route.action, where);
+      }
+      return respond(c, asked);
+    },
+  };
 }

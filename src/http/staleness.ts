@@ -48,13 +48,16 @@ export class Freshness {
 export class Voice {
   readonly #freshness: Freshness;
   readonly #heartbeat: number;
+  readonly #isBlind: boolean;
   #cause: StaleCause | undefined;
   #since: string | null = null;
   #saidAt = performance.now();
 
-  constructor(freshness: Freshness, heartbeat: number) {
+  /** `isBlind`: it does not say what the last answer was as of, which tells of everybody's changes. */
+  constructor(freshness: Freshness, heartbeat: number, { isBlind = false }: { isBlind?: boolean } = {}) {
     this.#freshness = freshness;
     this.#heartbeat = heartbeat;
+    this.#isBlind = isBlind;
   }
 
   /** Something was sent. */
@@ -89,6 +92,7 @@ export class Voice {
     this.#cause = cause;
     this.#since = since;
     this.said();
-    return frame({ event: "stale", data: { cause, since, asOf: this.#freshness.asOf ?? null } });
+    const asOf = this.#isBlind ? null : (this.#freshness.asOf ?? null);
+    return frame({ event: "stale", data: { cause, since, asOf } });
   }
 }

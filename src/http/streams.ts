@@ -4,12 +4,14 @@
  * nothing is lost in between.
  *
  * A stream buffers one event at most: the next is made when the client has consumed the last one, from the state at that time.
- * A client that takes nothing for a while is cut off.
+ * A client that takes nothing for a while is cut off, and so is one whose browser token has expired, after an event that says so.
  */
 import type { Context } from "hono";
 import { clientOf, isPrivate } from "./address.ts";
 import { callerOf } from "./auth.ts";
-import { retryFrame } from "./frames.ts";
+import { TIMER_MS_MAX } from "../core/limits.ts";
+import { frame, retryFrame } from "./frames.ts";
+import { holderOf } from "./holder.ts";
 import { type Cap, type Place, type PlaceLimits, Places, type Visitor } from "./places.ts";
 import { Problem, retryAfter } from "./problem.ts";
 
@@ -130,15 +132,18 @@ export class Streams {
     const ended = new AbortController();
     const events = opened.events(ended.signal);
     let lifetime: ReturnType<typeof setTimeout> | undefined;
+    let validity: ReturnType<typeof setTimeout> | undefined;
     let stall: ReturnType<typeof setTimeout> | undefined;
     const renewal = setInterval(place.renew, RENEW_MS);
     let isOver = false;
     let isFirst = true;
     let close = (): void => {};
+    let say = (_bytes: Uint8Array): void => {};
     const finish = () => {
       if (isOver) return;
       isOver = true;
       clearTimeout(lifetime);
+      clearTimeout(validity);
       clearTimeout(stall);
       clearInterval(renewal);
       this.#open.delete(finish);
@@ -149,10 +154,19 @@ export class Streams {
     };
     this.#open.add(finish);
     lifetime = setTimeout(finish, life * (0.8 + Math.random() / 5));
+    const holder = holderOf(c);
+    if (holder !== undefined) {
+      const expire = () => {
+        say(frame({ event: "expired", data: { code: "TOKEN_EXPIRED" } }));
+        finish();
+      };
+      validity = setTimeout(expire, Math.min(TIMER_MS_MAX, Math.max(0, holder.endsAt - Date.now())));
+    }
     const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         start(controller) {
           close = () => controller.close();
+          say = (bytes) => controller.enqueue(bytes as Uint8Array<ArrayBuffer>);
         },
         pull: async (controller) => {
           clearTimeout(stall);
@@ -173,6 +187,7 @@ export class Streams {
         },
         cancel() {
           close = () => {};
+          say = () => {};
           finish();
         },
       },
@@ -185,6 +200,8 @@ export class Streams {
 
   #visitorOf(c: Context): Visitor {
     const caller = callerOf(c);
+    const subject = holderOf(c)?.subject;
+    if (subject !== undefined) return { scope: "browsers", holder: subject };
     if (caller !== undefined) return { scope: caller.scope, holder: String(caller.token) };
     return { scope: undefined, holder: clientOf(c, this.#options.proxies) };
   }
@@ -193,7 +210,7 @@ export class Streams {
     const limit = this.#options[cap];
     const parts = { headers: retryAfter, members: { limit: `streams.${cap}` } };
     if (cap === "most" || cap === "anonymous") {
-      const whose = cap === "most" ? "with a token of this scope" : "without a token";
+      const whose = cap === "most" ? "with tokens of this kind" : "without a token";
       const detail = `${limit} event streams ${whose} are open already (streams.${cap}): try again shortly`;
       return new Problem(503, "STREAMS_EXHAUSTED", detail, parts);
     }
@@ -203,7 +220,9 @@ export class Streams {
         `a private address has ${limit} event streams open (streams.perClient). If it is a proxy, set streams.proxies; its clients share one cap until then`,
       );
     }
-    const whose = cap === "perToken" ? "this token" : "this address";
+    const whose = { perToken: "this token", perSubject: "this token's subject", perClient: "this address" }[
+      cap
+    ];
     const detail = `${whose} has ${limit} event streams open already (streams.${cap}): close one, or try again later`;
     return new Problem(429, "STREAMS_LIMITED", detail, parts);
   }

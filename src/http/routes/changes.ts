@@ -4,6 +4,8 @@ import { changesCsv, wantsCsv } from "../csv.ts";
 import { CHANGES_READ_MAX } from "../../core/limits.ts";
 import { changesEvents, opening, outcomeOf } from "../events.ts";
 import { cacheControl, tellerOf } from "../headers.ts";
+import { demandUsers, refuseForSome, restrictedOf } from "../holder.ts";
+import { ownEvents } from "../own-events.ts";
 import { paceOf } from "../pace.ts";
 import { Problem } from "../problem.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
@@ -12,7 +14,7 @@ import { lastEventId, wantsEvents } from "../streams.ts";
 import { whereOf } from "../where.ts";
 
 /** `user`, given once or several times, limits the changes to these users. */
-export function changesRoute({ reader, streams, options }: RouteParts): Route {
+export function changesRoute({ reader, streams, own, options }: RouteParts): Route {
   const tell = tellerOf(options, { cache: cacheControl("private", options.reuse), vary: "Accept" });
   return routeWithQuery({
     method: "GET",
@@ -20,6 +22,7 @@ export function changesRoute({ reader, streams, options }: RouteParts): Route {
     id: "changes",
     summary: "The changes since a cursor, or from a time on; without either, only the current position.",
     scope: "users",
+    action: "changes",
     answer: changesAnswerSchema,
     events:
       "An event `changes` {changes, next} when there are any, or `gap` {next}. Ids are cursors: `Last-Event-ID` continues. " +
@@ -30,8 +33,11 @@ export function changesRoute({ reader, streams, options }: RouteParts): Route {
     async respond(c, { after, user = [], from: since, to, limit, format, ...query }) {
       const where = whereOf(query);
       const followed = [user].flat();
+      const holder = restrictedOf(c);
+      if (holder !== undefined) demandUsers(holder, followed);
       if (since !== undefined || to !== undefined) {
         const wrong = wrongRange({ after, since, isEvents: wantsEvents(c) });
+        refuseForSome(c, "changes of a time");
         if (wrong !== undefined) throw new Problem(400, "QUERY_INVALID", wrong);
         const range = { after, from: since, to, limit: limit ?? CHANGES_READ_MAX };
         const answer = await reader.changesBetween(range, followed, where);
@@ -39,9 +45,13 @@ export function changesRoute({ reader, streams, options }: RouteParts): Route {
       }
       if (limit !== undefined || format !== undefined)
         throw new Problem(400, "QUERY_INVALID", "limit and format go with from or to");
-      if (!wantsEvents(c)) return tell(c, await reader.changesAnswer(after, followed, where));
+      if (!wantsEvents(c)) {
+        if (holder === undefined) return tell(c, await reader.changesAnswer(after, followed, where));
+        return tell(c, await own.changes(reader, holder, { after, wanted: followed, where }));
+      }
       c.header("vary", "Accept");
-      const from = lastEventId(c) ?? after;
+      const given = lastEventId(c) ?? after;
+      const from = holder === undefined ? given : await own.openChanges(holder, where, given);
       // An invalid cursor is refused before it takes a place.
       if (from !== undefined) decodeChangesCursor(from, options.reader.shards, markOf(where));
       return streams.respond(c, async () => {
@@ -62,14 +72,22 @@ export function changesRoute({ reader, streams, options }: RouteParts): Route {
           release();
           throw error;
         }
-        const group = feed.followers.join(followed);
+        const { followers } = feed;
+        const group =
+          holder === undefined || followed.length > 0
+            ? followers.join(followed)
+            : followers.joinOnly([...holder.users]);
         const wait = (ms: number, ended: AbortSignal) => feed.wait(ms, ended);
         const parts = { read, wait, first, after: from, group, freshness, pace };
         const leave = () => {
           group.leave();
           release();
         };
-        return { events: (ended) => changesEvents(parts, ended), leave };
+        const events = (ended: AbortSignal) =>
+          holder === undefined
+            ? changesEvents(parts, ended)
+            : ownEvents({ ...parts, own, holder, where }, ended);
+        return { events, leave };
       });
     },
   });

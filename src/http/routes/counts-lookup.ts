@@ -1,5 +1,7 @@
 import { countsInAnswerSchema } from "../../reader/answers/scopes.ts";
+import { checkScope } from "../../core/scope.ts";
 import { tellerOf } from "../headers.ts";
+import { demandScope, holderOf, restrictedOf } from "../holder.ts";
 import { parseCountsLookup } from "../request.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { COUNTS_LOOKUP_BYTES_MAX, countsLookupBody, noQuery } from "../schemas.ts";
@@ -8,7 +10,7 @@ import { COUNTS_LOOKUP_BYTES_MAX, countsLookupBody, noQuery } from "../schemas.t
  * Reader.countsIn(). It needs a token even if the counts are open: a thousand names a request are a quick way to guess which rooms there are,
  * and no cache stands before a POST.
  */
-export function countsLookupRoute({ reader, bodies, options }: RouteParts): Route {
+export function countsLookupRoute({ reader, bodies, own, options }: RouteParts): Route {
   const tell = tellerOf(options);
   return routeWithQuery({
     method: "POST",
@@ -16,6 +18,8 @@ export function countsLookupRoute({ reader, bodies, options }: RouteParts): Rout
     id: "countsIn",
     summary: "The counts of these namespaces and rooms, in the order asked.",
     scope: "counts",
+    action: "counts",
+    scopesInBody: true,
     answer: countsInAnswerSchema,
     query: noQuery,
     body: countsLookupBody,
@@ -23,7 +27,14 @@ export function countsLookupRoute({ reader, bodies, options }: RouteParts): Rout
     respond: (c) =>
       bodies.read(
         c,
-        async (body) => tell(c, await reader.countsIn(parseCountsLookup(body))),
+        async (body) => {
+          const names = parseCountsLookup(body);
+          const holder = holderOf(c);
+          if (holder !== undefined)
+            for (const { namespace = "/", room } of names)
+              demandScope(holder.grant, checkScope(namespace, room));
+          return tell(c, await own.answer(restrictedOf(c), undefined, () => reader.countsIn(names)));
+        },
         COUNTS_LOOKUP_BYTES_MAX,
       ),
   });

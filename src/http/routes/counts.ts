@@ -1,8 +1,9 @@
 import * as v from "valibot";
 import { countsSchema } from "../../reader/answers/counts.ts";
 import { scopeCountsSchema } from "../../reader/answers/scopes.ts";
-import { countsEvents, opening, outcomeOf } from "../events.ts";
+import { type AnyCounts, countsEvents, opening, outcomeOf } from "../events.ts";
 import { cacheControl, tellerOf } from "../headers.ts";
+import { restrictedOf } from "../holder.ts";
 import { paceOf } from "../pace.ts";
 import { type Route, type RouteParts, routeWithQuery } from "../route.ts";
 import { whereQuery } from "../schemas.ts";
@@ -13,7 +14,7 @@ import { whereOf } from "../where.ts";
  * Those of the whole are open unless the option `counts` is "closed". Those of a namespace or room are closed unless it is "open": each name
  * that a stranger makes up is a read, and a room can be named after a person.
  */
-export function countsRoute({ reader, streams, tokens, options }: RouteParts): Route {
+export function countsRoute({ reader, streams, tokens, own, options }: RouteParts): Route {
   const isOpen = options.counts !== "closed";
   const scopeNamed = options.counts === "whole" ? "counts" : undefined;
   const teller = (access: "public" | "private") =>
@@ -27,6 +28,7 @@ export function countsRoute({ reader, streams, tokens, options }: RouteParts): R
     summary: "How many users, sockets and connections; users and sockets of a namespace or room.",
     scope: isOpen ? undefined : "counts",
     scopeNamed,
+    action: "counts",
     answer: v.union([countsSchema, scopeCountsSchema]),
     events:
       "An event `counts` with the same answer when a number changes, at most one a second. `stale` {cause, since, asOf} when " +
@@ -36,8 +38,11 @@ export function countsRoute({ reader, streams, tokens, options }: RouteParts): R
     async respond(c, query) {
       const where = whereOf(query);
       if (where !== undefined && scopeNamed !== undefined) tokens.demand(c, scopeNamed);
-      if (!wantsEvents(c))
-        return (where === undefined ? tell : tellNamed)(c, await reader.countsAnswer(where));
+      const holder = restrictedOf(c);
+      if (!wantsEvents(c)) {
+        const answer = await own.answer(holder, where, () => reader.countsAnswer(where));
+        return (where === undefined ? tell : tellNamed)(c, answer);
+      }
       c.header("vary", "Accept");
       return streams.respond(c, async () => {
         const pace = paceOf(options);
@@ -45,7 +50,8 @@ export function countsRoute({ reader, streams, tokens, options }: RouteParts): R
         const first = outcomeOf(read());
         await opening(first);
         const { freshness, release } = reader.feeds.hold(where);
-        return { events: (ended) => countsEvents(read, first, freshness, pace, ended), leave: release };
+        const show = holder && ((counts: AnyCounts) => own.shown(holder, where, counts));
+        return { events: (ended) => countsEvents(read, first, freshness, pace, ended, show), leave: release };
       });
     },
   });

@@ -12,6 +12,7 @@ import { io as connect } from "socket.io-client";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { unstable_readConfig as readWranglerConfig } from "wrangler";
+import { createClient } from "../../../src/client.ts";
 import { createApp } from "../../../src/http.ts";
 import { problemSchema } from "../../../src/http/problem.ts";
 import { changesAnswerSchema } from "../../../src/reader/answers/changes.ts";
@@ -271,6 +272,23 @@ describe("run and talked to", { timeout: 60_000 }, () => {
       await client.says("bob is offline");
       await arrive("web-2", ["bob"]);
       await client.says("bob went online");
+    },
+    async browser(block) {
+      await flush();
+      await arrive("web-1", ["bob", "dave"]);
+      const port = await freePort();
+      const server = await start(block, port, { PRESENCE_SECRET: "a-secret-of-32-bytes-for-the-docs" });
+      await server.says("listening");
+      const url = `http://127.0.0.1:${port}`;
+      const token = async () =>
+        (await fetch(`${url}/presence-token`, { headers: { "x-session": "alice" } })).text();
+      const client = createClient(url, { token });
+      const { users, asOf } = await client.page();
+      expect(users).toMatchObject([{ id: "bob" }]);
+      await arrive("web-2", ["carol", "erin"]);
+      const { changes } = await client.changes({ after: asOf.cursor });
+      expect(changes).toMatchObject([{ user: "carol", type: "online" }]);
+      expect((await fetch(`${url}/presence-token`)).status).toBe(401);
     },
     async test(block) {
       const test = await start(block, await freePort(), { REDIS_URL: redis.url });

@@ -310,3 +310,31 @@ describe("a webhook", () => {
     expect(said).not.toContain("a-secret");
   });
 });
+
+describe("browser tokens", () => {
+  const SECRET = "a-secret-of-more-than-32-bytes-for-the-tests";
+  const names = { ROLLCALL_BROWSER_ISSUER: "https://app.example", ROLLCALL_BROWSER_AUDIENCE: "presence" };
+
+  it("are accepted with a secret, or with a key set", () => {
+    const { browserTokens } = read.appOptionsFrom({
+      ...names,
+      ROLLCALL_BROWSER_SECRETS: `${SECRET}, ${SECRET}2`,
+    });
+    expect(browserTokens).toMatchObject({ audience: "presence", secrets: [SECRET, `${SECRET}2`] });
+    const jwks = "https://keys.example/jwks.json";
+    expect(read.appOptionsFrom({ ...names, ROLLCALL_BROWSER_JWKS: jwks }).browserTokens).toMatchObject({
+      jwks,
+    });
+    expect(read.appOptionsFrom({}).browserTokens).toBeUndefined();
+  });
+
+  it.each([
+    [names, /^ROLLCALL_BROWSER_ISSUER has no effect without/],
+    [{ ...names, ROLLCALL_BROWSER_SECRETS: "short" }, /^ROLLCALL_BROWSER_SECRETS: secrets\[0\] must have 32/],
+    [{ ROLLCALL_BROWSER_SECRETS: SECRET }, /^ROLLCALL_BROWSER_ISSUER is not set/],
+    [{ ...names, ROLLCALL_BROWSER_JWKS: "http://keys.example" }, /^ROLLCALL_BROWSER_JWKS: jwks must begin with https/],
+    [{ ...names, ROLLCALL_BROWSER_SECRETS: SECRET, ROLLCALL_BROWSER_JWKS: "https://k.example" }, /both set: keep one/],
+  ])("%o is refused", (environment, message) => {
+    expect(() => read.appOptionsFrom(environment)).toThrow(message);
+  }); // prettier-ignore
+});

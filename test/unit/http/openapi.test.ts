@@ -135,7 +135,7 @@ it("the document says that only the counts of the whole are open by default, and
     const { security, responses } = paths["/v1/counts"]!["get"]!;
     return [security, Object.keys(responses).includes("401")];
   };
-  expect(await described()).toEqual([[{}, { bearer: [] }], true]);
+  expect(await described()).toEqual([[{}, { bearer: [] }, { browser: [] }], true]);
   expect(await described("whole")).toEqual(await described());
   expect(await described("open")).toEqual([undefined, false]);
 });

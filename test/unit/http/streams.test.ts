@@ -110,7 +110,7 @@ describe("places", () => {
 
   it("a place that is not renewed is given away, and its stream's end is told once", () => {
     let now = 0;
-    const limits = { most: 1, anonymous: 1, perClient: 1, perToken: 1 };
+    const limits = { most: 1, anonymous: 1, perClient: 1, perToken: 1, perSubject: 1 };
     const places = new Places(limits, 1_000, () => now);
     let ended = 0;
     const visitor = { scope: undefined, holder: "198.51.100.1" };

@@ -1,43 +1,34 @@
-/** Finds the command and runs it. One file a command; each takes its own arguments and resolves with the exit code. */
-import { VERSION } from "../core/version.ts";
-import { acl, ACL_HELP } from "./acl.ts";
-import { conformance, CONFORMANCE_HELP } from "./conformance.ts";
-import { complain, print } from "./print.ts";
+/** Finds the command and runs it. Each has a file of its own, loaded when it runs; table.ts lists them. */
+import { EXIT } from "./command.ts";
+import { failureOf, told } from "./failure.ts";
+import { type Io, processIo } from "./io.ts";
+import { type CommanderError, programOf } from "./program.ts";
+import { TABLE } from "./table.ts";
 
-const HELP = `rollcall ${VERSION}
-
-  rollcall conformance -- <command>   checks a recorder written in any language
-  rollcall acl                        prints the Redis users that each role needs
-
-  rollcall --help, rollcall --version
-  rollcall conformance --help, rollcall acl --help
-`;
-
-/** Exit codes: 0, all is well; 1, a check failed; 2, the command line is wrong, or there is no Redis. */
-export async function main(args: readonly string[]): Promise<number> {
-  const [name, ...rest] = args;
-  switch (name) {
-    case "conformance":
-      if (rest[0] === "--help") {
-        print(CONFORMANCE_HELP);
-        return 0;
-      }
-      return conformance(rest);
-    case "acl":
-      if (rest[0] === "--help") {
-        print(ACL_HELP);
-        return 0;
-      }
-      return acl(rest);
-    case "--version":
-      print(VERSION);
-      return 0;
-    case "--help":
-    case undefined:
-      print(HELP);
-      return 0;
-    default:
-      complain(`rollcall: there is no command ${JSON.stringify(name)}\n\n${HELP}`);
-      return 2;
+/** Resolves with the exit code (command.ts); never rejects. */
+export async function main(args: readonly string[], io: Io = processIo()): Promise<number> {
+  let code: number = EXIT.ok;
+  // Known before anything is parsed: a wrong value is one of that command.
+  const known = TABLE.find((entry) => entry.name === args[0]);
+  const name = known === undefined ? "rollcall" : `rollcall ${known.name}`;
+  const program = programOf(TABLE, io, async (entry, given) => {
+    const { run } = await entry.load();
+    code = await run({ entry, given, io });
+  });
+  try {
+    if (args.length === 0) program.outputHelp();
+    else await program.parseAsync([...args], { from: "user" });
+    return code;
+  } catch (error) {
+    if (isCommanders(error)) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const failure = failureOf(error);
+    const text = told(name, failure);
+    if (text !== "") io.stderr.write(`${text}\n`);
+    return failure.code;
   }
+}
+
+/** It has told what is wrong already, or it has printed the help or the version. */
+function isCommanders(error: unknown): error is CommanderError {
+  return error instanceof Error && "exitCode" in error && error.name === "CommanderError";
 }

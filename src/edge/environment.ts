@@ -219,6 +219,9 @@ export function healthOptionsFrom(environment: Environment): { port: number; hos
   return own;
 }
 
+/** Of the command `rollcall`: `rollcall dev` prints it beside those that are read here, to be set together. */
+const API_URL = "ROLLCALL_URL";
+
 /**
  * Throws for an unknown variable that begins with ROLLCALL_ or SWEEP_, and names the nearest known one: a typo would otherwise
  * silently leave the default in place.
@@ -227,6 +230,7 @@ function refuseUnknownVariables(environment: Environment): void {
   const names = Object.keys(VARIABLES).filter(isOurs);
   for (const name of Object.keys(environment)) {
     if (!isOurs(name) || Object.hasOwn(VARIABLES, name) || textOf(environment, name) === undefined) continue;
+    if (name === API_URL) continue;
     const near = nearest(name, names);
     const hint = near === undefined ? `known variables are ${names.join(", ")}` : `did you mean ${near}?`;
     invalid(`${name} is unknown: ${hint}`);

@@ -1,4 +1,5 @@
 /** All mutants. */
+import { CLI_MUTANTS } from "./cli.ts";
 import { ACCESS_MUTANTS } from "./access.ts";
 import { WEBHOOK_MUTANTS } from "./webhooks.ts";
 import { MAC_MUTANTS } from "./mac.ts";
@@ -687,6 +688,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SCOPE_MUTANTS,
   ...OUTAGE_MUTANTS,
   ...ACCESS_MUTANTS,
+  ...CLI_MUTANTS,
   ...WEBHOOK_MUTANTS,
   ...HISTORY_MUTANTS,
   ...RETENTION_MUTANTS,

@@ -13,8 +13,7 @@ export async function run(call: Call): Promise<number> {
     if (given.on("json")) printer.json(summary);
     else {
       const { left, ...numbers } = summary;
-      for (const [name, value] of Object.entries(numbers))
-        printer.fields([name, value as number | boolean | null]);
+      for (const [name, value] of Object.entries(numbers)) printer.fields([name, value]);
       printer.fields(["leftRecords", left.records]);
       printer.fields(["leftShards", left.shards]);
     }

@@ -81,8 +81,8 @@ async function lettersOf(call: Call, name: string): Promise<number> {
       await confirm(call, `remove ${drop.length} dead letter(s) of ${name} at ${where} for good`);
     let missing = 0;
     for (const [done, ids, act] of [
-      ["retried", retry, deadLetters.retry],
-      ["dropped", drop, deadLetters.drop],
+      ["retried", retry, (id: string) => deadLetters.retry(id)],
+      ["dropped", drop, (id: string) => deadLetters.drop(id)],
     ] as const) {
       for (const id of ids) {
         const found = await ask(act(id));

@@ -33,7 +33,7 @@ export async function openWriter(call: Call): Promise<Writer> {
 export interface OpenProjector {
   readonly projector: Projector;
   readonly where: string;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /**

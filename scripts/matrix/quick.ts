@@ -23,7 +23,8 @@ export interface Scene {
 const CLIENT_GZIPPED = 7_000;
 /** All of `rollcall/edge`. What only reads is 83 kB (functions/edge.ts), what only sweeps 78. */
 const EDGE_GZIPPED = 140_000;
-const INSTALLED = 12_000_000;
+// The command has 1.0 of them: 0.7 in bytes, the rest because each command is a file of its own.
+const INSTALLED = 13_000_000;
 
 const kB = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;
 

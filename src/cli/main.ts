@@ -1,7 +1,7 @@
 /** Finds the command and runs it. Each has a file of its own, loaded when it runs; table.ts lists them. */
 import { EXIT } from "./command.ts";
 import { failureOf, told } from "./failure.ts";
-import { type Io, processIo } from "./io.ts";
+import { type Io, processIo, UNREAD } from "./io.ts";
 import { type CommanderError, programOf } from "./program.ts";
 import { TABLE } from "./table.ts";
 
@@ -22,6 +22,7 @@ export async function main(args: readonly string[], io: Io = processIo()): Promi
   } catch (error) {
     if (isCommanders(error)) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const failure = failureOf(error);
+    if (failure.code === EXIT.interrupted && io.signal.reason === UNREAD) return EXIT.ok;
     const text = told(name, failure);
     if (text !== "") io.stderr.write(`${text}\n`);
     return failure.code;

@@ -103,7 +103,8 @@ function overScope(reader: Reader | ScopeReader): Omit<ScopeSource, "counts"> {
     },
     user: async (id) => json(await reader.user(id)),
     usersAt: async (time, options) => json(await reader.usersAt(time, options)),
-    changes: async ({ users: _, ...options } = {}) => json(await reader.changes(options)),
+    changes: async ({ after, from, to, limit } = {}) =>
+      json(await reader.changes({ after, from, to, limit })),
     history: async (options) => json(await reader.history(options)),
   };
 }

@@ -1,4 +1,5 @@
 /** All mutants. */
+import { CLI_MUTANTS } from "./cli.ts";
 import { ACCESS_MUTANTS } from "./access.ts";
 import { DOCTOR_MUTANTS } from "./doctor.ts";
 import { LIVE_MUTANTS } from "./live.ts";
@@ -692,6 +693,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ACCESS_MUTANTS,
   ...DOCTOR_MUTANTS,
   ...BROWSER_TOKENS_MUTANTS,
+  ...CLI_MUTANTS,
   ...WEBHOOK_MUTANTS,
   ...HISTORY_MUTANTS,
   ...RETENTION_MUTANTS,

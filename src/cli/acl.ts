@@ -1,54 +1,28 @@
 /** `rollcall acl`: prints the Redis users of src/core/access.ts. Needs no Redis. */
-import { parseArgs } from "node:util";
-import { ACL_VERSIONS, aclLine, type AclVersion, type Role, ROLES, whoIs } from "../core/access.ts";
-import { PresenceError } from "../core/errors.ts";
-import { complain, print } from "./print.ts";
+import { aclLine, type AclVersion, type Role, ROLES, whoIs } from "../core/access.ts";
+import { type Call, EXIT } from "./command.ts";
+import { readFrom } from "./environment.ts";
+import { Printer } from "./print.ts";
 
-export const ACL_HELP = `rollcall acl [options]
-
-Prints a command for redis-cli that makes a Redis user with what a role needs and nothing else. Put a password in place of a-password.
-
-  --role <role>      only this role; may be repeated (all)
-${ROLES.map((role) => `                       ${role.padEnd(18)} ${whoIs(role)}`).join("\n")}
-  --prefix <prefix>  (presence)
-  --shards <n>       (1)
-  --redis <version>  ${ACL_VERSIONS.join(", ")}: the oldest server it is for (7.2, and Valkey)
-  --cluster          for a Redis Cluster: run it on each node
-  --select           the client selects a database other than 0
-
-Exit codes: 0; 2, the command line is wrong.`;
-
-export function acl(args: readonly string[]): number {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        role: { type: "string", multiple: true, default: [...ROLES] },
-        prefix: { type: "string" },
-        shards: { type: "string" },
-        redis: { type: "string" },
-        cluster: { type: "boolean", default: false },
-        select: { type: "boolean", default: false },
-      },
-    });
-    const { role: roles, shards, redis, ...rest } = values;
-    const lines = roles.map((role) => {
-      const options = {
-        ...rest,
-        // Checked there, as all options are.
-        role: role as Role,
-        redis: redis as AclVersion | undefined,
-        shards: shards === undefined ? undefined : Number(shards),
-      };
-      const line = aclLine(options);
-      return `# ${role}: ${whoIs(options.role)}\n${line}`;
-    });
-    print(lines.join("\n\n"));
-    return 0;
-  } catch (error) {
-    const isUse = error instanceof PresenceError || error instanceof TypeError;
-    if (!isUse) throw error;
-    complain(`rollcall acl: ${error.message}\n\n${ACL_HELP}`);
-    return 2;
-  }
+export async function run(call: Call): Promise<number> {
+  const { given, io } = call;
+  const printer = new Printer(io);
+  const asked = given.list("role") as readonly Role[];
+  const users = (asked.length === 0 ? ROLES : asked).map((role) => ({
+    role,
+    about: whoIs(role),
+    command: readFrom(call, () =>
+      aclLine({
+        role,
+        prefix: given.text("prefix"),
+        shards: given.number("shards"),
+        redis: given.text("redis") as AclVersion | undefined,
+        cluster: given.on("cluster"),
+        select: given.on("select"),
+      }),
+    ),
+  }));
+  if (given.on("json")) for (const user of users) printer.json(user);
+  else printer.line(users.map(({ role, about, command }) => `# ${role}: ${about}\n${command}`).join("\n\n"));
+  return EXIT.ok;
 }

@@ -1,108 +1,51 @@
 /** `rollcall doctor`: what is wrong with a Redis and a prefix, and what to do. docs/operations.md, "Doctor". */
-import { parseArgs, styleText } from "node:util";
-import { type Role, ROLES } from "../core/access.ts";
+import type { Role } from "../core/access.ts";
 import { PresenceError } from "../core/errors.ts";
 import { resolveKeyOptions } from "../core/key-options.ts";
-import { SHARDS_MAX, STALE_AFTER_MS, STALE_AFTER_MS_MAX } from "../core/limits.ts";
-import { oneOf } from "../core/options.ts";
 import { diagnose, unreachableVerdict } from "../doctor/diagnose.ts";
 import type { Asked } from "../doctor/facts.ts";
 import type { Where } from "../doctor/reach.ts";
 import { isWell, type Level, LEVELS, type Verdict } from "../doctor/verdict.ts";
-import { CONNECTING, loadDoctor, numberOf, TIMEOUT_MS, useError, whereOf } from "./connecting.ts";
-import { STANDARD, type Surroundings } from "./print.ts";
+import { type Call, EXIT } from "./command.ts";
+import { loadDoctor, whereIs } from "./connecting.ts";
+import { Printer } from "./print.ts";
 
-export const DOCTOR_HELP = `rollcall doctor [options]
-
-Looks at a Redis and the presence in it, and says what is wrong and what to do about it. It only reads.
-
-  --redis <url>       redis:// or rediss:// (REDIS_URL; else UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN)
-  --prefix <prefix>   (presence)
-  --shards <n>        the number your servers have (as many as Redis says)
-  --cluster           it is a Redis Cluster
-  --role <role>       what the Redis user of the URL is for (projecting-server): ${ROLES.join(", ")}
-  --stale-after <ms>  how long work may wait for a projector (${STALE_AFTER_MS})
-  --timeout <ms>      how long to wait for Redis (${TIMEOUT_MS})
-  --json              print one JSON object
-
-Exit codes: 0, all is well, notes aside; 1, there is something to do; 2, the command line is wrong; 3, Redis was not reached.`;
-
-const OPTIONS = {
-  ...CONNECTING,
-  role: { type: "string" },
-  "stale-after": { type: "string" },
-  json: { type: "boolean", default: false },
-} as const;
-
-interface Given {
-  readonly where: Where;
-  readonly asked: Asked;
-  readonly json: boolean;
-}
-
-export async function doctor(
-  args: readonly string[],
-  { print, complain, env }: Surroundings = STANDARD,
-): Promise<number> {
-  const given = read(args, env);
-  if (typeof given === "string") {
-    complain(`rollcall doctor: ${given}\n\n${DOCTOR_HELP}`);
-    return 2;
-  }
-  const loaded = await loadDoctor();
-  if (loaded === undefined) {
-    complain("rollcall doctor: it needs ioredis, or @upstash/redis for a REST API: npm i ioredis");
-    return 2;
-  }
-  const { verdicts, exit } = await examine(loaded, given);
-  print(given.json ? jsonOf(verdicts, exit, given) : shown(verdicts, process.stdout));
+export async function run(call: Call): Promise<number> {
+  const { given, io } = call;
+  const where = whereIs(call);
+  const { prefix } = resolveKeyOptions({ prefix: given.text("prefix") });
+  const asked: Asked = {
+    prefix,
+    shards: given.number("shards"),
+    role: (given.text("role") ?? "projecting-server") as Role,
+    isRoleNamed: given.text("role") !== undefined,
+    cluster: given.on("cluster"),
+    staleAfter: given.number("stale-after")!,
+  };
+  const { verdicts, exit } = await examine(where, asked);
+  const printer = new Printer(io);
+  const summary = summaryOf(verdicts);
+  if (given.on("json")) printer.json({ well: exit === EXIT.ok, exit, prefix, summary, verdicts });
+  else printer.line([...linesOf(verdicts, printer), "", summary].join("\n"));
   return exit;
 }
 
-type Loaded = NonNullable<Awaited<ReturnType<typeof loadDoctor>>>;
-
-async function examine({ reach, gather }: Loaded, { where, asked }: Given): Promise<{ verdicts: readonly Verdict[]; exit: number }> {
+async function examine(where: Where, asked: Asked): Promise<{ verdicts: readonly Verdict[]; exit: number }> {
+  const { reach, gather } = await loadDoctor();
   let reached;
   try {
     reached = await reach(where);
     const verdicts = diagnose(await gather(reached, asked), reached.refused);
-    return { verdicts, exit: isWell(verdicts) ? 0 : 1 };
+    return { verdicts, exit: isWell(verdicts) ? EXIT.ok : EXIT.no };
   } catch (error) {
     if (!(error instanceof PresenceError) || error.code === "INTERNAL") throw error;
-    return { verdicts: [unreachableVerdict(error)], exit: 3 };
+    return { verdicts: [unreachableVerdict(error)], exit: EXIT.unreachable };
   } finally {
     reached?.close();
   }
-} // prettier-ignore
-
-/** Text: what is wrong. */
-function read(args: readonly string[], env: Surroundings["env"]): Given | string {
-  try {
-    const { values } = parseArgs({ args: [...args], options: OPTIONS });
-    const shards = numberOf("shards", values.shards, 1, SHARDS_MAX);
-    const { prefix } = resolveKeyOptions({ prefix: values.prefix });
-    const asked: Asked = {
-      prefix,
-      shards,
-      role: oneOf("--role", values.role ?? "projecting-server", ROLES) satisfies Role,
-      isRoleNamed: values.role !== undefined,
-      cluster: values.cluster,
-      staleAfter: numberOf("stale-after", values["stale-after"], 0, STALE_AFTER_MS_MAX) ?? STALE_AFTER_MS,
-    };
-    return { where: whereOf(values, env), asked, json: values.json };
-  } catch (error) {
-    if (error instanceof PresenceError) return error.message;
-    const text = useError(error, Object.keys(OPTIONS));
-    if (text === undefined) throw error;
-    return text;
-  }
 }
 
-function jsonOf(verdicts: readonly Verdict[], exit: number, { asked: { prefix } }: Given): string {
-  return JSON.stringify({ well: exit === 0, exit, prefix, summary: summaryOf(verdicts), verdicts }, null, 2);
-}
-
-const COLOURS = { critical: "red", warning: "yellow", unknown: "magenta", note: "cyan", ok: "green" } as const; // prettier-ignore
+const STYLES = { critical: "red", warning: "yellow", unknown: "dim", note: "bold", ok: "green" } as const;
 
 /** `all well: 14 ok, 1 note`, `1 critical, 2 warnings, 12 ok`. */
 function summaryOf(verdicts: readonly Verdict[]): string {
@@ -115,13 +58,11 @@ function summaryOf(verdicts: readonly Verdict[]): string {
   return `${isWell(verdicts) ? "all well: " : ""}${parts.join(", ")}`;
 }
 
-/** One verdict a line, its remedy below it. Colours only on a terminal, and not with NO_COLOR: styleText sees to both. */
-function shown(verdicts: readonly Verdict[], stream: NodeJS.WriteStream): string {
+/** One verdict a line, its remedy below it. */
+function linesOf(verdicts: readonly Verdict[], printer: Printer): string[] {
   const widest = Math.max(...verdicts.map(({ check }) => check.length));
-  const lines = verdicts.flatMap(({ level, check, found, remedy }) => {
-    const name = styleText(COLOURS[level], level.padEnd(8), { stream });
-    const verdict = `${name}  ${check.padEnd(widest)}  ${found}`;
+  return verdicts.flatMap(({ level, check, found, remedy }) => {
+    const verdict = `${printer.style(STYLES[level], level.padEnd(8))}  ${check.padEnd(widest)}  ${found}`;
     return remedy === undefined ? [verdict] : [verdict, `${" ".repeat(widest + 12)}→ ${remedy}`];
   });
-  return [...lines, "", summaryOf(verdicts)].join("\n");
 }

@@ -1,63 +1,45 @@
-/** Finds the command and runs it. One file a command; each takes its own arguments and resolves with the exit code. */
-import { VERSION } from "../core/version.ts";
-import { acl, ACL_HELP } from "./acl.ts";
-import { check, CHECK_HELP } from "./check.ts";
-import { conformance, CONFORMANCE_HELP } from "./conformance.ts";
-import { doctor, DOCTOR_HELP } from "./doctor.ts";
-import { complain, print } from "./print.ts";
+/** Finds the command and runs it. Each has a file of its own, loaded when it runs; table.ts lists them. */
+import { EXIT } from "./command.ts";
+import { failureOf, told } from "./failure.ts";
+import { type Io, processIo, UNREAD } from "./io.ts";
+import { escaped } from "./print.ts";
+import { type CommanderError, programOf } from "./program.ts";
+import { TABLE } from "./table.ts";
 
-const HELP = `rollcall ${VERSION}
-
-  rollcall conformance -- <command>   checks a recorder written in any language
-  rollcall acl                        prints the Redis users that each role needs
-
-  rollcall doctor                     says what is wrong with a Redis and the presence in it, and what to do
-  rollcall check                      a plugin for Nagios and Icinga
-
-  rollcall --help, rollcall --version
-  rollcall <command> --help
-`;
-
-/**
- * Exit codes: 0, all is well; 1, a check failed; 2, the command line is wrong, or there is no Redis for the conformance kit; 3, `doctor`
- * did not reach Redis. `check` has those of Nagios.
- */
-export async function main(args: readonly string[]): Promise<number> {
-  const [name, ...rest] = args;
-  switch (name) {
-    case "conformance":
-      if (rest[0] === "--help") {
-        print(CONFORMANCE_HELP);
-        return 0;
-      }
-      return conformance(rest);
-    case "acl":
-      if (rest[0] === "--help") {
-        print(ACL_HELP);
-        return 0;
-      }
-      return acl(rest);
-    case "doctor":
-      if (rest[0] === "--help") {
-        print(DOCTOR_HELP);
-        return 0;
-      }
-      return doctor(rest);
-    case "check":
-      if (rest[0] === "--help") {
-        print(CHECK_HELP);
-        return 0;
-      }
-      return check(rest);
-    case "--version":
-      print(VERSION);
-      return 0;
-    case "--help":
-    case undefined:
-      print(HELP);
-      return 0;
-    default:
-      complain(`rollcall: there is no command ${JSON.stringify(name)}\n\n${HELP}`);
-      return 2;
+/** Resolves with the exit code (command.ts); never rejects. */
+export async function main(args: readonly string[], io: Io = processIo()): Promise<number> {
+  let code: number = EXIT.ok;
+  // Known before anything is parsed: a wrong value is one of that command.
+  const known = TABLE.find((entry) => entry.name === args[0]);
+  const name = known === undefined ? "rollcall" : `rollcall ${known.name}`;
+  const plugin = (why: string): number | undefined => {
+    const answer = known?.fails?.(escaped(why.split("\n", 1)[0]!));
+    if (answer !== undefined) io.stdout.write(`${answer.line}\n`);
+    return answer?.exit;
+  };
+  const program = programOf(TABLE, io, async (entry, given) => {
+    const { run } = await entry.load();
+    code = await run({ entry, given, io });
+  });
+  try {
+    if (args.length === 0) program.outputHelp();
+    else await program.parseAsync([...args], { from: "user" });
+    return code;
+  } catch (error) {
+    if (isCommanders(error)) {
+      if (error.exitCode === 0) return EXIT.ok;
+      // Commander has told it on stderr.
+      return plugin(error.message.replace(/^error: /, "")) ?? EXIT.usage;
+    }
+    const failure = failureOf(error);
+    if (failure.code === EXIT.interrupted && io.signal.reason === UNREAD) return EXIT.ok;
+    const text = told(name, failure);
+    if (text !== "") io.stderr.write(`${text}\n`);
+    return (failure.code === EXIT.interrupted ? undefined : plugin(failure.message)) ?? failure.code;
   }
+}
+
+/** It has told what is wrong already, or it has printed the help or the version. */
+function isCommanders(error: unknown): error is CommanderError {
+  return error instanceof Error && "exitCode" in error && error.name === "CommanderError";
 }

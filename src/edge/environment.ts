@@ -94,7 +94,7 @@ export function appOptionsFrom(
 }
 
 /** ROLLCALL_BROWSER_ISSUER, …_AUDIENCE, …_SECRETS or …_JWKS, …_MAX_AGE, ms, …_COOKIE and …_CURSOR_KEY; undefined: none is set. */
-function browserTokensFrom(environment: Environment): BrowserTokensOptions | undefined {
+export function browserTokensFrom(environment: Environment): BrowserTokensOptions | undefined {
   const [secrets, jwks] = [
     taken(environment, "ROLLCALL_BROWSER_SECRETS"),
     taken(environment, "ROLLCALL_BROWSER_JWKS"),
@@ -251,6 +251,9 @@ export function healthOptionsFrom(environment: Environment): { port: number; hos
   return own;
 }
 
+/** Of the command `rollcall`: `rollcall dev` prints it beside those that are read here, to be set together. */
+const API_URL = "ROLLCALL_URL";
+
 /**
  * Throws for an unknown variable that begins with ROLLCALL_ or SWEEP_, and names the nearest known one: a typo would otherwise
  * silently leave the default in place.
@@ -259,6 +262,7 @@ function refuseUnknownVariables(environment: Environment): void {
   const names = Object.keys(VARIABLES).filter(isOurs);
   for (const name of Object.keys(environment)) {
     if (!isOurs(name) || Object.hasOwn(VARIABLES, name) || textOf(environment, name) === undefined) continue;
+    if (name === API_URL) continue;
     const near = nearest(name, names);
     const hint = near === undefined ? `known variables are ${names.join(", ")}` : `did you mean ${near}?`;
     invalid(`${name} is unknown: ${hint}`);

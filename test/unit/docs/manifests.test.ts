@@ -9,7 +9,7 @@ import { Redis } from "ioredis";
 import * as v from "valibot";
 import { expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
-import { WorkerHealth } from "../../../functions/lib/worker-health.ts";
+import { WorkerHealth } from "../../../src/node/worker-health.ts";
 import { startRedis } from "../../../packages/local-redis/src/index.ts";
 import { ROLES } from "../../../src/core/access.ts";
 import { VARIABLES, type VariableName } from "../../../src/edge/variables.ts";

@@ -5,13 +5,13 @@
  *          restart a worker: it waits, and its failed turns are turns.
  * /ready   200 when the last turn of each shard worked and Redis answers now. 503 otherwise, and once it is to end.
  */
-import { PresenceError, type PresenceErrorCode } from "../../src/core/errors.ts";
-import type { FetchApp } from "../../src/http/fetch.ts";
-import { METRICS_TYPE } from "../../src/http/metrics.ts";
-import { Problem, problemOf, retryAfter } from "../../src/http/problem.ts";
-import type { LoopProjector } from "../../src/projector/loop.ts";
-import type { Turn } from "../../src/projector/options.ts";
-import { within } from "../../src/time/deadline.ts";
+import { PresenceError, type PresenceErrorCode } from "../core/errors.ts";
+import type { FetchApp } from "../http/fetch.ts";
+import { METRICS_TYPE } from "../http/metrics.ts";
+import { Problem, problemOf, retryAfter } from "../http/problem.ts";
+import type { LoopProjector } from "../projector/loop.ts";
+import type { Turn } from "../projector/options.ts";
+import { within } from "../time/deadline.ts";
 
 /** How late a turn may be, ms: a call ends within 30 s, or its connection is given up. */
 const LATE_MS = 60_000;

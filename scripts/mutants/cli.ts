@@ -1,0 +1,33 @@
+/** Breaks of the command: what an operator destroys without knowing. */
+import { mutantsOf } from "./mutant.ts";
+
+const COMMANDS = "test/unit/cli/commands.test.ts";
+const ARGUMENTS = "test/unit/cli/arguments.test.ts";
+const mutant = mutantsOf("cli");
+
+export const CLI_MUTANTS = [
+  mutant(
+    "an-operator-trims",
+    "INV-11",
+    COMMANDS,
+    "write.ts",
+    "const keep = trims\n",
+    "const keep = trims || !trims\n",
+  ),
+  mutant(
+    "nobody-is-asked",
+    "INV-1",
+    ARGUMENTS,
+    "write.ts",
+    'if (given.on("yes")) return;',
+    'if (given.has("yes")) return;',
+  ),
+  mutant(
+    "a-gap-is-a-success",
+    "INV-11",
+    COMMANDS,
+    "changes.ts",
+    "if (answer.gap) {\n      isComplete = false;",
+    "if (answer.gap) {",
+  ),
+];

@@ -1,0 +1,25 @@
+/** `rollcall sweep`. */
+import { type Call, EXIT, Interrupted } from "./command.ts";
+import { Printer } from "./print.ts";
+import { openProjector } from "./write.ts";
+
+export async function run(call: Call): Promise<number> {
+  const { given, io } = call;
+  const printer = new Printer(io);
+  const { projector, close } = await openProjector(call, { trims: true });
+  try {
+    const budget = { requests: given.number("requests")!, ms: given.number("timeout")! };
+    const summary = await projector.sweep({ budget, signal: io.signal });
+    if (given.on("json")) printer.json(summary);
+    else {
+      const { left, ...numbers } = summary;
+      for (const [name, value] of Object.entries(numbers)) printer.fields([name, value]);
+      printer.fields(["leftRecords", left.records]);
+      printer.fields(["leftShards", left.shards]);
+    }
+    if (io.signal.aborted) throw new Interrupted();
+    return summary.idle ? EXIT.ok : EXIT.no;
+  } finally {
+    await close();
+  }
+}

@@ -5,6 +5,7 @@
  *   REDIS_URL=redis://127.0.0.1:6379 PORT=3000 ROLLCALL_HEALTH_PORT=9090 node examples/in-a-container.ts
  */
 import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { Server } from "socket.io";
 import { createProbes, serve } from "../src/http.ts";
 import { createPresence, createReader } from "../src/index.ts";
@@ -57,4 +58,6 @@ probes.catch((error: unknown) => {
 });
 
 const port = Number(process.env["PORT"] ?? 3000);
-httpServer.listen(port, host, () => console.log(`listening on port ${port}`));
+httpServer.listen(port, host, () => {
+  console.log(`listening on http://${host}:${(httpServer.address() as AddressInfo).port}`);
+});

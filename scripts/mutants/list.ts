@@ -1,5 +1,6 @@
 /** All mutants. */
 import { ACCESS_MUTANTS } from "./access.ts";
+import { DOCS_MUTANTS } from "./docs.ts";
 import { WEBHOOK_MUTANTS } from "./webhooks.ts";
 import { MAC_MUTANTS } from "./mac.ts";
 import { MEMBERSHIP_MUTANTS } from "./memberships.ts";
@@ -687,6 +688,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SCOPE_MUTANTS,
   ...OUTAGE_MUTANTS,
   ...ACCESS_MUTANTS,
+  ...DOCS_MUTANTS,
   ...WEBHOOK_MUTANTS,
   ...HISTORY_MUTANTS,
   ...RETENTION_MUTANTS,

@@ -63,10 +63,10 @@ beforeAll(async () => {
   // As `npm ci` leaves it.
   await symlink(join(ROOT, "node_modules"), join(context, "node_modules"));
   const build = instructions("Dockerfile").find(([name, rest]) => name === "RUN" && rest.startsWith("node "))![1];
-  const [, file = "", out] = build.split(" ");
-  expect(out).toBe("/out");
+  const [, file = ""] = build.split(" ");
   const child = spawn(process.execPath, [file, image], { cwd: context, stdio: "inherit" });
-  expect(await once(child, "close")).toEqual([0, null]);
+  const [code] = (await once(child, "close")) as [number | null];
+  if (code !== 0) throw new Error(`${build} ended with ${code}`);
   await chmod(folder, 0o755);
 }); // prettier-ignore
 

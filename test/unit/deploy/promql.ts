@@ -5,7 +5,7 @@ import { parser } from "@prometheus-io/lezer-promql";
 export type Metrics = ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
 
 /** Labels that Prometheus adds to whatever it scrapes. */
-const TARGET = ["job", "instance"];
+const TARGET: ReadonlySet<string> = new Set(["job", "instance"]);
 
 /** Reads the text format: labels and their values by metric. */
 export function metricsIn(...texts: string[]): Metrics {
@@ -39,7 +39,7 @@ export function problemsOf(input: string, metrics: Metrics, own: readonly string
         }
         used.push(name);
         for (const [, label = "", operator = "", value = ""] of (selector?.[2] ?? "").matchAll(/(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"/g)) {
-          if (TARGET.includes(label)) continue;
+          if (TARGET.has(label)) continue;
           const values = labels.get(label);
           if (values === undefined) problems.push(`${name} has no label ${label}`);
           else if (operator === "=" && !own.includes(label) && !values.has(value)) problems.push(`no ${name} has ${label}="${value}"`);
@@ -56,7 +56,7 @@ export function problemsOf(input: string, metrics: Metrics, own: readonly string
       if (node.name !== "GroupingLabels") return;
       for (const [label] of text(node).matchAll(/\w+/g))
         for (const name of used)
-          if (!TARGET.includes(label) && metrics.get(name)?.has(label) !== true) problems.push(`${name} has no label ${label} to group by`);
+          if (!TARGET.has(label) && metrics.get(name)?.has(label) !== true) problems.push(`${name} has no label ${label} to group by`);
     },
   });
   return problems;

@@ -4,6 +4,7 @@ import { ACCESS_MUTANTS } from "./access.ts";
 import { DOCTOR_MUTANTS } from "./doctor.ts";
 import { LIVE_MUTANTS } from "./live.ts";
 import { BROWSER_TOKENS_MUTANTS } from "./browser-tokens.ts";
+import { DOCS_MUTANTS } from "./docs.ts";
 import { WEBHOOK_MUTANTS } from "./webhooks.ts";
 import { MAC_MUTANTS } from "./mac.ts";
 import { MEMBERSHIP_MUTANTS } from "./memberships.ts";
@@ -694,6 +695,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...DOCTOR_MUTANTS,
   ...BROWSER_TOKENS_MUTANTS,
   ...CLI_MUTANTS,
+  ...DOCS_MUTANTS,
   ...WEBHOOK_MUTANTS,
   ...HISTORY_MUTANTS,
   ...RETENTION_MUTANTS,

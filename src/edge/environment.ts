@@ -65,13 +65,13 @@ export function edgeReaderOptionsFrom(environment: Environment): ReaderOptions {
 
 /**
  * ROLLCALL_TOKENS, ROLLCALL_COUNTS_TOKENS and ROLLCALL_ORIGINS, separated by commas; ROLLCALL_BROWSER_…; ROLLCALL_COUNTS, `open` or `closed`;
- * ROLLCALL_STREAMS, ROLLCALL_STREAM_LIFE (ms) and ROLLCALL_STREAM_REQUESTS.
+ * ROLLCALL_DOCS, `on` or `off`; ROLLCALL_STREAMS, ROLLCALL_STREAM_LIFE (ms) and ROLLCALL_STREAM_REQUESTS.
  */
 export function appOptionsFrom(
   environment: Environment,
 ): Pick<
   AppOptions,
-  "tokens" | "countsTokens" | "browserTokens" | "origins" | "counts" | "probes" | "streams"
+  "tokens" | "countsTokens" | "browserTokens" | "origins" | "counts" | "probes" | "docs" | "streams"
 > {
   refuseUnknownVariables(environment);
   const tokens = taken(environment, "ROLLCALL_TOKENS") ?? [];
@@ -90,6 +90,7 @@ export function appOptionsFrom(
     origins: taken(environment, "ROLLCALL_ORIGINS") ?? [],
     counts: taken(environment, "ROLLCALL_COUNTS"),
     probes: taken(environment, "ROLLCALL_PROBES"),
+    docs: docsFrom(environment),
   };
 }
 
@@ -118,6 +119,12 @@ export function browserTokensFrom(environment: Environment): BrowserTokensOption
     cookie: taken(environment, "ROLLCALL_BROWSER_COOKIE"),
     cursorKey: taken(environment, "ROLLCALL_BROWSER_CURSOR_KEY"),
   };
+}
+
+/** Undefined: not set. */
+function docsFrom(environment: Environment): boolean | undefined {
+  const text = taken(environment, "ROLLCALL_DOCS");
+  return text === undefined ? undefined : text === "on";
 }
 
 /** UPSTASH_REDIS_REST_URL with the read-only token. Does not read the other token. */

@@ -205,6 +205,10 @@ export const VARIABLES = {
     fallback: "closed",
     doc: ["`open`: /ready and /metrics answer without a token. `closed`: they require one."],
   }),
+  ROLLCALL_DOCS: texts<"on" | "off">("docs", (docs) => oneOf("docs", docs, ["on", "off"]), {
+    fallback: "on",
+    doc: ["`on` or `off`: whether GET /docs shows the API to people."],
+  }),
   ROLLCALL_HEALTH_PORT: numbers("port", (port) => whole("port", port, 0, PORT_MAX), {
     doc: [
       "On Node only: a port of its own for /health, /serving, /ready and /metrics, without tokens; 0 picks a free one. Not together with",

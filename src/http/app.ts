@@ -4,6 +4,7 @@
  *
  *   GET  /health             open       the process answers
  *   GET  /openapi.json       open       this list, machine-readable
+ *   GET  /docs               open       the same as a page, unless `docs` is false
  *   GET  /v1/counts          open*      users, sockets, connections; also as events     * unless `counts: "closed"`; of a
  *                                       namespace or room `counts`, unless `counts: "open"`
  *   POST /v1/counts/lookup   counts     {"scopes": [...]}, at most 1,000
@@ -34,6 +35,7 @@ import { Bodies } from "./bodies.ts";
 import { Browsers } from "./browsers.ts";
 import { frameOf, preflightOf, tellerOf } from "./headers.ts";
 import { CoalescedReader } from "./coalesced-reader.ts";
+import { docsOf } from "./docs/serve.ts";
 import { documentOf } from "./openapi.ts";
 import { type AppOptions, type ResolvedAppOptions, resolveAppOptions } from "./options.ts";
 import { Own } from "./own.ts";
@@ -48,6 +50,8 @@ export type { AppOptions };
 
 /** Open: it describes the API and contains no user data. */
 const DOCUMENT_PATH = "/openapi.json";
+/** The same for people. */
+const DOCS_PATH = "/docs";
 
 /**
  * The API as a Hono app: `app.fetch` takes a Request and returns a Response.
@@ -72,7 +76,7 @@ export type ProbesOptions = Pick<AppOptions, "reader" | "timeout" | "reuse" | "s
  */
 export function createProbes(input: ProbesOptions): Hono {
   refuseUnknown(input, PROBES_OPTIONS, "createProbes");
-  return composed(resolveAppOptions({ ...input, probes: "open" }), probesOf, undefined);
+  return composed(resolveAppOptions({ ...input, probes: "open", docs: false }), probesOf, undefined);
 }
 
 const PROBES_OPTIONS: Known<ProbesOptions> = {
@@ -117,12 +121,14 @@ function composed(
   if (origins.length > 0) app.use(preflightOf(origins, withCookies));
   app.use(checkAddress());
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (_, methods) => notAllowed(methods) }));
-  app.use(requireScope(tokens, requirementsOf(routes, otherwise)));
+  app.use(requireScope(tokens, requirementsOf(routes, otherwise, options.docs)));
 
   for (const { method, path, respond } of routes) app.on(method, path, respond);
   let document: Answer | undefined;
+  let docs: Answer | undefined;
   const tell = tellerOf(options, { cache: "public, max-age=300" });
   app.get(DOCUMENT_PATH, async (c) => tell(c, (document ??= await answerOf(documentOf(routes)))));
+  if (options.docs) app.get(DOCS_PATH, async (c) => tell(c, (docs ??= await docsOf(documentOf(routes)))));
 
   app.notFound(() => new Problem(404, "NOT_FOUND", "no route at this path").toResponse());
   app.onError((error, c) => {
@@ -146,9 +152,11 @@ function composed(
 function requirementsOf(
   routes: readonly Route[],
   otherwise: Scope | undefined,
+  hasDocs: boolean,
 ): (method: string, path: string) => Required {
   const open: Required = { scope: undefined, isForServers: false };
   const known = new Map([[`GET ${DOCUMENT_PATH}`, open]]);
+  if (hasDocs) known.set(`GET ${DOCS_PATH}`, open);
   for (const { method, path, scope, action } of routes)
     known.set(`${method} ${path}`, { scope, isForServers: action === undefined });
   // Of a route with a part that varies, the route itself checks what is granted (route.ts).

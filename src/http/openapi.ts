@@ -63,10 +63,49 @@ const BEARER = "bearer";
 /** A browser token: signToken(). */
 const BROWSER = "browser";
 
+/** The parts of a JSON Schema that /docs shows. */
+export interface Schema {
+  readonly $ref?: string;
+  readonly anyOf?: readonly Schema[];
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly type?: string;
+  readonly format?: string;
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maxItems?: number;
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly description?: string;
+}
+
+type Content = Readonly<Record<string, { readonly schema: Schema }>>;
+
+/** The parts of an operation that /docs shows. */
+export interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** `{}` in it: a token is not always required. */
+  readonly security?: readonly object[];
+  readonly parameters?: readonly {
+    readonly in: "path" | "query";
+    readonly name: string;
+    readonly required?: boolean;
+    readonly schema: Schema;
+    readonly description?: string;
+  }[];
+  readonly requestBody?: { readonly content: Content };
+  readonly responses: Readonly<Record<string, { readonly description: string; readonly content?: Content }>>;
+}
+
 /** The parts of an OpenAPI document that the code here uses. */
 export interface Document {
   readonly openapi: string;
-  readonly paths: Readonly<Record<string, object>>;
+  readonly info: { readonly title: string; readonly description: string; readonly version: string };
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 }
 
 /** The document that describes these routes. */
@@ -87,7 +126,7 @@ export function documentOf(routes: readonly Route[]): Document {
       schemas: toJsonSchemaDefs(COMPONENTS, CONFIG),
     },
     paths,
-  } as Document;
+  } as unknown as Document;
 }
 
 function operationOf(route: Route): object {

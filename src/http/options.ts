@@ -23,6 +23,7 @@ import {
 } from "../core/limits.ts";
 import {
   abortSignal,
+  boolean,
   invalid,
   type Known,
   type Logger,
@@ -66,6 +67,11 @@ export interface AppOptions {
    * createProbes() puts them on another port instead. Default "closed".
    */
   readonly probes?: ProbesAccess | undefined;
+  /**
+   * Whether `GET /docs` shows the API to people: a page made from /openapi.json, which is open too. It has no script and loads nothing, and
+   * it contains no data. Default true.
+   */
+  readonly docs?: boolean | undefined;
   /** Origins whose pages may call the API from a browser, such as `https://app.example`, or "*" alone. Default none: no CORS. */
   readonly origins?: readonly string[] | undefined;
   /** How long a request may wait for Redis, ms; after that the answer is 503. 1 to 60,000, default 5,000. */
@@ -140,6 +146,7 @@ const APP_OPTIONS: Known<AppOptions> = {
   browserTokens: true,
   counts: true,
   probes: true,
+  docs: true,
   origins: true,
   timeout: true,
   reuse: true,
@@ -181,6 +188,7 @@ export function resolveAppOptions(options: AppOptions) {
     browserTokens: browserTokens === undefined ? undefined : resolveBrowserTokens(browserTokens),
     counts,
     probes: checkProbes(options.probes),
+    docs: boolean("docs", options.docs ?? true),
     origins: checkOrigins(options.origins ?? []),
     timeout: whole("timeout", options.timeout ?? REQUEST_MS, 1, REQUEST_MS_MAX),
     reuse: whole("reuse", options.reuse ?? REUSE_MS, 0, REUSE_MS_MAX),

@@ -107,9 +107,22 @@ export interface Entry extends AsyncDisposable {
   readonly prints: (pattern: RegExp) => Promise<RegExpExecArray>;
 }
 
+export interface StartOptions {
+  /** Default `functions/<name>`. */
+  readonly file?: string;
+  readonly cwd?: string;
+  /** The user that runs it, by number. */
+  readonly uid?: number;
+}
+
 /** Runs a function of ours with exactly this environment, as `node functions/<name>`. */
-export function start(name: string, environment: Record<string, string>): Entry {
-  const child = spawn(process.execPath, [`functions/${name}`], {
+export function start(
+  name: string,
+  environment: Record<string, string>,
+  { file = `functions/${name}`, ...more }: StartOptions = {},
+): Entry {
+  const child = spawn(process.execPath, [file], {
+    ...more,
     env: { PATH: process.env["PATH"], ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });

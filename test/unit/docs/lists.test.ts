@@ -60,7 +60,7 @@ it("http.md lists every route and every metric", async () => {
   );
   const page = readPage("docs/http.md");
   const listed = column(sectionOf(page, "Routes"), 0).map((route) => route.split("?", 1)[0]!);
-  expect(sorted(listed)).toEqual(sorted([...routes, "GET /openapi.json"]));
+  expect(sorted(listed)).toEqual(sorted([...routes, "GET /openapi.json", "GET /docs"]));
 
   const metrics = await (await api.request("/metrics")).text();
   const names = [...metrics.matchAll(/^# TYPE (\S+)/gm)].map(([, name = ""]) => name);

@@ -1,79 +1,18 @@
 /**
- * Goal: what docs/deploy.md and docs/operations.md show for Kubernetes, systemd and Redis's ACLs works with this version.
- * Method: manifests are parsed, and what they name is looked up in the code; the ACL lines are compared with `rollcall acl`, and run.
+ * Goal: what docs/deploy.md and docs/operations.md show for systemd and Redis's ACLs works with this version.
+ * Method: what they name is looked up; the ACL lines are compared with `rollcall acl`, and run. Manifests: test/unit/deploy.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import * as v from "valibot";
 import { expect, it } from "vitest";
-import { parseAllDocuments } from "yaml";
-import { WorkerHealth } from "../../../src/node/worker-health.ts";
 import { startRedis } from "../../../packages/local-redis/src/index.ts";
 import { ROLES } from "../../../src/core/access.ts";
-import { VARIABLES, type VariableName } from "../../../src/edge/variables.ts";
-import { createProbes } from "../../../src/http/app.ts";
-import { createReader } from "../../../src/reader/create.ts";
 import { versionOf } from "../access/support.ts";
 import { blocksOf, readPage, ROOT, sectionOf } from "./markdown.ts";
 
 const deploy = blocksOf("docs/deploy.md", readPage("docs/deploy.md"));
-
-const probe = v.object({ httpGet: v.object({ path: v.string(), port: v.number() }) });
-const container = v.object({
-  command: v.tuple([v.literal("node"), v.string()]),
-  env: v.array(v.object({ name: v.string(), value: v.optional(v.string()) })),
-  ports: v.array(v.object({ containerPort: v.number() })),
-  startupProbe: probe,
-  livenessProbe: probe,
-  readinessProbe: probe,
-});
-const deployment = v.object({
-  kind: v.literal("Deployment"),
-  spec: v.object({
-    template: v.object({
-      spec: v.object({
-        terminationGracePeriodSeconds: v.optional(v.number(), 30),
-        containers: v.tuple([container]),
-      }),
-    }),
-  }),
-});
-
-/** How long running requests may take once the server closes, s: docs/options.md, `signal`. */
-const REQUESTS_S = 8;
-
-it("the manifests name files, variables, ports and paths that exist", async () => {
-  const block = deploy.find(({ language }) => language === "yaml");
-  const documents = parseAllDocuments(block!.code);
-  expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([]);
-  expect(documents).toHaveLength(2);
-  const reader = createReader({ redis: "redis://127.0.0.1:1" });
-  const ended = new AbortController().signal;
-  const step = () => Promise.reject(new Error("not asked"));
-  const apps = [createProbes({ reader }), new WorkerHealth({ shards: 1, step }, ended).app];
-  for (const [i, document] of documents.entries()) {
-    const { spec } = v.parse(deployment, document.toJS()).spec.template;
-    const [{ command, env, ports, ...probes }] = spec.containers;
-    expect(existsSync(join(ROOT, command[1]))).toBe(true);
-    const variables = new Map(env.map(({ name, value }) => [name, value]));
-    for (const [name, value] of variables) {
-      expect(Object.keys(VARIABLES)).toContain(name);
-      if (value !== undefined) VARIABLES[name as VariableName].take(value);
-    }
-    const health = Number(variables.get("ROLLCALL_HEALTH_PORT"));
-    expect(ports).toContainEqual({ containerPort: health });
-    const drain = Number(variables.get("ROLLCALL_DRAIN") ?? 0) / 1_000;
-    expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(drain + REQUESTS_S);
-    for (const { httpGet } of [probes.startupProbe, probes.livenessProbe, probes.readinessProbe]) {
-      expect(httpGet.port).toBe(health);
-      const response = await apps[i]!.fetch(new Request(`http://localhost${httpGet.path}`));
-      expect([200, 503]).toContain(response.status);
-    }
-  }
-  reader.close();
-});
 
 it("the unit of systemd starts a file that exists, and sets what systemd knows", () => {
   const block = deploy.find(({ language }) => language === "ini");

@@ -202,6 +202,12 @@ describe("what is wrong", () => {
     expect(refusal(() => read.healthOptionsFrom(environment))).toMatch(message);
   }); // prettier-ignore
 
+  it("the page of /docs is there unless it is turned off", () => {
+    expect(read.appOptionsFrom({}).docs).toBeUndefined();
+    expect(read.appOptionsFrom({ ROLLCALL_DOCS: "on" }).docs).toBe(true);
+    expect(read.appOptionsFrom({ ROLLCALL_DOCS: "off" }).docs).toBe(false);
+  });
+
   it("a port for probes is off unless it is set, and on the address of the API unless it has its own", () => {
     expect(read.healthOptionsFrom({})).toBeUndefined();
     expect(read.healthOptionsFrom({ ROLLCALL_HEALTH_PORT: "9090", HOST: "0.0.0.0" })).toEqual({
@@ -214,6 +220,7 @@ describe("what is wrong", () => {
 
   it.each([
     ["ROLLCALL_PROBES", "yes", read.appOptionsFrom],
+    ["ROLLCALL_DOCS", "maybe", read.appOptionsFrom],
     ["ROLLCALL_PROXIES", "11", read.appOptionsFrom],
     ["ROLLCALL_DRAIN", "-1", read.drainFrom],
     ["ROLLCALL_KEEP_ALIVE_TIMEOUT", "10", read.timeoutsFrom],

@@ -13,6 +13,8 @@ await main(async (signal, fail) => {
   const source = read.readSourceFrom(process.env);
   const redis = typeof source === "string" ? source : upstashClient(source);
   const options = read.appOptionsFrom(process.env);
+  const hasTokens = [...(options.tokens ?? []), ...(options.countsTokens ?? [])].length > 0;
+  const hasDashboard = options.dashboard ?? hasTokens;
   const health = read.healthOptionsFrom(process.env);
   const drain = read.drainFrom(process.env);
   const times = read.timeoutsFrom(process.env);
@@ -25,7 +27,10 @@ await main(async (signal, fail) => {
         ...times,
         drain,
         signal,
-        onListen: (url) => console.info(`listening on ${url}`),
+        onListen(url) {
+          console.info(`listening on ${url}`);
+          if (hasDashboard) console.info(`dashboard on ${url}/`);
+        },
       }),
     ];
     if (health !== undefined) {

@@ -3,7 +3,7 @@ export { PresenceError, type PresenceErrorCode } from "./core/errors.ts";
 export type { Logger } from "./core/options.ts";
 export { createApp, createProbes, type AppOptions, type ProbesOptions } from "./http/app.ts";
 export { fetchHandler, type FetchApp } from "./http/fetch.ts";
-export type { CountsAccess, ProbesAccess, StreamLimits } from "./http/options.ts";
+export type { CountsAccess, DashboardAccess, ProbesAccess, StreamLimits } from "./http/options.ts";
 export type { ProblemCode } from "./http/problem.ts";
 export { nodeHandler, type NodeHandler, serve, type ServeOptions } from "./node/server.ts";
 export type { Reader } from "./reader/reader.ts";

@@ -33,7 +33,7 @@ function screenView(world: World): View {
   const { engine, options } = world;
   const screen = new Screen(process.stdout);
   const began = performance.now();
-  const title = `Rollcall demo · ${printable(engine)} · lease ${seconds(options.ttl)} · grace ${seconds(graceOf(options))}`;
+  const title = `${world.edge.url} · Rollcall demo · ${printable(engine)} · lease ${seconds(options.ttl)} · grace ${seconds(graceOf(options))}`;
   const trial = [`${world.edge.url}/v1/counts · Ctrl-C ends the demo`, ...trialOf(world)];
   return {
     show(snapshot, caption) {

@@ -21,8 +21,8 @@ export interface Scene {
 
 /** Budgets, bytes. */
 const CLIENT_GZIPPED = 7_000;
-/** All of `rollcall/edge`. What only reads is 83 kB (functions/edge.ts), what only sweeps 78. */
-const EDGE_GZIPPED = 140_000;
+/** All of `rollcall/edge`: 54 kB of it are the dashboard's page, which was added to a budget of 140. What only sweeps is 78 kB. */
+const EDGE_GZIPPED = 195_000;
 const INSTALLED = 12_000_000;
 
 const kB = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;

@@ -1,5 +1,6 @@
 /** All mutants. */
 import { ACCESS_MUTANTS } from "./access.ts";
+import { DASHBOARD_MUTANTS } from "./dashboard.ts";
 import { WEBHOOK_MUTANTS } from "./webhooks.ts";
 import { MAC_MUTANTS } from "./mac.ts";
 import { MEMBERSHIP_MUTANTS } from "./memberships.ts";
@@ -695,6 +696,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...USER_ROOM_MUTANTS,
   ...FOLLOW_MUTANTS,
   ...SCOPES_HTTP_MUTANTS,
+  ...DASHBOARD_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",
     "INV-13",

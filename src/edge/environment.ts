@@ -21,7 +21,7 @@ import { invalid, nearest, withoutValue } from "../core/options.ts";
 import type { WebhookType } from "../core/webhook.ts";
 import { checkAllow } from "../core/webhook-address.ts";
 import { checkScopes } from "../http/auth.ts";
-import type { AppOptions } from "../http/options.ts";
+import type { AppOptions, DashboardAccess } from "../http/options.ts";
 import type { ProjectorOptions } from "../projector/options.ts";
 import type { ReaderOptions } from "../reader/options.ts";
 import { checkWebhookUrl, type NamedWebhookOptions } from "../webhooks/options.ts";
@@ -63,12 +63,12 @@ export function edgeReaderOptionsFrom(environment: Environment): ReaderOptions {
 }
 
 /**
- * ROLLCALL_TOKENS, ROLLCALL_COUNTS_TOKENS and ROLLCALL_ORIGINS, separated by commas; ROLLCALL_COUNTS, `open` or `closed`;
+ * ROLLCALL_TOKENS, ROLLCALL_COUNTS_TOKENS and ROLLCALL_ORIGINS, separated by commas; ROLLCALL_COUNTS, `open` or `closed`; ROLLCALL_DASHBOARD;
  * ROLLCALL_STREAMS, ROLLCALL_STREAM_LIFE (ms) and ROLLCALL_STREAM_REQUESTS.
  */
 export function appOptionsFrom(
   environment: Environment,
-): Pick<AppOptions, "tokens" | "countsTokens" | "origins" | "counts" | "probes" | "streams"> {
+): Pick<AppOptions, "tokens" | "countsTokens" | "origins" | "counts" | "probes" | "dashboard" | "streams"> {
   refuseUnknownVariables(environment);
   const tokens = taken(environment, "ROLLCALL_TOKENS") ?? [];
   const countsTokens = taken(environment, "ROLLCALL_COUNTS_TOKENS") ?? [];
@@ -85,7 +85,21 @@ export function appOptionsFrom(
     origins: taken(environment, "ROLLCALL_ORIGINS") ?? [],
     counts: taken(environment, "ROLLCALL_COUNTS"),
     probes: taken(environment, "ROLLCALL_PROBES"),
+    dashboard: dashboardFrom(environment, [...tokens, ...countsTokens].length > 0, tokens[0]),
   };
+}
+
+/** Undefined: not set. */
+function dashboardFrom(
+  environment: Environment,
+  hasTokens: boolean,
+  first: string | undefined,
+): DashboardAccess | undefined {
+  const text = taken(environment, "ROLLCALL_DASHBOARD");
+  if (text === undefined || text === "off") return text === undefined ? undefined : false;
+  if (!hasTokens || (text === "token" && first === undefined))
+    invalid(`ROLLCALL_DASHBOARD=${text} needs a token: set ROLLCALL_TOKENS, or ROLLCALL_DASHBOARD=off`);
+  return text === "token" ? { token: first! } : true;
 }
 
 /** UPSTASH_REDIS_REST_URL with the read-only token. Does not read the other token. */

@@ -30,8 +30,8 @@ interface RouteDescription {
   readonly scope: Scope | undefined;
   /** The scope that an open route requires for a namespace or room all the same; it demands it itself. */
   readonly scopeNamed?: Scope | undefined;
-  /** The schema of the JSON answer; "text": `text/plain`. */
-  readonly answer: GenericSchema | "text";
+  /** The schema of the JSON answer; "text": `text/plain`; "page": `text/html`. */
+  readonly answer: GenericSchema | "text" | "page";
   /** The schema of the JSON body; the route itself parses it. */
   readonly body?: GenericSchema;
   /** Set when the route also streams, for `Accept: text/event-stream`: a description of the events. */

@@ -4,7 +4,16 @@ import { defineConfig } from "tsdown";
 import { writeScript } from "./scripts/write-script.ts";
 
 /** What is put into our files instead of being installed beside them. Their licences go along. */
-const INLINED = ["@hono/node-server", "@valibot/to-json-schema", "commander", "eventsource-parser", "valibot"];
+const INLINED = [
+  "@hono/node-server",
+  "@valibot/to-json-schema",
+  "commander",
+  "eventsource-parser",
+  // Of the dashboard's page.
+  "preact",
+  "uplot",
+  "valibot",
+];
 
 function writeLicences(): void {
   const texts = INLINED.map((name) => {

@@ -6,7 +6,7 @@ export { createApp, createProbes, type AppOptions, type ProbesOptions } from "./
 export type { BrowserTokensOptions } from "./http/browser-options.ts";
 export { type ExplainedToken, explainToken } from "./http/explain.ts";
 export { fetchHandler, type FetchApp } from "./http/fetch.ts";
-export type { CountsAccess, ProbesAccess, StreamLimits } from "./http/options.ts";
+export type { CountsAccess, DashboardAccess, ProbesAccess, StreamLimits } from "./http/options.ts";
 export type { ProblemCode } from "./http/problem.ts";
 export { nodeHandler, type NodeHandler, serve, type ServeOptions } from "./node/server.ts";
 export type { Reader } from "./reader/reader.ts";

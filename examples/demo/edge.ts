@@ -85,6 +85,10 @@ async function secretsIn(directory: string, options: EdgeOptions, token: string)
     UPSTASH_REDIS_REST_URL: options.restUrl,
     UPSTASH_REDIS_REST_READONLY_TOKEN: options.readOnlyToken,
     ROLLCALL_TOKENS: token,
+    // The page opens without asking. Only this machine reaches it.
+    ROLLCALL_DASHBOARD: "token",
+    // Nobody bills a request to the bridge.
+    ROLLCALL_STREAM_REQUESTS: "100000",
     ROLLCALL_PREFIX: options.prefix,
     ROLLCALL_SHARDS: "1",
     // The nodes run the projector.

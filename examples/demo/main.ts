@@ -106,6 +106,7 @@ async function live(options: DemoOptions, stop: AbortController): Promise<void> 
     stop,
     (_, change) => latest.hear(change),
     async (world) => {
+      print(`Dashboard: ${world.edge.url}`);
       print(["Try it:", ...trialOf(world)].join("\n  "));
       const view = openView(world);
       const wishes = new Wishes();

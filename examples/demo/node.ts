@@ -25,9 +25,19 @@ const presence = createPresence(io, {
   prefix: ROLLCALL_PREFIX,
   ttl: Number(DEMO_TTL),
   grace: Number(DEMO_GRACE),
+  rooms: true,
+  history: true,
   // A real application verifies a session or a token here.
   user: (socket) =>
     typeof socket.handshake.auth["user"] === "string" ? socket.handshake.auth["user"] : null,
+});
+
+const ROOMS = ["lobby", "news", "support", "design", "games"];
+
+// As in an application: everybody is in the first, and each further room has fewer.
+io.on("connection", (socket) => {
+  const chance = (Number.parseInt(Buffer.from(socket.id).toString("hex").slice(-6), 16) % 100) / 100;
+  void socket.join(ROOMS.filter((_, i) => chance < 1 / (i + 1)));
 });
 
 // The answer arrives after everything sent to the client before: a socket keeps the order of its packets.

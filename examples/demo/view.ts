@@ -35,7 +35,7 @@ function screenView(world: World): View {
   const { engine, options } = world;
   const screen = new Screen(process.stdout);
   const began = performance.now();
-  const title = `Rollcall demo · ${printable(engine)} · lease ${seconds(options.ttl)} · grace ${seconds(graceOf(options))}`;
+  const title = `${world.edge.url} · Rollcall demo · ${printable(engine)} · lease ${seconds(options.ttl)} · grace ${seconds(graceOf(options))}`;
   const trial = trialOf(world);
   const keys = process.stdin.isTTY ? KEYS_HELP : "Ctrl-C ends the demo";
   return {

@@ -25,8 +25,8 @@ const CLIENT_GZIPPED = 7_000;
 const LIVE_GZIPPED = 9_500;
 /** With the client, without React. */
 const REACT_GZIPPED = 11_000;
-/** All of `rollcall/edge`. What only reads is 94 kB (functions/edge.ts), 10 of them browser tokens; what only sweeps 84. */
-const EDGE_GZIPPED = 150_000;
+/** All of `rollcall/edge`: 54 kB are the dashboard's page, 10 browser tokens, 4 /docs. */
+const EDGE_GZIPPED = 208_000;
 // The command has 1.0 of them: 0.7 in bytes, the rest because each command is a file of its own.
 const INSTALLED = 13_000_000;
 

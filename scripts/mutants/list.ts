@@ -5,6 +5,7 @@ import { DOCTOR_MUTANTS } from "./doctor.ts";
 import { LIVE_MUTANTS } from "./live.ts";
 import { BROWSER_TOKENS_MUTANTS } from "./browser-tokens.ts";
 import { DOCS_MUTANTS } from "./docs.ts";
+import { DASHBOARD_MUTANTS } from "./dashboard.ts";
 import { WEBHOOK_MUTANTS } from "./webhooks.ts";
 import { MAC_MUTANTS } from "./mac.ts";
 import { MEMBERSHIP_MUTANTS } from "./memberships.ts";
@@ -705,6 +706,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...LIVE_MUTANTS,
   ...FOLLOW_MUTANTS,
   ...SCOPES_HTTP_MUTANTS,
+  ...DASHBOARD_MUTANTS,
   mutant(
     "a-gap-goes-unnoticed",
     "INV-13",

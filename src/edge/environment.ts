@@ -22,7 +22,7 @@ import type { WebhookType } from "../core/webhook.ts";
 import { checkAllow } from "../core/webhook-address.ts";
 import { checkScopes } from "../http/auth.ts";
 import type { BrowserTokensOptions } from "../http/browser-options.ts";
-import type { AppOptions } from "../http/options.ts";
+import type { AppOptions, DashboardAccess } from "../http/options.ts";
 import type { ProjectorOptions } from "../projector/options.ts";
 import type { ReaderOptions } from "../reader/options.ts";
 import { checkWebhookUrl, type NamedWebhookOptions } from "../webhooks/options.ts";
@@ -65,13 +65,21 @@ export function edgeReaderOptionsFrom(environment: Environment): ReaderOptions {
 
 /**
  * ROLLCALL_TOKENS, ROLLCALL_COUNTS_TOKENS and ROLLCALL_ORIGINS, separated by commas; ROLLCALL_BROWSER_…; ROLLCALL_COUNTS, `open` or `closed`;
- * ROLLCALL_DOCS, `on` or `off`; ROLLCALL_STREAMS, ROLLCALL_STREAM_LIFE (ms) and ROLLCALL_STREAM_REQUESTS.
+ * ROLLCALL_DOCS, `on` or `off`; ROLLCALL_DASHBOARD; ROLLCALL_STREAMS, ROLLCALL_STREAM_LIFE (ms) and ROLLCALL_STREAM_REQUESTS.
  */
 export function appOptionsFrom(
   environment: Environment,
 ): Pick<
   AppOptions,
-  "tokens" | "countsTokens" | "browserTokens" | "origins" | "counts" | "probes" | "docs" | "streams"
+  | "tokens"
+  | "countsTokens"
+  | "browserTokens"
+  | "origins"
+  | "counts"
+  | "probes"
+  | "docs"
+  | "dashboard"
+  | "streams"
 > {
   refuseUnknownVariables(environment);
   const tokens = taken(environment, "ROLLCALL_TOKENS") ?? [];
@@ -91,6 +99,7 @@ export function appOptionsFrom(
     counts: taken(environment, "ROLLCALL_COUNTS"),
     probes: taken(environment, "ROLLCALL_PROBES"),
     docs: docsFrom(environment),
+    dashboard: dashboardFrom(environment, [...tokens, ...countsTokens].length > 0, tokens[0]),
   };
 }
 
@@ -125,6 +134,19 @@ export function browserTokensFrom(environment: Environment): BrowserTokensOption
 function docsFrom(environment: Environment): boolean | undefined {
   const text = taken(environment, "ROLLCALL_DOCS");
   return text === undefined ? undefined : text === "on";
+}
+
+/** Undefined: not set. */
+function dashboardFrom(
+  environment: Environment,
+  hasTokens: boolean,
+  first: string | undefined,
+): DashboardAccess | undefined {
+  const text = taken(environment, "ROLLCALL_DASHBOARD");
+  if (text === undefined || text === "off") return text === undefined ? undefined : false;
+  if (!hasTokens || (text === "token" && first === undefined))
+    invalid(`ROLLCALL_DASHBOARD=${text} needs a token: set ROLLCALL_TOKENS, or ROLLCALL_DASHBOARD=off`);
+  return text === "token" ? { token: first! } : true;
 }
 
 /** UPSTASH_REDIS_REST_URL with the read-only token. Does not read the other token. */

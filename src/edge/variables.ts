@@ -209,6 +209,14 @@ export const VARIABLES = {
     fallback: "on",
     doc: ["`on` or `off`: whether GET /docs shows the API to people."],
   }),
+  ROLLCALL_DASHBOARD: {
+    option: "dashboard",
+    doc: [
+      "`on` or `off`: whether `GET /` is the dashboard, a page that shows who is online to whoever has a token. `token`: the first of",
+      "ROLLCALL_TOKENS is put into the page, for whoever opens it on this machine (localhost). Default: `on` if a token is set.",
+    ],
+    take: (text) => oneOf("dashboard", text, ["on", "off", "token"]),
+  } satisfies Variable<"on" | "off" | "token">,
   ROLLCALL_HEALTH_PORT: numbers("port", (port) => whole("port", port, 0, PORT_MAX), {
     doc: [
       "On Node only: a port of its own for /health, /serving, /ready and /metrics, without tokens; 0 picks a free one. Not together with",

@@ -17,15 +17,16 @@ const encoder = new TextEncoder();
 
 /** The answer for a value that JSON can express. */
 export async function answerOf(value: object): Promise<Answer> {
-  return sealed(encoder.encode(JSON.stringify(value)));
+  return answerOfBytes(encoder.encode(JSON.stringify(value)));
 }
 
 /** Text of another type, with its header fields. */
 export async function textAnswer(text: string, fields: Fields): Promise<Answer> {
-  return { ...(await sealed(encoder.encode(text))), fields };
+  return { ...(await answerOfBytes(encoder.encode(text))), fields };
 }
 
-async function sealed(bytes: Answer["bytes"]): Promise<Answer> {
+/** Bytes as they are. */
+export async function answerOfBytes(bytes: Answer["bytes"]): Promise<Answer> {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return { bytes, etag: `"${btoa(String.fromCharCode(...digest))}"` };
 }
@@ -83,8 +84,9 @@ export function isComplete(response: Response): boolean {
 export function give(c: Context, status: number, fields: Fields, bytes: Answer["bytes"] | null): Response {
   const env = c.env as { readonly [SEND]?: Send } | undefined;
   const send = env?.[SEND];
-  const response =
-    send === undefined ? new Response(bytes, { status, headers: fields }) : send(status, fields, bytes);
+  // A Worker would compress what is compressed already.
+  const init = { status, headers: fields, ...("content-encoding" in fields && { encodeBody: "manual" }) };
+  const response = send === undefined ? new Response(bytes, init) : send(status, fields, bytes);
   complete.add(response);
   return response;
 }

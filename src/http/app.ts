@@ -2,6 +2,7 @@
  * The edge API: the Reader over HTTP, read-only. It uses only Web standards, so the same app runs in a Worker and on Node;
  * functions/ combines it with a client and an environment.
  *
+ *   GET  /                   open       the dashboard, if the option `dashboard` is on; what it shows takes a token
  *   GET  /health             open       the process answers
  *   GET  /openapi.json       open       this list, machine-readable
  *   GET  /docs               open       the same as a page, unless `docs` is false

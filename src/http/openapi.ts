@@ -59,6 +59,9 @@ const TITLES = {
   503: "Redis does not answer; `last` has a recent answer if there is one.",
 } as const;
 
+/** Of answers that are not JSON. */
+const MEDIA_TYPES = { text: "text/plain", page: "text/html" } as const;
+
 const BEARER = "bearer";
 /** A browser token: signToken(). */
 const BROWSER = "browser";
@@ -163,8 +166,8 @@ function responsesOf({ summary, answer, scope, scopeNamed, events, csv, problems
     200: {
       description: summary,
       content: {
-        ...(answer === "text"
-          ? { "text/plain": { schema: { type: "string" } } }
+        ...(typeof answer === "string"
+          ? { [MEDIA_TYPES[answer]]: { schema: { type: "string" } } }
           : { "application/json": { schema: jsonSchemaOf(answer) } }),
         ...(csv !== undefined && { "text/csv": { schema: { type: "string", description: csv } } }),
         ...(events !== undefined && {

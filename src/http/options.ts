@@ -45,6 +45,9 @@ export type CountsAccess = (typeof COUNTS)[number];
 const PROBES = ["open", "closed"] as const;
 export type ProbesAccess = (typeof PROBES)[number];
 
+/** Whether there is a dashboard, and whether a token is in it; see AppOptions.dashboard. */
+export type DashboardAccess = boolean | { readonly token: string };
+
 export interface AppOptions {
   /** Where answers come from: createReader(). */
   readonly reader: Reader;
@@ -72,6 +75,15 @@ export interface AppOptions {
    * it contains no data. Default true.
    */
   readonly docs?: boolean | undefined;
+  /**
+   * Whether `GET /` is the dashboard: one page that shows who is online, live, and asks for a token before it shows more than the
+   * counts. The token stays in the page's memory. Default: true if `tokens` or `countsTokens` has one; true without any is refused.
+   *
+   * `{ token }`, one of `tokens`, is put into the page, which then asks for none: **whoever opens the page has the token**, and with it
+   * every route. It is meant for a demo on this machine, so a page that is asked for under another name than `localhost` or a loopback
+   * address comes without it.
+   */
+  readonly dashboard?: DashboardAccess | undefined;
   /** Origins whose pages may call the API from a browser, such as `https://app.example`, or "*" alone. Default none: no CORS. */
   readonly origins?: readonly string[] | undefined;
   /** How long a request may wait for Redis, ms; after that the answer is 503. 1 to 60,000, default 5,000. */
@@ -147,6 +159,7 @@ const APP_OPTIONS: Known<AppOptions> = {
   counts: true,
   probes: true,
   docs: true,
+  dashboard: true,
   origins: true,
   timeout: true,
   reuse: true,
@@ -189,6 +202,7 @@ export function resolveAppOptions(options: AppOptions) {
     counts,
     probes: checkProbes(options.probes),
     docs: boolean("docs", options.docs ?? true),
+    dashboard: resolveDashboard(options.dashboard, tokens, countsTokens),
     origins: checkOrigins(options.origins ?? []),
     timeout: whole("timeout", options.timeout ?? REQUEST_MS, 1, REQUEST_MS_MAX),
     reuse: whole("reuse", options.reuse ?? REUSE_MS, 0, REUSE_MS_MAX),
@@ -259,6 +273,34 @@ export function checkCounts(counts: CountsAccess = "whole"): CountsAccess {
 /** Throws PresenceError OPTIONS_INVALID. */
 export function checkProbes(probes: ProbesAccess = "closed"): ProbesAccess {
   return oneOf("probes", probes, PROBES);
+}
+
+const DASHBOARD: Known<Extract<DashboardAccess, object>> = { token: true };
+
+/** Undefined: there is no dashboard. */
+export type Dashboard = { readonly token: string | undefined } | undefined;
+
+/** Throws PresenceError OPTIONS_INVALID that never quotes a token. */
+function resolveDashboard(
+  dashboard: DashboardAccess | undefined,
+  tokens: readonly string[],
+  countsTokens: readonly string[],
+): Dashboard {
+  const hasTokens = tokens.length + countsTokens.length > 0;
+  const access: unknown = dashboard ?? hasTokens;
+  if (access === false) return undefined;
+  if (access === true) {
+    if (hasTokens) return { token: undefined };
+    return invalid(
+      "dashboard: true needs a token, for the page shows only what a token opens: set `tokens`, or leave out `dashboard`",
+    );
+  }
+  if (typeof access !== "object" || access === null)
+    invalid("dashboard must be true, false or { token }, where token is one of `tokens`");
+  refuseUnknown(access, DASHBOARD, "createApp", "dashboard");
+  const { token } = access as { readonly token?: unknown };
+  if (typeof token === "string" && tokens.includes(token)) return { token };
+  return invalid("dashboard.token must be one of `tokens`: it is put into the page");
 }
 
 /** Throws PresenceError OPTIONS_INVALID. */

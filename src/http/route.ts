@@ -40,8 +40,8 @@ interface RouteDescription {
   readonly action?: GrantAction | undefined;
   /** Set when the body names the scopes: the route checks itself whether they are granted. */
   readonly scopesInBody?: true;
-  /** The schema of the JSON answer; "text": `text/plain`. */
-  readonly answer: GenericSchema | "text";
+  /** The schema of the JSON answer; "text": `text/plain`; "page": `text/html`. */
+  readonly answer: GenericSchema | "text" | "page";
   /** The schema of the JSON body; the route itself parses it. */
   readonly body?: GenericSchema;
   /** Set when the route also streams, for `Accept: text/event-stream`: a description of the events. */

@@ -4,6 +4,7 @@
  */
 import type { Route, RouteParts } from "./route.ts";
 import { changesRoute } from "./routes/changes.ts";
+import { dashboardRoute } from "./routes/dashboard.ts";
 import { countsRoute } from "./routes/counts.ts";
 import { countsLookupRoute } from "./routes/counts-lookup.ts";
 import { healthRoute } from "./routes/health.ts";
@@ -34,6 +35,7 @@ export function routesOf(parts: RouteParts): readonly Route[] {
     processesRoute(parts),
     subscribersRoute(parts),
     changesRoute(parts),
+    ...dashboardRoute(parts),
   ];
 }
 

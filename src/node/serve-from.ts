@@ -21,6 +21,8 @@ export interface From {
 export async function serveFrom({ environment, signal, fail, logger }: From): Promise<void> {
   const source = read.readSourceFrom(environment);
   const options = read.appOptionsFrom(environment);
+  const hasTokens = [...(options.tokens ?? []), ...(options.countsTokens ?? [])].length > 0;
+  const hasDashboard = options.dashboard ?? hasTokens;
   const health = read.healthOptionsFrom(environment);
   const drain = read.drainFrom(environment);
   const times = read.timeoutsFrom(environment);
@@ -36,7 +38,10 @@ export async function serveFrom({ environment, signal, fail, logger }: From): Pr
         ...times,
         drain,
         signal,
-        onListen: (url) => logger.info(`listening on ${url}`),
+        onListen(url) {
+          logger.info(`listening on ${url}`);
+          if (hasDashboard) logger.info(`dashboard on ${url}/`);
+        },
       }),
     ];
     if (health !== undefined) {

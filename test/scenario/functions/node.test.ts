@@ -39,6 +39,8 @@ describe("node.ts", () => {
     await using entry = serving({ ROLLCALL_PREFIX: prefix, ROLLCALL_SHARDS: "4" });
     const [, url] = await entry.prints(LISTENING);
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    const [, dashboard] = await entry.prints(/dashboard on (http:\/\/\S+)/);
+    expect((await fetch(dashboard!)).headers.get("content-type")).toMatch("text/html");
     const counts = (await (await fetch(`${url}/v1/counts`)).json()) as Counts;
     expect(counts).toMatchObject({ users: 2, sockets: 2, asOf: { stale: false } });
     const page = (await (await fetch(`${url}/v1/users`, { headers: { authorization } })).json()) as UsersPage;

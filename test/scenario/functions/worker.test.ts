@@ -75,6 +75,15 @@ describe.each([1, 4])("fetch, over %i shard(s)", (shards) => {
       return (await response.json()) as T;
     };
     expect(await json("/health")).toEqual({ status: "ok" });
+    // As it is kept: a Worker would compress what is compressed already.
+    for (const encoding of ["gzip", "identity"]) {
+      const page = await worker.get("/", { headers: { "accept-encoding": encoding } });
+      expect(page.headers.get("content-encoding")).toBe(encoding === "gzip" ? "gzip" : null);
+      expect(await page.text()).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
+    }
+    expect((await worker.get("/", { method: "HEAD", headers: {} })).headers.get("content-type")).toMatch(
+      "text/html",
+    );
     expect(tap.sent).toEqual([]);
 
     const counts = await json<Counts>("/v1/counts");

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import * as v from "valibot";
 import { ENTRIES } from "../../../deploy/entries.ts";
-import { WorkerHealth } from "../../../functions/lib/worker-health.ts";
+import { WorkerHealth } from "../../../src/node/worker-health.ts";
 import { aclRules, type Role, ROLES } from "../../../src/core/access.ts";
 import { CLOSE_MS } from "../../../src/core/limits.ts";
 import { VERSION } from "../../../src/core/version.ts";

@@ -7,7 +7,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import * as v from "valibot";
 import { beforeAll, expect, it } from "vitest";
-import { WorkerHealth } from "../../../functions/lib/worker-health.ts";
+import { WorkerHealth } from "../../../src/node/worker-health.ts";
 import { connect, startNode } from "../../../rig/node.ts";
 import { startRedis } from "../../../rig/redis.ts";
 import { until } from "../../../rig/until.ts";

@@ -208,6 +208,22 @@ describe("what is wrong", () => {
     expect(read.appOptionsFrom({ ROLLCALL_DOCS: "off" }).docs).toBe(false);
   });
 
+  it("there is a dashboard where a token is set, with the first token in it only on request", () => {
+    const ROLLCALL_TOKENS = "the-first-of-the-tokens, the-second-of-the-tokens";
+    const dashboardOf = (environment: object) => read.appOptionsFrom(environment).dashboard;
+    expect(dashboardOf({ ROLLCALL_TOKENS })).toBeUndefined();
+    expect(dashboardOf({ ROLLCALL_TOKENS, ROLLCALL_DASHBOARD: "on" })).toBe(true);
+    expect(dashboardOf({ ROLLCALL_DASHBOARD: "off" })).toBe(false);
+    expect(dashboardOf({ ROLLCALL_TOKENS, ROLLCALL_DASHBOARD: "token" })).toEqual({
+      token: "the-first-of-the-tokens",
+    });
+    for (const ROLLCALL_DASHBOARD of ["on", "token"])
+      expect(() => dashboardOf({ ROLLCALL_DASHBOARD })).toThrow(
+        `ROLLCALL_DASHBOARD=${ROLLCALL_DASHBOARD} needs a token: set ROLLCALL_TOKENS`,
+      );
+    expect(() => dashboardOf({ ROLLCALL_TOKENS, ROLLCALL_DASHBOARD: "yes" })).toThrow(/^ROLLCALL_DASHBOARD/);
+  });
+
   it("a port for probes is off unless it is set, and on the address of the API unless it has its own", () => {
     expect(read.healthOptionsFrom({})).toBeUndefined();
     expect(read.healthOptionsFrom({ ROLLCALL_HEALTH_PORT: "9090", HOST: "0.0.0.0" })).toEqual({

@@ -81,7 +81,7 @@ describe("with tokens set", () => {
   });
 
   it("the token is checked before the path, the method and the query", async () => {
-    const api = appWith({});
+    const api = appWith({ dashboard: false });
     for (const [method, path] of [
       ["GET", "/"],
       ["GET", "/v2/nothing"],

@@ -124,7 +124,7 @@ it("the document says which routes require a token", async () => {
   const open = Object.entries(paths).flatMap(([path, methods]) =>
     Object.values(methods).flatMap(({ security }) => (security === undefined ? [path] : [])),
   );
-  expect(open).toEqual(["/health", "/serving"]);
+  expect(open).toEqual(["/health", "/serving", "/"]);
 });
 
 it("the document says that only the counts of the whole are open by default, and to whom the others are", async () => {

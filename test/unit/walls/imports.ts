@@ -36,7 +36,7 @@ function packageOf(specifier: string): string {
 /** All modules below a folder, from the root of the repository. */
 export function modulesIn(root: string, folder: string): { file: string; text: string }[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts") && !name.includes("node_modules") && !/\bdist\b/.test(name))
+    .filter((name) => /\.tsx?$/.test(name) && !name.includes("node_modules") && !/\bdist\b/.test(name))
     .map((name) => posix.join(folder, name.replaceAll("\\", "/")))
     .map((file) => ({ file, text: readFileSync(join(root, file), "utf8") }));
 }

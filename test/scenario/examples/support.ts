@@ -12,7 +12,7 @@ const START_MS = 50_000;
 /** For a test: seconds on an idle machine. */
 export const PATIENT = { timeout: 150_000 };
 
-const EXAMPLES = join(import.meta.dirname, "../../../examples");
+export const EXAMPLES = join(import.meta.dirname, "../../../examples");
 
 export interface Example {
   readonly url: string;
@@ -24,10 +24,14 @@ export interface Example {
   stop(): Promise<number | null>;
 }
 
-/** Starts examples/NAME and waits until it listens. It is killed with the test. */
-export async function startExample(name: string, redis: string): Promise<Example> {
+/** Starts examples/NAME, with these variables too, and waits until it listens. It is killed with the test. */
+export async function startExample(
+  name: string,
+  redis: string,
+  variables: Record<string, string> = {},
+): Promise<Example> {
   const child = spawn(process.execPath, ["--no-warnings", join(EXAMPLES, name)], {
-    env: { ...process.env, REDIS_URL: redis, PORT: "0" },
+    env: { ...process.env, REDIS_URL: redis, PORT: "0", ...variables },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const closed = once(child, "close");

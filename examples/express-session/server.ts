@@ -50,7 +50,10 @@ io.use((socket, next) =>
 
 app.post("/login", (request: Request<object, unknown, { user?: unknown } | undefined>, response, next) => {
   const user = request.body?.user;
-  if (typeof user !== "string" || !ACCOUNTS.has(user)) return void response.sendStatus(401);
+  if (typeof user !== "string" || !ACCOUNTS.has(user)) {
+    response.sendStatus(401);
+    return;
+  }
   // A new id, so that a cookie somebody planted before the login is worth nothing.
   request.session.regenerate((error: unknown) => {
     if (error) return next(error);
@@ -69,7 +72,10 @@ app.post("/logout", (request, response, next) => {
 });
 
 app.get("/online", async (request, response) => {
-  if (request.session.user === undefined) return void response.sendStatus(401); // who is online is personal data
+  if (request.session.user === undefined) {
+    response.sendStatus(401); // who is online is personal data
+    return;
+  }
   const { users } = await presence.usersList({ max: 1_000 });
   response.json({ online: users.map(({ id }) => id).sort() });
 });

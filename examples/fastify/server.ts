@@ -24,12 +24,11 @@ const presence = createPresence(io, {
 });
 app.decorate("io", io).decorate("presence", presence);
 
-// preClose runs while the server still listens: it would wait for open sockets, so they go first, and presence goes before
-// them. The other way round everybody would be recorded as having left, not as on a server that restarts.
+// preClose runs before Fastify waits for its connections, so the sockets are ended here; and presence goes before them. The other way
+// round everybody would be recorded as having left, not as connected to a server that restarts.
 app.addHook("preClose", async () => {
   await presence.close();
-  io.disconnectSockets(true);
-  io.engine.close();
+  await io.close();
 });
 // onClose runs when the last request has been answered.
 app.addHook("onClose", async () => {
@@ -50,8 +49,8 @@ app.get<{ Params: { id: string } }>("/users/:id", async ({ params: { id } }) => 
   online: await app.presence.isOnline(id),
 }));
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void app.close());
+
 await presence.ready;
 await app.listen({ port: Number(process.env["PORT"] ?? 3000), host: "127.0.0.1" });
 console.log("listening on", app.server.address());
-
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void app.close());

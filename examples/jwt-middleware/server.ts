@@ -4,7 +4,7 @@
  *   JWT_SECRET=… REDIS_URL=redis://127.0.0.1:6379 PORT=3000 node examples/jwt-middleware/server.ts
  */
 import { createServer } from "node:http";
-import { type DefaultEventsMap, Server } from "socket.io";
+import { type DefaultEventsMap, Server, type Socket } from "socket.io";
 import { createPresence } from "../../src/index.ts";
 import { provideRedis } from "../../packages/local-redis/src/index.ts";
 import { verified, type Verified } from "./tokens.ts";
@@ -16,14 +16,15 @@ const redis = await provideRedis();
 const server = createServer();
 const io = new Server<DefaultEventsMap, DefaultEventsMap, DefaultEventsMap, Verified>(server);
 
-io.use(async (socket, next) => {
+io.use((socket, next) => void admit(socket, next));
+async function admit(socket: Socket, next: (error?: Error) => void): Promise<void> {
   try {
     Object.assign(socket.data, await verified(socket.handshake.auth["token"]));
     next();
   } catch {
     next(new Error("unauthorized")); // no more: the reason helps only those who guess
   }
-});
+}
 
 const presence = createPresence(io, {
   redis: redis.url,

@@ -18,7 +18,8 @@ export async function verified(token: unknown): Promise<Verified> {
   if (typeof token !== "string") throw new Error("no token");
   // The algorithm is ours to name. A token must not choose how it is verified.
   const { sub, exp } = await verify(token, JWT_SECRET, "HS256");
-  if (typeof sub !== "string" || sub === "" || typeof exp !== "number") throw new Error("sub or exp is missing");
+  if (typeof sub !== "string" || sub === "" || typeof exp !== "number")
+    throw new Error("sub or exp is missing");
   return { user: sub, expires: exp * 1_000 };
 }
 

@@ -23,7 +23,10 @@ export async function run(before: Start, after: Start): Promise<void> {
   const server = createServer(({ url = "/" }, response) => {
     const { pathname, searchParams } = new URL(url, "http://localhost");
     const question = Object.hasOwn(ask, pathname.slice(1)) ? ask[pathname.slice(1)] : undefined;
-    if (question === undefined) return void response.writeHead(404).end();
+    if (question === undefined) {
+      response.writeHead(404).end();
+      return;
+    }
     question(searchParams.get("of") ?? "").then(
       (answer) => response.end(JSON.stringify(answer)),
       (error: unknown) => {
@@ -43,7 +46,9 @@ export async function run(before: Start, after: Start): Promise<void> {
     ways.length === 1
       ? ways[0]!.ask
       : shadow(ways[0]!.ask, ways[1]!.ask, ({ question, about, before, after }) =>
-          console.log(`differs: ${question}(${about}): before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`),
+          console.log(
+            `differs: ${question}(${about}): before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`,
+          ),
         );
   server.listen(Number(process.env["PORT"] ?? 3000), () => console.log("listening on", server.address()));
 

@@ -27,7 +27,11 @@ const AGAIN_MS = 1_000;
  * The questions of `before`, each asked of `after` too. A difference that is still there a second later is told. A failure of `after`
  * is a difference; one of `before` rejects, as it did.
  */
-export function shadow(before: Questions, after: Questions, differs: (difference: Difference) => void): Questions {
+export function shadow(
+  before: Questions,
+  after: Questions,
+  differs: (difference: Difference) => void,
+): Questions {
   const again = new Map<string, NodeJS.Timeout>();
 
   async function compare(question: string, about: string, isAgain: boolean): Promise<unknown> {
@@ -36,7 +40,8 @@ export function shadow(before: Questions, after: Questions, differs: (difference
     if (old.status === "fulfilled" && !isDeepStrictEqual(old.value, is)) {
       const key = `${question} ${about}`;
       if (isAgain) differs({ question, about, before: old.value, after: is });
-      else if (!again.has(key)) again.set(key, setTimeout(() => void repeat(key, question, about), AGAIN_MS).unref());
+      else if (!again.has(key))
+        again.set(key, setTimeout(() => void repeat(key, question, about), AGAIN_MS).unref());
     }
     if (old.status === "rejected") throw old.reason;
     return old.value;

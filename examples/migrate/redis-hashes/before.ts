@@ -42,7 +42,8 @@ export async function before(io: Server, url: string): Promise<Way> {
 
   io.on("connection", (socket) => {
     const user = String(socket.handshake.auth["user"]);
-    const add = (by: number) => redis.eval(ADD, 2, "counting:users", ownKey(id), user, by).catch(console.error);
+    const add = (by: number) =>
+      redis.eval(ADD, 2, "counting:users", ownKey(id), user, by).catch(console.error);
     void add(1);
     socket.on("disconnect", () => void add(-1));
   });

@@ -74,7 +74,10 @@ it("nextjs: the Route Handler answers for those it is asked about", PATIENT, asy
     { id: "bob", online },
     { id: "zoe", online: false },
   ];
-  await untilEqual(() => get("user=bob&user=zoe"), { status: 200, body: { users: users(true), stale: false } });
+  await untilEqual(() => get("user=bob&user=zoe"), {
+    status: 200,
+    body: { users: users(true), stale: false },
+  });
   expect(await get("")).toEqual({ status: 200, body: { users: [], stale: false } });
   expect(await get("user=")).toEqual({ status: 400, body: { error: "USER_INVALID" } });
   await bridge.close();

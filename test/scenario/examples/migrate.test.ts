@@ -57,37 +57,43 @@ const migrations: Migration[] = [
   },
 ];
 
-it.each(migrations)("$name: the same answers, and right ones after a kill", PATIENT, async ({ name, asked, wrong }) => {
-  const start = (MODE: string) => startExample(`migrate/${name}/server.ts`, redis.url, { MODE });
-  const [a, b, after] = await Promise.all([start("shadow"), start("shadow"), start("after")]);
-  const answers = async ({ url }: Example) =>
-    Promise.all(
-      Object.keys(asked).map(async (question) => {
-        const response = await fetch(`${url}/${question}`);
-        return response.ok ? ((await response.json()) as unknown) : response.status;
-      }),
+it.each(migrations)(
+  "$name: the same answers, and right ones after a kill",
+  PATIENT,
+  async ({ name, asked, wrong }) => {
+    const start = (MODE: string) => startExample(`migrate/${name}/server.ts`, redis.url, { MODE });
+    const [a, b, after] = await Promise.all([start("shadow"), start("shadow"), start("after")]);
+    const answers = async ({ url }: Example) =>
+      Promise.all(
+        Object.keys(asked).map(async (question) => {
+          const response = await fetch(`${url}/${question}`);
+          return response.ok ? ((await response.json()) as unknown) : response.status;
+        }),
+      );
+    const [all, left] = (["all", "left"] as const).map((when) =>
+      Object.values(asked).map((one) => one[when]),
     );
-  const [all, left] = (["all", "left"] as const).map((when) => Object.values(asked).map((one) => one[when]));
 
-  const onA = [await tab(a.url, "alice"), await tab(a.url, "carol")];
-  const onB = [await tab(b.url, "alice"), await tab(b.url, "bob")];
-  for (const one of onB) one.io.reconnection(false);
-  onA[0]!.emit("join", "news");
-  onB[1]!.emit("join", "news");
-  for (const server of [a, b, after]) await untilEqual(() => answers(server), all);
-  (await tab(a.url, "dave")).disconnect();
-  for (const server of [a, b, after]) await untilEqual(() => answers(server), all);
+    const onA = [await tab(a.url, "alice"), await tab(a.url, "carol")];
+    const onB = [await tab(b.url, "alice"), await tab(b.url, "bob")];
+    for (const one of onB) one.io.reconnection(false);
+    onA[0]!.emit("join", "news");
+    onB[1]!.emit("join", "news");
+    for (const server of [a, b, after]) await untilEqual(() => answers(server), all);
+    (await tab(a.url, "dave")).disconnect();
+    for (const server of [a, b, after]) await untilEqual(() => answers(server), all);
 
-  b.kill("SIGKILL");
-  await untilEqual(() => answers(after), left);
-  if (wrong === undefined) await untilEqual(() => answers(a), left);
-  else
-    await until("the old way is found to be wrong", async () => {
-      await answers(a);
-      return a.lines.some((line) => wrong.test(line));
-    });
-  expect(await Promise.all([a.stop(), after.stop()])).toEqual([0, 0]);
-});
+    b.kill("SIGKILL");
+    await untilEqual(() => answers(after), left);
+    if (wrong === undefined) await untilEqual(() => answers(a), left);
+    else
+      await until("the old way is found to be wrong", async () => {
+        await answers(a);
+        return a.lines.some((line) => wrong.test(line));
+      });
+    expect(await Promise.all([a.stop(), after.stop()])).toEqual([0, 0]);
+  },
+);
 
 it("shadow: answers with the old, tells what differs a second later, and only that", async () => {
   vi.useFakeTimers();

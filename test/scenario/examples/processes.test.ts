@@ -6,6 +6,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,6 +30,9 @@ afterAll(async () => {
   await redis.stop();
 });
 
+const require = createRequire(import.meta.url);
+const PM2 = require.resolve("pm2/bin/pm2");
+
 const RECONNECT = { reconnectionDelay: 50, reconnectionDelayMax: 100 };
 
 interface Online {
@@ -36,56 +40,78 @@ interface Online {
   readonly workers: { pid: number; sockets: number }[];
   readonly instances: number[];
 }
-const onlineOf = async (url: string): Promise<Online> => (await fetch(`${url}/online`)).json() as Promise<Online>;
+const onlineOf = async (url: string): Promise<Online> =>
+  (await fetch(`${url}/online`)).json() as Promise<Online>;
 
-it("node-cluster: a killed worker is replaced, and its users are online again or offline", PATIENT, async () => {
-  const { url, says, lines, stop } = await startExample("node-cluster/main.ts", redis.url, { WORKERS: "2" });
-  const polling = { transports: ["polling"], ...RECONNECT };
-  const tabs = [await tab(url, "alice", polling), await tab(url, "bob", polling), await tab(url, "carol", polling)];
-  await untilEqual(async () => (await onlineOf(url)).online, ["alice", "bob", "carol"]);
-  const line = await says(/^worker \d+: carol is online \(connect\)$/);
-  const busiest = (await onlineOf(url)).workers.toSorted((a, b) => b.sockets - a.sockets)[0]!;
-  expect(busiest.sockets).toBe(2);
-  tabs[2]!.io.reconnection(false);
+it(
+  "node-cluster: a killed worker is replaced, and its users are online again or offline",
+  PATIENT,
+  async () => {
+    const { url, says, lines, stop } = await startExample("node-cluster/main.ts", redis.url, {
+      WORKERS: "2",
+    });
+    const polling = { transports: ["polling"], ...RECONNECT };
+    const tabs = [
+      await tab(url, "alice", polling),
+      await tab(url, "bob", polling),
+      await tab(url, "carol", polling),
+    ];
+    await untilEqual(async () => (await onlineOf(url)).online, ["alice", "bob", "carol"]);
+    const line = await says(/^worker \d+: carol is online \(connect\)$/);
+    const busiest = (await onlineOf(url)).workers.toSorted((a, b) => b.sockets - a.sockets)[0]!;
+    expect(busiest.sockets).toBe(2);
+    tabs[2]!.io.reconnection(false);
 
-  process.kill(busiest.pid, "SIGKILL");
-  await says(`worker ${busiest.pid} died (SIGKILL), another is started`);
-  const hers = tabs.filter(({ io }) => io.reconnection());
-  await until("they are back", () => hers.every(({ connected }) => connected));
-  tabs[2]!.disconnect();
-  await untilEqual(async () => {
-    const { online, workers } = await onlineOf(url);
-    return { online, workers: workers.length, sockets: workers.reduce((sum, { sockets }) => sum + sockets, 0) };
-  }, { online: ["alice", "bob"], workers: 2, sockets: 2 });
-  expect(line).toContain("carol");
-  expect(lines.filter((one) => one.includes("error"))).toEqual([]);
-  expect(await stop()).toBe(0);
-});
+    process.kill(busiest.pid, "SIGKILL");
+    await says(`worker ${busiest.pid} died (SIGKILL), another is started`);
+    const hers = tabs.filter(({ io }) => io.reconnection());
+    await until("they are back", () => hers.every(({ connected }) => connected));
+    tabs[2]!.disconnect();
+    await untilEqual(
+      async () => {
+        const { online, workers } = await onlineOf(url);
+        return {
+          online,
+          workers: workers.length,
+          sockets: workers.reduce((sum, { sockets }) => sum + sockets, 0),
+        };
+      },
+      { online: ["alice", "bob"], workers: 2, sockets: 2 },
+    );
+    expect(line).toContain("carol");
+    expect(lines.filter((one) => one.includes("error"))).toEqual([]);
+    expect(await stop()).toBe(0);
+  },
+);
 
-it("nestjs: gateways of two namespaces share a presence, and rooms are counted in theirs", PATIENT, async () => {
-  const reader = createReader({ redis: redis.url });
-  onTestFinished(() => reader.close());
-  const folder = join(EXAMPLES, "nestjs");
-  const npm = spawn("npm", ["--prefix", folder, "run", "build"], { stdio: "inherit" });
-  expect(await once(npm, "exit")).toEqual([0, null]);
-  const { url, stop } = await startExample("nestjs/dist/main.js", redis.url);
-  const ask = async (path: string) => (await fetch(url + path)).json() as Promise<unknown>;
-  const alice = await tab(url, "alice");
-  const heard: string[] = [];
-  for (const event of ["connected", "disconnected"])
-    alice.on(`user has ${event}`, (user: string) => user === "bob" && heard.push(`${event} ${user}`));
-  const bob = await tab(`${url}/chat`, "bob");
-  expect(await bob.emitWithAck("join", "news")).toBe("joined");
-  expect(await bob.emitWithAck("join", "")).toBe("no such room");
-  await untilEqual(() => ask("/online"), { online: ["alice", "bob"] });
-  await untilEqual(() => ask("/rooms/news"), { users: 1, sockets: 1 });
-  expect(await ask("/rooms/other")).toEqual({ users: 0, sockets: 0 });
-  bob.disconnect();
-  await untilEqual(() => heard, ["connected bob", "disconnected bob"]);
-  await untilEqual(() => ask("/online"), { online: ["alice"] });
-  expect(await stop()).toBeNull(); // once all is closed, Nest sends itself the signal again
-  expect((await reader.processes()).processes).toEqual([]); // one that is killed stays until its lease ends
-});
+it(
+  "nestjs: gateways of two namespaces share a presence, and rooms are counted in theirs",
+  PATIENT,
+  async () => {
+    const reader = createReader({ redis: redis.url });
+    onTestFinished(() => reader.close());
+    const folder = join(EXAMPLES, "nestjs");
+    const npm = spawn("npm", ["--prefix", folder, "run", "build"], { stdio: "inherit" });
+    expect(await once(npm, "exit")).toEqual([0, null]);
+    const { url, stop } = await startExample("nestjs/dist/main.js", redis.url);
+    const ask = async (path: string) => (await fetch(url + path)).json() as Promise<unknown>;
+    const alice = await tab(url, "alice");
+    const heard: string[] = [];
+    for (const event of ["connected", "disconnected"])
+      alice.on(`user has ${event}`, (user: string) => user === "bob" && heard.push(`${event} ${user}`));
+    const bob = await tab(`${url}/chat`, "bob");
+    expect(await bob.emitWithAck("join", "news")).toBe("joined");
+    expect(await bob.emitWithAck("join", "")).toBe("no such room");
+    await untilEqual(() => ask("/online"), { online: ["alice", "bob"] });
+    await untilEqual(() => ask("/rooms/news"), { users: 1, sockets: 1 });
+    expect(await ask("/rooms/other")).toEqual({ users: 0, sockets: 0 });
+    bob.disconnect();
+    await untilEqual(() => heard, ["connected bob", "disconnected bob"]);
+    await untilEqual(() => ask("/online"), { online: ["alice"] });
+    expect(await stop()).toBeNull(); // once all is closed, Nest sends itself the signal again
+    expect((await reader.processes()).processes).toEqual([]); // one that is killed stays until its lease ends
+  },
+);
 
 it("pm2: a reload replaces every instance, and nobody goes offline", PATIENT, async () => {
   const home = await mkdtemp(join(tmpdir(), "rollcall-pm2-"));
@@ -129,5 +155,3 @@ async function freePort(): Promise<number> {
   await once(server, "close");
   return port;
 }
-
-const PM2 = join(EXAMPLES, "../node_modules/pm2/bin/pm2");

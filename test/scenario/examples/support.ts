@@ -18,10 +18,10 @@ export interface Example {
   readonly url: string;
   readonly lines: readonly string[];
   /** Waits for a line with this text, or one that the pattern fits, after those that an earlier call found; returns it. */
-  says(line: string | RegExp): Promise<string>;
+  readonly says: (line: string | RegExp) => Promise<string>;
   kill(signal: NodeJS.Signals): void;
   /** SIGTERM. Resolves with the exit code. */
-  stop(): Promise<number | null>;
+  readonly stop: () => Promise<number | null>;
 }
 
 /** Starts examples/NAME, with these variables too, and waits until it listens. It is killed with the test. */

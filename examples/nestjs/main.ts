@@ -1,7 +1,7 @@
 /**
  * A NestJS application with two gateways and presence as a provider.
  *
- *   REDIS_URL=redis://127.0.0.1:6379 PORT=3000 npm --prefix examples/nestjs start
+ *   REDIS_URL=redis://127.0.0.1:6379 PORT=3000 npm start --prefix examples/nestjs
  */
 import "reflect-metadata";
 import { Module } from "@nestjs/common";

@@ -12,22 +12,26 @@ const START_MS = 50_000;
 /** For a test: seconds on an idle machine. */
 export const PATIENT = { timeout: 150_000 };
 
-const EXAMPLES = join(import.meta.dirname, "../../../examples");
+export const EXAMPLES = join(import.meta.dirname, "../../../examples");
 
 export interface Example {
   readonly url: string;
   readonly lines: readonly string[];
   /** Waits for a line with this text, or one that the pattern fits, after those that an earlier call found; returns it. */
-  says(line: string | RegExp): Promise<string>;
+  readonly says: (line: string | RegExp) => Promise<string>;
   kill(signal: NodeJS.Signals): void;
   /** SIGTERM. Resolves with the exit code. */
-  stop(): Promise<number | null>;
+  readonly stop: () => Promise<number | null>;
 }
 
-/** Starts examples/NAME and waits until it listens. It is killed with the test. */
-export async function startExample(name: string, redis: string): Promise<Example> {
+/** Starts examples/NAME, with these variables too, and waits until it listens. It is killed with the test. */
+export async function startExample(
+  name: string,
+  redis: string,
+  variables: Record<string, string> = {},
+): Promise<Example> {
   const child = spawn(process.execPath, ["--no-warnings", join(EXAMPLES, name)], {
-    env: { ...process.env, REDIS_URL: redis, PORT: "0" },
+    env: { ...process.env, REDIS_URL: redis, PORT: "0", ...variables },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const closed = once(child, "close");

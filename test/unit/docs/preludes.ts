@@ -11,6 +11,8 @@ export const DOORS: Readonly<Record<string, string>> = {
   "rollcall/client": "src/client.ts",
   "rollcall/http": "src/http.ts",
   "rollcall/edge": "src/edge.ts",
+  "rollcall/otel": "src/otel.ts",
+  "rollcall/prometheus": "src/prometheus.ts",
   "@rollcall/local-redis": "packages/local-redis/src/index.ts",
   "@rollcall/upstash-bridge": "packages/upstash-bridge/src/index.ts",
 };

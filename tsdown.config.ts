@@ -46,7 +46,7 @@ export default defineConfig([
   {
     ...shared,
     // Together, so that a PresenceError is of one class whichever door it came through.
-    entry: ["src/index.ts", "src/http.ts", "src/edge.ts", "src/cli.ts"],
+    entry: ["src/index.ts", "src/http.ts", "src/edge.ts", "src/otel.ts", "src/prometheus.ts", "src/cli.ts"],
     platform: "node",
   },
   {

@@ -12,6 +12,13 @@ export type { HistoryStep } from "./core/steps.ts";
 export type { KeyOptions } from "./core/key-options.ts";
 export type { LogFields, Logger } from "./core/options.ts";
 export type {
+  Telemetry,
+  TelemetryOption,
+  TelemetryOptions,
+  TelemetrySink,
+  TelemetrySource,
+} from "./core/telemetry.ts";
+export type {
   ProjectorOptions,
   ReadMode,
   RunOptions,

@@ -58,6 +58,7 @@ export async function quick({ root, temporary, redis, parts }: Scene): Promise<s
   await parts.part("install the other peers", () =>
     install(folder, [
       "socket.io-client@4.8.4", "hono@4.13.19", "@upstash/redis@1.39.0", "react@19.2.9", "@types/react@19.3.3", "@types/node@24.19.2",
+      "@opentelemetry/api@1.10.0", "prom-client@15.1.3",
     ]),
   ); // prettier-ignore
 
@@ -171,6 +172,8 @@ assert.equal(typeof require("rollcall/client").createClient, "function");
 assert.equal(typeof require("rollcall/react").useOnline, "function");
 assert.equal(typeof require("rollcall/http").createApp, "function");
 assert.equal(typeof require("rollcall/edge").createFetch, "function");
+assert.equal(typeof require("rollcall/otel").openTelemetry, "function");
+assert.equal(typeof require("rollcall/prometheus").prometheus, "function");
 assert.equal(require("rollcall/http").PresenceError, require("rollcall").PresenceError);
 `,
   );

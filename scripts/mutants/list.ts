@@ -23,6 +23,7 @@ import { SOCKET_ID_MUTANTS } from "./socket-ids.ts";
 import { USER_ROOM_MUTANTS } from "./user-rooms.ts";
 import { SCOPES_HTTP_MUTANTS } from "./scopes-http.ts";
 import { SUBSCRIBER_MUTANTS } from "./subscribers.ts";
+import { TELEMETRY_MUTANTS } from "./telemetry.ts";
 
 const FOLD = "test/unit/lua/fold.test.ts";
 const REAP = "test/unit/lua/reap.test.ts";
@@ -688,6 +689,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MEMBERSHIP_MUTANTS,
   ...PAST_MUTANTS,
   ...SUBSCRIBER_MUTANTS,
+  ...TELEMETRY_MUTANTS,
   ...READER_MUTANTS,
   ...REDIS_MUTANTS,
   ...SCOPE_MUTANTS,

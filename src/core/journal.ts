@@ -83,10 +83,19 @@ export class Journal {
     );
   }
 
+  /** About how many there are. */
+  get pending(): number {
+    return this.#users.pending + this.#memberships.operations + (this.#ids?.operations ?? 0);
+  }
+
   /** Whether they fill a record. */
   get full(): boolean {
-    const ids = this.#ids?.operations ?? 0;
-    return this.#users.pending + this.#memberships.operations + ids >= OPERATIONS_MAX;
+    return this.pending >= OPERATIONS_MAX;
+  }
+
+  /** Whether a new incarnation is still sending its full state. */
+  get restating(): boolean {
+    return this.#restating;
   }
 
   /** Whether the next record must not wait: it is full, or part of a full state. */

@@ -60,6 +60,14 @@ export interface RecordEntry extends Lists, ScopeLists {
   readonly replaces?: readonly string[];
 }
 
+/** How many operations a record has: sockets and memberships that came or went, and ids of sockets. */
+export function operationsOf(record: RecordEntry): number {
+  let operations = (record.open?.length ?? 0) + (record.gone?.length ?? 0);
+  for (const name of LISTS) operations += record[name]?.length ?? 0;
+  for (const name of SCOPE_LISTS) for (const scope of record[name] ?? []) operations += scope.length - 1;
+  return operations;
+}
+
 /** The fields of a record in the order of the protocol, ready for XADD. */
 export function encodeRecord(record: RecordEntry): string[] {
   const fields = ["process", record.process, "seq", String(record.seq), "ttl", String(record.ttl)];

@@ -16,6 +16,7 @@ export interface Level {
 }
 
 export interface Source {
+  readonly name: "changes" | "moves";
   readonly stream: (keys: ShardKeys) => string;
   /** The changes of an entry, by scope, of those scopes that are `wanted`. Undefined is the whole. */
   readonly decode: (
@@ -29,6 +30,7 @@ export interface Source {
 }
 
 export const OF_THE_WHOLE: Source = {
+  name: "changes",
   stream: (keys) => keys.changes,
   *decode(id, fields) {
     yield [undefined, decodeChanges(id, fields)];
@@ -42,6 +44,7 @@ export const OF_THE_WHOLE: Source = {
 };
 
 export const OF_SCOPES: Source = {
+  name: "moves",
   stream: (keys) => keys.moves,
   decode: decodeMoves,
   levels: ({ scopes, told }, views) => {

@@ -11,6 +11,7 @@ import type { PresenceError } from "../core/errors.ts";
 import { Coalescing } from "./coalescing.ts";
 import { BLOCK_MS, CHANGES_KEPT, COALESCE_MS, PROVING_MS, TAIL_ENTRIES } from "../core/limits.ts";
 import { isBefore, STREAM_START } from "../core/stream-id.ts";
+import type { GuardedSink } from "../core/telemetry.ts";
 import { connect, isStandalone, type Connection, type RedisInput } from "../redis/connect.ts";
 import { entriesOf, integer } from "../redis/decode.ts";
 import { type StreamEntry, streamsOf } from "../redis/entries.ts";
@@ -50,6 +51,7 @@ export interface TailOptions {
   /** How long to wait after a delivery at a high rate, ms; entries that arrive meanwhile are delivered together. */
   readonly coalesce?: number | undefined;
   readonly runtime?: Runtime | undefined;
+  readonly telemetry?: GuardedSink | undefined;
   /** Opens the connections. */
   readonly open?: typeof connect | undefined;
 }
@@ -69,11 +71,13 @@ export function tail({
   level,
   coalesce = COALESCE_MS,
   runtime = processRuntime,
+  telemetry,
   open = connect,
 }: TailOptions): Tail {
   const closing = new AbortController();
   const { signal } = closing;
-  const connection = () => open(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail" });
+  const onRestored = () => telemetry?.happened("reconnected", { connection: "tail" });
+  const connection = () => open(redis, { timeout: BLOCK_MS * 2, name: "rollcall-tail", onRestored });
   const probe = connection();
   // On a Cluster a command takes keys of one slot only: one reader per stream.
   const groups = isStandalone(probe.client) ? [streams.map((_, i) => i)] : streams.map((_, i) => [i]);

@@ -16,6 +16,7 @@ import { keysOf } from "../core/keys.ts";
 import { LEVEL_CHUNK, LEVEL_MS, SETTLE_LEASES, VIEWS_AT_ONCE } from "../core/limits.ts";
 import type { Logger } from "../core/options.ts";
 import { isBefore, STREAM_START } from "../core/stream-id.ts";
+import { type GuardedOperation, type ResyncReason, typeOfError } from "../core/telemetry.ts";
 import type { View } from "../core/view.ts";
 import { fieldsOf, list, timeOrNull } from "../redis/decode.ts";
 import type { StreamEntry } from "../redis/entries.ts";
@@ -28,7 +29,7 @@ import { endOf, tail, type TailOptions, type TailPort } from "./tail.ts";
 
 export interface ViewsOptions extends Pick<
   TailOptions,
-  "redis" | "onState" | "runtime" | "open" | "coalesce"
+  "redis" | "onState" | "runtime" | "open" | "coalesce" | "telemetry"
 > {
   readonly prefix: string;
   readonly shards: number;
@@ -87,7 +88,7 @@ export interface Views {
 const ASKED = "HMGET of the totals";
 
 export function followViews(options: ViewsOptions): Views {
-  const { prefix, shards, source, logger, beside, runtime = processRuntime } = options;
+  const { prefix, shards, source, logger, beside, telemetry, runtime = processRuntime } = options;
   const closing = new AbortController();
   const { signal } = closing;
   const keys = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
@@ -173,7 +174,32 @@ export function followViews(options: ViewsOptions): Views {
     if (followed.parts.every(({ started }) => started)) followed.started.resolve();
   }
 
-  async function start(shard: number, port: TailPort): Promise<string> {
+  /** Tells that `call` compares mirrors with Redis, if there is a reason for that. */
+  async function resynced<T>(
+    shard: number,
+    reason: ResyncReason | undefined,
+    call: () => Promise<T>,
+  ): Promise<T> {
+    const begin = () => telemetry!.begin("resync", { shard, stream: source.name, reason: reason! });
+    const resyncing: GuardedOperation<"resync"> | undefined =
+      reason === undefined ? undefined : telemetry?.apart(begin);
+    try {
+      const result = await call();
+      resyncing?.done({});
+      return result;
+    } catch (error) {
+      resyncing?.failed(typeOfError(error));
+      throw error;
+    }
+  }
+
+  function start(shard: number, port: TailPort): Promise<string> {
+    const isAgain = [...views.values()].some(({ parts, dropped }) => parts[shard]!.started && !dropped);
+    const reason = streams[shard]!.reason === "rebuilt" ? "rebuilt" : "lost";
+    return resynced(shard, isAgain ? reason : undefined, () => startAnew(shard, port));
+  }
+
+  async function startAnew(shard: number, port: TailPort): Promise<string> {
     const own = streams[shard]!;
     own.started = false;
     // Not `change` of the totals: an existing entry can be checked later, even after a manual edit or an eviction.
@@ -349,15 +375,21 @@ export function followViews(options: ViewsOptions): Views {
       return isRead === undefined && (!started || again);
     });
     if (anew.length === 0 || signal.aborted) return true;
-    const before = await beforeReading(port, shard, anew);
-    await forEach(anew, VIEWS_AT_ONCE, async (followed) => {
-      const part = followed.parts[shard]!;
-      if (isOver(followed)) return;
-      // Its changes have begun to be told: no process was lost, so none has to register again.
-      const isUnwaited = part.untold;
-      if (!followed.dropped) await read(followed, shard, port, place, before, { isUnwaited });
-      part.unproved = false;
-      done(followed, part, place);
+    const differs = anew.some(({ parts, dropped }) => {
+      const { started, untold } = parts[shard]!;
+      return started && !untold && !dropped;
+    });
+    await resynced(shard, differs ? "differs" : undefined, async () => {
+      const before = await beforeReading(port, shard, anew);
+      await forEach(anew, VIEWS_AT_ONCE, async (followed) => {
+        const part = followed.parts[shard]!;
+        if (isOver(followed)) return;
+        // Its changes have begun to be told: no process was lost, so none has to register again.
+        const isUnwaited = part.untold;
+        if (!followed.dropped) await read(followed, shard, port, place, before, { isUnwaited });
+        part.unproved = false;
+        done(followed, part, place);
+      });
     });
     return true;
   }

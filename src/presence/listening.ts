@@ -48,6 +48,16 @@ export class Listening {
     return this.#following !== undefined;
   }
 
+  /** Users in the mirror; undefined: there is none. */
+  get users(): number | undefined {
+    try {
+      return this.#following?.mirror.size;
+    } catch {
+      // It was dropped.
+      return undefined;
+    }
+  }
+
   /** Resolves when the current listeners receive every change from then on. */
   async ready(): Promise<void> {
     await this.#following?.ready;

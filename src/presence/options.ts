@@ -10,6 +10,7 @@ import {
   USER_ROOM_PREFIX_MAX,
 } from "../core/limits.ts";
 import { boolean, callable, invalid, type Known, loggerOr, refuseUnknown, whole } from "../core/options.ts";
+import { resolveTelemetry, type TelemetryOptions } from "../core/telemetry.ts";
 import { CONSOLE } from "../time/console.ts";
 import { RECORDER_OPTIONS, type RecorderOptions, resolveRecorderOptions } from "../recorder/options.ts";
 import { tracksOf } from "../core/scope-patterns.ts";
@@ -22,7 +23,7 @@ import type {
 } from "../recorder/socket-io.ts";
 import type { RedisInput } from "../redis/connect.ts";
 
-export interface PresenceOptions extends RecorderOptions {
+export interface PresenceOptions extends RecorderOptions, TelemetryOptions {
   /**
    * A redis:// or rediss:// URL, or an ioredis client or Cluster. Rollcall opens its own connections with the same settings
    * and closes only those.
@@ -119,6 +120,7 @@ const PRESENCE_OPTIONS: Known<PresenceOptions> = {
   readyTimeout: true,
   userRooms: true,
   onlyOne: true,
+  telemetry: true,
   ...RECORDER_OPTIONS,
 };
 
@@ -126,7 +128,7 @@ const PRESENCE_OPTIONS: Known<PresenceOptions> = {
 export function resolvePresenceOptions(input: PresenceOptions) {
   refuseUnknown(input, PRESENCE_OPTIONS, "createPresence");
   const { redis, user, namespaces: names = ["/"], rooms: roomsInput, changes, ...more } = input;
-  const { socketIds, mirrorMax, readyTimeout, userRooms, onlyOne, logger, ...recorder } = more;
+  const { socketIds, mirrorMax, readyTimeout, userRooms, onlyOne, telemetry, logger, ...recorder } = more;
   const namespaces = namespaceMatchers(names);
   const rooms = roomOptions(roomsInput, changes);
   const ids = boolean("socketIds", socketIds ?? false);
@@ -143,6 +145,7 @@ export function resolvePresenceOptions(input: PresenceOptions) {
     mirrorMax: whole("mirrorMax", mirrorMax ?? MIRROR_USERS, 1, MIRROR_USERS_MAX),
     readyTimeout: whole("readyTimeout", readyTimeout ?? READY_MS, 0, TIMER_MS_MAX),
     ...resolveUserSockets(userRooms, onlyOne),
+    telemetry: resolveTelemetry(telemetry),
     recorder: resolveRecorderOptions({ ...recorder, logger: loggerOr(CONSOLE, logger) }),
   };
 }

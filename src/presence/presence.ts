@@ -9,6 +9,7 @@ import { isTold } from "../core/scope-patterns.ts";
 import { OutageLog } from "../core/outage-log.ts";
 import type { Reporter } from "../core/outages.ts";
 import { invalid } from "../core/options.ts";
+import { attachTelemetry } from "../core/telemetry.ts";
 import { type Reader, readerOver } from "../reader/reader.ts";
 import { type Forgotten, Recorder } from "../recorder/recorder.ts";
 import { connect } from "../redis/connect.ts";
@@ -159,6 +160,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     readyTimeout,
     userRooms,
     onlyOne,
+    telemetry: telemetries,
     recorder: options,
   } = resolvePresenceOptions(input);
   const { logger, prefix } = options;
@@ -183,10 +185,13 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     runtime: processRuntime,
     process: () => recorder.processes[0],
   });
+  const source = { prefix, levels: () => ({ ...recorder.levels, mirror: listening.users }) };
+  const telemetry = attachTelemetry(telemetries, source, logger);
   const connection = connect(redis, {
     timeout: Math.max(SILENCE_MS_MIN, Math.min(SILENCE_MS, Math.floor(options.ttl / 3))),
     name: "rollcall",
     logger,
+    onRestored: () => telemetry?.happened("reconnected", { connection: "recorder" }),
   });
   const { port } = connection;
   const reader = readerOver(port, { prefix: options.prefix, shards: options.shards }, { tracks });
@@ -202,17 +207,23 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     logger,
     countsIn: (namespace) => attachment.countsIn(namespace),
   });
-  const recorder: Recorder = new Recorder({
-    connection,
-    options,
-    onError,
-    outages,
-    tracks,
-    ids: socketIds,
-    connections: () => io.engine?.clientsCount ?? 0,
-    listens: () => listening.listens || scopes.listens,
-    records: userSockets.records,
-  });
+  // What it does belongs to no request in which the presence happens to be made.
+  const apart = telemetry?.apart ?? ((call) => call());
+  const recorder: Recorder = apart(
+    () =>
+      new Recorder({
+        telemetry,
+        connection,
+        options,
+        onError,
+        outages,
+        tracks,
+        ids: socketIds,
+        connections: () => io.engine?.clientsCount ?? 0,
+        listens: () => listening.listens || scopes.listens,
+        records: userSockets.records,
+      }),
+  );
   const attachment: Attachment = attach({
     io,
     user,
@@ -254,6 +265,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     shards: options.shards,
     logger,
     onError: (failure) => events.emit("error", failure),
+    telemetry,
   });
   const reading = { changes: reportsOf("changes", "changes"), moves: reportsOf("moves", "changes of rooms") };
   const followed = (kind: keyof typeof reading) => ({
@@ -262,6 +274,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     shards: options.shards,
     ttl: options.ttl,
     max: mirrorMax,
+    telemetry,
     // What is missing is missing in all shards.
     logger: { ...logger, info: (message: string) => outages.note(kind, "info", message, {}) },
     onState: (error: PresenceError | null, group: readonly number[]) => reading[kind].onState(error, group),
@@ -327,6 +340,7 @@ export function createPresence(io: Server, input: PresenceOptions): Presence {
     await Promise.all([listening.close(), scopes.close()]);
     outages.close();
     events.clear();
+    telemetry?.close();
   }
 
   const presence: Presence = {

@@ -1,6 +1,7 @@
 /** The durable subscribers that a process serves. */
 import { orInternal, PresenceError } from "../core/errors.ts";
 import { type Logger, callable, invalid } from "../core/options.ts";
+import { type GuardedSink, lent } from "../core/telemetry.ts";
 import type { RedisInput } from "../redis/connect.ts";
 import { nodeWebhookHandler } from "../webhooks/create.ts";
 import { resolveWebhookOptions, type WebhookOptions } from "../webhooks/options.ts";
@@ -29,6 +30,7 @@ export interface SubscriptionsOptions {
   readonly shards: number;
   readonly logger: Logger;
   readonly onError: (error: PresenceError) => void;
+  readonly telemetry?: GuardedSink | undefined;
 }
 
 export class Subscriptions {
@@ -50,7 +52,7 @@ export class Subscriptions {
   /** Throws PresenceError OPTIONS_INVALID and CLOSED. */
   webhook(name: string, options: WebhookOptions): Subscription {
     const { subscriber, ...webhook } = resolveWebhookOptions({ ...options, ...this.#common(), name });
-    return this.#serve(name, nodeWebhookHandler(webhook), subscriber);
+    return this.#serve(name, nodeWebhookHandler(webhook, { telemetry: this.#own.telemetry }), subscriber);
   }
 
   #common() {
@@ -61,9 +63,10 @@ export class Subscriptions {
 
   #serve(name: string, handle: Handle | HandleBatch, resolved: ResolvedSubscriberOptions): Subscription {
     const { redis, onError } = this.#own;
+    const telemetry = lent(this.#own.telemetry);
     if (this.#open.has(name))
       invalid(`this process already serves ${JSON.stringify(name)}: close() that subscription first`);
-    const served = loopSubscriber(redis, handle, resolved, { onError, patient: true });
+    const served = loopSubscriber(redis, handle, resolved, { onError, telemetry, patient: true });
     const close = async () => {
       this.#open.delete(name);
       await served.close();

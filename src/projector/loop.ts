@@ -11,13 +11,14 @@ import type { Reporter } from "../core/outages.ts";
 import { keysOf } from "../core/keys.ts";
 import { LISTENER_QUIET_MS, SILENCE_MS, SOONEST_MS } from "../core/limits.ts";
 import { Schedule, waitUntil } from "../core/schedule.ts";
+import { attachTelemetry } from "../core/telemetry.ts";
 import {
   type ProjectorOptions,
   resolveProjectorOptions,
   resolveRunOptions,
   type RunOptions,
 } from "./options.ts";
-import { type Projector, projectorOver } from "./projector.ts";
+import { pipelinedProjectorOver, type Projector } from "./projector.ts";
 import { connect, type RedisInput } from "../redis/connect.ts";
 import { Bell } from "../time/bell.ts";
 import { firstOf } from "../time/first.ts";
@@ -46,9 +47,14 @@ export interface LoopProjector extends Projector {
  * Throws PresenceError OPTIONS_INVALID.
  */
 export function loopProjector(redis: RedisInput, options: ProjectorOptions): LoopProjector {
-  const { prefix, shards, hold, logger } = resolveProjectorOptions(options);
-  const connection = connect(redis, { timeout: SILENCE_MS, name: "rollcall-projector", logger });
-  const projector = projectorOver(connection.port, options);
+  const resolved = resolveProjectorOptions(options);
+  const { prefix, shards, hold, logger } = resolved;
+  const source = { prefix, levels: () => ({ lag: pipelined.lag }) };
+  const telemetry = attachTelemetry(resolved.telemetry, source, logger);
+  const onRestored = () => telemetry?.happened("reconnected", { connection: "projector" });
+  const connection = connect(redis, { timeout: SILENCE_MS, name: "rollcall-projector", logger, onRestored });
+  const pipelined = pipelinedProjectorOver(connection.port, options, { telemetry });
+  const { projector } = pipelined;
   const closing = new AbortController();
   const running = new Set<Promise<void>>();
   const outages = new OutageLog({ logger, onError() {}, runtime: processRuntime });
@@ -136,6 +142,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     // From now on: the first step of each loop folds what is already there.
     const records = tail({
       redis,
+      telemetry,
       streams: bells.map((_, shard) => keysOf(prefix, shard, shards).records),
       onEntries: (shard) => bells[shard]!.ring(),
       onState: (error, group) => waits(error, group),
@@ -161,11 +168,14 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     }
   }
 
+  const apart = telemetry?.apart ?? ((call) => call());
+
   async function close(): Promise<void> {
     closing.abort();
     await Promise.allSettled(running);
     connection.close();
     outages.close();
+    telemetry?.close();
   }
 
   return {
@@ -173,7 +183,7 @@ export function loopProjector(redis: RedisInput, options: ProjectorOptions): Loo
     async run(runOptions = {}) {
       resolveRunOptions(runOptions);
       if (closing.signal.aborted) throw new PresenceError("CLOSED", "this projector has been closed");
-      const promise = project(runOptions);
+      const promise = apart(() => project(runOptions));
       running.add(promise);
       const settled = () => running.delete(promise);
       promise.then(settled, settled);

@@ -25,6 +25,7 @@ import {
   refuseUnknown,
   whole,
 } from "../core/options.ts";
+import { type GuardedSink, resolveTelemetry, type TelemetryOptions } from "../core/telemetry.ts";
 import { CONSOLE } from "../time/console.ts";
 import type { PresenceErrorCode } from "../core/errors.ts";
 import type { StepResult } from "./call.ts";
@@ -33,7 +34,8 @@ import type { StepResult } from "./call.ts";
 export const READ_MODES = ["group", "range", "auto"] as const;
 export type ReadMode = (typeof READ_MODES)[number];
 
-export interface ProjectorOptions extends KeyOptions, RecordKeyOptions, KeepOptions, KeepsHistory {
+export interface ProjectorOptions
+  extends KeyOptions, RecordKeyOptions, KeepOptions, KeepsHistory, TelemetryOptions {
   /**
    * Approximate limit on units of work per call of the script: an operation, a record, or a user checked or removed is one
    * each. It bounds how long one call blocks Redis (1,000: about 2 ms). 100 to 2,000, default 1,000.
@@ -67,6 +69,7 @@ const PROJECTOR_OPTIONS: Known<ProjectorOptions> = {
   history: true,
   recordKeys: true,
   logger: true,
+  telemetry: true,
 };
 
 /** The option names of createProjector(). */
@@ -82,6 +85,8 @@ export interface ProjectorInternals {
   readonly now?: (() => number) | undefined;
   /** The caller's name, for the turn (pace). Default: none, and no turn is taken. */
   readonly caller?: string | undefined;
+  /** Instead of the option `telemetry`. */
+  readonly telemetry?: GuardedSink | undefined;
 }
 
 export function readModeOf(read: ReadMode = "group"): ReadMode {
@@ -100,6 +105,7 @@ export function resolveProjectorOptions(options: ProjectorOptions) {
     history: resolveHistory(options.history),
     recordKeys: checkRecordKeys(options.recordKeys),
     logger: loggerOr(CONSOLE, options.logger),
+    telemetry: resolveTelemetry(options.telemetry),
   };
 }
 

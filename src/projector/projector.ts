@@ -12,6 +12,7 @@ import { historyArgument } from "../core/history.ts";
 import { keysOf, type ShardKeys } from "../core/keys.ts";
 import { project } from "../lua/generated.ts";
 import { orInternal } from "../core/errors.ts";
+import { attachTelemetry, type FoldFacts, type GuardedOperation, typeOfError } from "../core/telemetry.ts";
 import { CHANGES_KEPT } from "../core/limits.ts";
 import { whole } from "../core/options.ts";
 import { checkUser } from "../core/user.ts";
@@ -97,8 +98,28 @@ export interface PipelinedProjector {
   command(shard: number, options: ResolvedStepOptions): ScriptCall;
   /** step(), with what a recorder may say. Rejects as step() does. */
   call(shard: number, options: ResolvedStepOptions): Promise<StepResult>;
-  /** The result from the command's reply; calls step() if the server did not know the script. */
-  settle(shard: number, reply: Reply | ReplyError, options: ResolvedStepOptions): Promise<StepResult>;
+  /** The result from the command's reply, which ends `folding`; calls step() if the server did not know the script. */
+  settle(
+    shard: number,
+    reply: Reply | ReplyError,
+    options: ResolvedStepOptions,
+    folding?: GuardedOperation<"fold">,
+  ): Promise<StepResult>;
+  /** Records left in the log after the last call on each shard, as far as known. */
+  readonly lag: number;
+}
+
+const NOTHING: FoldFacts = { records: 0, operations: 0, rejected: 0, fenced: 0, reaped: 0, changes: 0 };
+
+/** Of several calls. Those that failed did nothing. */
+function sumOf(replies: readonly (Reply | ReplyError)[]): FoldFacts {
+  const sum: { -readonly [Name in keyof FoldFacts]: number } = { ...NOTHING };
+  for (const reply of replies) {
+    if (reply instanceof ReplyError) continue;
+    const result = parseReply(reply);
+    for (const name of Object.keys(NOTHING) as (keyof FoldFacts)[]) sum[name] += result[name];
+  }
+  return sum;
 }
 
 const REAPING: ResolvedStepOptions = { reap: true, check: false };
@@ -118,7 +139,8 @@ export function pipelinedProjectorOver(
   options: ProjectorOptions = {},
   internals: ProjectorInternals = {},
 ): PipelinedProjector {
-  const { prefix, shards, budget, read, keep, history, recordKeys } = resolveProjectorOptions(options);
+  const resolved = resolveProjectorOptions(options);
+  const { prefix, shards, budget, read, keep, history, recordKeys } = resolved;
   const { now, caller = "", repeated = () => 0, clock = now ?? Date.now } = internals;
   const keys: ShardKeys[] = Array.from({ length: shards }, (_, shard) => keysOf(prefix, shard, shards));
   /** Requests made so far: a sweep has a budget of them. */
@@ -129,6 +151,11 @@ export function pipelinedProjectorOver(
   };
   const requests = () => made + repeated();
   const looks = keys.map((shardKeys) => new Look(shardKeys, shards, clock));
+  const lags = keys.map(() => 0);
+  const lag = () => lags.reduce((sum, left) => sum + left, 0);
+  const telemetry =
+    internals.telemetry ??
+    attachTelemetry(resolved.telemetry, { prefix, levels: () => ({ lag: lag() }) }, resolved.logger);
   /** Whether the way of reading is known: found out by `auto`, or given. Kept as long as the projector. */
   let byRange = read === "range";
   let derived: RecordKeys | undefined = recordKeys === undefined ? NO_KEYS : undefined;
@@ -160,12 +187,29 @@ export function pipelinedProjectorOver(
   function heard(shard: number, result: StepResult): StepResult {
     tried.add(shard);
     looks[shard]!.heard(result);
+    lags[shard] = result.left;
     return result;
   }
 
   async function call(shard: number, stepOptions: ResolvedStepOptions): Promise<StepResult> {
-    const reply = await evaluate(port, project, keys[shard]!.list, argumentsOf(shard, stepOptions));
-    return heard(shard, parseReply(reply));
+    return told(shard, async () => {
+      const reply = await evaluate(port, project, keys[shard]!.list, argumentsOf(shard, stepOptions));
+      const result = heard(shard, parseReply(reply));
+      return [result, result];
+    });
+  }
+
+  /** What `call` returns; the second item is what it did. */
+  async function told<T>(shard: number, call: () => Promise<readonly [T, FoldFacts]>): Promise<T> {
+    const folding = telemetry?.begin("fold", { shard });
+    try {
+      const [result, facts] = await call();
+      folding?.done(facts);
+      return result;
+    } catch (error) {
+      folding?.failed(typeOfError(error));
+      throw error;
+    }
   }
 
   /** The outcome, not a promise of it: in a Worker, a promise never settles if the request that started it has ended. */
@@ -210,9 +254,21 @@ export function pipelinedProjectorOver(
     shard: number,
     reply: Reply | ReplyError,
     stepOptions: ResolvedStepOptions,
+    folding?: GuardedOperation<"fold">,
   ): Promise<StepResult> {
-    if (!(reply instanceof ReplyError)) return heard(shard, parseReply(reply));
+    if (!(reply instanceof ReplyError)) {
+      try {
+        const result = heard(shard, parseReply(reply));
+        folding?.done(result);
+        return result;
+      } catch (error) {
+        folding?.failed(typeOfError(error));
+        throw error;
+      }
+    }
+    // It has not folded anything: the call that follows is one of its own.
     if (reply.message.startsWith("NOSCRIPT")) return resolvedStep(shard, stepOptions);
+    folding?.failed(redisError(reply).code);
     return again(shard, stepOptions, reply);
   }
 
@@ -222,7 +278,11 @@ export function pipelinedProjectorOver(
     // The same command many times, and no await per reply: a scheduled function has little CPU time for either.
     const one = evalsha(project, keys[shard]!.list, argumentsOf(shard, REAPING));
     const results: StepResult[] = [];
-    for (const reply of await port.pipeline(Array<ScriptCall>(count).fill(one))) {
+    const replies = await told(shard, async () => {
+      const all = await port.pipeline(Array<ScriptCall>(count).fill(one));
+      return [all, telemetry === undefined ? NOTHING : sumOf(all)];
+    });
+    for (const reply of replies) {
       if (!(reply instanceof ReplyError)) results.push(heard(shard, parseReply(reply)));
       else {
         results.push(await settle(shard, reply, REAPING));
@@ -268,6 +328,9 @@ export function pipelinedProjectorOver(
   };
   return {
     projector,
+    get lag() {
+      return lag();
+    },
     call: resolvedStep,
     prepare,
     settle,

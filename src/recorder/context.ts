@@ -1,6 +1,7 @@
 /** What a recorder needs from its creator: presence.ts, the simulation, tests. */
 import type { PresenceError } from "../core/errors.ts";
 import type { OutageLog } from "../core/outage-log.ts";
+import type { GuardedSink } from "../core/telemetry.ts";
 import type { Connection } from "../redis/connect.ts";
 import type { Runtime } from "../time/runtime.ts";
 import type { ResolvedRecorderOptions } from "./options.ts";
@@ -31,6 +32,7 @@ export interface RecorderContext {
   readonly ids?: boolean | undefined;
   /** With one, a record is also made for a connect that a departure has cancelled. */
   readonly records?: RecordWatcher | undefined;
+  readonly telemetry?: GuardedSink | undefined;
   /** For the simulation. */
   readonly runtime?: Runtime | undefined;
   /** Makes unique process ids. Default: host name, process id and 48 random bits. */

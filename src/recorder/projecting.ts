@@ -11,6 +11,7 @@ import type { Reporter } from "../core/outages.ts";
 import { Pace } from "../core/pace.ts";
 import { earlier, hasCome, type Moment, Schedule, type Sight } from "../core/schedule.ts";
 import { isBefore, msOf } from "../core/stream-id.ts";
+import type { GuardedOperation } from "../core/telemetry.ts";
 import type { PipelinedProjector, StepResult } from "../projector/projector.ts";
 import { explained } from "../redis/errors.ts";
 import type { Reply, ReplyError, ScriptCall } from "../redis/port.ts";
@@ -33,7 +34,7 @@ interface Step {
 }
 
 /** The projector of a recorder, and its caller name for turns; "": it takes none. */
-export interface RecordersProjector extends PipelinedProjector {
+export interface RecordersProjector extends Omit<PipelinedProjector, "lag"> {
   readonly caller: string;
 }
 
@@ -194,9 +195,13 @@ export class ShardProjecting {
   }
 
   /** What the reply to a call that was sent along says; undefined: it failed, and is made again. Rejects with SHARDS_MISMATCH. */
-  async settle(reply: Reply | ReplyError, step: Step): Promise<StepResult | undefined> {
+  async settle(
+    reply: Reply | ReplyError,
+    step: Step,
+    folding?: GuardedOperation<"fold">,
+  ): Promise<StepResult | undefined> {
     try {
-      const result = await this.#own.projector!.settle(this.#own.shard, reply, step);
+      const result = await this.#own.projector!.settle(this.#own.shard, reply, step, folding);
       await this.#finish(result, step);
       return result;
     } catch (error) {

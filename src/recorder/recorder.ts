@@ -15,6 +15,7 @@ import type { Departure, Journal } from "../core/journal.ts";
 import { HOST_LENGTH_MAX } from "../core/limits.ts";
 import { OutageLog } from "../core/outage-log.ts";
 import { shardOf } from "../core/shard.ts";
+import type { TelemetryLevels } from "../core/telemetry.ts";
 import type { Forgotten } from "../projector/forget.ts";
 import { pipelinedProjectorOver, type Projector, projectorOver } from "../projector/projector.ts";
 import { processRuntime } from "../time/runtime.ts";
@@ -26,11 +27,12 @@ export type { Forgotten };
 export class Recorder {
   readonly #shards: readonly ShardRecorder[];
   readonly #projector: () => Projector;
+  readonly #lag: () => number | undefined;
   /** Undefined: the creator's. */
   readonly #ownOutages: OutageLog | undefined;
 
   constructor(context: RecorderContext) {
-    const { options, connection, onError, runtime = processRuntime } = context;
+    const { options, connection, onError, telemetry, runtime = processRuntime } = context;
     const { logger } = options;
     if (context.outages === undefined) this.#ownOutages = new OutageLog({ logger, onError, runtime });
     const shared = { ...context, outages: context.outages ?? this.#ownOutages! };
@@ -43,10 +45,16 @@ export class Recorder {
     const caller = options.pace > 0 && options.linger === 0 ? first : "";
     const { prefix, shards, read, keep, history, recordKeys } = options;
     const projector = options.project
-      ? pipelinedProjectorOver(port, { prefix, shards, read, keep, history, recordKeys }, { caller })
+      ? pipelinedProjectorOver(
+          port,
+          { prefix, shards, read, keep, history, recordKeys },
+          { caller, telemetry },
+        )
       : undefined;
     this.#projector = () =>
-      projector?.projector ?? projectorOver(port, { prefix, shards, read, keep, history, recordKeys });
+      projector?.projector ??
+      projectorOver(port, { prefix, shards, read, keep, history, recordKeys }, { telemetry });
+    this.#lag = () => projector?.lag;
     this.#shards = Array.from(
       { length: options.shards },
       (_, shard) => new ShardRecorder(shard, first, shared, projector && { ...projector, caller }, newId),
@@ -105,6 +113,17 @@ export class Recorder {
   /** Entries kept in memory, over all shards: bounded by INV-9. */
   get size(): number {
     return this.#shards.reduce((sum, shard) => sum + shard.journal.size, 0);
+  }
+
+  get levels(): TelemetryLevels {
+    const over = (of: (shard: ShardRecorder) => number) =>
+      this.#shards.reduce((sum, shard) => sum + of(shard), 0);
+    return {
+      sockets: over(({ journal }) => journal.sockets),
+      inFlight: over(({ isInFlight }) => Number(isInFlight)),
+      pending: over(({ journal }) => journal.pending),
+      lag: this.#lag(),
+    };
   }
 
   /**

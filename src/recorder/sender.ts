@@ -5,8 +5,9 @@
 import type { ShardKeys } from "../core/keys.ts";
 import { RECORDS_KEPT } from "../core/limits.ts";
 import { isAccepted, recordKeysMismatch } from "../core/mac.ts";
-import { encodeRecord, LISTS, type RecordEntry, SCOPE_LISTS } from "../core/record.ts";
+import { encodeRecord, LISTS, operationsOf, type RecordEntry, SCOPE_LISTS } from "../core/record.ts";
 import { hasCome, type Moment } from "../core/schedule.ts";
+import { typeOfError } from "../core/telemetry.ts";
 import { isNoScript, redisError } from "../redis/errors.ts";
 import { type Command, ReplyError } from "../redis/port.ts";
 import { checkShards, shardsMismatch } from "../redis/shards.ts";
@@ -19,6 +20,7 @@ import { type Look, type Registration, registrationCommands, Watch } from "./reg
 import { signed } from "./sign.ts";
 
 export interface RecordSenderOptions {
+  readonly shard: number;
   readonly keys: ShardKeys;
   readonly context: RecorderContext;
   readonly runtime: Runtime;
@@ -97,21 +99,39 @@ export class RecordSender {
     // Where others project, nothing else tells what becomes of the totals.
     const isFull = this.#inDoubt || !projecting.isOurs;
     if (looks) commands.push(...registrationCommands(keys, record.process).slice(isFull ? 0 : 1));
-    const replies = await connection.port.pipeline(commands);
+    const { telemetry } = context;
+    const { shard } = this.#own;
+    const appending = telemetry?.begin("append", {
+      shard,
+      operations: operationsOf(record),
+      bytes: bytesOf(fields),
+    });
+    const folding =
+      call === undefined ? undefined : appending?.within(() => telemetry!.begin("fold", { shard }));
+    let replies;
+    try {
+      replies = await connection.port.pipeline(commands);
+    } catch (error) {
+      folding?.failed(typeOfError(error));
+      appending?.failed(typeOfError(error));
+      throw error;
+    }
     const id = replies[0]!;
     if (id instanceof ReplyError) {
+      appending?.failed(redisError(id).code);
       // The call ran all the same, unless Redis did not know the script. It may be what the log needs: one without an id left is made anew.
       const said = replies[1]!;
       if (call !== undefined && (!(said instanceof ReplyError) || isNoScript(said)))
-        await projecting.settle(said, call.step);
+        await projecting.settle(said, call.step, folding);
       throw redisError(id);
     }
+    appending?.done({});
     this.#heartbeatAt = runtime.now() + heartbeat;
     projecting.appended(String(id), news);
     this.#own.onAppended(String(id));
     let forgot = false;
     if (call !== undefined)
-      forgot = this.#forgot(String(id), await projecting.settle(replies[1]!, call.step));
+      forgot = this.#forgot(String(id), await projecting.settle(replies[1]!, call.step, folding));
     else if (readsTurn) projecting.turnSeen(String(id), replies[1]!, now);
     else if (news && along === "fold") projecting.within(linger);
     else if (news) projecting.turnTrusted(String(id), now);
@@ -167,6 +187,10 @@ export class RecordSender {
     if (found !== String(shards)) throw shardsMismatch(found, shards);
     if (!isAccepted(this.#keys.mac, mac)) throw recordKeysMismatch(this.#keys.mac, mac);
   }
+}
+
+function bytesOf(fields: readonly string[]): number {
+  return fields.reduce((sum, field) => sum + Buffer.byteLength(field), 0);
 }
 
 /** Whether it contains anything a reader would see. */

@@ -11,6 +11,7 @@ import { HOST_LENGTH_MAX } from "../core/limits.ts";
 import type { Reporter } from "../core/outages.ts";
 import type { RecordEntry } from "../core/record.ts";
 import { earlier, hasCome, type Moment, waitUntil } from "../core/schedule.ts";
+import type { GuardedOperation, RegistrationReason } from "../core/telemetry.ts";
 import { VERSION } from "../core/version.ts";
 import { processRuntime, type Runtime } from "../time/runtime.ts";
 import { explained } from "../redis/errors.ts";
@@ -50,6 +51,10 @@ export class ShardRecorder {
   #leaveAt = 0;
   /** Whoever watches records waits for one since a socket connected, also if a departure has cancelled that. */
   #isAwaited = false;
+  /** A record was made, and its outcome is not known yet. */
+  #isInFlight = false;
+  /** Until the full state is appended. */
+  #registering: GuardedOperation<"register"> | undefined;
 
   constructor(
     shard: number,
@@ -77,7 +82,7 @@ export class ShardRecorder {
       onRebuilt: () => this.#rebuilt(),
     }); // prettier-ignore
     this.#sender = new RecordSender({
-      keys, context, runtime,
+      shard, keys, context, runtime,
       projecting: this.#projecting,
       onAppended: (entry) => context.records?.appended(shard, entry),
     }); // prettier-ignore
@@ -89,6 +94,7 @@ export class ShardRecorder {
     });
     this.#ready.promise.catch(() => {});
     signal.addEventListener("abort", () => this.#aborted.resolve());
+    this.#registers("start");
     this.#done = this.#run().catch((error: unknown) => this.#ready.reject(error));
   }
 
@@ -98,6 +104,10 @@ export class ShardRecorder {
    */
   get ready(): Promise<void> {
     return this.#ready.promise;
+  }
+
+  get isInFlight(): boolean {
+    return this.#isInFlight;
   }
 
   connect(user: string): void {
@@ -145,7 +155,7 @@ export class ShardRecorder {
   #doubt(why: string): void {
     const failure = orInternal(new Error(why));
     this.#context.outages.occurred("journal in doubt", IN_DOUBT, failure, DOUBT_MS);
-    this.#registerAfresh("in doubt");
+    this.#registerAfresh("in doubt", "doubt");
   }
 
   /** `gathered`: whether anything was pending before. */
@@ -196,6 +206,7 @@ export class ShardRecorder {
         failures = 0;
         this.#saidBye = record.bye === true;
         record = undefined;
+        this.#isInFlight = false;
         this.#started();
         if (this.#saidBye) return;
       } catch (error) {
@@ -214,6 +225,7 @@ export class ShardRecorder {
       bye: this.#closing,
     });
     this.#context.records?.taken(this.#shard);
+    this.#isInFlight = true;
     return record;
   }
 
@@ -223,6 +235,9 @@ export class ShardRecorder {
     this.#hasRefused = false;
     this.#isStarted = true;
     this.#ready.resolve();
+    if (this.journal.restating || this.journal.seq === 0) return;
+    this.#registering?.done({});
+    this.#registering = undefined;
   }
 
   async #pause(failure: PresenceError, failures: number): Promise<void> {
@@ -254,8 +269,11 @@ export class ShardRecorder {
   }
 
   #seen(registration: Registration | undefined): void {
-    if (registration?.is === "over") this.#registerAfresh(registration.state ?? "gone");
-    else if (registration?.is === "believed") this.journal.confirm(registration.seq);
+    if (registration?.is === "over") {
+      const state =
+        registration.state === "fenced" || registration.state === "ended" ? registration.state : "gone";
+      this.#registerAfresh(registration.state ?? "gone", state);
+    } else if (registration?.is === "believed") this.journal.confirm(registration.seq);
     else if (registration?.is === "unknown") this.#projecting.callNow();
   }
 
@@ -265,7 +283,14 @@ export class ShardRecorder {
     this.#sleeper.wake();
   }
 
-  #registerAfresh(state: string): void {
+  #registers(reason: RegistrationReason): void {
+    const { telemetry } = this.#context;
+    const shard = this.#shard;
+    this.#registering = telemetry?.apart(() => telemetry.begin("register", { shard, reason }));
+  }
+
+  #registerAfresh(state: string, reason: RegistrationReason): void {
+    this.#registers(reason);
     this.#projecting.pace.reset();
     const before = this.journal.process;
     this.journal.restate(this.#newId());

@@ -22,6 +22,8 @@ export interface ConnectOptions {
   readonly name: string;
   /** Called once if this Redis may evict keys. Without it, this is not checked. */
   readonly logger?: Logger | undefined;
+  /** Called whenever the connection is restored after a loss. Must not throw. */
+  readonly onRestored?: (() => void) | undefined;
 }
 
 function isClient(value: unknown): value is IoRedisClient {
@@ -37,16 +39,19 @@ type DuplicateCluster = (nodes: readonly [], settings: object) => IoRedis;
  * Opens a connection without waiting for it; commands wait.
  * Throws PresenceError OPTIONS_INVALID for anything but a redis:// or rediss:// URL, an ioredis client or Cluster.
  */
-export function connect(input: RedisInput, { timeout, name, logger }: ConnectOptions): Connection {
+export function connect(
+  input: RedisInput,
+  { timeout, name, logger, onRestored }: ConnectOptions,
+): Connection {
   const own = { timeout, name };
   if (typeof input === "string" && /^rediss?:\/\//.test(input)) {
-    return open(new Redis(input, redisSettings(own)), logger);
+    return open(new Redis(input, redisSettings(own)), logger, onRestored);
   }
   if (!isClient(input)) invalid("redis must be a redis:// or rediss:// URL, an ioredis client or Cluster");
   if (isStandalone(input)) {
     const duplicate = input.duplicate.bind(input) as unknown as Duplicate;
-    return open(duplicate(redisSettings(own)), logger);
+    return open(duplicate(redisSettings(own)), logger, onRestored);
   }
   const duplicate = input.duplicate.bind(input) as unknown as DuplicateCluster;
-  return open(duplicate([], clusterSettings(own)), logger);
+  return open(duplicate([], clusterSettings(own)), logger, onRestored);
 }

@@ -47,7 +47,11 @@ const isLost = (error: unknown) => error instanceof PresenceError && error.detai
 
 const closedError = () => new PresenceError("REDIS_UNAVAILABLE", "this connection has been closed");
 
-export function open(client: IoRedis, logger: Logger | undefined): Connection {
+export function open(
+  client: IoRedis,
+  logger: Logger | undefined,
+  onRestored: () => void = () => {},
+): Connection {
   const target = targetOf(client);
   const user = userOf(client);
   const place = placeOf(target);
@@ -121,6 +125,7 @@ export function open(client: IoRedis, logger: Logger | undefined): Connection {
     if (!lost) return;
     lost = false;
     connection.reconnectedAt = performance.now();
+    onRestored();
     connection.onReconnect?.();
   });
   client.on("close", () => {

@@ -13,7 +13,12 @@ import { firstOf } from "../time/first.ts";
 import { pause } from "../time/pause.ts";
 import type { Handle, HandleBatch, ResolvedSubscriberOptions } from "./options.ts";
 import type { ShardSubscriber } from "./shard.ts";
-import { type Subscriber, type SubscriberInternals, subscriberOver } from "./subscriber.ts";
+import {
+  type Subscriber,
+  type SubscriberInternals,
+  subscriberOver,
+  telemetryOfSubscriber,
+} from "./subscriber.ts";
 
 export interface SubscriberRunOptions {
   /** Ends run(). */
@@ -48,8 +53,11 @@ export function loopSubscriber(
   internals: SubscriberInternals = {},
 ): LoopSubscriber {
   const { name, prefix, shards: count, logger, turn } = options;
-  const connection = connect(redis, { timeout: SILENCE_MS, name: "rollcall-subscriber", logger });
-  const served = subscriberOver(connection.port, handle, options, internals);
+  const telemetry = internals.telemetry ?? telemetryOfSubscriber(options);
+  const onRestored = () => telemetry?.happened("reconnected", { connection: "subscriber" });
+  const apart = telemetry?.apart ?? ((call) => call());
+  const connection = connect(redis, { timeout: SILENCE_MS, name: "rollcall-subscriber", logger, onRestored });
+  const served = subscriberOver(connection.port, handle, options, { ...internals, telemetry });
   const { subscriber, shards, outages } = served;
   const { patient = false } = internals;
   const opening: Reporter = {
@@ -85,6 +93,7 @@ export function loopSubscriber(
       const made = tail({
         redis,
         streams,
+        telemetry,
         onEntries: (shard) => this.#bells[shard]!.ring(),
         onState: (error, group) => {
           const reporter: Reporter = {
@@ -198,6 +207,7 @@ export function loopSubscriber(
     await Promise.allSettled(running);
     connection.close();
     outages.close();
+    telemetry?.close();
   }
 
   return {
@@ -207,7 +217,7 @@ export function loopSubscriber(
       refuseUnknown(serveOptions, SERVE_OPTIONS, "run()");
       abortSignal("signal", serveOptions.signal);
       if (closing.signal.aborted) throw new PresenceError("CLOSED", "this subscriber has been closed");
-      const promise = serve(serveOptions);
+      const promise = apart(() => serve(serveOptions));
       running.add(promise);
       const settled = () => running.delete(promise);
       promise.then(settled, (failure: unknown) => {

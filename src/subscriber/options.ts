@@ -35,6 +35,7 @@ import {
 } from "../core/options.ts";
 import { checkScope, scopeOf } from "../core/scope.ts";
 import { isStreamId } from "../core/stream-id.ts";
+import { resolveTelemetry, type TelemetryOptions } from "../core/telemetry.ts";
 import { CONSOLE } from "../time/console.ts";
 
 /** What a handler is told of a delivery. */
@@ -117,7 +118,7 @@ export interface SubscribeOptions {
 }
 
 /** The options of createSubscriber(), besides `redis` and `handle`. */
-export interface SubscriberOptions extends KeyOptions, SubscribeOptions {
+export interface SubscriberOptions extends KeyOptions, SubscribeOptions, TelemetryOptions {
   /** 1 to 64 letters, digits, dots, dashes and underscores. All processes that use one name share the work. */
   readonly name: string;
   /** As for a recorder: a line when delivering begins to fail, and one when it works again. False: silent. Default: `console`. */
@@ -140,6 +141,7 @@ const SUBSCRIBER_OPTIONS: Known<SubscriberOptions> = {
   ...SUBSCRIBE_OPTIONS,
   name: true,
   logger: true,
+  telemetry: true,
 };
 
 /** The option names of createSubscriber(). */
@@ -212,6 +214,7 @@ export function resolveSubscriberOptions(input: SubscriberOptions) {
     ...resolveKeyOptions(input),
     name: checkSubscriberName(name),
     logger: loggerOr(CONSOLE, logger),
+    telemetry: resolveTelemetry(input.telemetry),
     from: oneOf("from", from ?? "now", ["now", "start"] as const),
     filter: resolveFilter(filter),
     scopes: resolveScopes(scopes),

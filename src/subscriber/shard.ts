@@ -10,6 +10,7 @@ import {
 import { PresenceError } from "../core/errors.ts";
 import { CLOSE_MS, DELIVERY_ERROR_MAX, ENTRIES_READ, LEVEL_CHUNK } from "../core/limits.ts";
 import { retryAfter } from "../core/retries.ts";
+import type { GuardedSink } from "../core/telemetry.ts";
 import { integer, list } from "../redis/decode.ts";
 import { redisError } from "../redis/errors.ts";
 import { ReplyError, type WritePort } from "../redis/port.ts";
@@ -54,6 +55,7 @@ export interface ShardContext {
   readonly options: ResolvedSubscriberOptions;
   readonly handle: Handle | HandleBatch;
   readonly reports: RoundReports;
+  readonly telemetry?: GuardedSink | undefined;
   readonly runtime?: Runtime | undefined;
 }
 
@@ -226,7 +228,13 @@ export class ShardSubscriber {
     attempt: number,
     closing: AbortSignal,
   ): Promise<{ readonly error: PresenceError; readonly cause: unknown } | null> {
-    const { options, handle } = this.#own;
+    const { shard, options, handle, telemetry } = this.#own;
+    const delivering = telemetry?.begin("deliver", {
+      shard,
+      subscriber: options.name,
+      deliveries: deliveries.length,
+      attempt,
+    });
     return this.#turn.during(async (lost) => {
       // Not AbortSignal.any(): after a garbage collection that of Node 24 may not fire.
       const ended = new AbortController();
@@ -251,10 +259,13 @@ export class ShardSubscriber {
         const info = { id: deliveries[0]!.id, attempt, signal };
         const given = options.batch === null ? deliveries[0]! : deliveries;
         const call = async () => (handle as (given: unknown, info: unknown) => unknown)(given, info);
-        await Promise.race([call(), over.promise]);
+        const called = delivering === undefined ? call() : delivering.within(call);
+        await Promise.race([called, over.promise]);
+        delivering?.done({});
         return null;
       } catch (cause) {
         const how = isLate ? "took too long" : "threw";
+        delivering?.failed(isLate ? "timeout" : "DELIVERY_FAILED");
         return { error: failureOf(options.name, "the handler", how, cause), cause };
       } finally {
         closing.removeEventListener("abort", onClosing);
@@ -270,7 +281,7 @@ export class ShardSubscriber {
     source: DeliverySource,
     portion: Portion,
   ): Promise<RoundResult | undefined> {
-    const { script, options, reports } = this.#own;
+    const { script, options, reports, telemetry } = this.#own;
     const said = cause instanceof DeliveryError ? cause : undefined;
     const why = textOf(cause);
     reports.failed(error);
@@ -286,7 +297,10 @@ export class ShardSubscriber {
       const letters = portion.deliveries.map(encodeDelivery);
       const buried = await script.bury(token, letters, source, portion, why);
       this.#turn.stepped(buried);
-      if (buried.word !== "lost") reports.buried(portion.deliveries.length);
+      if (buried.word === "lost") return undefined;
+      const deliveries = portion.deliveries.length;
+      reports.buried(deliveries);
+      telemetry?.happened("buried", { subscriber: options.name, deliveries });
       return undefined;
     }
     const failed = await script.fail(token, wait, why);

@@ -8,6 +8,7 @@ import { OutageLog } from "../core/outage-log.ts";
 import type { Reporter } from "../core/outages.ts";
 import { PresenceError } from "../core/errors.ts";
 import { keysOf, subscriberKeysOf } from "../core/keys.ts";
+import { attachTelemetry, type GuardedSink } from "../core/telemetry.ts";
 import type { WritePort } from "../redis/port.ts";
 import { checkShards } from "../redis/shards.ts";
 import { processRuntime, type Runtime } from "../time/runtime.ts";
@@ -62,6 +63,8 @@ export interface SubscriberInternals {
   /** The caller's name, unique in the cluster. */
   readonly caller?: string | undefined;
   readonly onError?: ((error: PresenceError) => void) | undefined;
+  /** Instead of the option `telemetry`. */
+  readonly telemetry?: GuardedSink | undefined;
   /** Whether run() tries again also what somebody has to change first. */
   readonly patient?: boolean | undefined;
 }
@@ -85,12 +88,15 @@ export function subscriberOver(
   const keys = Array.from({ length: count }, (_, shard) => keysOf(prefix, shard, count));
   const scripts = keys.map((own) => new SubscriberScript(port, own, name, now, options.scopes !== null));
   const outages = new OutageLog({ logger, onError, runtime });
+  const telemetry = internals.telemetry ?? telemetryOfSubscriber(options);
 
   const shards = keys.map((own, shard) => {
     const { known } = subscriberKeysOf(own, name);
     const reports = reportsOf(outages, name, count > 1 ? shard : undefined);
     const script = scripts[shard]!;
-    return new ShardSubscriber({ port, script, shard, known, caller, options, handle, reports, runtime });
+    return new ShardSubscriber({
+      port, script, shard, known, caller, options, handle, reports, telemetry, runtime,
+    }); // prettier-ignore
   });
 
   let checked = false;
@@ -151,6 +157,14 @@ export function subscriberOver(
     },
   };
   return { subscriber, shards, outages, open };
+}
+
+/** Of a subscriber or webhook. Nothing of it is a level. */
+export function telemetryOfSubscriber(
+  options: Pick<ResolvedSubscriberOptions, "telemetry" | "prefix" | "logger">,
+): GuardedSink | undefined {
+  const { telemetry, prefix, logger } = options;
+  return attachTelemetry(telemetry, { prefix, levels: () => ({}) }, logger);
 }
 
 function reportsOf(outages: OutageLog, name: string, shard: number | undefined): RoundReports {

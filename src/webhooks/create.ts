@@ -4,8 +4,8 @@ import type { RedisInput } from "../redis/connect.ts";
 import { isUpstash, type UpstashClient, upstashWritePort } from "../redis/upstash.ts";
 import { type LoopSubscriber, loopSubscriber } from "../subscriber/loop.ts";
 import type { HandleBatch } from "../subscriber/options.ts";
-import { type Subscriber, subscriberOver } from "../subscriber/subscriber.ts";
-import { webhookHandler } from "./handler.ts";
+import { type Subscriber, subscriberOver, telemetryOfSubscriber } from "../subscriber/subscriber.ts";
+import { type HandlerInternals, webhookHandler } from "./handler.ts";
 import { nodeSend, type NodeSendOptions } from "./node-send.ts";
 import {
   type NamedWebhookOptions,
@@ -20,12 +20,13 @@ export interface WebhookInput<Client extends RedisInput | UpstashClient> extends
   readonly redis: Client;
 }
 
-/** For tests. */
-export type WebhookInternals = Omit<NodeSendOptions, "allowed">;
+/** For tests, and what a creator shares. */
+export type WebhookInternals = Omit<NodeSendOptions, "allowed"> & Pick<HandlerInternals, "telemetry">;
 
 /** The handler on Node: it sends to checked addresses only. */
 export function nodeWebhookHandler(webhook: ResolvedWebhook, internals: WebhookInternals = {}): HandleBatch {
-  return webhookHandler(webhook, nodeSend({ ...internals, allowed: webhook.allowed }));
+  const { telemetry, ...sending } = internals;
+  return webhookHandler(webhook, nodeSend({ ...sending, allowed: webhook.allowed }), { telemetry });
 }
 
 /**
@@ -51,7 +52,9 @@ export function createWebhook(
   refuseUnknown(input, WEBHOOK_INPUT, "createWebhook");
   const { redis, ...given } = input;
   const { subscriber, ...webhook } = resolveWebhookOptions(given);
-  const handle = nodeWebhookHandler(webhook, internals);
-  if (isUpstash(redis)) return subscriberOver(upstashWritePort(redis), handle, subscriber).subscriber;
-  return loopSubscriber(redis, handle, subscriber);
+  const telemetry = telemetryOfSubscriber(subscriber);
+  const handle = nodeWebhookHandler(webhook, { ...internals, telemetry });
+  if (isUpstash(redis))
+    return subscriberOver(upstashWritePort(redis), handle, subscriber, { telemetry }).subscriber;
+  return loopSubscriber(redis, handle, subscriber, { telemetry });
 }

@@ -12,6 +12,7 @@ import {
   WEBHOOK_URL_MAX,
 } from "../core/limits.ts";
 import { invalid, type Known, type Logger, oneOf, refuseUnknown, whole } from "../core/options.ts";
+import type { TelemetryOptions } from "../core/telemetry.ts";
 import { VERSION } from "../core/version.ts";
 import { checkSecrets, WEBHOOK_TYPES, type WebhookType } from "../core/webhook.ts";
 import { type Allowed, checkAllow, hostOf, hostProblem, isNamed } from "../core/webhook-address.ts";
@@ -62,7 +63,7 @@ export interface WebhookOptions extends Omit<SubscribeOptions, "filter" | "batch
 }
 
 /** The options of createWebhook(), besides `redis`. */
-export interface NamedWebhookOptions extends KeyOptions, WebhookOptions {
+export interface NamedWebhookOptions extends KeyOptions, WebhookOptions, TelemetryOptions {
   /** As of a subscriber: 1 to 64 letters, digits, dots, dashes and underscores. All processes that use one name share the work. */
   readonly name: string;
   /** As for a recorder: a line when sending begins to fail, and one when it works again. False: silent. Default: `console`. */
@@ -74,6 +75,7 @@ const WEBHOOK_OPTIONS: Known<NamedWebhookOptions> = {
   ...SUBSCRIBE_OPTIONS,
   name: true,
   logger: true,
+  telemetry: true,
   url: true,
   secrets: true,
   types: true,

@@ -1,6 +1,6 @@
 /** A webhook over any port, sent by what the platform has: for functions. */
 import type { WritePort } from "../redis/port.ts";
-import { type Subscriber, subscriberOver } from "../subscriber/subscriber.ts";
+import { type Subscriber, subscriberOver, telemetryOfSubscriber } from "../subscriber/subscriber.ts";
 import { webhookHandler } from "./handler.ts";
 import { type NamedWebhookOptions, resolveWebhookOptions, type ResolvedWebhook } from "./options.ts";
 import { type Send, sendByFetch } from "./send.ts";
@@ -19,5 +19,7 @@ export function webhookOver(
   { send = () => sendByFetch, onSend }: OverFetch = {},
 ): Subscriber {
   const { subscriber, ...webhook } = resolveWebhookOptions(options);
-  return subscriberOver(port, webhookHandler(webhook, send(webhook), onSend), subscriber).subscriber;
+  const telemetry = telemetryOfSubscriber(subscriber);
+  const handle = webhookHandler(webhook, send(webhook), { onSend, telemetry });
+  return subscriberOver(port, handle, subscriber, { telemetry }).subscriber;
 }

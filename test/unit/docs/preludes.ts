@@ -12,6 +12,8 @@ export const DOORS: Readonly<Record<string, string>> = {
   "rollcall/react": "src/react.ts",
   "rollcall/http": "src/http.ts",
   "rollcall/edge": "src/edge.ts",
+  "rollcall/otel": "src/otel.ts",
+  "rollcall/prometheus": "src/prometheus.ts",
   "@rollcall/local-redis": "packages/local-redis/src/index.ts",
   "@rollcall/upstash-bridge": "packages/upstash-bridge/src/index.ts",
 };

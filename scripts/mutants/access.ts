@@ -36,6 +36,6 @@ export const ACCESS_MUTANTS: readonly Mutant[] = [
   mutant("transaction-that-may-not-run", LACKING, "src/redis/errors.ts", " || /NOPERM/.test(saidIn(error))", ""),
   mutant("multi-that-may-not-run", LACKING, "src/redis/errors.ts", "[error, ...previousErrors]", "[error]"),
   mutant("probes-open-all-routes", AUTH, APP, "return composed(options, routesOf, \"users\");", "return composed(options, routesOf, undefined);"),
-  mutant("probes-port-serves-all", OPERATIONS, APP, 'resolveAppOptions({ ...input, probes: "open" }), probesOf,', 'resolveAppOptions({ ...input, probes: "open" }), routesOf,'),
+  mutant("probes-port-serves-all", OPERATIONS, APP, 'resolveAppOptions({ ...input, probes: "open", docs: false }), probesOf,', 'resolveAppOptions({ ...input, probes: "open", docs: false }), routesOf,'),
   mutant("probes-open-by-default", OPERATIONS, "src/http/options.ts", 'probes: ProbesAccess = "closed"', 'probes: ProbesAccess = "open"'),
 ]; // prettier-ignore

@@ -52,7 +52,7 @@ async function reachRedis({ url, cluster, timeout }: WhereRedis): Promise<Reache
   try {
     await withDeadline(connection.ready(), timeout, String(connection.place.address));
   } catch (error) {
-    const isAnswered = error instanceof PresenceError && error.code === "REDIS_TOO_OLD";
+    const isAnswered = error instanceof PresenceError && (error.code === "REDIS_TOO_OLD" || /Sentinel/.test(error.message));
     if (!isAnswered) {
       connection.close();
       throw error;

@@ -7,8 +7,8 @@ const NEEDED = "6.2";
 const NEWEST = "ZMSCORE";
 
 /**
- * Rejects with REDIS_TOO_OLD, or OPTIONS_INVALID for a version of ioredis that cannot give up a dead connection. Anything else
- * that goes wrong is left to the commands that follow.
+ * Rejects with REDIS_TOO_OLD, or OPTIONS_INVALID for a Sentinel and for a version of ioredis that cannot give up a dead connection.
+ * Anything else that goes wrong is left to the commands that follow.
  */
 export async function checkAbilities(client: IoRedis): Promise<void> {
   const server = client.nodes?.("master")[0] ?? client;
@@ -22,6 +22,12 @@ export async function checkAbilities(client: IoRedis): Promise<void> {
   const said = await server.call(NEWEST).then(String, (error: unknown) => String(error));
   if (!/unknown command/i.test(said)) return;
   const info = await server.call("INFO", "server").then(String, () => "");
+  if (/^redis_mode:sentinel\r?$/m.test(info)) {
+    throw new PresenceError(
+      "OPTIONS_INVALID",
+      "redis is the address of a Sentinel, which stores nothing: pass { sentinels: [{ host, port }], name } of ioredis",
+    );
+  }
   const version = /^redis_version:(.+?)\r?$/m.exec(info)?.[1] ?? "of an unknown version";
   throw new PresenceError(
     "REDIS_TOO_OLD",

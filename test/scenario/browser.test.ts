@@ -253,8 +253,9 @@ describe("outages", () => {
     await followFrom(tab, world.url);
     for (const round of [1, 2]) {
       const before = await connect(world.node.url, `before-${round}`);
+      await until("this server heard it", () => heard(world.node).includes(`+before-${round}`));
       await untilEqual(async () => (await following(tab)).changes, heard(world.node).slice(1));
-      await untilEqual(() => users(tab), world.node.heard.length === 2 ? 2 : 4);
+      await untilEqual(() => users(tab), 2 * round);
       const last = (await seen(tab)).findLast(({ id }) => id !== "")!;
       await world.end();
       await until("the page sees it", async () => named(await seen(tab), "error").length > 0);

@@ -14,6 +14,7 @@ import {
   startRedisSentinel,
 } from "../../rig/redis-sentinel.ts";
 import { until } from "../../rig/until.ts";
+import { createReader } from "../../src/reader/create.ts";
 
 /** None may run out within a test. */
 const TTL_MS = 60_000;
@@ -69,6 +70,15 @@ const another = (than: SentinelNode) =>
     const now = await set.settled();
     return now === than ? undefined : now;
   });
+
+it("the address of a Sentinel instead of a Redis is refused, with what to pass", async () => {
+  const reader = createReader({ redis: set.sentinels[0]!.server.url });
+  await expect(reader.counts()).rejects.toMatchObject({
+    code: "OPTIONS_INVALID",
+    message: expect.stringContaining("is the address of a Sentinel") as string,
+  });
+  reader.close();
+});
 
 it("is ready without an error, ten times", async () => {
   for (let i = 0; i < 10; i++) await start();

@@ -65,7 +65,9 @@ export interface Site extends AsyncDisposable {
 }
 
 /** A site with one page, which has the functions of `script` and asks for nothing else. */
-export async function startSite(script: "page.ts" | "react-page.ts" = "page.ts"): Promise<Site> {
+export async function startSite(
+  script: "page.ts" | "react-page.ts" | "friends-page.ts" = "page.ts",
+): Promise<Site> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL(script, import.meta.url))],
     bundle: true,

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import * as v from "valibot";
 import { ENTRIES } from "../../../deploy/entries.ts";
+import { TABLE as COMMANDS } from "../../../src/cli/table.ts";
 import { WorkerHealth } from "../../../src/node/worker-health.ts";
 import { aclRules, type Role, ROLES } from "../../../src/core/access.ts";
 import { CLOSE_MS } from "../../../src/core/limits.ts";
@@ -137,12 +138,11 @@ it("every pod starts what is in the image, with variables that exist and secrets
   for (const file of Object.values(ENTRIES)) expect(existsSync(join(ROOT, file)), file).toBe(true);
 });
 
-it("the commands of `rollcall` that are run exist", (context) => {
-  const help = execFileSync(process.execPath, ["src/cli.ts", "--help"], { cwd: ROOT, encoding: "utf8" });
+it("the commands of `rollcall` that are run exist", () => {
   const commands = jobs.map(({ spec }) => spec.jobTemplate.spec.template.spec.containers[0].command[1]!);
   expect(commands).toEqual(["sweep"]);
-  context.skip(!/^ +(?:rollcall )?sweep\b/m.test(help), "there is no `rollcall sweep` yet");
-  for (const name of commands) expect(execFileSync(process.execPath, ["src/cli.ts", name, "--help"], { cwd: ROOT, encoding: "utf8" })).toContain(name);
+  const names = COMMANDS.map(({ name }) => name);
+  for (const name of commands) expect(names).toContain(name);
 }); // prettier-ignore
 
 it("probes ask paths that exist, at the health port, and a pod is given the time it needs to end", async () => {

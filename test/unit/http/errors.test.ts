@@ -238,7 +238,6 @@ describe("the body of a lookup", () => {
 
 describe("404 and 405", () => {
   it.each([
-    "/",
     "/v1",
     "/v1/",
     "/v1/users/",

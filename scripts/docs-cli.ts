@@ -27,7 +27,12 @@ function replaced(page: string, pattern: RegExp, text: string, what: string): st
 }
 
 const before = readFileSync(PAGE, "utf8");
-let page = replaced(before, /^\| variable \| flag \| of \|\n(?:\|.*\n?)+/m, `${variablesTable()}\n`, "table of variables");
+let page = replaced(
+  before,
+  /^\| variable \| flag \| of \|\n(?:\|.*\n?)+/m,
+  `${variablesTable()}\n`,
+  "table of variables",
+);
 for (const { name } of TABLE) {
   const section = new RegExp(`^(## rollcall ${name}\n\n<!-- output -->\n\`\`\`\\w*\n)[^]*?^\`\`\`$`, "m");
   const head = section.exec(page)?.[1] ?? "";

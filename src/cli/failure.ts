@@ -56,13 +56,13 @@ export function failureOf(error: unknown): Failure {
     return { code: EXIT.unreachable, message: error.message };
   const missing = missingPackage(error);
   if (missing !== undefined)
-    return { code: EXIT.usage, message: `it needs the package ${missing}: npm i ${missing}` };
+    return { code: EXIT.usage, message: `this needs the package ${missing}: npm i ${missing}` };
   if (error instanceof TypeError && error.message === "fetch failed") {
     const { code, message } = (error.cause ?? error) as NodeJS.ErrnoException;
     const why = code ?? message;
     return {
       code: EXIT.unreachable,
-      message: `the API cannot be reached: ${why}. Check --url, and that it runs`,
+      message: `the API cannot be reached: ${why}. Check --url, and that the API runs`,
     };
   }
   return { code: EXIT.bug, message: `a bug in Rollcall, please report it\n${stackOf(error)}` };

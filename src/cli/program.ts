@@ -11,8 +11,8 @@ export type { CommanderError };
 /** Fixed, so that docs/cli.md has what a terminal shows. */
 const WIDTH = 100;
 
-const CODES = `Exit codes: 0; 1, the answer is no; 2, wrong use; 3, Redis or the API cannot be reached or is too
-slow; 4, it refuses; 70, a bug; 130, interrupted.`;
+const CODES = `Exit codes: 0, yes; 1, the answer is no; 2, wrong use; 3, Redis or the API cannot be reached or is
+too slow; 4, it refused; 70, a bug; 130, interrupted.`;
 
 export type Act = (entry: Entry, given: Given) => Promise<void>;
 
@@ -27,8 +27,8 @@ export function programOf(table: readonly Entry[], io: Io, act: Act): Command {
     .addHelpText(
       "after",
       `
-Data goes to stdout, everything else to stderr. Tables are for a terminal; in a pipe there is a line a
-row, fields separated by tabs. An option with a variable in brackets can be set by that.
+Data goes to stdout, everything else to stderr. On a terminal you get tables; in a pipe, one line per
+row with fields separated by tabs. The variable in brackets sets the same option.
 
 ${CODES}`,
     );

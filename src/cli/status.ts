@@ -72,7 +72,7 @@ function showTables(printer: Printer, { counts, processes, subscribers }: Seen, 
   printer.line(
     `${printer.style("bold", `users ${users}   sockets ${sockets}   connections ${connections}`)}   ${where}`,
   );
-  const fresh = stale ? printer.style("red", "STALE: nothing projects") : printer.style("green", "fresh");
+  const fresh = stale ? printer.style("red", "STALE: no projector runs") : printer.style("green", "fresh");
   printer.line(`${fresh}, ${age}, lag ${lag.records} records, ${span(lag.ms)}`);
   printer.line("");
   const left = (until: string | null): Field => {

@@ -37,7 +37,7 @@ export async function run(call: Call): Promise<number> {
       if (past !== undefined) showSessions(printer, past.sessions);
     }
     if (past !== undefined && !past.exact)
-      printer.say(`rollcall user: changes are kept since ${past.since}, so what was before is missing`);
+      printer.say(`rollcall user: changes are kept only since ${past.since}; earlier sessions are missing`);
     return user.online ? EXIT.ok : EXIT.no;
   } finally {
     source.close();

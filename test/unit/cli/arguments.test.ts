@@ -83,7 +83,7 @@ describe("the command line", () => {
     ["webhooks", "crm", "--drop", "0.1-0"],
   ])("%s %s needs --yes without a terminal", async (...args) => {
     const { code, stderr } = await rollcall(args, { env: NOWHERE });
-    expect(stderr).toMatch(/there is no terminal to ask on: pass --yes to (correct|end|remove) /);
+    expect(stderr).toMatch(/there is no terminal to ask on: pass --yes to (correct|delete|end|remove) /);
     expect(code).toBe(2);
   });
 
@@ -91,7 +91,7 @@ describe("the command line", () => {
     for (const input of ["n\n", "\n", ""]) {
       const { code, stderr } = await rollcall(["evict", "web\u001B1"], { env: NOWHERE, isTTY: true, input });
       expect(stderr).toContain("End the process web\\u{1b}1 at 127.0.0.1:1? [y/N]");
-      expect(stderr).toContain("nothing was done");
+      expect(stderr).toContain("nothing was changed");
       expect(code).toBe(130);
     }
     const yes = await rollcall(["evict", "web-1"], { env: NOWHERE, isTTY: true, input: "y\n" });

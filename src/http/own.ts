@@ -16,6 +16,8 @@ import type { Where } from "./where.ts";
 
 type Value = Readonly<Record<string, unknown>>;
 
+/** To what `since` is rounded up, ms. */
+const SINCE_MS = 3_600_000;
 /** Changes of one answer, approximately. */
 const ANSWER_MAX = 1_000;
 
@@ -80,12 +82,17 @@ export class Own {
     return cursor === undefined ? undefined : this.#seal.open(cursor, `sessions ${user}`, holder.subject);
   }
 
-  /** For answer(): seals `next` of a user's sessions. */
-  sealSessions(holder: Restricted, user: string): (value: Value) => Promise<Value> {
+  /** For answer(): seals `next` of a user's sessions, and takes from `since` who it was that came or went then. */
+  sessions(
+    holder: Restricted,
+    user: string,
+    asked: { readonly from?: Date | undefined },
+  ): (value: Value) => Promise<Value> {
     return async (value) => {
-      const { next } = value;
-      if (typeof next !== "string") return value;
-      return { ...value, next: await this.#seal.seal(next, `sessions ${user}`, holder.subject) };
+      const told = sinceTheHour(value, asked.from !== undefined);
+      const { next } = told;
+      if (typeof next !== "string") return told;
+      return { ...told, next: await this.#seal.seal(next, `sessions ${user}`, holder.subject) };
     };
   }
 
@@ -155,6 +162,22 @@ export class Own {
     const last = await this.#shown(holder, where, await change(error.members["last"] as Value));
     return new Problem(status, code, message, { headers, members: { ...error.members, last }, cause });
   }
+}
+
+/**
+ * `since` is the time of the oldest change that is kept, which is somebody else's: the next full hour says as truly from when on all of them are,
+ * or now, in the first hour. `exact` follows it, since who asks with one `from` after another would find it; and so does the `from` of who asked with none.
+ */
+function sinceTheHour(value: Value, hasFrom: boolean): Value {
+  const now = Date.parse((value["asOf"] as { readonly now: string }).now);
+  const since = Math.min(Math.ceil(Date.parse(value["since"] as string) / SINCE_MS) * SINCE_MS, now);
+  const from = hasFrom ? Date.parse(value["from"] as string) : since;
+  return {
+    ...value,
+    from: new Date(from).toISOString(),
+    exact: value["exact"] === true && since <= from,
+    since: new Date(since).toISOString(),
+  };
 }
 
 /** A cursor of a list that is told whole. Throws PresenceError CURSOR_INVALID. */

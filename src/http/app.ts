@@ -115,7 +115,7 @@ function composed(
   const reader = new CoalescedReader(options);
   const browsers = browserTokens && new Browsers(browserTokens, origins);
   const tokens = new Tokens(options.tokens, options.countsTokens, browsers);
-  const own = new Own(browserTokens, options.reader.shards);
+  const own = new Own(browserTokens, options.reader.shards, (subject) => browsers?.take(subject) !== false);
   const routes = choose({ reader, streams, bodies, tokens, own, options });
 
   app.use(frameOf(origins, withCookies));

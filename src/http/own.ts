@@ -33,8 +33,15 @@ export class Own {
   readonly #seal: Seal;
   readonly #ids = new WeakMap<AnyChange, string>();
 
-  /** `tokens` undefined: there are no holders. */
-  constructor(tokens: ResolvedBrowserTokens | undefined, shards: number) {
+  readonly #take: (subject: string) => boolean;
+
+  /** `tokens` undefined: there are no holders. `take`: takes one more request of a subject; false: it has none left. */
+  constructor(
+    tokens: ResolvedBrowserTokens | undefined,
+    shards: number,
+    take: (subject: string) => boolean = () => true,
+  ) {
+    this.#take = take;
     const { cursorKey, secrets } = tokens ?? {};
     this.#seal = new Seal(cursorKey === undefined ? (secrets ?? []) : [cursorKey], shards);
   }
@@ -110,7 +117,8 @@ export class Own {
 
   /**
    * The changes of the holder's users since a cursor, and of them only `wanted`, if there are any. It reads on until there is no more, so that
-   * `more` does not say how much of others' was on the way, unless that is more than OWN_READS_MAX reads.
+   * `more` does not say how much of others' was on the way, unless that is more than OWN_READS_MAX reads, or more than the holder has
+   * requests left: with one old cursor after another a single token would else keep the process reading.
    */
   async changes(
     reader: CoalescedReader,
@@ -127,10 +135,21 @@ export class Own {
       if (!answer.gap) for (const change of answer.changes) if (users.has(change.user)) mine.push(change);
       cursor = answer.next;
       reads++;
-    } while (answer.more && !answer.gap && reads < OWN_READS_MAX && mine.length < ANSWER_MAX);
+    } while (
+      answer.more &&
+      !answer.gap &&
+      reads < OWN_READS_MAX &&
+      mine.length < ANSWER_MAX &&
+      this.mayReadOn(holder)
+    );
     const { gap, more } = answer;
     const next = await this.sealChanges(holder, where, cursor);
     return answerOf({ changes: gap ? [] : await this.masked(mine), next, gap, more: more && !gap });
+  }
+
+  /** Whether the holder may have one more read without asking again; it counts as a request. */
+  mayReadOn({ subject }: Restricted): boolean {
+    return this.#take(subject);
   }
 
   async #shown(holder: Restricted, where: Where, value: Value): Promise<Value> {

@@ -15,7 +15,7 @@ import { newPrefix, project, useRedis } from "../unit/http/support.ts";
 
 /** Clears the screen, in two ways; renames the window; rings; turns text around; ends the line. */
 const EVIL = "a\u001B[2J\u009B2J\u001B]0;owned\u0007\u202Eb\u061Cc\u2028d\r";
-const HARMFUL = /[[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]--[\t\n]]/v;
+const HARMFUL = /(?![\t\n])[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
 const STYLE = /^\[(?:\d+m|H|J|K)/;
 
 const test = useRedis();

@@ -1,7 +1,7 @@
 /** `rollcall user ID`. */
 import { asking } from "./ask.ts";
 import { type Call, EXIT } from "./command.ts";
-import { Printer } from "./print.ts";
+import { Printer, safe } from "./print.ts";
 import { openSource, type Source } from "./source.ts";
 import { span } from "./time.ts";
 
@@ -24,7 +24,7 @@ export async function run(call: Call): Promise<number> {
         printer.line(
           printer.style(
             online ? "green" : "dim",
-            `${online ? "online" : "offline"}${grace}, ${sockets} sockets`,
+            `${online ? "online" : "offline"}${grace}, ${safe(String(sockets))} sockets`,
           ),
         );
       else printer.fields(["user", id, online ? "online" : "offline", sockets]);

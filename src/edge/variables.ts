@@ -110,10 +110,14 @@ function jsonOf(option: string, text: string): unknown {
 
 function checkRedisUrl(url: string): void {
   if (!/^rediss?:\/\/\S+$/.test(url)) invalid("redis must begin with redis:// or rediss://");
+  if (!URL.canParse(url)) invalid("redis is no URL: percent-encode its password, and correct its port");
 }
 
 function checkRestUrl(url: string): void {
   if (!/^https?:\/\/\S+$/.test(url) || !URL.canParse(url)) invalid("url must be an http:// or https:// URL");
+  const { username, password } = new URL(url);
+  if (username + password !== "")
+    invalid("url must have no user and no password in it: the token is a variable of its own");
 }
 
 const anything = (): void => {};

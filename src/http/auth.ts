@@ -7,7 +7,7 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { ambiguous, type Browsers } from "./browsers.ts";
-import { demandAction, holderOf } from "./holder.ts";
+import { holderOf } from "./holder.ts";
 import { Problem } from "./problem.ts";
 import { TOKEN_COMPARED } from "./token-lists.ts";
 
@@ -111,26 +111,16 @@ export class Tokens {
   }
 }
 
-/** What a request requires. */
-export interface Required {
-  /** Undefined: nothing. */
-  readonly scope: Scope | undefined;
-  /** Whether no browser token covers it. */
-  readonly isForServers: boolean;
-}
-
 /** Lets through what a route demands. */
 export function requireScope(
   tokens: Tokens,
-  requiredOf: (method: string, path: string) => Required,
+  requiredOf: (method: string, path: string) => Scope | undefined,
 ): MiddlewareHandler {
   return async function bearer(c, next) {
     await tokens.admit(c);
-    const { scope, isForServers } = requiredOf(c.req.method, c.req.path);
+    const scope = requiredOf(c.req.method, c.req.path);
     if (scope === undefined) tokens.identify(c);
     else tokens.demand(c, scope);
-    const holder = holderOf(c);
-    if (holder !== undefined && scope !== undefined && isForServers) demandAction(holder, undefined);
     return next();
   };
 }

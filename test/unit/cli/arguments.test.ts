@@ -66,9 +66,36 @@ describe("the command line", () => {
       ["status", "--tokn=s3cret"],
       ["status", "--redis", "s3cret"],
       ["status", "--timeout", "s3cret"],
-    ])
-      expect((await rollcall(args)).stderr).not.toContain("s3cret");
+      ["redis://:s3cret@127.0.0.1"],
+      ["status", "redis://:s3cret@127.0.0.1"],
+      ["status", "-redis=redis://:s3cret@127.0.0.1"],
+      ["status", "--redis redis://:s3cret@127.0.0.1"],
+      ["status", "--redi=redis://:a's3cret@127.0.0.1"],
+      ["status", "--redis:redis://:s3cret@127.0.0.1"],
+      ["status", "--redis", "redis://:s3cret@127.0.0.1:port"],
+      ["doctor", "--redis", "redis://:s3cret@127.0.0.1:port"],
+      ["status", "--url", "http://u:s3cret@127.0.0.1:1"],
+      ["status", "--url", "http://127.0.0.1:1", "--token", "s3cret\nof two lines"],
+      ["check", "redis://:s3cret@127.0.0.1"],
+      ["check", "-redis=redis://:s3cret@127.0.0.1"],
+    ]) {
+      const { code, stdout, stderr } = await rollcall(args);
+      expect(stdout + stderr, args.join(" ")).not.toMatch(/s3cret|    at /);
+      expect(code, args.join(" ")).toBe(args[0] === "check" ? 3 : 2);
+    }
   });
+
+  it("nor is one of the environment", async () => {
+    for (const env of [
+      { REDIS_URL: "redis://:s3cret@127.0.0.1:port" },
+      { UPSTASH_REDIS_REST_URL: "http://u:s3cret@127.0.0.1:1", UPSTASH_REDIS_REST_READONLY_TOKEN: "t", UPSTASH_REDIS_REST_TOKEN: "t" },
+      { UPSTASH_REDIS_REST_URL: "http://127.0.0.1:1", UPSTASH_REDIS_REST_READONLY_TOKEN: "s3cret\nx", UPSTASH_REDIS_REST_TOKEN: "s3cret\nx" },
+    ])
+      for (const command of ["status", "doctor", "check", "sweep"]) {
+        const { stdout, stderr } = await rollcall([command, "--timeout", "500"].slice(0, command === "sweep" ? 1 : 3), { env });
+        expect(stdout + stderr, command).not.toMatch(/s3cret|    at /);
+      }
+  }); // prettier-ignore
 
   it("control characters of an argument do not reach the terminal", async () => {
     const { stderr } = await rollcall(["status", "--\u001B[31mred"]);

@@ -36,7 +36,7 @@ import { checkRecordKeys } from "../core/mac.ts";
 import { invalid, oneOf, whole } from "../core/options.ts";
 import { checkSecrets } from "../core/webhook.ts";
 import { checkAllow } from "../core/webhook-address.ts";
-import { checkTokens } from "../http/auth.ts";
+import { checkTokens } from "../http/token-lists.ts";
 import { checkCookie, checkJwksUrl, checkMaxAge } from "../http/browser-options.ts";
 import {
   checkCounts,

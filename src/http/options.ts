@@ -35,7 +35,7 @@ import {
 } from "../core/options.ts";
 import type { Reader } from "../reader/reader.ts";
 import { type BrowserTokensOptions, resolveBrowserTokens } from "./browser-options.ts";
-import { checkScopes, checkTokens } from "./auth.ts";
+import { checkScopes, checkTokens } from "./token-lists.ts";
 
 /** Who may read the counts; see AppOptions.counts. */
 const COUNTS = ["open", "whole", "closed"] as const;

@@ -40,6 +40,8 @@ describe("the command line", () => {
 
   it.each([
     [["statu"], "rollcall: unknown command 'statu' (did you mean status?)"],
+    [["help", "statu"], "rollcall: unknown command 'statu' (did you mean status?)"],
+    [["statu", "--help"], "rollcall: unknown command 'statu' (did you mean status?)"],
     [["status", "--jsn"], "rollcall status: unknown option '--jsn' (did you mean --json?)"],
     [["status", "extra"], "too many arguments"],
     [["user"], "rollcall user: missing required argument 'id'"],

@@ -12,4 +12,3 @@ if (major < LEAST[0] || (major === LEAST[0] && minor < LEAST[1])) {
   const { main } = await import("./cli/main.ts");
   process.exitCode = await main(process.argv.slice(2));
 }
-export {};

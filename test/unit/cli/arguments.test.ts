@@ -38,6 +38,14 @@ describe("the command line", () => {
     }
   });
 
+  it("help is no wider than a terminal, and in a pipe as docs/cli.md has it", async () => {
+    for (const { name } of TABLE) {
+      const { stdout } = await rollcall([name, "--help"], { isTTY: true, columns: 80 });
+      const wide = stdout.split("\n").filter((line) => line.length > 80 && !line.startsWith("  rollcall "));
+      expect(wide, name).toEqual([]);
+    }
+  });
+
   it.each([
     [["statu"], "rollcall: unknown command 'statu' (did you mean status?)"],
     [["help", "statu"], "rollcall: unknown command 'statu' (did you mean status?)"],

@@ -62,7 +62,10 @@ function summaryOf(verdicts: readonly Verdict[]): string {
 function linesOf(verdicts: readonly Verdict[], printer: Printer): string[] {
   const widest = Math.max(...verdicts.map(({ check }) => check.length));
   return verdicts.flatMap(({ level, check, found, remedy }) => {
-    const verdict = `${printer.style(STYLES[level], level.padEnd(8))}  ${check.padEnd(widest)}  ${safe(found)}`;
-    return remedy === undefined ? [verdict] : [verdict, `${" ".repeat(widest + 12)}→ ${safe(remedy)}`];
+    const indent = widest + 12;
+    const text = printer.wrapped(`${" ".repeat(indent)}${safe(found)}`, indent).trimStart();
+    const verdict = `${printer.style(STYLES[level], level.padEnd(8))}  ${check.padEnd(widest)}  ${text}`;
+    if (remedy === undefined) return [verdict];
+    return [verdict, printer.wrapped(`${" ".repeat(indent)}→ ${safe(remedy)}`, indent + 2)];
   });
 }

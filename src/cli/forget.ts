@@ -13,7 +13,7 @@ export async function run(call: Call): Promise<number> {
     await confirm(call, `remove what ${where} keeps about the user ${user}, and all changes before`);
     const forgotten = await asking(call)(projector.forget(user));
     if (given.on("json")) printer.json(forgotten);
-    else for (const [what, count] of Object.entries(forgotten)) printer.fields([what, count]);
+    else printer.facts({ ...forgotten });
     return EXIT.ok;
   } finally {
     await close();

@@ -27,8 +27,12 @@ export async function run(call: Call): Promise<number> {
         step: given.text("step") as HistoryStep,
       }),
     );
-    if (given.on("json")) for (const point of answer.points) printer.json(point);
-    else
+    const { points } = answer;
+    const known = points.filter(({ users }) => users !== null);
+    // On a terminal an hour of nothing would push what there is off the screen.
+    const shown = printer.isTerminal ? known : points;
+    if (given.on("json")) for (const point of points) printer.json(point);
+    else if (shown.length > 0)
       printer.table(
         [
           { title: "AT" },
@@ -37,12 +41,20 @@ export async function run(call: Call): Promise<number> {
             isNumber: true as const,
           })),
         ],
-        answer.points.map(({ at, users, sockets, distinct }) => [
+        shown.map(({ at, users, sockets, distinct }) => [
           at,
           ...numbersOf(users),
           ...numbersOf(sockets),
           distinct,
         ]),
+      );
+    if (known.length === 0)
+      printer.say(
+        "rollcall history: there are no numbers of that time: servers keep them with the option `history`",
+      );
+    else if (shown.length < points.length)
+      printer.say(
+        `rollcall history: ${points.length - known.length} of ${points.length} steps have no numbers`,
       );
     if (answer.bounds) printer.say("least and most are bounds: there are several shards");
     return EXIT.ok;

@@ -23,7 +23,7 @@ export async function main(args: readonly string[], io: Io = processIo()): Promi
   });
   try {
     if (args.length === 0) program.outputHelp();
-    else await program.parseAsync([...args], { from: "user" });
+    else await program.parseAsync(lineOf(args), { from: "user" });
     return code;
   } catch (error) {
     if (isCommanders(error)) {
@@ -39,6 +39,13 @@ export async function main(args: readonly string[], io: Io = processIo()): Promi
     if (text !== "") io.stderr.write(`${text}\n`);
     return (failure.code === EXIT.interrupted ? undefined : plugin(failure.message)) ?? failure.code;
   }
+}
+
+/** With a command that does not exist, only that, whose help commander would otherwise print: `rollcall help statu`, `rollcall statu --help`. */
+function lineOf(args: readonly string[]): string[] {
+  const [asked] = args[0] === "help" ? args.slice(1) : args;
+  const isCommand = asked === undefined || asked === "help" || TABLE.some(({ name }) => name === asked);
+  return isCommand || asked.startsWith("-") ? [...args] : [asked];
 }
 
 /** It has told what is wrong already, or it has printed the help or the version. */

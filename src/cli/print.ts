@@ -12,6 +12,9 @@ type Style = "bold" | "dim" | "red" | "yellow" | "green";
 const UNSAFE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Cs}\\]/gu;
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
 
+/** Below so many columns text is not broken: it would be a word a line. */
+const WRAP_LEAST = 24;
+
 /** `ann\tb` for an id with a tab in it. */
 export function escaped(text: string): string {
   return text.replaceAll(
@@ -110,6 +113,28 @@ export class Printer {
   fields(fields: readonly Field[]): void {
     this.line(fields.map((field) => this.#plain(field)).join("\t"));
   }
+
+  /** Names and values, a line each; on a terminal the values stand below each other. */
+  facts(values: Readonly<Record<string, Field>>): void {
+    const width = Math.max(...Object.keys(values).map((name) => name.length));
+    for (const [name, value] of Object.entries(values))
+      if (this.#isTerminal) this.line(`${name.padEnd(width)}  ${this.#plain(value)}`);
+      else this.fields([name, value]);
+  }
+
+  /** Breaks text between words at the width of the terminal, and indents all lines but the first. Without a terminal as it is. */
+  wrapped(text: string, indent: number): string {
+    const room = (this.#io.stdout.columns ?? 0) - indent;
+    if (!this.#isTerminal || room < WRAP_LEAST) return text;
+    const lines: string[] = [];
+    for (const word of text.split(" ")) {
+      const last = lines.at(-1);
+      const isFull = last === undefined || last.length + 1 + word.length > room + (lines.length === 1 ? indent : 0);
+      if (isFull) lines.push(word);
+      else lines[lines.length - 1] = `${last} ${word}`;
+    }
+    return lines.join(`\n${" ".repeat(indent)}`);
+  } // prettier-ignore
 
   /** All rows at once: the columns are as wide as they need to be. */
   table(columns: readonly Column[], rows: readonly (readonly Field[])[]): void {

@@ -1,18 +1,30 @@
 /** The table as a program of commander: parsing, suggestions, help. */
-import { Argument, Command, type CommanderError, Option } from "commander";
+import { Argument, Command, type CommanderError, Help, Option } from "commander";
 import { VERSION } from "../core/version.ts";
 import { type Entry, type Flag, UsageError } from "./command.ts";
 import { Given, type Value, valueOf } from "./given.ts";
-import type { Io } from "./io.ts";
+import type { Io, Sink } from "./io.ts";
 import { safe } from "./print.ts";
 
 export type { CommanderError };
 
-/** Fixed, so that docs/cli.md has what a terminal shows. */
+/** As docs/cli.md has it, and on a terminal that is narrower as wide as that. */
 const WIDTH = 100;
+const WIDTH_LEAST = 60;
 
-const CODES = `Exit codes: 0, yes; 1, the answer is no; 2, wrong use; 3, Redis or the API cannot be reached or is
-too slow; 4, it refused; 70, a bug; 130, interrupted.`;
+const CODES =
+  "Exit codes: 0, yes; 1, the answer is no; 2, wrong use; 3, Redis or the API cannot be reached or is too slow; 4, it refused; 70, a bug; 130, interrupted.";
+const CONVENTIONS =
+  "Data goes to stdout, everything else to stderr. On a terminal you get tables; in a pipe, one line per row with fields separated by tabs. The variable in brackets sets the same option.";
+
+function widthOf({ isTTY, columns = WIDTH }: Sink): number {
+  return isTTY === true ? Math.max(WIDTH_LEAST, Math.min(WIDTH, columns)) : WIDTH;
+}
+
+/** Each line broken between words. */
+function boxed(text: string, { stdout }: Io): string {
+  return new Help().boxWrap(text, widthOf(stdout));
+}
 
 export type Act = (entry: Entry, given: Given) => Promise<void>;
 
@@ -24,14 +36,7 @@ export function programOf(table: readonly Entry[], io: Io, act: Act): Command {
     .helpCommand("help [command]", "print the help of a command")
     .enablePositionalOptions()
     .usage("<command> [options]")
-    .addHelpText(
-      "after",
-      `
-Data goes to stdout, everything else to stderr. On a terminal you get tables; in a pipe, one line per
-row with fields separated by tabs. The variable in brackets sets the same option.
-
-${CODES}`,
-    );
+    .addHelpText("after", `\n${boxed(`${CONVENTIONS}\n\n${CODES}`, io)}`);
   for (const entry of table) program.addCommand(commandOf(entry, io, act));
   return program;
 }
@@ -43,8 +48,8 @@ function settled(command: Command, io: Io): Command {
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
-      getOutHelpWidth: () => WIDTH,
-      getErrHelpWidth: () => WIDTH,
+      getOutHelpWidth: () => widthOf(io.stdout),
+      getErrHelpWidth: () => widthOf(io.stderr),
       getOutHasColors: () => false,
       getErrHasColors: () => false,
       outputError: (text, write) => write(complaint(text, command.name())),
@@ -88,7 +93,7 @@ function commandOf(entry: Entry, io: Io, act: Act): Command {
     .allowExcessArguments(false)
     .addHelpText(
       "after",
-      `\n${examplesOf(examples)}\n\n${CODES}${codes === undefined ? "" : `\nHere: ${codes}.`}`,
+      `\n${examplesOf(examples, widthOf(io.stdout))}\n\n${boxed(`${CODES}${codes === undefined ? "" : `\nHere: ${codes}.`}`, io)}`,
     );
   for (const positional of positionals) {
     const dots = positional.many === true ? "..." : "";
@@ -127,9 +132,12 @@ function optionOf(flag: Flag): Option {
   return option;
 }
 
-function examplesOf(examples: Entry["examples"]): string {
+function examplesOf(examples: Entry["examples"], room: number): string {
   const width = Math.max(...examples.map(({ line }) => line.length));
-  const lines = examples.map(({ line, what }) => `  ${line.padEnd(width)}   ${what}`);
+  const isNarrow = room < WIDTH && examples.some(({ what }) => width + what.length + 5 > room);
+  const lines = examples.map(({ line, what }) =>
+    isNarrow ? `  ${line}\n      ${what}` : `  ${line.padEnd(width)}   ${what}`,
+  );
   return `Examples:\n${lines.join("\n")}`;
 }
 

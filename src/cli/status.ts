@@ -121,7 +121,7 @@ function showTables(printer: Printer, { counts, processes, subscribers }: Seen, 
           : { text: "served", style: "green" },
       span(behind),
       attempt,
-      deadLetters,
+      deadLetters === 0 ? deadLetters : { text: String(deadLetters), style: "yellow" },
     ]),
   );
 }

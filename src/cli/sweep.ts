@@ -12,10 +12,15 @@ export async function run(call: Call): Promise<number> {
     const summary = await projector.sweep({ budget, signal: io.signal });
     if (given.on("json")) printer.json(summary);
     else {
-      const { left, ...numbers } = summary;
-      for (const [name, value] of Object.entries(numbers)) printer.fields([name, value]);
-      printer.fields(["leftRecords", left.records]);
-      printer.fields(["leftShards", left.shards]);
+      const { left, due, ...numbers } = summary;
+      printer.facts({
+        ...numbers,
+        // When the next lease, grace or retention ends.
+        due: due === null || due === undefined ? null : new Date(due).toISOString(),
+        leftRecords: left.records,
+        leftShards: left.shards,
+      });
+      if (!summary.idle && printer.isTerminal) printer.say("rollcall sweep: work is left: run it again");
     }
     if (io.signal.aborted) throw new Interrupted();
     return summary.idle ? EXIT.ok : EXIT.no;

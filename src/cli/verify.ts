@@ -17,26 +17,28 @@ export async function run(call: Call): Promise<number> {
       .finally(() => printer.progress(undefined));
     if (given.on("json")) printer.json(report);
     else {
-      printer.table(
-        [
-          { title: "SHARD", isNumber: true },
-          { title: "OF" },
-          { title: "FOUND", isNumber: true },
-          { title: "EXPECTED", isNumber: true },
-          { title: "SCOPE" },
-          { title: "NAME" },
-        ],
-        report.examples.map(({ shard, of, found, expected, scope = null, name }): readonly Field[] => [
-          shard,
-          of,
-          found,
-          expected,
-          scope,
-          name,
-        ]),
-      );
+      if (report.examples.length > 0)
+        printer.table(
+          [
+            { title: "SHARD", isNumber: true },
+            { title: "OF" },
+            { title: "FOUND", isNumber: true },
+            { title: "EXPECTED", isNumber: true },
+            { title: "SCOPE" },
+            { title: "NAME" },
+          ],
+          report.examples.map(({ shard, of, found, expected, scope = null, name }): readonly Field[] => [
+            shard,
+            of,
+            found,
+            expected,
+            scope,
+            name,
+          ]),
+        );
       const corrected = report.repaired && report.differences > 0 ? ", corrected" : "";
-      printer.say(`${report.checked} users checked, ${report.differences} differences${corrected}`);
+      const next = report.differences > 0 && !repair ? ": rollcall verify --repair corrects them" : "";
+      printer.say(`${report.checked} users checked, ${report.differences} differences${corrected}${next}`);
     }
     if (io.signal.aborted) throw new Interrupted();
     if (!report.complete) printer.say("rollcall verify: not finished in time: raise --timeout");

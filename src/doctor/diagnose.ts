@@ -13,11 +13,10 @@ import { critical, type Verdict, worstFirst } from "./verdict.ts";
 
 /** All verdicts, the worst first. `refused`: why Rollcall would not use this server. */
 export function diagnose(facts: Facts, refused?: PresenceError): Verdict[] {
-  const servers = facts.servers.flatMap((server) =>
-    placed(facts, server, [
-      ...serverVerdicts(facts, server),
-      ...memoryVerdicts(server),
-      ...clientVerdicts(server),
+  const servers = placed(
+    facts.servers.map((server) => [
+      server.address,
+      [...serverVerdicts(facts, server), ...memoryVerdicts(server), ...clientVerdicts(server)],
     ]),
   );
   if (facts.parts.length === 0) {

@@ -33,12 +33,15 @@ export async function measure(
         shardFacts(ask, prefix, shard, shards, () => asOf.now.getTime()),
       ),
     );
-    const logs = parts.map(({ log }) => valueOf(log));
+    const unread = parts.flatMap(({ log, shard }) =>
+      "unknown" in log ? [`of shard ${shard}: ${log.unknown}`] : [],
+    );
     return {
       users: totals.users,
       sockets: totals.sockets,
       processes: processes.filter(({ state, leaseUntil }) => state === "live" && leaseUntil !== null && leaseUntil > asOf.now).length, // prettier-ignore
-      lagMs: Math.round(Math.max(0, ...logs.map((log) => log?.overdueMs ?? 0))),
+      lagMs: Math.round(Math.max(0, ...parts.map(({ log }) => valueOf(log)?.overdueMs ?? 0))),
+      unread: unread[0],
       records: asOf.lag.records,
       rejected: totals.rejected,
     };

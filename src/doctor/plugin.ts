@@ -14,8 +14,10 @@ export interface Figures {
   readonly sockets: number;
   /** With a lease that has not run out. */
   readonly processes: number;
-  /** How long work for a projector has waited, ms. */
+  /** How long work for a projector has waited, ms; of the logs that can be read. */
   readonly lagMs: number;
+  /** Why a log cannot be read, where one cannot. */
+  readonly unread?: string | undefined;
   /** In the log. */
   readonly records: number;
   /** Entries that were rejected, of all time. */
@@ -49,7 +51,7 @@ export async function judge(measure: () => Promise<Figures>, bounds: Bounds): Pr
 }
 
 export function outcomeOf(figures: Figures, bounds: Bounds): Outcome {
-  const { users, sockets, processes, lagMs, records, rejected } = figures;
+  const { users, sockets, processes, lagMs, unread, records, rejected } = figures;
   const { warningLag, criticalLag, minProcesses, maxRejected } = bounds;
   const problems: (readonly [exit: number, text: string])[] = [];
   if (processes < minProcesses)
@@ -58,19 +60,24 @@ export function outcomeOf(figures: Figures, bounds: Bounds): Outcome {
   else if (lagMs > warningLag) problems.push([WARNING, `work has waited for a projector for ${lasting(lagMs)}`]); // prettier-ignore
   if (maxRejected !== undefined && rejected > maxRejected)
     problems.push([WARNING, `${rejected} rejected entries`]);
-  const exit = Math.max(OK, ...problems.map(([one]) => one));
+  if (unread !== undefined) problems.push([UNKNOWN, `the lag is not known ${unread}`]);
+  // What is known to be critical stays so, whatever is not known.
+  const rank = (one: number) => (one === CRITICAL ? UNKNOWN + 1 : one);
+  const worst = problems.toSorted(([a], [b]) => rank(b) - rank(a));
+  const exit = worst[0]?.[0] ?? OK;
   const said = [
-    ...problems.toSorted(([a], [b]) => b - a).map(([, text]) => text),
+    ...worst.map(([, text]) => text),
     `${users} users`,
     `${processes} processes`,
-    `lag ${lagMs} ms`,
+    ...(unread === undefined ? [`lag ${lagMs} ms`] : []),
   ];
   const measured = [
     `users=${users};;;0`,
     `sockets=${sockets};;;0`,
     // `n:`: fewer than n are outside.
     `processes=${processes};;${minProcesses}:;0`,
-    `lag_ms=${lagMs};${warningLag};${criticalLag};0`,
+    // `U`: could not be determined.
+    `lag_ms=${unread === undefined ? lagMs : "U"};${warningLag};${criticalLag};0`,
     `records=${records};;;0`,
     `rejected=${rejected}c;${maxRejected ?? ""};;0`,
   ];

@@ -13,6 +13,7 @@ import { type RedisServer, startRedis } from "../../packages/local-redis/src/ind
 import { TestShard } from "../../rig/shard.ts";
 import { until } from "../../rig/until.ts";
 import { aclRules, type Role } from "../../src/core/access.ts";
+import { keysOf } from "../../src/core/keys.ts";
 import { main as cli } from "../../src/cli/main.ts";
 import type { Verdict } from "../../src/doctor/verdict.ts";
 import { createSubscriber } from "../../src/subscriber/create.ts";
@@ -141,6 +142,12 @@ const BROKEN: Readonly<Record<string, (shard: TestShard) => Promise<unknown>>> =
     await registered(shard);
     await shard.record({ process: "web-1", seq: 5, ttl: 3_600_000, sockets: 1 });
     await shard.drain();
+  },
+  mixed: async (shard) => {
+    await registered(shard);
+    await shard.drain();
+    await shard.redis.hset(shard.keys.totals, "shards", "2");
+    await shard.redis.hset(keysOf(shard.prefix, 1, 2).totals, { shards: "4", protocol: "2" });
   },
   typed: (shard) => shard.redis.set(shard.keys.users, "not a hash"),
   taken: async (shard) => {
@@ -355,6 +362,12 @@ const WAYS: Readonly<Record<string, Way>> = {
     found: /opened with 1 shards, not 4/,
     remedy: /use shards: 1/,
   },
+  "shards of different numbers": {
+    args: onPrefix("mixed"),
+    check: "shards",
+    found: /shard 1 records another number of shards than shard 0, which records 2/,
+    remedy: /HSET '\{mixed:1\.0\}:totals' shards 2; npx rollcall verify --repair/,
+  },
   "a key of another type": {
     args: onPrefix("typed"),
     check: "keys",
@@ -413,7 +426,7 @@ const WAYS: Readonly<Record<string, Way>> = {
     args: onPrefix("unserved"),
     check: "subscribers",
     found: /"billing" gave up 1 delivery/,
-    remedy: /deadLetters\.list\(\)/,
+    remedy: /npx rollcall webhooks billing, then with --retry all/,
   },
 };
 
@@ -437,6 +450,27 @@ describe("it says nothing that is not so:", () => {
     for (const consequence of follows[prefix] ?? []) checks.delete(consequence);
     expect([...checks]).toHaveLength(1);
   });
+});
+
+it("the remedy for shards of different numbers corrects them while the servers go on", async () => {
+  const prefix = "corrected";
+  const two = await startNode({ redis: main.url, prefix, shards: 2, heartbeat: 300 });
+  const ids = Array.from({ length: 12 }, (_, i) => `one-of-${i}`);
+  const open = await Promise.all(ids.map((id) => connect(two.url, id)));
+  const counted = async () => (await two.presence.counts()).users === ids.length;
+  await until("all are counted", counted);
+  await admin.hset(keysOf(prefix, 1, 2).totals, "shards", "4");
+  const { verdicts } = await told("--redis", main.url, "--prefix", prefix);
+  const remedy = verdicts.find(({ check }) => check === "shards")!.remedy!;
+  const [, key, field, value] = /redis-cli HSET '([^']+)' (\w+) (\w+); /.exec(remedy)!;
+  await expect(two.presence.counts()).rejects.toMatchObject({ code: "SHARDS_MISMATCH" });
+  await admin.hset(key!, field!, value!);
+  const repaired = await rollcall(["verify", "--repair", "--yes", "--redis", main.url, "--prefix", prefix, "--shards", "2"]); // prettier-ignore
+  expect(repaired.exit).toBe(0);
+  const late = await connect(two.url, "one-more");
+  await until("the newcomer is counted too", async () => (await two.presence.counts()).users === 13);
+  for (const tab of [...open, late]) tab.disconnect();
+  await two.close();
 });
 
 describe("over a REST API", () => {

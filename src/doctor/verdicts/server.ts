@@ -1,7 +1,7 @@
 /** What the server is, and whether it takes writes. */
 import { type Facts, type ServerFacts, valueOf } from "../facts.ts";
 import { modeOf } from "../mode.ts";
-import { critical, lasting, note, ok, unknown, type Verdict, warning } from "../verdict.ts";
+import { critical, lasting, note, ok, some, unknown, type Verdict, warning } from "../verdict.ts";
 
 const FLOOR = [6, 2] as const;
 
@@ -16,10 +16,21 @@ const ENGINES = [
 
 const SLOW_MS = 100;
 
-/** `address: ` in front, where there are several servers. */
-export function placed({ servers }: Facts, { address }: ServerFacts, verdicts: readonly Verdict[]): Verdict[] {
-  if (servers.length < 2) return [...verdicts];
-  return verdicts.map((one) => ({ ...one, found: `${address}: ${one.found}` }));
+/** Of several servers: what all of them are in order with is one verdict; the rest has `address: ` in front. */
+export function placed(servers: readonly (readonly [address: string, verdicts: readonly Verdict[]])[]): Verdict[] {
+  if (servers.length < 2) return servers.flatMap(([, verdicts]) => verdicts);
+  const all = servers.flatMap(([, verdicts]) => verdicts);
+  const isInOrder = (check: Verdict["check"]) => all.every((one) => one.check !== check || one.level === "ok");
+  const inOrder = [...new Set(all.map(({ check }) => check))].filter(isInOrder);
+  return [
+    ...servers.flatMap(([address, verdicts]) =>
+      verdicts.filter(({ check }) => !inOrder.includes(check)).map((one) => ({ ...one, found: `${address}: ${one.found}` })),
+    ),
+    ...inOrder.map((check) => {
+      const said = [...new Set(all.filter((one) => one.check === check).map(({ found }) => found))];
+      return ok(check, `all ${servers.length} primaries: ${some(said, 3)}`);
+    }),
+  ];
 } // prettier-ignore
 
 export function serverVerdicts(facts: Facts, server: ServerFacts): Verdict[] {
@@ -70,8 +81,10 @@ function roleVerdicts({ info, config }: ServerFacts): Verdict[] {
     const primary = `${fields.get("master_host") ?? "?"}:${fields.get("master_port") ?? "?"}`;
     const isDown = fields.get("master_link_status") === "down";
     const found = `this is a replica of ${primary}${isDown ? ", which it has lost" : ""}: it refuses all records (READONLY)`;
+    // A Cluster refuses REPLICAOF.
+    const promote = fields.get("redis_mode") === "cluster" ? "CLUSTER FAILOVER" : "REPLICAOF NO ONE";
     return [
-      critical("replication", found, `use ${primary}, or if it should be the primary: redis-cli REPLICAOF NO ONE`),
+      critical("replication", found, `use ${primary}, or if it should be the primary: redis-cli ${promote}`),
     ]; // prettier-ignore
   }
   const replicas = Number(fields.get("connected_slaves") ?? 0);

@@ -1,4 +1,5 @@
 /** The keys of the prefix: their types, the number of shards, the protocol. */
+import { keysOf } from "../../core/keys.ts";
 import { PROTOCOL } from "../../core/limits.ts";
 import { type Facts, type TotalsFacts, valueOf } from "../facts.ts";
 import { counted, critical, note, ok, some, unknown, type Verdict, warning } from "../verdict.ts";
@@ -53,8 +54,14 @@ function numberVerdicts(
     return [
       critical(
         "shards",
-        `shard ${some(mixed)} records another number of shards than shard 0`,
-        "stop servers with another number, then delete the totals of that shard: it is rebuilt",
+        `shard ${some(mixed)} records another number of shards than shard 0, which records ${recorded ?? "?"}`,
+        `stop servers with another number, then: ${mixed
+          .slice(0, 5)
+          .map(
+            (shard) =>
+              `redis-cli HSET '${keysOf(prefix, Number(shard), shards).totals}' shards ${recorded ?? "?"}`,
+          )
+          .join("; ")}; npx rollcall verify --repair`,
       ),
     ];
   if (empty.length > 0)

@@ -33,7 +33,7 @@ function deadVerdicts({ name, deadLetters }: SubscriberStatus, { prefix }: Facts
     warning(
       "subscribers",
       `${JSON.stringify(name)} gave up ${counted(deadLetters, "delivery", "deliveries")}`,
-      `look at deadLetters.list(), then retry(id) or drop(id); they are in ${dead}`,
+      `npx rollcall webhooks ${name}, then with --retry all or --drop ID; they are in ${dead}`,
     ),
   ];
 }

@@ -38,8 +38,18 @@ describe("the command line", () => {
     }
   });
 
+  it("help is no wider than a terminal, and in a pipe as docs/cli.md has it", async () => {
+    for (const { name } of TABLE) {
+      const { stdout } = await rollcall([name, "--help"], { isTTY: true, columns: 80 });
+      const wide = stdout.split("\n").filter((line) => line.length > 80 && !line.startsWith("  rollcall "));
+      expect(wide, name).toEqual([]);
+    }
+  });
+
   it.each([
     [["statu"], "rollcall: unknown command 'statu' (did you mean status?)"],
+    [["help", "statu"], "rollcall: unknown command 'statu' (did you mean status?)"],
+    [["statu", "--help"], "rollcall: unknown command 'statu' (did you mean status?)"],
     [["status", "--jsn"], "rollcall status: unknown option '--jsn' (did you mean --json?)"],
     [["status", "extra"], "too many arguments"],
     [["user"], "rollcall user: missing required argument 'id'"],

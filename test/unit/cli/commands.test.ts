@@ -245,7 +245,72 @@ describe("webhooks", () => {
     });
     await subscriber.deliver();
     expect(handled).toEqual(["alice"]);
-    expect((await run(["webhooks", "crm"])).stdout).toBe("");
+    expect(await run(["webhooks", "crm"])).toMatchObject({ code: 0, stdout: "" });
+  });
+
+  it("all dead letters are delivered again or dropped at once, and an unknown name is 1", async () => {
+    const prefix = newPrefix();
+    const options = { redis: test.server.url, prefix, name: "crm", retries: [], logger: false } as const;
+    const subscriber = createSubscriber({
+      ...options,
+      handle() {
+        throw new Error("no");
+      },
+    });
+    onTestFinished(() => subscriber.close());
+    await subscriber.deliver();
+    await populate(test.redis, { prefix, users: ["alice", "bob", "carol"] });
+    const givenUp = async () => {
+      await subscriber.deliver();
+      return (await subscriber.deadLetters.count()) === 3;
+    };
+    await until("all were given up", givenUp);
+    const run = on(prefix);
+    const retried = await run(["webhooks", "crm", "--retry", "all"]);
+    expect(fieldsOf(retried.stdout).map(([what]) => what)).toEqual(["retried", "retried", "retried"]);
+    expect(retried.code).toBe(0);
+    await until("all were given up again", givenUp);
+    expect(await run(["webhooks", "crm", "--drop", "all"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("pass --yes to delete every dead letter of crm"),
+    });
+    expect(fieldsOf((await run(["webhooks", "crm", "--drop", "all", "--yes"])).stdout)).toHaveLength(3);
+    expect(await subscriber.deadLetters.count()).toBe(0);
+    expect(await run(["webhooks", "crn"])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("no subscriber of the name crn"),
+    });
+    expect(await run(["webhooks", "crm", "--retry", "x"])).toMatchObject({ code: 2 });
+  });
+});
+
+describe("on a terminal", () => {
+  const terminal = (prefix: string, args: readonly string[]) =>
+    rollcall(args, {
+      env: { REDIS_URL: test.server.url, ROLLCALL_PREFIX: prefix, NO_COLOR: "1" },
+      isTTY: true,
+    });
+
+  it("steps without numbers are a sentence, and no screen full of dashes", async () => {
+    const prefix = newPrefix();
+    await append(test.redis, { prefix, users: ["alice"] });
+    await projectorOver(ioredisPort(test.redis), { prefix, history: true }).sweep();
+    expect(fieldsOf((await on(prefix)(["history"])).stdout).length).toBeGreaterThan(50);
+    const { stdout, stderr } = await terminal(prefix, ["history"]);
+    expect(stdout.trim().split("\n").length).toBeLessThan(5);
+    expect(stderr).toMatch(/^rollcall history: \d+ of \d+ steps have no numbers$/m);
+    const early = await terminal(prefix, ["history", "--from", "2h", "--to", "1h"]);
+    expect(early).toMatchObject({
+      code: 0,
+      stdout: "",
+      stderr: expect.stringContaining("the option `history`"),
+    });
+  });
+
+  it("values stand below each other, and nothing that differs has no heading", async () => {
+    const { prefix } = await present(["alice"]);
+    expect((await terminal(prefix, ["sweep"])).stdout).toMatch(/^requests     \d+\ncalls        \d+\n/);
+    expect((await terminal(prefix, ["verify"])).stdout).toBe("");
   });
 });
 

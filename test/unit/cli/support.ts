@@ -14,6 +14,8 @@ export interface Settings {
   readonly env?: Record<string, string | undefined>;
   /** Whether all three streams are a terminal. Default: none is. */
   readonly isTTY?: boolean;
+  /** Of a terminal. Default: not known. */
+  readonly columns?: number;
   /** What is typed. */
   readonly input?: string;
   readonly signal?: AbortSignal;
@@ -22,7 +24,14 @@ export interface Settings {
 }
 
 export async function rollcall(args: readonly string[], settings: Settings = {}): Promise<Ran> {
-  const { env = {}, isTTY = false, input = "", signal = new AbortController().signal, onOutput } = settings;
+  const {
+    env = {},
+    isTTY = false,
+    columns,
+    input = "",
+    signal = new AbortController().signal,
+    onOutput,
+  } = settings;
   let stdout = "";
   let stderr = "";
   const stdin = Object.assign(new PassThrough(), { isTTY });
@@ -30,6 +39,7 @@ export async function rollcall(args: readonly string[], settings: Settings = {})
   const io: Io = {
     stdout: {
       isTTY,
+      ...(columns !== undefined && { columns }),
       write: (text) => {
         stdout += text;
         onOutput?.(stdout);

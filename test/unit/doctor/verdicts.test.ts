@@ -11,6 +11,7 @@ import type { AccessFacts, Facts, ProcessFacts, ServerFacts, ShardFacts } from "
 import { BEYOND, nameOf, NEEDED, sampleOf } from "../../../src/doctor/gather/access.ts";
 import { clockFacts } from "../../../src/doctor/gather/clock.ts";
 import { CHECKS, isWell, lasting, some, type Verdict } from "../../../src/doctor/verdict.ts";
+import { type Bounds, type Figures, outcomeOf } from "../../../src/doctor/plugin.ts";
 import { commandsOf, ROLES } from "../../../src/core/access.ts";
 import { keysOf } from "../../../src/core/keys.ts";
 import type { SubscriberStatus } from "../../../src/reader/answers/subscribers.ts";
@@ -160,7 +161,9 @@ const CASES: readonly (readonly [name: string, change: Partial<Facts>, level: st
   ["that cannot be asked", { access: access({ commands: { unknown: "needs +acl|dryrun" } }) }, "unknown", "rights", /needs \+acl/],
   ["no INFO for some", on({}, {}, { config: { unknown: "needs +config|get" } }), "unknown", "settings", /needs \+config\|get/],
   ["a shard that is empty", { shards: 2, parts: [totals({ shards: "2" }), { ...totals({ protocol: null, shards: null }), shard: 1 }] }, "warning", "shards", /in shard 1 of 2/, /same number/],
-  ["a shard of another number", { shards: 2, parts: [totals({ shards: "2" }), { ...totals({ shards: "3" }), shard: 1 }] }, "critical", "shards", /shard 1 records another/, /totals/],
+  ["a shard of another number", { shards: 2, parts: [totals({ shards: "2" }), { ...totals({ shards: "3" }), shard: 1 }] }, "critical", "shards", /shard 1 records another.*shard 0, which records 2/, /HSET '\{presence:1\.0\}:totals' shards 2; npx rollcall verify --repair/],
+  ["a replica", on({ role: "slave", master_host: "10.0.0.1", master_port: "6379" }), "critical", "replication", /replica of 10\.0\.0\.1:6379/, /use 10\.0\.0\.1:6379.*REPLICAOF NO ONE$/],
+  ["a replica of a Cluster", { ...on({ role: "slave", master_host: "10.0.0.1", master_port: "6379", redis_mode: "cluster" }), ...asked({ cluster: true }) }, "critical", "replication", /replica of 10\.0\.0\.1:6379/, /use 10\.0\.0\.1:6379.*CLUSTER FAILOVER$/],
   ["an older protocol", { parts: [totals({ protocol: "1" })] }, "warning", "protocol", /still at protocol 1/, /update/],
   ["a log that is nearly full", log({ records: 160_000 }), "critical", "lag", /160,000 records wait.*dropped/, /project/],
   ["a backlog", log({ records: 30_000 }), "warning", "lag", /30,000 records wait/, /shards/],
@@ -206,11 +209,33 @@ it("a Sentinel is named as one, and not as a Redis that is too old", () => {
   expect(old.filter(({ level }) => level === "critical").map(({ check }) => check)).toContain("version");
 });
 
-it("of several servers each verdict names its own", () => {
-  const second = server({ maxmemory_policy: "allkeys-lru", maxmemory: "9000000" }, {}, { address: "other:6379" });
-  const [first] = diagnose(facts({ servers: [server(), second] }));
-  expect(first).toMatchObject({ check: "eviction", found: expect.stringMatching(/^other:6379: maxmemory-policy/) });
-}); // prettier-ignore
+it("of several servers what is wrong names its own, and what all are in order with is one line", () => {
+  const servers = [
+    server({}, {}, { address: "a:1" }),
+    server({ maxmemory: "1000000" }, {}, { address: "b:1" }),
+    server({}, {}, { address: "c:1" }),
+  ];
+  const verdicts = diagnose(facts({ servers }));
+  expect(notable(verdicts).map(({ found }) => found)).toEqual([expect.stringMatching(/^b:1: .*OOM/)]);
+  const of = (check: string) => verdicts.filter((one) => one.check === check).map(({ found }) => found);
+  expect(of("eviction")).toEqual(["all 3 primaries: noeviction"]);
+  expect(of("version")).toEqual([expect.stringContaining("Redis 7.2.4 at b:1")]);
+  expect(of("memory")).toHaveLength(3);
+});
+
+const FIGURES: Figures = { users: 3, sockets: 4, processes: 1, lagMs: 0, records: 0, rejected: 0 };
+const BOUNDS: Bounds = { shards: undefined, warningLag: 5_000, criticalLag: 60_000, minProcesses: 1, maxRejected: undefined }; // prettier-ignore
+
+it("check: a log that cannot be read is UNKNOWN and no lag of 0, and what is critical stays critical", () => {
+  const unread = "of shard 1: needs +xrange";
+  const { exit, line } = outcomeOf({ ...FIGURES, unread }, BOUNDS);
+  expect(exit).toBe(3);
+  expect(line).toMatch(/^ROLLCALL UNKNOWN - the lag is not known of shard 1: needs \+xrange, 3 users, 1 processes \| .*lag_ms=U;5000;60000;0/); // prettier-ignore
+  const critical = outcomeOf({ ...FIGURES, unread, processes: 0 }, BOUNDS);
+  expect(critical.exit).toBe(2);
+  expect(critical.line).toMatch(/^ROLLCALL CRITICAL - 0 of at least 1 processes, the lag is not known/);
+  expect(outcomeOf({ ...FIGURES, unread, lagMs: 9_000 }, BOUNDS).exit).toBe(3);
+});
 
 it("two clocks are compared by the fastest round trip, which bounds the error", () => {
   const slow = { before: 1_000, after: 1_400, redis: 6_390 };

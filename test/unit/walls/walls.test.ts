@@ -4,7 +4,7 @@
  * tsconfig without any, and tsconfig.edge.json is one without Node.
  */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { describe, expect, it } from "vitest";
 import { importsOf, modulesIn, rulesOf, trespasses, unused } from "./imports.ts";
 
@@ -36,6 +36,46 @@ it("bench, examples, rig and model import nothing from tests", () => {
     .flatMap((folder) => modulesIn(root, folder))
     .flatMap(({ file, text }) => importsOf(file, text));
   expect(imports.filter(({ target }) => target.startsWith("test/"))).toEqual([]);
+});
+
+/** The modules that are loaded with these, and the packages; without those of a dynamic import. */
+function loadedWith(first: readonly string[]): Set<string> {
+  const imported = new Map<string, string[]>();
+  for (const { file, text } of modulesIn(root, "src")) {
+    const isStatic = ({ target }: { target: string }) =>
+      !text.includes(`import("${relativeTo(file, target)}")`);
+    imported.set(file, importsOf(file, text).filter((one) => !one.isType && isStatic(one)).map(({ target }) => target)); // prettier-ignore
+  }
+  const loaded = new Set<string>();
+  const load = (file: string) => {
+    if (loaded.has(file)) return;
+    loaded.add(file);
+    for (const target of imported.get(file) ?? []) load(target);
+  };
+  for (const file of first) load(file);
+  return loaded;
+}
+
+function relativeTo(file: string, target: string): string {
+  if (!target.startsWith("src/")) return target;
+  const path = posix.relative(posix.dirname(file), target);
+  return path.startsWith(".") ? path : `./${path}`;
+}
+
+it("the commands for a Redis load no hono and no client of Upstash: the package is installed without", () => {
+  const commands = ["acl", "bench", "changes", "check", "doctor", "evict", "forget", "history", "scopes", "status", "sweep", "user", "users", "verify", "webhooks"]; // prettier-ignore
+  const loaded = loadedWith([
+    "src/cli.ts",
+    "src/reader/create.ts",
+    "src/projector/create.ts",
+    "src/client/client.ts",
+    "src/doctor/reach.ts",
+    "src/doctor/gather.ts",
+    ...commands.map((name) => `src/cli/${name}.ts`),
+  ]);
+  expect(loaded).toContain("ioredis");
+
+  expect([...loaded].filter((name) => /^(hono|@hono|@upstash)/.test(name))).toEqual([]);
 });
 
 describe("a wall stops", () => {

@@ -21,7 +21,7 @@ export function Header({ session }: { readonly session: Session }) {
   const now = useCell(state.now);
   const at = asOf === null ? null : link.state === "live" ? now : Date.parse(asOf.now);
   // A browser token of some users is not told how much is behind.
-  const lag = asOf?.lag as { readonly records: number; readonly ms: number } | undefined;
+  const lag = asOf?.lag;
   return (
     <header class="top">
       <a class="skip" href="#main">

@@ -110,7 +110,8 @@ function Crashed({ lost, incident }: { readonly lost: Lost; readonly incident: I
       <td>
         <span class="state late">gone (crashed)</span>
       </td>
-      <td colSpan={3} class="went">
+      <td class="right none">{"\u2013"}</td>
+      <td colSpan={2} class="went">
         {users === 0 ? "no user" : plural(users, "user")} went offline
         {others > 0 && users > 0 ? `, with ${plural(others, "other server")}` : ""} at {clock(at)}
       </td>

@@ -149,7 +149,7 @@ describe("what happens", () => {
     await untilEqual(
       () =>
         feed(page)
-          .allInnerTexts()
+          .allTextContents()
           .then((rows) => rows.length),
       1,
     );
@@ -161,11 +161,11 @@ describe("what happens", () => {
     await until("the crash is told", async () =>
       /crashed: its lease ended, 3 users went offline/.test((await page.locator(".told").textContent().catch(() => "")) ?? ""),
     ); // prettier-ignore
-    const causes = await feed(page).locator(".why").allInnerTexts();
+    const causes = await feed(page).locator(".why").allTextContents();
     expect(causes.filter((cause) => cause.includes("lease ended (crash)")).length).toBe(3);
     // For a minute the table says who is gone, and with how many.
     await until("it stays in the table", async () =>
-      /gone \(crashed\)3 users went offline at [\d:]+/.test((await page.locator(".gone").textContent()) ?? ""),
+      /gone \(crashed\)\u20133 users went offline at [\d:]+/.test((await page.locator(".gone").textContent()) ?? ""),
     ); // prettier-ignore
     expect(await numberOf(page, "Servers")).toBe("1");
     expect(await page.locator(".servers tbody tr").count()).toBe(2);
@@ -262,13 +262,13 @@ describe.concurrent("the page", () => {
       /Signed for alice\. It opens who is online and who came and went, of 3 users \(bob, carol, dave\); not .*servers, rooms or subscribers\. It ends at/,
     );
     await untilEqual(
-      () => page.locator(".users li .id").allInnerTexts().then((ids) => ids.toSorted()),
+      () => page.locator(".users li .id").allTextContents().then((ids) => ids.toSorted()),
       ["bob", "carol"],
     ); // prettier-ignore
     for (const name of ["Servers", "Largest rooms", "Find a user"])
       expect(await page.getByRole("heading", { name }).count(), name).toBe(0);
     await populate(redis, { prefix, process: "web-2", users: ["mallory", "dave"] });
-    await untilEqual(() => feed(page).locator(".who").allInnerTexts(), ["dave"]);
+    await untilEqual(() => feed(page).locator(".who").allTextContents(), ["dave"]);
     expect(await page.locator("#app").textContent()).not.toMatch(/mallory|oscar/);
     // What the browser says of the refused requests.
     for (const error of errors) expect(error).toMatch(/status of 40[13]/);
@@ -292,7 +292,7 @@ describe.concurrent("the page", () => {
     await untilEqual(() => feed(page).count(), HOSTILE.length);
     await untilEqual(() => page.locator(".users li").count(), 8);
     const text = await feed(page)
-      .allInnerTexts()
+      .allTextContents()
       .then((rows) => rows.join("\n"));
     for (const shown of [HOSTILE[0]!, "⟨U+202E⟩gnp.exe⟨U+202C⟩", "tab␉nul␀esc␛[2J", HOSTILE[6]!])
       expect(text).toContain(shown);

@@ -24,15 +24,18 @@ export function Numbers({ state }: { readonly state: State }) {
   const crashed = useCell(state.crashed);
   const gone = new Set(crashed.map(({ process }) => process.id));
   const other = processes?.filter(({ id, state: one }) => one !== "live" && !gone.has(id)).length ?? 0;
+  const isOld = link.state === "stale" || link.state === "lost";
   const since = (then: number | null | undefined, now: number | undefined) => {
+    if (isOld) return now === undefined ? null : "last known";
     if (then === null || then === undefined || now === undefined) return null;
     const change = now - then;
     return change === 0
       ? `the same as ${time === "minute" ? "a minute" : time} ago`
       : `${change > 0 ? "+" : "\u2212"}${number(Math.abs(change))} in the last ${time}`;
   };
-  const servers =
-    crashed.length > 0
+  const servers = isOld
+    ? "last known"
+    : crashed.length > 0
       ? `${number(crashed.length)} crashed ${span(state.now.value - crashed.at(-1)!.at)} ago`
       : other > 0
         ? `${number(other)} fenced or ended`
@@ -55,7 +58,7 @@ export function Numbers({ state }: { readonly state: State }) {
             name="Servers"
             value={live}
             note={processes === null ? null : servers}
-            isWrong={crashed.length > 0}
+            isWrong={!isOld && crashed.length > 0}
           />
         ) : null}
       </dl>

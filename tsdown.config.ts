@@ -1,6 +1,7 @@
 /** `npm run build`: the doors of the package as ES modules, with types and source maps, in dist. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { defineConfig } from "tsdown";
+import { dropMaps } from "./scripts/drop-maps.ts";
 import { writeScript } from "./scripts/write-script.ts";
 
 /** What is put into our files instead of being installed beside them. Their licences go along. */
@@ -48,6 +49,7 @@ export default defineConfig([
     // Together, so that a PresenceError is of one class whichever door it came through.
     entry: ["src/index.ts", "src/http.ts", "src/edge.ts", "src/otel.ts", "src/prometheus.ts", "src/cli.ts"],
     platform: "node",
+    onSuccess: () => dropMaps("dist"),
   },
   {
     ...shared,

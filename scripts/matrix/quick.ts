@@ -27,8 +27,8 @@ const LIVE_GZIPPED = 9_500;
 const REACT_GZIPPED = 11_000;
 /** All of `rollcall/edge`: 54 kB are the dashboard's page, 10 browser tokens, 4 /docs. */
 const EDGE_GZIPPED = 208_000;
-// The command has 1.0 of them: 0.7 in bytes, the rest because each command is a file of its own.
-const INSTALLED = 13_000_000;
+// The command has 1.0 of them, mostly because each command is a file of its own; the dashboard's page, browser tokens and telemetry 0.7.
+const INSTALLED = 13_500_000;
 
 const kB = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;
 

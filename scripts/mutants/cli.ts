@@ -3,6 +3,7 @@ import { mutantsOf } from "./mutant.ts";
 
 const COMMANDS = "test/unit/cli/commands.test.ts";
 const ARGUMENTS = "test/unit/cli/arguments.test.ts";
+const TERMINAL = "test/hostile/terminal.test.ts";
 const mutant = mutantsOf("cli");
 
 export const CLI_MUTANTS = [
@@ -29,5 +30,30 @@ export const CLI_MUTANTS = [
     "changes.ts",
     "if (answer.gap) {\n      isComplete = false;",
     "if (answer.gap) {",
+  ),
+  mutant("doctor-prints-what-strangers-wrote", "INV-8", TERMINAL, "doctor.ts", "${safe(found)}", "${found}"),
+  mutant(
+    "json-has-terminal-commands",
+    "INV-8",
+    TERMINAL,
+    "print.ts",
+    "this.line(jsonOf(value));",
+    "this.line(JSON.stringify(value));",
+  ),
+  mutant(
+    "an-api-writes-our-lines",
+    "INV-8",
+    TERMINAL,
+    "failure.ts",
+    "the API answered: ${escaped(error.message)}",
+    "the API answered: ${error.message}",
+  ),
+  mutant(
+    "a-url-in-the-wrong-place-is-repeated",
+    "INV-8",
+    ARGUMENTS,
+    "program.ts",
+    "/^[\\w-]{1,60}$/.test(text)",
+    "text.length > 0",
   ),
 ];

@@ -13,8 +13,16 @@ export const DASHBOARD_MUTANTS: readonly Mutant[] = [
     "INV-8",
     ROUTE,
     "routes/dashboard.ts",
-    "token !== undefined && isLoopback(new URL(c.req.url).hostname)",
+    "token !== undefined && isLocal(c)",
     "token !== undefined",
+  ),
+  http(
+    "dashboard-token-for-any-address",
+    "INV-8",
+    ROUTE,
+    "routes/dashboard.ts",
+    "address === undefined || address",
+    "address !== null || address",
   ),
   http(
     "dashboard-token-in-caches",

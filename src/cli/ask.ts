@@ -10,7 +10,7 @@ export function asking({ given, io: { signal } }: Call): Ask {
   const late = () =>
     new PresenceError(
       "REDIS_UNAVAILABLE",
-      `no answer within ${ms} ms: check that it is not stuck, or raise --timeout`,
+      `no answer within ${ms} ms: check whether the server is stuck, or raise --timeout`,
     );
   return async (answer) => {
     // The loser of the race may still fail.

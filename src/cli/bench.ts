@@ -37,12 +37,12 @@ export async function run(call: Call): Promise<number> {
   const printer = new Printer(io);
   const environment = environmentOf(call);
   if ((environment["REDIS_URL"] ?? "").trim() === "")
-    throw new UsageError("it needs a connection: pass --redis redis://host:port, or set REDIS_URL");
+    throw new UsageError("this needs a connection: pass --redis redis://host:port, or set REDIS_URL");
   const url = readFrom(call, () => redisUrlFrom(environment));
   const prefix = `rollcall-bench-${randomUUID()}`;
   const operations = given.number("operations")!;
   printer.say(
-    `Measuring ${whereOf(url)}: ${PINGS} PINGs, then ${operations} operations (sockets that come and go) in records of ${SIZE}, under the prefix ${prefix}, which is removed.`,
+    `Measuring ${whereOf(url)}: ${PINGS} PINGs, then ${operations} operations (sockets that come and go) in records of ${SIZE}, under the prefix ${prefix}, which is deleted afterwards.`,
   );
   // It tells why there is no connection; the client below would try for ever.
   const connection = connect(url, { timeout: 5_000, name: "rollcall-bench" });

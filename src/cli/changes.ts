@@ -41,7 +41,7 @@ export async function run(call: Call): Promise<number> {
     if (answer.exact === false && answer.since !== undefined && !isShown) {
       // Who asks for no time in particular gets what there is.
       isComplete = from === undefined;
-      printer.say(`rollcall changes: changes are kept since ${answer.since}`);
+      printer.say(`rollcall changes: changes are kept only since ${answer.since}`);
     }
     isShown = true;
     for (const { at: time, type, user, cause, id } of answer.changes) {

@@ -3,7 +3,7 @@ import { resolveKeyOptions } from "../core/key-options.ts";
 import { judge, type Bounds } from "../doctor/plugin.ts";
 import { type Call, UsageError } from "./command.ts";
 import { loadDoctor, whereIs } from "./connecting.ts";
-import { Printer } from "./print.ts";
+import { Printer, safe } from "./print.ts";
 
 export async function run(call: Call): Promise<number> {
   const { given, io } = call;
@@ -23,6 +23,6 @@ export async function run(call: Call): Promise<number> {
   const { reach } = await loadDoctor();
   const { measure } = await import("../doctor/measure.ts");
   const { line, exit } = await judge(() => measure(reach, where, { prefix, shards: bounds.shards }), bounds);
-  new Printer(io).line(line);
+  new Printer(io).line(safe(line));
   return exit;
 }

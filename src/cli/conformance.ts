@@ -3,7 +3,7 @@ import { type Call, EXIT, UsageError } from "./command.ts";
 import { CHECKS } from "./conformance/checks.ts";
 import { runChecks } from "./conformance/run.ts";
 import { findRedis } from "./conformance/redis-server.ts";
-import { Printer } from "./print.ts";
+import { Printer, safeLines } from "./print.ts";
 
 export async function run(call: Call): Promise<number> {
   const { given, io } = call;
@@ -40,7 +40,7 @@ export async function run(call: Call): Promise<number> {
       if (!ok) failed++;
       if (json) printer.json({ name, ok, skipped, reason, ms });
       else if (ok) printer.line(`ok ${ran} - ${name}${skipped === undefined ? "" : ` # skip ${skipped}`}`);
-      else printer.line(`not ok ${ran} - ${name}\n  ${reason!.replaceAll("\n", "\n  ")}`);
+      else printer.line(`not ok ${ran} - ${name}\n  ${safeLines(reason!).replaceAll("\n", "\n  ")}`);
     }
     if (!json) printer.line(`1..${ran}\n# ${ran - failed} passed, ${failed} failed`);
     return failed === 0 && ran > 0 ? EXIT.ok : EXIT.no;

@@ -12,8 +12,8 @@ export async function run({ given, io }: Call): Promise<number> {
   const main = inCheckout("examples/demo/main.ts");
   if (main === undefined) {
     new Printer(io).say(
-      "rollcall demo: the package does not contain it: clone the repository of Rollcall and run `npm ci && npm start` there.\n" +
-        "Here, `rollcall dev` starts all that a server of yours needs, and `rollcall status --watch` shows what it does.",
+      "rollcall demo: the package does not contain the demo. Clone the repository of Rollcall and run `npm ci && npm start` there.\n" +
+        "Here, `rollcall dev` starts everything your server needs, and `rollcall status --watch` shows its numbers.",
     );
     return EXIT.no;
   }

@@ -108,6 +108,6 @@ async function load<T>(name: string, or = ""): Promise<T> {
     return (await import(from)) as T;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new UsageError(`it needs a package: npm i -D @rollcall/${name}${or}`, { cause: error });
+    throw new UsageError(`this needs a package: npm i -D @rollcall/${name}${or}`, { cause: error });
   }
 }

@@ -8,7 +8,7 @@ import type { Where } from "../doctor/reach.ts";
 import { isWell, type Level, LEVELS, type Verdict } from "../doctor/verdict.ts";
 import { type Call, EXIT } from "./command.ts";
 import { loadDoctor, whereIs } from "./connecting.ts";
-import { Printer } from "./print.ts";
+import { Printer, safe } from "./print.ts";
 
 export async function run(call: Call): Promise<number> {
   const { given, io } = call;
@@ -58,11 +58,11 @@ function summaryOf(verdicts: readonly Verdict[]): string {
   return `${isWell(verdicts) ? "all well: " : ""}${parts.join(", ")}`;
 }
 
-/** One verdict a line, its remedy below it. */
+/** One verdict a line, its remedy below it. Both may name what a stranger has written to Redis, such as a process. */
 function linesOf(verdicts: readonly Verdict[], printer: Printer): string[] {
   const widest = Math.max(...verdicts.map(({ check }) => check.length));
   return verdicts.flatMap(({ level, check, found, remedy }) => {
-    const verdict = `${printer.style(STYLES[level], level.padEnd(8))}  ${check.padEnd(widest)}  ${found}`;
-    return remedy === undefined ? [verdict] : [verdict, `${" ".repeat(widest + 12)}→ ${remedy}`];
+    const verdict = `${printer.style(STYLES[level], level.padEnd(8))}  ${check.padEnd(widest)}  ${safe(found)}`;
+    return remedy === undefined ? [verdict] : [verdict, `${" ".repeat(widest + 12)}→ ${safe(remedy)}`];
   });
 }

@@ -1,7 +1,7 @@
 /** What went wrong, in one line: the first cause and what to do. A stack only for a bug of ours. */
 import { PresenceError, type PresenceErrorCode } from "../core/errors.ts";
 import { EXIT, Interrupted, UsageError } from "./command.ts";
-import { escaped } from "./print.ts";
+import { escaped, safeLines } from "./print.ts";
 
 export interface Failure {
   readonly code: number;
@@ -46,23 +46,22 @@ export function failureOf(error: unknown): Failure {
   // By name: each is of a module that is loaded only where it is needed.
   if (name === "ProblemError") {
     const { status, code } = error as Error & { status: number; code: string };
-    if (status >= 500) return { code: EXIT.unreachable, message: `the API answered: ${error.message}` };
-    return {
-      code: USAGE.has(code) ? EXIT.usage : EXIT.refused,
-      message: `the API answered: ${error.message}`,
-    };
+    // Whoever answers there: no line of it may look like one of ours.
+    const message = `the API answered: ${escaped(error.message)}`;
+    if (status >= 500) return { code: EXIT.unreachable, message };
+    return { code: USAGE.has(code) ? EXIT.usage : EXIT.refused, message };
   }
   if (name === "TimeoutError" || name === "LocalRedisError" || name === "BridgeError")
     return { code: EXIT.unreachable, message: error.message };
   const missing = missingPackage(error);
   if (missing !== undefined)
-    return { code: EXIT.usage, message: `it needs the package ${missing}: npm i ${missing}` };
+    return { code: EXIT.usage, message: `this needs the package ${missing}: npm i ${missing}` };
   if (error instanceof TypeError && error.message === "fetch failed") {
     const { code, message } = (error.cause ?? error) as NodeJS.ErrnoException;
     const why = code ?? message;
     return {
       code: EXIT.unreachable,
-      message: `the API cannot be reached: ${why}. Check --url, and that it runs`,
+      message: `the API cannot be reached: ${why}. Check --url, and that the API runs`,
     };
   }
   return { code: EXIT.bug, message: `a bug in Rollcall, please report it\n${stackOf(error)}` };
@@ -70,9 +69,7 @@ export function failureOf(error: unknown): Failure {
 
 /** For stderr; empty for what needs no words. */
 export function told(name: string, { message }: Failure): string {
-  if (message === "") return "";
-  const [first = "", ...rest] = message.split("\n");
-  return [`${name}: ${escaped(first).replaceAll("\\\\", "\\")}`, ...rest].join("\n");
+  return message === "" ? "" : `${name}: ${safeLines(message)}`;
 }
 
 function stackOf(error: unknown): string {

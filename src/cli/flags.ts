@@ -5,7 +5,7 @@ const REDIS: Flag = {
   name: "redis",
   kind: "text",
   value: "url",
-  doc: "redis:// or rediss:// URL. A password is safer in the variable. Without it, Upstash's variables",
+  doc: "redis:// or rediss:// URL, by default Upstash's variables. A password is safer in the variable",
   env: "REDIS_URL",
 };
 const URL_FLAG: Flag = {
@@ -19,14 +19,14 @@ const TOKEN: Flag = {
   name: "token",
   kind: "text",
   value: "token",
-  doc: "the token of the HTTP API. Safer in the variable: others see command lines",
+  doc: "token of the HTTP API. Safer in the variable: other users of the machine see command lines",
   env: "ROLLCALL_TOKEN",
 };
 export const PREFIX: Flag = {
   name: "prefix",
   kind: "text",
   value: "prefix",
-  doc: "as in your servers (presence)",
+  doc: "as on your servers (presence)",
   env: "ROLLCALL_PREFIX",
 };
 export const SHARDS: Flag = {
@@ -35,7 +35,7 @@ export const SHARDS: Flag = {
   value: "n",
   least: 1,
   most: 1024,
-  doc: "as in your servers (1)",
+  doc: "as on your servers (1)",
   env: "ROLLCALL_SHARDS",
 };
 
@@ -56,13 +56,13 @@ function timeout(fallback: number, doc: string): Flag {
 export const JSON_FLAG: Flag = {
   name: "json",
   kind: "switch",
-  doc: "print JSON; of a list, one object a line",
+  doc: "print JSON; a list is one object per line",
   env: "ROLLCALL_JSON",
 };
 export const YES: Flag = {
   name: "yes",
   kind: "switch",
-  doc: "do not ask. Required without a terminal",
+  doc: "do not ask; required without a terminal",
   env: "ROLLCALL_YES",
 };
 
@@ -73,13 +73,13 @@ export const READING: readonly Flag[] = [
   TOKEN,
   PREFIX,
   SHARDS,
-  timeout(10_000, "how long one answer may take"),
+  timeout(10_000, "longest time for one answer"),
   JSON_FLAG,
 ];
 
 /** Of what writes, or needs commands that no reader has. */
 export function writing(most: number): readonly Flag[] {
-  return [REDIS, PREFIX, SHARDS, timeout(most, "how long all of it may take"), JSON_FLAG];
+  return [REDIS, PREFIX, SHARDS, timeout(most, "longest time for the whole command"), JSON_FLAG];
 }
 
 /** The same for what runs until it is stopped. */
@@ -98,7 +98,7 @@ export const WHERE: readonly Flag[] = [
     name: "scope",
     kind: "text",
     value: "scope",
-    doc: "both in one: /chat is a namespace, /chat,news a room in it",
+    doc: "both in one: /chat is a namespace, /chat,news is a room in it",
     env: "ROLLCALL_SCOPE",
   },
 ];
@@ -107,14 +107,14 @@ export const FROM: Flag = {
   name: "from",
   kind: "time",
   value: "time",
-  doc: "from this time on: 2026-03-01T14:03:00Z, ms since 1970, or how long ago, such as 15m, 2h, 7d",
+  doc: "start: 2026-03-01T14:03:00Z, ms since 1970, or how long ago, such as 15m, 2h, 7d",
   env: "ROLLCALL_FROM",
 };
 export const TO: Flag = {
   name: "to",
   kind: "time",
   value: "time",
-  doc: "up to this time (now)",
+  doc: "end, written the same way (now)",
   env: "ROLLCALL_TO",
 };
 

@@ -2,8 +2,8 @@
 import { EXIT } from "./command.ts";
 import { failureOf, told } from "./failure.ts";
 import { type Io, processIo, UNREAD } from "./io.ts";
-import { escaped } from "./print.ts";
-import { type CommanderError, programOf } from "./program.ts";
+import { safe } from "./print.ts";
+import { type CommanderError, programOf, withoutValues } from "./program.ts";
 import { TABLE } from "./table.ts";
 
 /** Resolves with the exit code (command.ts); never rejects. */
@@ -13,7 +13,7 @@ export async function main(args: readonly string[], io: Io = processIo()): Promi
   const known = TABLE.find((entry) => entry.name === args[0]);
   const name = known === undefined ? "rollcall" : `rollcall ${known.name}`;
   const plugin = (why: string): number | undefined => {
-    const answer = known?.fails?.(escaped(why.split("\n", 1)[0]!));
+    const answer = known?.fails?.(safe(why.split("\n", 1)[0]!));
     if (answer !== undefined) io.stdout.write(`${answer.line}\n`);
     return answer?.exit;
   };
@@ -29,7 +29,9 @@ export async function main(args: readonly string[], io: Io = processIo()): Promi
     if (isCommanders(error)) {
       if (error.exitCode === 0) return EXIT.ok;
       // Commander has told it on stderr.
-      return plugin(error.message.replace(/^error: /, "")) ?? EXIT.usage;
+      return (
+        plugin(withoutValues(error.message.replace(/^error: /, "").replace(/\n[\s\S]*$/, ""))) ?? EXIT.usage
+      );
     }
     const failure = failureOf(error);
     if (failure.code === EXIT.interrupted && io.signal.reason === UNREAD) return EXIT.ok;

@@ -9,7 +9,7 @@ import type { Io, Sink } from "./io.ts";
 type Style = "bold" | "dim" | "red" | "yellow" | "green";
 
 /** Control characters (C0, DEL, C1), what turns the direction of text around, line separators, lone surrogates; and the backslash that marks them. */
-const UNSAFE = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Cs}\\]/gu;
+const UNSAFE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Cs}\\]/gu;
 const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
 
 /** `ann\tb` for an id with a tab in it. */
@@ -17,6 +17,26 @@ export function escaped(text: string): string {
   return text.replaceAll(
     UNSAFE,
     (character) => SHORT[character] ?? `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  );
+}
+
+/** The same for one line of ours that quotes somebody; backslashes of ours stay as they are. */
+export function safe(text: string): string {
+  return escaped(text).replaceAll("\\\\", "\\");
+}
+
+/** The same for several lines. */
+export function safeLines(text: string): string {
+  return text.split("\n").map(safe).join("\n");
+}
+
+/** What JSON leaves as it is although a terminal takes it for a command, such as CSI in one character, or turns text around because of it. */
+const UNSAFE_IN_JSON = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+function jsonOf(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    UNSAFE_IN_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
 
@@ -60,12 +80,13 @@ export class Printer {
     return this.#isTerminal;
   }
 
+  /** As it is: whoever calls it escapes what is not ours. */
   line(text: string): void {
     this.#io.stdout.write(`${text}\n`);
   }
 
   json(value: unknown): void {
-    this.line(JSON.stringify(value));
+    this.line(jsonOf(value));
   }
 
   style(style: Style | undefined, text: string): string {
@@ -76,7 +97,7 @@ export class Printer {
 
   /** Talk. */
   say(text: string): void {
-    this.#io.stderr.write(`${text}\n`);
+    this.#io.stderr.write(`${safeLines(text)}\n`);
   }
 
   #plain(field: Field): string {
@@ -129,6 +150,6 @@ export class Printer {
   /** A line on the terminal that the next one replaces; nothing without a terminal. `undefined` removes it. */
   progress(text: string | undefined): void {
     if (!isTerminal(this.#io.stderr)) return;
-    this.#io.stderr.write(`\r\u001B[K${text ?? ""}`);
+    this.#io.stderr.write(`\r\u001B[K${safe(text ?? "")}`);
   }
 }

@@ -4,15 +4,15 @@ import { VERSION } from "../core/version.ts";
 import { type Entry, type Flag, UsageError } from "./command.ts";
 import { Given, type Value, valueOf } from "./given.ts";
 import type { Io } from "./io.ts";
-import { escaped } from "./print.ts";
+import { safe } from "./print.ts";
 
 export type { CommanderError };
 
 /** Fixed, so that docs/cli.md has what a terminal shows. */
 const WIDTH = 100;
 
-const CODES = `Exit codes: 0; 1, the answer is no; 2, wrong use; 3, Redis or the API cannot be reached or is too
-slow; 4, it refuses; 70, a bug; 130, interrupted.`;
+const CODES = `Exit codes: 0, yes; 1, the answer is no; 2, wrong use; 3, Redis or the API cannot be reached or is
+too slow; 4, it refused; 70, a bug; 130, interrupted.`;
 
 export type Act = (entry: Entry, given: Given) => Promise<void>;
 
@@ -27,8 +27,8 @@ export function programOf(table: readonly Entry[], io: Io, act: Act): Command {
     .addHelpText(
       "after",
       `
-Data goes to stdout, everything else to stderr. Tables are for a terminal; in a pipe there is a line a
-row, fields separated by tabs. An option with a variable in brackets can be set by that.
+Data goes to stdout, everything else to stderr. On a terminal you get tables; in a pipe, one line per
+row with fields separated by tabs. The variable in brackets sets the same option.
 
 ${CODES}`,
     );
@@ -51,10 +51,29 @@ function settled(command: Command, io: Io): Command {
     });
 }
 
-/** Commander's text in our form. The value of a flag is left out: it may be a secret. */
+/**
+ * What commander says without what was typed, of which only what looks like a flag or a command is left: the rest may be a secret, such as a
+ * URL of Redis without its `--redis`.
+ */
+export function withoutValues(said: string): string {
+  const what = said
+    .replace(
+      /^(unknown option )'([\s\S]*)'$/,
+      (_, start: string, text: string) => `${start}'${/^-{1,2}[^\s=:'/]{0,60}/.exec(text)?.[0] ?? ""}'`,
+    ) // prettier-ignore
+    .replace(
+      /^(unknown command )'([\s\S]*)'$/,
+      (_, start: string, text: string) =>
+        `${start}${/^[\w-]{1,60}$/.test(text) ? `'${text}'` : "(not shown: it may be a secret)"}`,
+    ) // prettier-ignore
+    .replace(/^(too many arguments .*? but got \d+)[\s\S]*$/, "$1");
+  return safe(what);
+}
+
+/** Commander's text in our form. */
 function complaint(text: string, name: string): string {
   const [, what = text, hint] = /^error: ([\s\S]*?)(?:\n\((Did you mean [\s\S]*)\))?\n*$/.exec(text) ?? [];
-  const said = escaped(what.replace(/'(--[^'=]*)=[^']*'/, "'$1'")).replaceAll("\\\\", "\\");
+  const said = withoutValues(what);
   const near = hint === undefined ? "" : ` (${hint.replace(/^D/, "d").replaceAll("\n", " ")})`;
   const command = name === "rollcall" ? name : `rollcall ${name}`;
   return `${command}: ${said}${near}\nSee: ${command} --help\n`;

@@ -133,7 +133,7 @@ export function placeIn(source: Source, { given }: Call): Omit<ScopeSource, "cou
   const [namespace, room] = [given.text("namespace"), given.text("room")];
   if (scope !== undefined) {
     if (namespace !== undefined || room !== undefined)
-      throw new UsageError("--scope says both: leave --namespace and --room out");
+      throw new UsageError("--scope already names the room: leave out --namespace and --room");
     const parts = partsOf(scope);
     return source.scope(parts.namespace, parts.room);
   }

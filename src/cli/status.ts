@@ -4,7 +4,7 @@ import { pause } from "../time/pause.ts";
 import { asking } from "./ask.ts";
 import { type Call, EXIT, Interrupted } from "./command.ts";
 import { failureOf, told } from "./failure.ts";
-import { type Field, Printer } from "./print.ts";
+import { type Field, Printer, safe } from "./print.ts";
 import { openSource } from "./source.ts";
 import { span } from "./time.ts";
 
@@ -69,11 +69,11 @@ function showTables(printer: Printer, { counts, processes, subscribers }: Seen, 
     projectedAt === null
       ? "never projected"
       : `projected ${span(Math.max(0, now - Date.parse(projectedAt)))} ago`;
-  printer.line(
-    `${printer.style("bold", `users ${users}   sockets ${sockets}   connections ${connections}`)}   ${where}`,
-  );
-  const fresh = stale ? printer.style("red", "STALE: nothing projects") : printer.style("green", "fresh");
-  printer.line(`${fresh}, ${age}, lag ${lag.records} records, ${span(lag.ms)}`);
+  // An API may answer anything, also where a number should be.
+  const numbers = safe(`users ${users}   sockets ${sockets}   connections ${connections}`);
+  printer.line(`${printer.style("bold", numbers)}   ${safe(where)}`);
+  const fresh = stale ? printer.style("red", "STALE: no projector runs") : printer.style("green", "fresh");
+  printer.line(`${fresh}, ${age}, lag ${safe(String(lag.records))} records, ${span(lag.ms)}`);
   printer.line("");
   const left = (until: string | null): Field => {
     if (until === null) return null;

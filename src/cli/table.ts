@@ -42,7 +42,7 @@ const INTERVAL: Flag = {
   least: 100,
   most: 3_600_000,
   fallback: 1_000,
-  doc: "how often it asks",
+  doc: "time between two reads",
   env: "ROLLCALL_INTERVAL",
 };
 const port = (env: string, fallback: number | undefined, doc: string): Flag => ({
@@ -74,7 +74,7 @@ const bound = (
 const CLUSTER: Flag = {
   name: "cluster",
   kind: "switch",
-  doc: "it is a Redis Cluster, and the URL that of one of its nodes",
+  doc: "the Redis is a Cluster; the URL is that of any node",
   env: "ROLLCALL_CLUSTER",
 };
 const HOST: Flag = {
@@ -91,30 +91,30 @@ export const TABLE: readonly Entry[] = [
     summary: "how many are online, the servers, the lag, the subscribers",
     positionals: [],
     flags: [
-      { name: "watch", kind: "switch", doc: "again and again, until Ctrl-C", env: "ROLLCALL_WATCH" },
+      { name: "watch", kind: "switch", doc: "repeat until Ctrl-C", env: "ROLLCALL_WATCH" },
       INTERVAL,
       ...READING,
     ],
     examples: [
       { line: "rollcall status", what: "once" },
-      { line: "rollcall status --watch --json", what: "a line of JSON a second" },
+      { line: "rollcall status --watch --json", what: "one line of JSON per second" },
     ],
-    codes: "1, the numbers are stale: nothing projects",
+    codes: "1, the numbers are stale: no projector runs",
     load: () => import("./status.ts"),
   },
   {
     name: "users",
-    summary: "who is online, or was at some time",
+    summary: "who is online, or was at a given time",
     about:
-      "Prints one user a line: sockets, id. Reads page by page, so a million users need no memory. Of the past only ids are known.",
+      "Prints one user per line: sockets, id. Reads page by page, so a million users need little memory. For the past only ids are known.",
     positionals: [],
     flags: [
-      LIMIT("most users (all)"),
+      LIMIT("print at most this many (all)"),
       {
         name: "at",
         kind: "time",
         value: "time",
-        doc: "who was online then: a time as of --from in `rollcall changes --help`",
+        doc: "who was online at this time, written as for --from of `rollcall changes`",
         env: "ROLLCALL_AT",
       },
       ...WHERE,
@@ -124,13 +124,13 @@ export const TABLE: readonly Entry[] = [
       { line: "rollcall users --room news", what: "who is in a room of the main namespace" },
       { line: "rollcall users --at 2h --json", what: "who was online two hours ago" },
     ],
-    codes: "1, changes since --at are no longer kept, so nobody knows",
+    codes: "1, the changes since --at are no longer kept, so there is no answer",
     load: () => import("./users.ts"),
   },
   {
     name: "user",
-    summary: "where a user is, and when the user was there",
-    about: "With --from or --to it also lists the user's sessions of that time.",
+    summary: "which servers a user is on, and past sessions",
+    about: "With --from or --to it also lists the user's sessions in that period.",
     positionals: [{ name: "id", doc: "the user's id" }],
     flags: [FROM, TO, ...READING],
     examples: [
@@ -159,7 +159,7 @@ export const TABLE: readonly Entry[] = [
         doc: "only rooms whose name begins with this",
         env: "ROLLCALL_STARTS",
       },
-      LIMIT("most of them (all)"),
+      LIMIT("print at most this many (all)"),
       ...READING,
     ],
     examples: [
@@ -170,12 +170,12 @@ export const TABLE: readonly Entry[] = [
   },
   {
     name: "changes",
-    summary: "who came and went, as it happens or of some time",
+    summary: "who came and went, live or in a period",
     about:
-      "Of the last 15 minutes, if nothing else is said; with --follow from now on. At its end it prints to stderr where to continue.",
+      "Prints the last 15 minutes by default; with --follow, what happens from now on. At the end it prints the cursor to continue from, to stderr.",
     positionals: [],
     flags: [
-      { name: "follow", kind: "switch", doc: "go on until Ctrl-C", env: "ROLLCALL_FOLLOW" },
+      { name: "follow", kind: "switch", doc: "keep printing until Ctrl-C", env: "ROLLCALL_FOLLOW" },
       INTERVAL,
       FROM,
       TO,
@@ -183,7 +183,7 @@ export const TABLE: readonly Entry[] = [
         name: "after",
         kind: "text",
         value: "cursor",
-        doc: "from where an earlier answer ended",
+        doc: "continue from this cursor of an earlier run",
         env: "ROLLCALL_AFTER",
       },
       ...WHERE,
@@ -203,7 +203,7 @@ export const TABLE: readonly Entry[] = [
     name: "history",
     summary: "numbers over time",
     about:
-      "Needs the option `history` of your servers. Each line: start, users, sockets (last, least, most), distinct users.",
+      "Needs the option `history` on your servers. Each line: start, users, sockets (last, least, most), distinct users.",
     positionals: [],
     flags: [
       FROM,
@@ -227,15 +227,15 @@ export const TABLE: readonly Entry[] = [
   },
   {
     name: "webhooks",
-    summary: "durable subscribers and webhooks, and what they gave up",
-    about: "Without a name it lists them; with a name it lists the dead letters of that one, oldest first.",
+    summary: "durable subscribers and webhooks, and their dead letters",
+    about: "Without a name it lists all of them; with a name it lists that one's dead letters, oldest first.",
     positionals: [{ name: "name", doc: "of a subscriber", optional: true }],
     flags: [
       {
         name: "retry",
         kind: "text",
         value: "id",
-        doc: "have a dead letter delivered again; may be repeated",
+        doc: "deliver a dead letter again; may be repeated",
         env: null,
         many: true,
       },
@@ -243,11 +243,11 @@ export const TABLE: readonly Entry[] = [
         name: "drop",
         kind: "text",
         value: "id",
-        doc: "remove a dead letter for good; may be repeated. Asks first",
+        doc: "delete a dead letter; may be repeated. Asks first",
         env: null,
         many: true,
       },
-      LIMIT("most dead letters (all)"),
+      LIMIT("print at most this many dead letters (all)"),
       YES,
       ...READING,
     ],
@@ -255,7 +255,7 @@ export const TABLE: readonly Entry[] = [
       { line: "rollcall webhooks crm", what: "its dead letters" },
       { line: "rollcall webhooks crm --retry 0.1767225600000-0", what: "one of them again" },
     ],
-    codes: "1, a dead letter is not there any more",
+    codes: "1, a dead letter no longer exists",
     load: () => import("./webhooks.ts"),
   },
   {
@@ -271,14 +271,14 @@ export const TABLE: readonly Entry[] = [
       { line: "rollcall verify", what: "only looks" },
       { line: "rollcall verify --repair --yes", what: "corrects without asking" },
     ],
-    codes: "1, something differs and was not corrected, or not all could be compared",
+    codes: "1, something differs and was not corrected, or not everything could be compared",
     load: () => import("./verify.ts"),
   },
   {
     name: "doctor",
-    summary: "what is wrong with a Redis and the presence in it, and what to do",
+    summary: "finds what is wrong with a Redis and the presence in it, and how to fix it",
     about:
-      "It only reads. One verdict a line, the worst first, and a remedy below it. docs/operations.md has the list of what it checks.",
+      "It only reads. One verdict per line, worst first, with its remedy below. docs/operations.md lists the checks.",
     positionals: [],
     flags: [
       {
@@ -306,24 +306,31 @@ export const TABLE: readonly Entry[] = [
       { line: "rollcall doctor --redis redis://127.0.0.1:6379", what: "with the rights of a server" },
       { line: "rollcall doctor --role reader --json", what: "for the user of the edge" },
     ],
-    codes: "1, there is something to do; 3, Redis was not reached",
+    codes: "1, there is something to fix; 3, Redis could not be reached",
     load: () => import("./doctor.ts"),
   },
   {
     name: "check",
     summary: "a plugin for Nagios and Icinga",
-    about: "One line with figures, and their exit codes. It needs what the Redis user `reader` may do.",
+    about:
+      "Prints one line with figures, and exits as plugins do. The rights of the Redis user `reader` are enough.",
     positionals: [],
     flags: [
-      bound("warning-lag", "ms", 86_400_000, 5_000, "work has waited for a projector for longer"),
-      bound("critical-lag", "ms", 86_400_000, 60_000, "the same, and it is critical"),
-      bound("min-processes", "n", 1_000_000, 1, "fewer live servers are critical"),
+      bound(
+        "warning-lag",
+        "ms",
+        86_400_000,
+        5_000,
+        "warn if work has waited longer than this for a projector",
+      ),
+      bound("critical-lag", "ms", 86_400_000, 60_000, "critical if work has waited longer than this"),
+      bound("min-processes", "n", 1_000_000, 1, "critical if fewer servers are live"),
       bound(
         "max-rejected",
         "n",
         Number.MAX_SAFE_INTEGER,
         undefined,
-        "more rejected records, of all time, are a warning",
+        "warn if more records than this were ever rejected",
       ),
       CLUSTER,
       ...writing(5_000).filter(({ name }) => name !== "json"),
@@ -333,22 +340,22 @@ export const TABLE: readonly Entry[] = [
       { line: "rollcall check --warning-lag 1000 --critical-lag 5000", what: "stricter" },
     ],
     codes:
-      "0, OK; 1, WARNING; 2, CRITICAL, also when Redis is not reached; 3, UNKNOWN, also when the command line is wrong",
+      "0, OK; 1, WARNING; 2, CRITICAL, also if Redis cannot be reached; 3, UNKNOWN, also if the command line is wrong",
     fails: (why) => ({ line: `ROLLCALL UNKNOWN - ${why}; rollcall check --help`, exit: 3 }),
     load: () => import("./check.ts"),
   },
   {
     name: "token",
-    summary: "makes and explains tokens for browsers",
+    summary: "makes or explains a browser token",
     about:
-      "Without a token it signs one with ROLLCALL_BROWSER_SECRETS and prints it; with a token it says what it grants, whether the API takes it, and why not. `-` reads it from stdin, where nobody sees it. docs/http.md describes the tokens.",
-    positionals: [{ name: "token", doc: "to be explained", optional: true }],
+      "Without a token it signs one with ROLLCALL_BROWSER_SECRETS and prints it. With a token it prints what it grants, and whether the API accepts it or why not. `-` reads the token from stdin, where other users of the machine cannot see it. docs/http.md describes the tokens.",
+    positionals: [{ name: "token", doc: "the token to explain", optional: true }],
     flags: [
       {
         name: "subject",
         kind: "text",
         value: "id",
-        doc: "whose token it is: the id of a user",
+        doc: "the user who will hold it",
         env: "ROLLCALL_TOKEN_SUBJECT",
       },
       {
@@ -357,7 +364,7 @@ export const TABLE: readonly Entry[] = [
         value: "action",
         choices: GRANT_ACTIONS,
         many: true,
-        doc: `what may be asked; may be repeated: ${GRANT_ACTIONS.join(", ")}`,
+        doc: `what it allows; may be repeated: ${GRANT_ACTIONS.join(", ")}`,
         env: "ROLLCALL_TOKEN_ACTIONS",
       },
       {
@@ -365,7 +372,7 @@ export const TABLE: readonly Entry[] = [
         kind: "text",
         value: "id",
         many: true,
-        doc: "whose presence may be seen; may be repeated; * is everybody's (nobody's)",
+        doc: "whose presence it shows; may be repeated; * for everybody (nobody)",
         env: "ROLLCALL_TOKEN_USERS",
       },
       {
@@ -373,7 +380,7 @@ export const TABLE: readonly Entry[] = [
         kind: "text",
         value: "pattern",
         many: true,
-        doc: "where, such as /chat,*; may be repeated (the whole only)",
+        doc: "a namespace or room, such as /chat,*; may be repeated (the whole only)",
         env: "ROLLCALL_TOKEN_SCOPES",
       },
       {
@@ -383,23 +390,23 @@ export const TABLE: readonly Entry[] = [
         least: BROWSER_AGE_MS_MIN,
         most: BROWSER_AGE_MS_MAX,
         fallback: BROWSER_EXPIRES_MS,
-        doc: "for how long it is good",
+        doc: "how long it is valid",
         env: "ROLLCALL_TOKEN_EXPIRES",
       },
       JSON_FLAG,
     ],
     examples: [
       { line: "rollcall token --subject ann --action lookup --action changes --user bob", what: "signs one" },
-      { line: "rollcall token - < token.txt", what: "says what it grants, and until when" },
+      { line: "rollcall token - < token.txt", what: "prints what it grants, and until when" },
     ],
     codes: "1, the API would refuse the token",
     load: () => import("./token.ts"),
   },
   {
     name: "evict",
-    summary: "ends a server's registration by hand",
+    summary: "ends a process by hand",
     about:
-      "Its users get its grace and then go. A server that is really there registers again by itself. Set ROLLCALL_RECORD_KEYS where records are signed.",
+      "Its users go offline after its grace. A server that is still running registers again by itself. Set ROLLCALL_RECORD_KEYS if records are signed.",
     positionals: [{ name: "process", doc: "its id, as `rollcall status` prints it" }],
     flags: [YES, ...writing(60_000)],
     examples: [
@@ -412,7 +419,7 @@ export const TABLE: readonly Entry[] = [
   {
     name: "forget",
     summary: "removes what is kept about a user who is offline",
-    about: "docs/privacy.md says what it cannot reach.",
+    about: "docs/privacy.md lists what it cannot reach.",
     positionals: [{ name: "user", doc: "the user's id" }],
     flags: [YES, ...writing(600_000)],
     examples: [
@@ -424,7 +431,7 @@ export const TABLE: readonly Entry[] = [
   },
   {
     name: "serve",
-    summary: "the HTTP API on this machine",
+    summary: "runs the HTTP API",
     about:
       "Reads REDIS_URL or Upstash's variables, and the variables of docs/options.md: ROLLCALL_TOKENS, ROLLCALL_ORIGINS and so on. Ends on SIGTERM or SIGINT, after ROLLCALL_DRAIN.",
     positionals: [],
@@ -437,7 +444,7 @@ export const TABLE: readonly Entry[] = [
   },
   {
     name: "project",
-    summary: "a projector as a process of its own",
+    summary: "runs a projector",
     about:
       "Reads REDIS_URL and the variables of docs/options.md: ROLLCALL_KEEP_CHANGES, ROLLCALL_HEALTH_PORT, ROLLCALL_WEBHOOK_URL and so on. Any number may run at once.",
     positionals: [],
@@ -450,9 +457,9 @@ export const TABLE: readonly Entry[] = [
   },
   {
     name: "sweep",
-    summary: "one bounded pass of a projector, for cron",
+    summary: "runs a projector once, within a budget, for cron",
     about:
-      "Set ROLLCALL_KEEP_CHANGES, ROLLCALL_HISTORY and ROLLCALL_RECORD_KEYS as in your servers: the strictest `keep` decides.",
+      "Set ROLLCALL_KEEP_CHANGES, ROLLCALL_HISTORY and ROLLCALL_RECORD_KEYS as on your servers: the strictest `keep` applies.",
     positionals: [],
     flags: [
       {
@@ -462,13 +469,13 @@ export const TABLE: readonly Entry[] = [
         least: 1,
         most: 1_000_000,
         fallback: 1_000,
-        doc: "most requests to Redis",
+        doc: "make at most this many requests to Redis",
         env: "SWEEP_REQUESTS",
       },
       ...writing(30_000),
     ],
     examples: [
-      { line: "rollcall sweep", what: "until nothing is left, for 30 s at most" },
+      { line: "rollcall sweep", what: "until nothing is left, at most 30 s" },
       { line: "rollcall sweep --timeout 5000 --json", what: "with a summary as JSON" },
     ],
     codes: "1, work is left: run it again",
@@ -476,9 +483,9 @@ export const TABLE: readonly Entry[] = [
   },
   {
     name: "dev",
-    summary: "all that an application needs on a laptop",
+    summary: "starts everything an application needs on a laptop",
     about:
-      "Starts a Redis (or uses REDIS_URL), the bridge that speaks Upstash's protocol, the HTTP API as it runs at the edge, and a projector. Prints what to put into the environment to stdout, as KEY=value, and runs until Ctrl-C. Needs @rollcall/local-redis, if there is no REDIS_URL, and @rollcall/upstash-bridge.",
+      "Starts a Redis (or uses REDIS_URL), the bridge that speaks Upstash's protocol, the HTTP API as it runs at the edge, and a projector. Prints the variables for your application to stdout, as KEY=value, and runs until Ctrl-C. Needs @rollcall/upstash-bridge, and without REDIS_URL also @rollcall/local-redis.",
     positionals: [],
     flags: [
       port("ROLLCALL_DEV_PORT", 0, "of the API; 0 picks a free one"),
@@ -502,23 +509,23 @@ export const TABLE: readonly Entry[] = [
   },
   {
     name: "demo",
-    summary: "a cluster with real clients, and a server that is killed",
+    summary: "starts a cluster with real clients and kills a server",
     about:
-      "Of a checkout of the repository only; what follows goes to the demo. The installed package does not contain it: it starts Socket.IO servers, some hundred clients and workerd, which are development dependencies.",
-    positionals: [{ name: "args", doc: "of the demo, after --", optional: true, many: true }],
+      "Works in a checkout of the repository only: it starts Socket.IO servers, some two hundred clients and workerd, which are development dependencies. Arguments after -- go to the demo.",
+    positionals: [{ name: "args", doc: "for the demo, after --", optional: true, many: true }],
     flags: [],
     examples: [
       { line: "rollcall demo", what: "until Ctrl-C" },
       { line: "rollcall demo -- --once", what: "checks every stage and ends" },
     ],
-    codes: "1, this is no checkout",
+    codes: "1, this is not a checkout",
     load: () => import("./demo.ts"),
   },
   {
     name: "bench",
     summary: "measures your Redis: round trip, append and fold",
     about:
-      "Works under a prefix of its own, which it removes at the end. Needs the rights of a worker and a recorder on every key, UNLINK and PING.",
+      "Uses a prefix of its own and deletes its keys at the end. Needs the rights of a worker and a recorder on every key, and UNLINK and PING.",
     positionals: [],
     flags: [
       {
@@ -528,7 +535,7 @@ export const TABLE: readonly Entry[] = [
         least: 100,
         most: 1_000_000,
         fallback: 5_000,
-        doc: "sockets that come and go",
+        doc: "sockets that connect and disconnect",
         env: "ROLLCALL_OPERATIONS",
       },
       ...writing(120_000).filter(({ name }) => name !== "prefix" && name !== "shards"),
@@ -541,8 +548,8 @@ export const TABLE: readonly Entry[] = [
   },
   {
     name: "acl",
-    summary: "the Redis users that each role needs",
-    about: `Prints a command for redis-cli that makes a Redis user with what a role needs and nothing else. Put a password in place of a-password. Needs no Redis.\n\nRoles:\n${ROLES.map((role) => `  ${role.padEnd(18)} ${whoIs(role)}`).join("\n")}`,
+    summary: "prints the Redis user that each role needs",
+    about: `Prints redis-cli commands that create a Redis user for each role, with the rights it needs and no others. Replace a-password. Needs no Redis.\n\nRoles:\n${ROLES.map((role) => `  ${role.padEnd(18)} ${whoIs(role)}`).join("\n")}`,
     positionals: [],
     flags: [
       {
@@ -561,7 +568,7 @@ export const TABLE: readonly Entry[] = [
         kind: "text",
         value: "version",
         choices: ACL_VERSIONS,
-        doc: "the oldest server it is for (7.2, and Valkey)",
+        doc: "the oldest Redis you run (7.2, and Valkey)",
         env: "ROLLCALL_ACL_REDIS",
       },
       {
@@ -573,7 +580,7 @@ export const TABLE: readonly Entry[] = [
       {
         name: "select",
         kind: "switch",
-        doc: "the client selects a database other than 0",
+        doc: "your client selects a database other than 0",
         env: "ROLLCALL_ACL_SELECT",
       },
       JSON_FLAG,
@@ -588,8 +595,8 @@ export const TABLE: readonly Entry[] = [
     name: "conformance",
     summary: "checks a recorder written in any language",
     about:
-      "Starts the command, drives it with JSON lines over standard input and output, and checks what the projector makes of its records. docs/conformance.md has the lines. Needs a Redis: --redis, or redis-server on PATH.",
-    positionals: [{ name: "command", doc: "of the recorder, after --", optional: true, many: true }],
+      "Starts your command, drives it with JSON lines over stdin and stdout, and checks what the projector makes of its records. docs/conformance.md describes the lines. Needs a Redis: --redis, or redis-server on the PATH.",
+    positionals: [{ name: "command", doc: "starts your recorder, after --", optional: true, many: true }],
     flags: [
       {
         name: "ttl",
@@ -599,7 +606,7 @@ export const TABLE: readonly Entry[] = [
         least: 500,
         most: 60_000,
         fallback: 2_000,
-        doc: "the lease the recorder is given; a slow machine needs more",
+        doc: "the recorder's lease; a slow machine needs more",
         env: "ROLLCALL_CONFORMANCE_TTL",
       },
       {
@@ -623,7 +630,7 @@ export const TABLE: readonly Entry[] = [
       {
         name: "signed",
         kind: "switch",
-        doc: "give the recorder a key, and accept only records that it has signed",
+        doc: "give the recorder a key, and accept signed records only",
         env: "ROLLCALL_CONFORMANCE_SIGNED",
       },
       {
@@ -647,7 +654,7 @@ export const TABLE: readonly Entry[] = [
   },
   {
     name: "completion",
-    summary: "completion for a shell",
+    summary: "prints a completion script for a shell",
     positionals: [{ name: "shell", doc: `one of ${SHELLS.join(", ")}`, choices: SHELLS }],
     flags: [],
     examples: [

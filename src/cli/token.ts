@@ -13,7 +13,7 @@ export async function run(call: Call): Promise<number> {
   const [given] = call.given.positionals;
   if (given === undefined) return sign(call);
   for (const name of ["subject", "action", "user", "scope", "expires"])
-    if (call.given.isOnLine(name)) throw new UsageError(`--${name} is for signing: leave the token out`);
+    if (call.given.isOnLine(name)) throw new UsageError(`--${name} is for signing: leave out the token`);
   return explain(call, given === "-" ? await piped(call) : given);
 }
 
@@ -33,12 +33,12 @@ async function sign(call: Call): Promise<number> {
   const secret = typeof secrets === "string" ? secrets : secrets?.[0];
   if (secret === undefined)
     throw new UsageError(
-      "with ROLLCALL_BROWSER_JWKS somebody else signs: this signs with ROLLCALL_BROWSER_SECRETS",
+      "with ROLLCALL_BROWSER_JWKS your identity provider signs; this command signs with ROLLCALL_BROWSER_SECRETS",
     );
   const subject = given.text("subject");
   const actions = given.list("action") as readonly GrantAction[];
-  if (subject === undefined) throw new UsageError("say whose token it is: --subject <id>");
-  if (actions.length === 0) throw new UsageError("say what may be asked: --action lookup --action changes");
+  if (subject === undefined) throw new UsageError("name the holder: --subject <id>");
+  if (actions.length === 0) throw new UsageError("name what it allows: --action lookup --action changes");
   const users = given.list("user");
   const scopes = given.list("scope");
   const token = await signToken({

@@ -1,7 +1,7 @@
 /** `rollcall user ID`. */
 import { asking } from "./ask.ts";
 import { type Call, EXIT } from "./command.ts";
-import { Printer } from "./print.ts";
+import { Printer, safe } from "./print.ts";
 import { openSource, type Source } from "./source.ts";
 import { span } from "./time.ts";
 
@@ -24,7 +24,7 @@ export async function run(call: Call): Promise<number> {
         printer.line(
           printer.style(
             online ? "green" : "dim",
-            `${online ? "online" : "offline"}${grace}, ${sockets} sockets`,
+            `${online ? "online" : "offline"}${grace}, ${safe(String(sockets))} sockets`,
           ),
         );
       else printer.fields(["user", id, online ? "online" : "offline", sockets]);
@@ -37,7 +37,7 @@ export async function run(call: Call): Promise<number> {
       if (past !== undefined) showSessions(printer, past.sessions);
     }
     if (past !== undefined && !past.exact)
-      printer.say(`rollcall user: changes are kept since ${past.since}, so what was before is missing`);
+      printer.say(`rollcall user: changes are kept only since ${past.since}; earlier sessions are missing`);
     return user.online ? EXIT.ok : EXIT.no;
   } finally {
     source.close();

@@ -24,7 +24,7 @@ export async function run(call: Call): Promise<number> {
       if (at.getTime() > Date.now()) throw new UsageError("--at is in the future");
       const answer = await ask(place.usersAt(at, { max: PAST_MAX }));
       if (answer.users === null) {
-        printer.say(`rollcall users: nobody knows: changes are kept since ${answer.since}`);
+        printer.say(`rollcall users: no answer for that time: changes are kept only since ${answer.since}`);
         return EXIT.no;
       }
       for (const id of answer.users.slice(0, limit)) {

@@ -11,7 +11,7 @@ export async function run(call: Call): Promise<number> {
   try {
     if (repair) await confirm(call, `correct what differs at ${where}`);
     const timeout = AbortSignal.timeout(given.number("timeout")!);
-    printer.progress(`looking at ${projector.shards} shard(s) of ${where} …`);
+    printer.progress(`checking ${projector.shards} shard(s) of ${where} …`);
     const report = await projector
       .verify({ repair, signal: AbortSignal.any([timeout, io.signal]) })
       .finally(() => printer.progress(undefined));

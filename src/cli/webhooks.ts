@@ -59,7 +59,8 @@ async function list(call: Call): Promise<number> {
 
 async function lettersOf(call: Call, name: string): Promise<number> {
   const { given, io } = call;
-  if (given.isOnLine("url")) throw new UsageError("dead letters are not served over HTTP: leave --url out");
+  if (given.isOnLine("url"))
+    throw new UsageError("dead letters are not available over HTTP: leave out --url");
   const printer = new Printer(io);
   const ask = asking(call);
   const [retry, drop] = [given.list("retry"), given.list("drop")];
@@ -77,8 +78,7 @@ async function lettersOf(call: Call, name: string): Promise<number> {
   try {
     const { deadLetters } = subscriber;
     if (retry.length + drop.length === 0) return await show(printer, call, ask, deadLetters);
-    if (drop.length > 0)
-      await confirm(call, `remove ${drop.length} dead letter(s) of ${name} at ${where} for good`);
+    if (drop.length > 0) await confirm(call, `delete ${drop.length} dead letter(s) of ${name} at ${where}`);
     let missing = 0;
     for (const [done, ids, act] of [
       ["retried", retry, (id: string) => deadLetters.retry(id)],

@@ -81,6 +81,6 @@ export async function confirm({ given, io }: Call, what: string): Promise<void> 
   } finally {
     lines.close();
   }
-  io.stderr.write("nothing was done\n");
+  io.stderr.write("nothing was changed\n");
   throw new Interrupted();
 }

@@ -17,7 +17,7 @@ import { type HistoryStep, resolveTime } from "../core/steps.ts";
 import type { Json } from "../reader/answers/json.ts";
 import { follow, type FollowOptions, type News, type Staleness, type StaleReason } from "./follow.ts";
 import { ProblemError } from "./problem.ts";
-import { type ClientOptions, requester } from "./request.ts";
+import { checkBase, type ClientOptions, requester } from "./request.ts";
 
 export type { ClientOptions, FollowOptions, News, Staleness, StaleReason };
 export { type ErrorDetails, PresenceError, type PresenceErrorCode, ProblemError };
@@ -200,7 +200,7 @@ type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
  */
 export function createClient(url: string, options: ClientOptions = {}): Client {
   const request = requester(options);
-  const base = url.replace(/\/+$/, "");
+  const base = checkBase(url);
 
   async function json<T>(path: string, query: Query = {}, init?: RequestInit): Promise<T> {
     const response = await request(base + path + search(query), init);

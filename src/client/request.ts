@@ -1,6 +1,6 @@
 /** How the client sends a request: with the token, within a time limit. */
 import { TIMER_MS_MAX } from "../core/limits.ts";
-import { type Known, refuseUnknown, whole } from "../core/options.ts";
+import { invalid, type Known, refuseUnknown, whole } from "../core/options.ts";
 
 export interface ClientOptions {
   /** Sent as `Authorization: Bearer`. A function is called for each request, and once more when the answer is 401, so a token can be replaced. */
@@ -19,6 +19,20 @@ export type Request = (input: string | URL | globalThis.Request, init?: RequestI
 
 /** Takes the listener off a signal that outlives many responses. */
 const bodies = new FinalizationRegistry<() => void>((unlink) => unlink());
+
+/** The error of a runtime would quote the token. Throws PresenceError OPTIONS_INVALID. */
+function checkBearer(token: string): string {
+  return /^[\x21-\x7e]+$/.test(token)
+    ? token
+    : invalid("token must be printable ASCII without spaces and line breaks");
+}
+
+/** The error of fetch would quote the password. Throws PresenceError OPTIONS_INVALID. */
+export function checkBase(url: string): string {
+  if (URL.canParse(url) && new URL(url).username + new URL(url).password !== "")
+    invalid("url must have no user and no password in it: fetch refuses them; pass `token`");
+  return url.replace(/\/+$/, "");
+}
 
 /** Throws PresenceError OPTIONS_INVALID. */
 export function requester(options: ClientOptions): Request {
@@ -43,7 +57,7 @@ export function requester(options: ClientOptions): Request {
     bearer: string | undefined,
   ): Promise<Response> {
     const headers = new Headers(init.headers);
-    if (bearer !== undefined) headers.set("authorization", `Bearer ${bearer}`);
+    if (bearer !== undefined) headers.set("authorization", `Bearer ${checkBearer(bearer)}`);
     const late = new AbortController();
     // Ends with the headers: a body may go on for any length of time.
     const timer = setTimeout(

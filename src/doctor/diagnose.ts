@@ -46,11 +46,10 @@ const REACH_REMEDIES: Readonly<Record<string, string>> = {
   WRONGPASS: "correct the user name and password in the URL: redis://user:password@host:port",
   TOKEN: "correct UPSTASH_REDIS_REST_TOKEN",
   NOAUTH: "put the password into the URL: redis://user:password@host:port",
-  MAXCLIENTS:
-    "redis-cli CONFIG SET maxclients 20000 on its own machine, or end clients: redis-cli CLIENT LIST",
+  MAXCLIENTS: "redis-cli CONFIG SET maxclients 20000 on its machine, or close clients: redis-cli CLIENT LIST",
   EPROTO: "change redis:// to rediss:// or back",
   LOADING: "wait until redis-cli INFO persistence says loading:0",
-  MASTERDOWN: "redis-cli INFO replication names its primary: use that, or mend it",
+  MASTERDOWN: "redis-cli INFO replication names its primary: use that, or repair it",
   CLUSTERDOWN: "redis-cli CLUSTER INFO, redis-cli --cluster check HOST:PORT",
   ERR: "leave --cluster out",
   ECONNRESET: "if it requires TLS, use rediss://",

@@ -54,7 +54,7 @@ export function outcomeOf(figures: Figures, bounds: Bounds): Outcome {
   const problems: (readonly [exit: number, text: string])[] = [];
   if (processes < minProcesses)
     problems.push([CRITICAL, `${processes} of at least ${minProcesses} processes`]);
-  if (lagMs > criticalLag) problems.push([CRITICAL, `nobody has projected for ${lasting(lagMs)}`]);
+  if (lagMs > criticalLag) problems.push([CRITICAL, `work has waited for a projector for ${lasting(lagMs)}`]);
   else if (lagMs > warningLag) problems.push([WARNING, `work has waited for a projector for ${lasting(lagMs)}`]); // prettier-ignore
   if (maxRejected !== undefined && rejected > maxRejected)
     problems.push([WARNING, `${rejected} rejected entries`]);

@@ -136,7 +136,7 @@ async function reachRest({ rest, timeout }: WhereRest): Promise<Reached> {
     const why =
       reason === "WRONGPASS"
         ? "WRONGPASS: the token is wrong"
-        : `${reason ?? "no answer"}: see that the URL is that of its REST API`;
+        : `${reason ?? "no answer"}: check that the URL is that of its REST API`;
     throw new PresenceError("REDIS_UNAVAILABLE", `cannot reach the REST API at ${address}: ${why}`, {
       cause: error,
       details: { address, reason: reason === "WRONGPASS" ? "TOKEN" : reason },

@@ -20,7 +20,7 @@ import type { HistoryKept } from "../core/history.ts";
 import { invalid, nearest, withoutValue } from "../core/options.ts";
 import type { WebhookType } from "../core/webhook.ts";
 import { checkAllow } from "../core/webhook-address.ts";
-import { checkScopes } from "../http/auth.ts";
+import { checkScopes } from "../http/token-lists.ts";
 import type { BrowserTokensOptions } from "../http/browser-options.ts";
 import type { AppOptions, DashboardAccess } from "../http/options.ts";
 import type { ProjectorOptions } from "../projector/options.ts";

@@ -36,7 +36,7 @@ import { checkRecordKeys } from "../core/mac.ts";
 import { invalid, oneOf, whole } from "../core/options.ts";
 import { checkSecrets } from "../core/webhook.ts";
 import { checkAllow } from "../core/webhook-address.ts";
-import { checkTokens } from "../http/auth.ts";
+import { checkTokens } from "../http/token-lists.ts";
 import { checkCookie, checkJwksUrl, checkMaxAge } from "../http/browser-options.ts";
 import {
   checkCounts,
@@ -110,10 +110,14 @@ function jsonOf(option: string, text: string): unknown {
 
 function checkRedisUrl(url: string): void {
   if (!/^rediss?:\/\/\S+$/.test(url)) invalid("redis must begin with redis:// or rediss://");
+  if (!URL.canParse(url)) invalid("redis is no URL: percent-encode its password, and correct its port");
 }
 
 function checkRestUrl(url: string): void {
   if (!/^https?:\/\/\S+$/.test(url) || !URL.canParse(url)) invalid("url must be an http:// or https:// URL");
+  const { username, password } = new URL(url);
+  if (username + password !== "")
+    invalid("url must have no user and no password in it: the token is a variable of its own");
 }
 
 const anything = (): void => {};

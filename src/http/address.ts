@@ -12,10 +12,15 @@ interface NodeEnv {
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string } };
 }
 
+/** The address at the other end of the connection; undefined: the platform says nothing of it. */
+export function peerOf(c: Context): string | undefined {
+  return (c.env as NodeEnv | undefined)?.incoming?.socket?.remoteAddress;
+}
+
 /** undefined when the platform says nothing: then there is no cap by client. */
 export function clientOf(c: Context, proxies: number): string | undefined {
   if (isCloudflare()) return normal(c.req.header("cf-connecting-ip"));
-  const direct = (c.env as NodeEnv | undefined)?.incoming?.socket?.remoteAddress;
+  const direct = peerOf(c);
   if (proxies === 0) return normal(direct);
   const hops = (c.req.header("x-forwarded-for") ?? "").split(",").map((hop) => hop.trim());
   // Fewer entries than proxies: the request came past them.

@@ -30,7 +30,7 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { PresenceError } from "../core/errors.ts";
 import { type Known, refuseUnknown } from "../core/options.ts";
 import { delayed } from "../time/delayed.ts";
-import { type Required, requireScope, type Scope, Tokens } from "./auth.ts";
+import { requireScope, type Scope, Tokens } from "./auth.ts";
 import { type Answer, answerOf, markDirect } from "./answer.ts";
 import { Bodies } from "./bodies.ts";
 import { Browsers } from "./browsers.ts";
@@ -43,7 +43,7 @@ import { Own } from "./own.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { describeFailure } from "./report.ts";
 import { checkAddress } from "./request.ts";
-import type { Route, RouteParts } from "./route.ts";
+import { guarded, type Route, type RouteParts } from "./route.ts";
 import { probesOf, routesOf } from "./routes.ts";
 import { Streams } from "./streams.ts";
 
@@ -115,7 +115,7 @@ function composed(
   const reader = new CoalescedReader(options);
   const browsers = browserTokens && new Browsers(browserTokens, origins);
   const tokens = new Tokens(options.tokens, options.countsTokens, browsers);
-  const own = new Own(browserTokens, options.reader.shards);
+  const own = new Own(browserTokens, options.reader.shards, (subject) => browsers?.take(subject) !== false);
   const routes = choose({ reader, streams, bodies, tokens, own, options });
 
   app.use(frameOf(origins, withCookies));
@@ -124,7 +124,7 @@ function composed(
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (_, methods) => notAllowed(methods) }));
   app.use(requireScope(tokens, requirementsOf(routes, otherwise, options.docs)));
 
-  for (const { method, path, respond } of routes) app.on(method, path, respond);
+  for (const { method, path, respond } of routes.map(guarded)) app.on(method, path, respond);
   let document: Answer | undefined;
   let docs: Answer | undefined;
   const tell = tellerOf(options, { cache: "public, max-age=300" });
@@ -147,22 +147,21 @@ function composed(
 }
 
 /**
- * The scope that a request requires. Anything not listed requires `otherwise`, and so do paths that do not exist: a caller
- * without access does not learn which paths exist.
+ * The scope that a request requires; undefined: none. Anything not listed requires `otherwise`, and so do paths that do not exist: a caller
+ * without access does not learn which paths exist. What a browser token has to grant, the routes check (route.ts).
  */
 function requirementsOf(
   routes: readonly Route[],
   otherwise: Scope | undefined,
   hasDocs: boolean,
-): (method: string, path: string) => Required {
-  const open: Required = { scope: undefined, isForServers: false };
-  const known = new Map([[`GET ${DOCUMENT_PATH}`, open]]);
-  if (hasDocs) known.set(`GET ${DOCS_PATH}`, open);
-  for (const { method, path, scope, action } of routes)
-    known.set(`${method} ${path}`, { scope, isForServers: action === undefined });
-  // Of a route with a part that varies, the route itself checks what is granted (route.ts).
-  const others: Required = { scope: otherwise, isForServers: false };
-  return (method, path) => known.get(`${method === "HEAD" ? "GET" : method} ${path}`) ?? others;
+): (method: string, path: string) => Scope | undefined {
+  const known = new Map<string, Scope | undefined>([[`GET ${DOCUMENT_PATH}`, undefined]]);
+  if (hasDocs) known.set(`GET ${DOCS_PATH}`, undefined);
+  for (const { method, path, scope } of routes) known.set(`${method} ${path}`, scope);
+  return (method, path) => {
+    const key = `${method === "HEAD" ? "GET" : method} ${path}`;
+    return known.has(key) ? known.get(key) : otherwise;
+  };
 }
 
 function notAllowed(methods: readonly string[]): Response {

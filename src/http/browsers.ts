@@ -20,6 +20,11 @@ export class Browsers {
     this.#subjects = new Subjects(options.requests);
   }
 
+  /** Takes one more request of a subject, for work of which one request can cause much; false: it has none left. */
+  take(subject: string): boolean {
+    return this.#subjects.take(subject);
+  }
+
   /** The token in the cookie, if there may be one; null: there are several. */
   cookieOf(c: Context): string | null | undefined {
     const { cookie } = this.#options;

@@ -79,6 +79,11 @@ function seconds(ms: number | null | undefined): number | null {
   return ms === null || ms === undefined ? null : ms / 1000;
 }
 
+/** createSubscriber() takes no name with such a character, but Redis holds what somebody wrote to it. */
+function labelOf(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
+
 /** Metrics without a value are left out. */
 export function metricsOf(totals: Totals, subscribers: readonly SubscriberStatus[] = []): string {
   const blocks: string[] = [];
@@ -103,8 +108,7 @@ export function metricsOf(totals: Totals, subscribers: readonly SubscriberStatus
   if (subscribers.length > 0) {
     for (const [end, type, help, valueOf] of OF_SUBSCRIBERS) {
       const name = `rollcall_subscriber_${end}`;
-      // A name has no character that would have to be escaped.
-      const lines = subscribers.map((one) => `${name}{name="${one.name}"} ${valueOf(one)}\n`);
+      const lines = subscribers.map((one) => `${name}{name="${labelOf(one.name)}"} ${valueOf(one)}\n`);
       blocks.push(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`);
     }
   }

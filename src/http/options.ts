@@ -35,7 +35,7 @@ import {
 } from "../core/options.ts";
 import type { Reader } from "../reader/reader.ts";
 import { type BrowserTokensOptions, resolveBrowserTokens } from "./browser-options.ts";
-import { checkScopes, checkTokens } from "./auth.ts";
+import { checkScopes, checkTokens } from "./token-lists.ts";
 
 /** Who may read the counts; see AppOptions.counts. */
 const COUNTS = ["open", "whole", "closed"] as const;
@@ -81,7 +81,7 @@ export interface AppOptions {
    *
    * `{ token }`, one of `tokens`, is put into the page, which then asks for none: **whoever opens the page has the token**, and with it
    * every route. It is meant for a demo on this machine, so a page that is asked for under another name than `localhost` or a loopback
-   * address comes without it.
+   * address, from another machine or through a proxy that says so comes without it.
    */
   readonly dashboard?: DashboardAccess | undefined;
   /** Origins whose pages may call the API from a browser, such as `https://app.example`, or "*" alone. Default none: no CORS. */

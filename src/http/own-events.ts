@@ -64,7 +64,8 @@ export async function* ownEvents(parts: OwnParts, ended: AbortSignal): AsyncGene
         voice.said();
       }
     }
-    if (more) continue;
+    // Who reconnects again and again with an old position reads no more by it than by polling.
+    if (more && own.mayReadOn(holder)) continue;
     if (pace.isSpent()) return;
     await pause(pace.every, ended);
   }

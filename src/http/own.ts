@@ -16,6 +16,8 @@ import type { Where } from "./where.ts";
 
 type Value = Readonly<Record<string, unknown>>;
 
+/** To what `since` is rounded up, ms. */
+const SINCE_MS = 3_600_000;
 /** Changes of one answer, approximately. */
 const ANSWER_MAX = 1_000;
 
@@ -31,8 +33,15 @@ export class Own {
   readonly #seal: Seal;
   readonly #ids = new WeakMap<AnyChange, string>();
 
-  /** `tokens` undefined: there are no holders. */
-  constructor(tokens: ResolvedBrowserTokens | undefined, shards: number) {
+  readonly #take: (subject: string) => boolean;
+
+  /** `tokens` undefined: there are no holders. `take`: takes one more request of a subject; false: it has none left. */
+  constructor(
+    tokens: ResolvedBrowserTokens | undefined,
+    shards: number,
+    take: (subject: string) => boolean = () => true,
+  ) {
+    this.#take = take;
     const { cursorKey, secrets } = tokens ?? {};
     this.#seal = new Seal(cursorKey === undefined ? (secrets ?? []) : [cursorKey], shards);
   }
@@ -80,12 +89,17 @@ export class Own {
     return cursor === undefined ? undefined : this.#seal.open(cursor, `sessions ${user}`, holder.subject);
   }
 
-  /** For answer(): seals `next` of a user's sessions. */
-  sealSessions(holder: Restricted, user: string): (value: Value) => Promise<Value> {
+  /** For answer(): seals `next` of a user's sessions, and takes from `since` who it was that came or went then. */
+  sessions(
+    holder: Restricted,
+    user: string,
+    asked: { readonly from?: Date | undefined },
+  ): (value: Value) => Promise<Value> {
     return async (value) => {
-      const { next } = value;
-      if (typeof next !== "string") return value;
-      return { ...value, next: await this.#seal.seal(next, `sessions ${user}`, holder.subject) };
+      const told = sinceTheHour(value, asked.from !== undefined);
+      const { next } = told;
+      if (typeof next !== "string") return told;
+      return { ...told, next: await this.#seal.seal(next, `sessions ${user}`, holder.subject) };
     };
   }
 
@@ -103,7 +117,8 @@ export class Own {
 
   /**
    * The changes of the holder's users since a cursor, and of them only `wanted`, if there are any. It reads on until there is no more, so that
-   * `more` does not say how much of others' was on the way, unless that is more than OWN_READS_MAX reads.
+   * `more` does not say how much of others' was on the way, unless that is more than OWN_READS_MAX reads, or more than the holder has
+   * requests left: with one old cursor after another a single token would else keep the process reading.
    */
   async changes(
     reader: CoalescedReader,
@@ -120,10 +135,21 @@ export class Own {
       if (!answer.gap) for (const change of answer.changes) if (users.has(change.user)) mine.push(change);
       cursor = answer.next;
       reads++;
-    } while (answer.more && !answer.gap && reads < OWN_READS_MAX && mine.length < ANSWER_MAX);
+    } while (
+      answer.more &&
+      !answer.gap &&
+      reads < OWN_READS_MAX &&
+      mine.length < ANSWER_MAX &&
+      this.mayReadOn(holder)
+    );
     const { gap, more } = answer;
     const next = await this.sealChanges(holder, where, cursor);
     return answerOf({ changes: gap ? [] : await this.masked(mine), next, gap, more: more && !gap });
+  }
+
+  /** Whether the holder may have one more read without asking again; it counts as a request. */
+  mayReadOn({ subject }: Restricted): boolean {
+    return this.#take(subject);
   }
 
   async #shown(holder: Restricted, where: Where, value: Value): Promise<Value> {
@@ -155,6 +181,22 @@ export class Own {
     const last = await this.#shown(holder, where, await change(error.members["last"] as Value));
     return new Problem(status, code, message, { headers, members: { ...error.members, last }, cause });
   }
+}
+
+/**
+ * `since` is the time of the oldest change that is kept, which is somebody else's: the next full hour says as truly from when on all of them are,
+ * or now, in the first hour. `exact` follows it, since who asks with one `from` after another would find it; and so does the `from` of who asked with none.
+ */
+function sinceTheHour(value: Value, hasFrom: boolean): Value {
+  const now = Date.parse((value["asOf"] as { readonly now: string }).now);
+  const since = Math.min(Math.ceil(Date.parse(value["since"] as string) / SINCE_MS) * SINCE_MS, now);
+  const from = hasFrom ? Date.parse(value["from"] as string) : since;
+  return {
+    ...value,
+    from: new Date(from).toISOString(),
+    exact: value["exact"] === true && since <= from,
+    since: new Date(since).toISOString(),
+  };
 }
 
 /** A cursor of a list that is told whole. Throws PresenceError CURSOR_INVALID. */

@@ -61,6 +61,23 @@ export interface Route extends RouteDescription {
 }
 
 /**
+ * A route as it is served: where a scope is required, a browser token has to grant its action before anything of it runs. A route without
+ * an action is closed to all of them, by whatever path it was found: an app that Hono's route() has put into another has other paths.
+ */
+export function guarded(route: Route): Route {
+  const { scope, action, respond } = route;
+  if (scope === undefined) return route;
+  return {
+    ...route,
+    respond(c) {
+      const holder = holderOf(c);
+      if (holder !== undefined) demandAction(holder, action);
+      return respond(c);
+    },
+  };
+}
+
+/**
  * A route that checks its query first: Problem 400 QUERY_INVALID if the schema refuses it; then what a browser token grants: 403
  * ACTION_NOT_GRANTED, SCOPE_NOT_GRANTED. The route itself checks which users it covers.
  */

@@ -45,6 +45,11 @@ export function connect(
 ): Connection {
   const own = { timeout, name };
   if (typeof input === "string" && /^rediss?:\/\//.test(input)) {
+    // The error of ioredis would have the whole of it, password included.
+    if (!URL.canParse(input))
+      invalid(
+        "redis is no URL: percent-encode its password, and correct its port (the URL is not repeated here)",
+      );
     return open(new Redis(input, redisSettings(own)), logger, onRestored);
   }
   if (!isClient(input)) invalid("redis must be a redis:// or rediss:// URL, an ioredis client or Cluster");

@@ -364,7 +364,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   "a log that nobody folds": {
     args: onPrefix("unfolded"),
     check: "lag",
-    found: /1 record waits.*due for \d+ (?:s|min).*nobody has ever folded/,
+    found: /1 record waits.*due for \d+ (?:s|min).*no projector has ever folded/,
     remedy: /project: true/,
   },
   "a crashed process that nobody reaps": {
@@ -412,7 +412,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   "dead letters": {
     args: onPrefix("unserved"),
     check: "subscribers",
-    found: /"billing" has given up 1 delivery/,
+    found: /"billing" gave up 1 delivery/,
     remedy: /deadLetters\.list\(\)/,
   },
 };
@@ -493,7 +493,7 @@ describe("check", () => {
 
   it.each([
     [["--prefix", "unfolded", "--min-processes", "0", "--critical-lag", "86400000"], 1, /^ROLLCALL WARNING - work has waited for a projector for \d+ /],
-    [["--prefix", "unfolded", "--critical-lag", "6000"], 2, /^ROLLCALL CRITICAL - 0 of at least 1 processes, nobody has projected for \d+ /],
+    [["--prefix", "unfolded", "--critical-lag", "6000"], 2, /^ROLLCALL CRITICAL - 0 of at least 1 processes, work has waited for a projector for \d+ /],
     [["--prefix", "rejected", "--max-rejected", "1"], 1, /^ROLLCALL WARNING - 2 rejected entries, .*rejected=2c;1;;0$/],
     [["--min-processes", "3"], 2, /^ROLLCALL CRITICAL - 1 of at least 3 processes/],
     [["--shards", "4"], 3, /^ROLLCALL UNKNOWN - this prefix was opened with 1 shard\(s\), not 4/],

@@ -94,7 +94,7 @@ it("a page with a token for three friends sees them come and go, and nothing els
   expect(bytes).not.toMatch(/\d{13}-\d/);
 
   const ask = (path: string, body?: unknown) =>
-    tab.page.evaluate(([p, b]) => window.ask(p as string, b), [path, body] as const);
+    tab.page.evaluate(([p, b]) => window.ask(p, b), [path, body] as const);
   const refused = { status: 403, text: expect.not.stringContaining("stranger") as string };
   expect(await ask("/v1/users/lookup", { ids: ["stranger-6"] })).toMatchObject(refused);
   for (const path of [

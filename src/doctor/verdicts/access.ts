@@ -133,6 +133,6 @@ function excess(
     return [ok("rights", `the Redis user ${JSON.stringify(user)} has what a ${asked.role} needs`)];
   const what = writes ? "change the projection" : `run ${some(beyond.map((name) => name.replace("|", " ")))}`;
   const found = `the Redis user ${JSON.stringify(user)} may also ${what}, which a ${asked.role} does not need`;
-  const remedy = `make one that may not: ${aclCommand(asked, shards)}`;
+  const remedy = `create one that may not: ${aclCommand(asked, shards)}`;
   return [asked.isRoleNamed ? warning("rights", found, remedy) : note("rights", found, remedy)];
 }

@@ -20,7 +20,7 @@ export function clockVerdicts({ clock }: Facts): Verdict[] {
     verdicts.push(
       warning(
         "clock",
-        `a clock jumped by ${lasting(Math.abs(moved))} while doctor ran: leases and graces are moved with Redis's`,
+        `a clock jumped by ${lasting(Math.abs(moved))} while doctor ran: leases and graces follow the clock of Redis`,
         "let NTP slew the clock instead of setting it: chronyc tracking, on both machines",
       ),
     );
@@ -45,8 +45,8 @@ export function latencyVerdicts({ latency }: Facts): Verdict[] {
   return [
     warning(
       "latency",
-      `${found}: changes become visible as late as that`,
-      "run the servers near Redis; if they are: redis-cli --latency, redis-cli LATENCY DOCTOR",
+      `${found}: changes become visible at least this late`,
+      "run the servers close to Redis; if they are already: redis-cli --latency, redis-cli LATENCY DOCTOR",
     ),
   ];
 }

@@ -33,9 +33,9 @@ function lagVerdicts({ parts, asked }: Facts): Verdict[] {
     ]; // prettier-ignore
   if (overdue > asked.staleAfter) {
     const since =
-      last === null ? "nobody has ever folded the log" : `the last projector ran ${lasting(last)} ago`;
+      last === null ? "no projector has ever folded the log" : `the last projector ran ${lasting(last)} ago`;
     return [
-      critical("lag", `${waiting}, work has been due for ${lasting(overdue)}, and ${since}: nobody projects, or not fast enough`, PROJECT),
+      critical("lag", `${waiting}, work has been due for ${lasting(overdue)}, and ${since}: no projector runs, or none is fast enough`, PROJECT),
     ]; // prettier-ignore
   }
   if (records > BACKLOG)

@@ -51,8 +51,8 @@ function fullVerdicts(fields: ReadonlyMap<string, string>): Verdict[] {
     const found = `${megabytes(used)} of ${megabytes(most)} are used (${Math.floor((used / most) * 100)} %)`;
     const remedy = `free some, or: redis-cli CONFIG SET maxmemory ${Math.ceil((used * 2) / MB)}mb`;
     return used >= most * FULL
-      ? [critical("memory", `${found}: Redis takes no more records (OOM)`, remedy)]
-      : [warning("memory", `${found}: when it is full Redis takes no more records (OOM)`, remedy)];
+      ? [critical("memory", `${found}: Redis accepts no more records (OOM)`, remedy)]
+      : [warning("memory", `${found}: when it is full Redis accepts no more records (OOM)`, remedy)];
   }
   const ratio = numberIn(fields, "mem_fragmentation_ratio");
   const verdicts = [

@@ -40,7 +40,7 @@ function lapsedVerdicts({ asked }: Facts, all: readonly ProcessFacts[]): Verdict
   return [
     critical(
       "processes",
-      `${counted(lapsed.length, "process", "processes")} crashed, the lease ran out ${lasting(longest)} ago, and nobody has reaped: counts() still has ${counted(sockets, "socket")} of ${lapsed.length === 1 ? "it" : "them"} (${some(lapsed.map(({ id }) => id))})`,
+      `${counted(lapsed.length, "process", "processes")} crashed, the lease ran out ${lasting(longest)} ago, and no projector has reaped: counts() still includes ${counted(sockets, "socket")} of ${lapsed.length === 1 ? "it" : "them"} (${some(lapsed.map(({ id }) => id))})`,
       PROJECT,
     ),
   ];
@@ -54,7 +54,7 @@ function fencedVerdicts(all: readonly ProcessFacts[]): Verdict[] {
     warning(
       "processes",
       `records of ${counted(fenced.length, "process", "processes")} do not add up, so they are skipped until it registers again (${some(fenced.map(({ id }) => id))}): ${some(why, 3)}`,
-      "nothing, if it is gone within a heartbeat; else records get lost: look for eviction, a full log and forked processes",
+      "nothing, if it ends within a heartbeat; otherwise records are lost: look for eviction, a full log and forked processes",
     ),
   ];
 }
@@ -83,7 +83,7 @@ function endedVerdicts({ parts }: Facts): Verdict[] {
     warning(
       "processes",
       `${counted(ended, "process", "processes")} ended within the last hour: servers register again and again`,
-      "look for restarts, and for event loops that stall for longer than `ttl`: raise it",
+      "look for restarts, and for event loops that stall longer than `ttl`: raise it",
     ),
   ];
 }

@@ -81,7 +81,7 @@ function roleVerdicts({ info, config }: ServerFacts): Verdict[] {
     return [
       critical(
         "replication",
-        `it takes records only with ${wanted} replicas, and has ${good} (min-replicas-to-write, NOREPLICAS)`,
+        `it accepts records only with ${wanted} replicas, and has ${good} (min-replicas-to-write, NOREPLICAS)`,
         `connect the replicas, or: redis-cli CONFIG SET min-replicas-to-write ${good}`,
       ),
     ];
@@ -90,8 +90,8 @@ function roleVerdicts({ info, config }: ServerFacts): Verdict[] {
     return [
       critical(
         "persistence",
-        "it cannot save to its disk, so it takes no records (MISCONF)",
-        "see its log and its disk, then: redis-cli BGSAVE",
+        "it cannot save to its disk, so it accepts no records (MISCONF)",
+        "check its log and its disk, then: redis-cli BGSAVE",
       ),
     ];
   if (fields.get("aof_enabled") === "0" && replicas === 0)
@@ -107,12 +107,12 @@ function roleVerdicts({ info, config }: ServerFacts): Verdict[] {
 function slowVerdicts({ slow }: ServerFacts): Verdict[] {
   if (!("known" in slow)) return [unknown("slowlog", slow.unknown)];
   const longest = Math.max(0, ...slow.known.map(({ ms }) => ms));
-  if (longest < SLOW_MS) return [ok("slowlog", "no call of the scripts held Redis up for 100 ms")];
+  if (longest < SLOW_MS) return [ok("slowlog", "no call of the scripts blocked Redis for 100 ms")];
   const many = slow.known.filter(({ ms }) => ms >= SLOW_MS).length;
   return [
     warning(
       "slowlog",
-      `calls of Rollcall's scripts that held Redis up for ${SLOW_MS} ms and more: ${many}, the longest ${lasting(longest)}`,
+      `calls of Rollcall's scripts that blocked Redis for ${SLOW_MS} ms or more: ${many}, the longest ${lasting(longest)}`,
       "look for a busy or swapping machine: redis-cli --intrinsic-latency 10; a call takes about 5 ms at most",
     ),
   ];

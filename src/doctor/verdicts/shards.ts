@@ -36,7 +36,7 @@ function numberVerdicts(
       note(
         "shards",
         `nothing has been folded under the prefix ${JSON.stringify(prefix)} yet`,
-        "if servers run, see that --prefix is theirs and that somebody projects",
+        "if servers run, check that --prefix is theirs and that a projector runs",
       ),
     ];
   if (wanted !== undefined && recorded !== String(wanted))
@@ -53,7 +53,7 @@ function numberVerdicts(
     return [
       critical(
         "shards",
-        `shard ${some(mixed)} tells another number of shards than shard 0`,
+        `shard ${some(mixed)} records another number of shards than shard 0`,
         "stop servers with another number, then delete the totals of that shard: it is rebuilt",
       ),
     ];
@@ -62,7 +62,7 @@ function numberVerdicts(
       warning(
         "shards",
         `nothing has been folded in shard ${some(empty)} of ${shards}: it was lost, or nobody projects it`,
-        "see that each projector has the same number of shards; servers send their state again with a heartbeat",
+        "check that each projector has the same number of shards; servers send their state again with a heartbeat",
       ),
     ];
   return [ok("shards", counted(shards, "shard"))];

@@ -18,11 +18,11 @@ function statusVerdicts({ name, disabled, stale, attempt, behind, comparing }: S
   const who = JSON.stringify(name);
   const waiting = behind > 0 ? `the oldest change has waited for ${lasting(behind)}` : "no change waits yet";
   const say = (make: typeof critical, found: string, remedy: string) => [make("subscribers", found, remedy)];
-  if (disabled !== null) return say(critical, `${who} is disabled, so nothing is delivered; ${waiting}`, "mend its handler or receiver, then call enable() of the subscriber");
-  if (stale) return say(critical, `nobody serves ${who}; ${waiting}`, "start a process with this subscriber, or call remove() of it if it is no longer wanted");
+  if (disabled !== null) return say(critical, `${who} is disabled, so nothing is delivered; ${waiting}`, "fix its handler or receiver, then call enable() of the subscriber");
+  if (stale) return say(critical, `nobody serves ${who}; ${waiting}`, "start a process with this subscriber, or call its remove() if you no longer need it");
   if (attempt > 0) return say(warning, `${who} fails: attempt ${attempt}; ${waiting}`, "look for DELIVERY_FAILED in the log of the process that serves it");
   // One that compares goes through all users first.
-  if (behind > BEHIND_MS && !comparing) return say(warning, `${who} is slow: ${waiting}`, "make its handler faster, or take several changes a call (batch)");
+  if (behind > BEHIND_MS && !comparing) return say(warning, `${who} is slow: ${waiting}`, "make its handler faster, or handle several changes per call (batch)");
   return [];
 } // prettier-ignore
 
@@ -32,7 +32,7 @@ function deadVerdicts({ name, deadLetters }: SubscriberStatus, { prefix }: Facts
   return [
     warning(
       "subscribers",
-      `${JSON.stringify(name)} has given up ${counted(deadLetters, "delivery", "deliveries")}`,
+      `${JSON.stringify(name)} gave up ${counted(deadLetters, "delivery", "deliveries")}`,
       `look at deadLetters.list(), then retry(id) or drop(id); they are in ${dead}`,
     ),
   ];

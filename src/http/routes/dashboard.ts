@@ -1,5 +1,7 @@
 /** `GET /`: the dashboard, one page without further files. src/dashboard has its sources. */
+import type { Context } from "hono";
 import { GZIPPED, SCRIPT_HASH, STYLE_HASH } from "../../dashboard/generated.ts";
+import { peerOf } from "../address.ts";
 import { type Answer, answerOfBytes, type Fields, give, isHeld } from "../answer.ts";
 import { SECURITY } from "../headers.ts";
 import type { Route, RouteParts } from "../route.ts";
@@ -54,7 +56,7 @@ export function dashboardRoute({ options: { dashboard } }: RouteParts): readonly
       scope: undefined,
       answer: "page",
       async respond(c) {
-        const isOwn = token !== undefined && isLoopback(new URL(c.req.url).hostname);
+        const isOwn = token !== undefined && isLocal(c);
         const { plain, gzipped } = isOwn ? await (own ??= pageWith(token)) : await (shared ??= page());
         const { bytes, etag } = takesGzip(c.req.header("accept-encoding")) ? gzipped : plain;
         // Without CORS, whatever `origins` says: a page of another origin must not read the token.
@@ -112,7 +114,20 @@ export function takesGzip(header = ""): boolean {
   return (weights.get("gzip") ?? weights.get("x-gzip") ?? weights.get("*") ?? 0) > 0;
 }
 
-/** Another name may be a stranger's that resolves to this machine (DNS rebinding): its page would read the token. */
+/** What proxies and tunnels add. Behind one, whoever asks is somewhere else, although the connection and the name are of this machine. */
+const OF_PROXIES = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "cf-connecting-ip"]; // prettier-ignore
+
+/**
+ * Whether a request is of this machine. By its name: another may be a stranger's that resolves to this machine (DNS rebinding), and its
+ * page would read the token. By the address of the connection, where it is known: anybody who reaches the port can send `Host: localhost`.
+ */
+function isLocal(c: Context): boolean {
+  if (!isLoopback(new URL(c.req.url).hostname) || OF_PROXIES.some((name) => c.req.header(name) !== undefined))
+    return false;
+  const address = peerOf(c);
+  return address === undefined || address === "::1" || isLoopback(address.replace(/^::ffff:/i, ""));
+}
+
 function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }

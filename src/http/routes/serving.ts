@@ -25,7 +25,7 @@ export function servingRoute({ reader, options }: RouteParts): Route {
     method: "GET",
     path: "/serving",
     id: "serving",
-    summary: "Send requests here: Redis has answered since the start, and the server is not about to end.",
+    summary: "Send requests here: Redis has answered since the start, and the server is not shutting down.",
     scope: undefined,
     answer: servingSchema,
     problems: [503],

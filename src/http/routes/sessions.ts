@@ -26,7 +26,7 @@ export function sessionsRoute({ reader, own, options }: RouteParts): Route {
       if (holder !== undefined) demandUsers(holder, [id]);
       const cursor = holder === undefined ? asked.cursor : await own.openSessions(holder, id, asked.cursor);
       const ask = () => reader.sessions(id, { ...asked, cursor });
-      const answer = await own.answer(holder, undefined, ask, holder && own.sealSessions(holder, id));
+      const answer = await own.answer(holder, undefined, ask, holder && own.sessions(holder, id, asked));
       return tell(c, wantsCsv(c, format) ? await sessionsCsv(answer) : answer);
     },
   });

@@ -66,9 +66,36 @@ describe("the command line", () => {
       ["status", "--tokn=s3cret"],
       ["status", "--redis", "s3cret"],
       ["status", "--timeout", "s3cret"],
-    ])
-      expect((await rollcall(args)).stderr).not.toContain("s3cret");
+      ["redis://:s3cret@127.0.0.1"],
+      ["status", "redis://:s3cret@127.0.0.1"],
+      ["status", "-redis=redis://:s3cret@127.0.0.1"],
+      ["status", "--redis redis://:s3cret@127.0.0.1"],
+      ["status", "--redi=redis://:a's3cret@127.0.0.1"],
+      ["status", "--redis:redis://:s3cret@127.0.0.1"],
+      ["status", "--redis", "redis://:s3cret@127.0.0.1:port"],
+      ["doctor", "--redis", "redis://:s3cret@127.0.0.1:port"],
+      ["status", "--url", "http://u:s3cret@127.0.0.1:1"],
+      ["status", "--url", "http://127.0.0.1:1", "--token", "s3cret\nof two lines"],
+      ["check", "redis://:s3cret@127.0.0.1"],
+      ["check", "-redis=redis://:s3cret@127.0.0.1"],
+    ]) {
+      const { code, stdout, stderr } = await rollcall(args);
+      expect(stdout + stderr, args.join(" ")).not.toMatch(/s3cret|    at /);
+      expect(code, args.join(" ")).toBe(args[0] === "check" ? 3 : 2);
+    }
   });
+
+  it("nor is one of the environment", async () => {
+    for (const env of [
+      { REDIS_URL: "redis://:s3cret@127.0.0.1:port" },
+      { UPSTASH_REDIS_REST_URL: "http://u:s3cret@127.0.0.1:1", UPSTASH_REDIS_REST_READONLY_TOKEN: "t", UPSTASH_REDIS_REST_TOKEN: "t" },
+      { UPSTASH_REDIS_REST_URL: "http://127.0.0.1:1", UPSTASH_REDIS_REST_READONLY_TOKEN: "s3cret\nx", UPSTASH_REDIS_REST_TOKEN: "s3cret\nx" },
+    ])
+      for (const command of ["status", "doctor", "check", "sweep"]) {
+        const { stdout, stderr } = await rollcall([command, "--timeout", "500"].slice(0, command === "sweep" ? 1 : 3), { env });
+        expect(stdout + stderr, command).not.toMatch(/s3cret|    at /);
+      }
+  }); // prettier-ignore
 
   it("control characters of an argument do not reach the terminal", async () => {
     const { stderr } = await rollcall(["status", "--\u001B[31mred"]);
@@ -83,7 +110,7 @@ describe("the command line", () => {
     ["webhooks", "crm", "--drop", "0.1-0"],
   ])("%s %s needs --yes without a terminal", async (...args) => {
     const { code, stderr } = await rollcall(args, { env: NOWHERE });
-    expect(stderr).toMatch(/there is no terminal to ask on: pass --yes to (correct|end|remove) /);
+    expect(stderr).toMatch(/there is no terminal to ask on: pass --yes to (correct|delete|end|remove) /);
     expect(code).toBe(2);
   });
 
@@ -91,7 +118,7 @@ describe("the command line", () => {
     for (const input of ["n\n", "\n", ""]) {
       const { code, stderr } = await rollcall(["evict", "web\u001B1"], { env: NOWHERE, isTTY: true, input });
       expect(stderr).toContain("End the process web\\u{1b}1 at 127.0.0.1:1? [y/N]");
-      expect(stderr).toContain("nothing was done");
+      expect(stderr).toContain("nothing was changed");
       expect(code).toBe(130);
     }
     const yes = await rollcall(["evict", "web-1"], { env: NOWHERE, isTTY: true, input: "y\n" });

@@ -111,7 +111,7 @@ describe("users", () => {
     const now = await run(["users", "--at", "now"]);
     expect(fieldsOf(now.stdout)).toEqual([["alice"], ["bob"]]);
     const before = await run(["users", "--at", "365d"]);
-    expect(before).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("kept since") });
+    expect(before).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("kept only since") });
   });
 
   it("of a room, by either way of naming it; not of one that is not counted", async () => {
@@ -315,7 +315,7 @@ describe("what writes", () => {
     expect(code).toBe(0);
     const [values] = jsonOf(stdout) as [Record<string, number>];
     expect(Object.values(values).every((value) => value > 0)).toBe(true);
-    expect(stderr).toContain("which is removed");
+    expect(stderr).toContain("which is deleted afterwards");
     expect(await test.redis.dbsize()).toBe(before);
   });
 });

@@ -26,6 +26,14 @@ async function start(options: Partial<AppOptions> = {}) {
 
 describe("options", () => {
   const url = "http://127.0.0.1:1";
+  it("a secret that fetch would quote is refused without it", async () => {
+    const refused = { code: "OPTIONS_INVALID", message: expect.not.stringContaining("s3cret") as string };
+    expect(() => createClient("https://me:s3cret@api.example")).toThrow(expect.objectContaining(refused));
+    for (const token of ["s3cret\nof two lines", "s3cret token", "s3cret\u2019"])
+      await expect(createClient(url, { token }).counts()).rejects.toMatchObject(refused);
+    await expect(createClient(url, { token: () => "s3cret\r" }).counts()).rejects.toMatchObject(refused);
+  });
+
   it("an unknown option is refused by name, with the nearest known one", async () => {
     const client = createClient(url);
     // As JavaScript passes them: through a variable, the compiler checks no names.

@@ -160,7 +160,7 @@ const CASES: readonly (readonly [name: string, change: Partial<Facts>, level: st
   ["that cannot be asked", { access: access({ commands: { unknown: "needs +acl|dryrun" } }) }, "unknown", "rights", /needs \+acl/],
   ["no INFO for some", on({}, {}, { config: { unknown: "needs +config|get" } }), "unknown", "settings", /needs \+config\|get/],
   ["a shard that is empty", { shards: 2, parts: [totals({ shards: "2" }), { ...totals({ protocol: null, shards: null }), shard: 1 }] }, "warning", "shards", /in shard 1 of 2/, /same number/],
-  ["a shard of another number", { shards: 2, parts: [totals({ shards: "2" }), { ...totals({ shards: "3" }), shard: 1 }] }, "critical", "shards", /shard 1 tells another/, /totals/],
+  ["a shard of another number", { shards: 2, parts: [totals({ shards: "2" }), { ...totals({ shards: "3" }), shard: 1 }] }, "critical", "shards", /shard 1 records another/, /totals/],
   ["an older protocol", { parts: [totals({ protocol: "1" })] }, "warning", "protocol", /still at protocol 1/, /update/],
   ["a log that is nearly full", log({ records: 160_000 }), "critical", "lag", /160,000 records wait.*dropped/, /project/],
   ["a backlog", log({ records: 30_000 }), "warning", "lag", /30,000 records wait/, /shards/],

@@ -5,6 +5,7 @@
 import { Redis } from "ioredis";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { startRedis } from "../../../packages/local-redis/src/index.ts";
+import { keysOf } from "../../../src/core/keys.ts";
 import { signToken } from "../../../src/tokens/sign.ts";
 import {
   ALL_ACTIONS,
@@ -188,6 +189,65 @@ describe("whom a holder sees", () => {
     expect(sessions).toMatchObject({ user: "bob", sessions: [{ end: null }], asOf: { record: "" } });
     const wrong = await get("/v1/users/bob/sessions?cursor=x", tokenFor(FRIENDS), on);
     expect(await codeOf(wrong)).toBe("CURSOR_INVALID");
+  });
+});
+
+describe("sessions, of which the changes of all users decide how far back they go", () => {
+  const HOUR = 3_600_000;
+  /** Carol, whom the holder may not see, came at the time of the oldest change that is kept; bob half an hour later. */
+  const begun = Math.floor(Date.now() / HOUR) * HOUR - 2 * HOUR + 1_234_567;
+  let on: TestApp;
+  beforeAll(async () => {
+    const own = newPrefix();
+    const { changes } = keysOf(own, 0, 1);
+    await populate(test.redis, { prefix: own, users: ["bob"] });
+    await test.redis.del(changes);
+    const entry = (user: string, at: number) =>
+      test.redis.xadd(changes, `${at}-0`, "connect", JSON.stringify([user]));
+    await entry("carol", begun);
+    await entry("bob", begun + HOUR / 2);
+    on = browserApp(test.redis, { prefix: own });
+  });
+  const ask = async (query: string, users: unknown = ["bob"]) =>
+    (await (
+      await get(`/v1/users/bob/sessions${query}`, tokenFor({ actions: ["sessions"], users }), on)
+    ).json()) as { since: string; from: string; exact: boolean; sessions: { start: string }[] };
+
+  it("a holder of `*` is told since when to the millisecond", async () => {
+    expect(await ask("", "*")).toMatchObject({ since: new Date(begun + 1).toISOString(), exact: true });
+  });
+
+  it("a holder who may see some is told the hour after, whatever is asked", async () => {
+    const since = Math.ceil(begun / HOUR) * HOUR;
+    const told = await ask("");
+    expect(told.sessions).toHaveLength(1);
+    expect(told).toMatchObject({ since: new Date(since).toISOString(), from: new Date(since).toISOString() });
+    // What `exact` says moves at the hour too: else it could be searched for.
+    for (const [from, exact] of [
+      [begun, false],
+      [begun + 1, false],
+      [begun + 2, false],
+      [since - 1, false],
+      [since, true],
+    ] as const)
+      // prettier-ignore
+      expect([from, (await ask(`?from=${from}`)).exact]).toEqual([from, exact]);
+    const csv = await get("/v1/users/bob/sessions?format=csv", tokenFor({ actions: ["sessions"], users: ["bob"] }), on); // prettier-ignore
+    expect(csv.headers.get("rollcall-since")).toBe(new Date(since).toISOString());
+  });
+
+  it("within the first hour it is now, as where nothing is kept", async () => {
+    const own = newPrefix();
+    await populate(test.redis, { prefix: own, users: ["carol", "bob"] });
+    const young = browserApp(test.redis, { prefix: own });
+    const sessions = async () =>
+      (await (await get("/v1/users/bob/sessions", tokenFor(FRIENDS), young)).json()) as {
+        since: string;
+        asOf: { now: string };
+      };
+    const { since, asOf } = await sessions();
+    expect(since <= asOf.now).toBe(true);
+    expect([asOf.now, new Date(Math.floor(Date.parse(asOf.now) / HOUR) * HOUR).toISOString()]).toContain(since); // prettier-ignore
   });
 });
 

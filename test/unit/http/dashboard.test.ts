@@ -157,6 +157,26 @@ describe("a token in the page", () => {
     },
   );
 
+  it("is not there for another machine that says localhost, nor behind a proxy on this one", async () => {
+    const app = over({ tokens: [token], dashboard: { token } });
+    const from = async (remoteAddress: string, headers: Record<string, string> = {}) => {
+      const env = { incoming: { socket: { remoteAddress } } };
+      return tokenIn(await (await app.app.request("http://localhost/", { headers }, env)).text()) !== "";
+    };
+    for (const own of ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+      expect(await from(own)).toBe(true);
+    for (const other of ["10.0.0.7", "::ffff:10.0.0.7", "fe80::1%eth0", "2001:db8::1", "172.17.0.1", ""])
+      expect([other, await from(other)]).toEqual([other, false]);
+    for (const [name, value] of Object.entries({
+      "x-forwarded-for": "203.0.113.9",
+      forwarded: "for=203.0.113.9",
+      via: "1.1 proxy",
+      "x-real-ip": "203.0.113.9",
+    }))
+      // prettier-ignore
+      expect([name, await from("127.0.0.1", { [name]: value })]).toEqual([name, false]);
+  });
+
   it("is in no other app's page", async () => {
     await (await open(over({ tokens: [token], dashboard: { token } }), {}, "http://localhost/")).text();
     expect(tokenIn(await (await open(api, {}, "http://localhost/")).text())).toBe("");

@@ -107,3 +107,13 @@ async function metrics(prefix: string): Promise<Map<string, number>> {
 function projectQuietly(prefix: string): () => Promise<void> {
   return () => project(test.redis, { prefix }).catch(() => {});
 }
+
+it("a name that somebody wrote to Redis past createSubscriber() cannot make lines of its own", async () => {
+  const prefix = newPrefix();
+  await populate(test.redis, { prefix, users: ["alice"] });
+  await test.redis.zadd(keysOf(prefix, 0, 1).subscribers, Date.now(), 'a"} 1\nrollcall_users 7\n# \\');
+  const api = appOver(test.redis, { prefix });
+  const text = await (await api.request("/metrics")).text();
+  expect(text.match(/^rollcall_users .*$/gm)).toEqual(["rollcall_users 1"]);
+  expect(text).toContain(String.raw`{name="a\"} 1\nrollcall_users 7\n# \\"}`);
+});

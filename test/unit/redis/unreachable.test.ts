@@ -10,6 +10,7 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
+import { inspect } from "node:util";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RedisServer, startRedis } from "../../../packages/local-redis/src/index.ts";
@@ -204,3 +205,17 @@ describe("a Redis without the commands of 6.2", () => {
     admin.disconnect();
   });
 });
+
+it("a URL that is none is refused when it is given, without its password", () => {
+  for (const redis of [`redis://:${PASSWORD}@127.0.0.1:port`, `redis://:${PASSWORD}@[::1`, `rediss://u:${PASSWORD}/@127.0.0.1:1`])
+    for (const create of [() => createReader({ redis }), () => createProjector({ redis, logger: false })]) {
+      let thrown: unknown;
+      try {
+        create();
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown).toMatchObject({ code: "OPTIONS_INVALID" });
+      expect(inspect(thrown)).not.toContain(PASSWORD);
+    }
+}); // prettier-ignore

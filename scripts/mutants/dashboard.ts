@@ -48,4 +48,20 @@ export const DASHBOARD_MUTANTS: readonly Mutant[] = [
     "if (this.#samples.length > KEPT)",
     "if (this.#samples.length > KEPT * 100)",
   ),
+  dashboard(
+    "dashboard-crash-of-another-time",
+    "INV-8",
+    PAGE,
+    "incidents.ts",
+    "one.processes.includes(name) && Math.abs(one.at - at) < 2 * TOGETHER_MS",
+    "one.processes.includes(name)",
+  ),
+  dashboard(
+    "dashboard-grant-of-nobody-is-everybody",
+    "INV-8",
+    PAGE,
+    "grant.ts",
+    'users: users === "*" ? "*" : list.length',
+    'users: "*"',
+  ),
 ];

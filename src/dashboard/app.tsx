@@ -15,34 +15,33 @@ import type { Session } from "./session.ts";
 import { Users } from "./users.tsx";
 
 export function App({ session }: { readonly session: Session }) {
-  const access = useCell(session.state.access);
+  const { state } = session;
+  const access = useCell(state.access);
+  const granted = useCell(state.granted);
   const wanted = useMemo(() => new Cell<Wanted>(null), []);
+  const show = state.can("user") ? (id: string) => (wanted.value = { id }) : undefined;
   return (
     <>
       <Header session={session} />
       <main id="main">
-        <Notice state={session.state} />
+        <Notice state={state} />
         {access === "users" ? null : <Gate session={session} />}
-        <Numbers state={session.state} />
-        {access === "users" ? (
-          <div class="columns">
-            <div class="column">
-              <Chart session={session} />
-              <Processes state={session.state} />
-              <Subscribers state={session.state} />
-              <Find session={session} wanted={wanted} />
-            </div>
-            <div class="column">
-              <Feed session={session} />
-              <Rooms state={session.state} />
-              <Users session={session} show={(id) => (wanted.value = { id })} />
-            </div>
-          </div>
-        ) : (
+        <Numbers state={state} />
+        <div class="parts" key={`${access} ${granted?.subject} ${granted?.until}`}>
           <Chart session={session} />
-        )}
+          {state.can("changes") ? <Feed session={session} /> : null}
+          {state.can("processes") || state.can("subscribers") ? (
+            <div class="stack">
+              {state.can("processes") ? <Processes state={state} /> : null}
+              <Subscribers state={state} />
+            </div>
+          ) : null}
+          {state.can("scopes") ? <Rooms state={state} /> : null}
+          {show === undefined ? null : <Find session={session} wanted={wanted} />}
+          {state.can("users") ? <Users session={session} show={show} /> : null}
+        </div>
       </main>
-      <Announcer state={session.state} />
+      <Announcer state={state} />
     </>
   );
 }

@@ -69,7 +69,11 @@ export function Chart({ session }: { readonly session: Session }) {
       <p class="legend" ref={legend} aria-hidden="true" />
       <div class="plot" ref={box} role="img" aria-label={summary} />
       {problem === null ? null : <p class="note">{problem}</p>}
-      {told.length === 0 ? null : (
+      {told.length === 0 ? (
+        state.can("processes") ? (
+          <p class="told">No server has crashed in {title}, as far as this page has seen.</p>
+        ) : null
+      ) : (
         <ul class="told">
           {told.map((incident) => (
             <li key={`${incident.at} ${incident.processes.join()}`} class={incident.kind}>
@@ -86,7 +90,9 @@ export function Chart({ session }: { readonly session: Session }) {
 function inWords({ kind, processes, users }: Incident): string {
   const names =
     processes.slice(0, 3).join(", ") + (processes.length > 3 ? ` and ${processes.length - 3} more` : "");
-  if (kind === "closed") return `${names} closed and said goodbye`;
-  const went = users === 0 ? "no user went offline by it" : `${plural(users, "user")} went offline`;
-  return names === "" ? `A lease ended: ${went}` : `${names} crashed: its lease ended, ${went}`;
+  if (kind === "closed") return `${names} shut down and said goodbye`;
+  const went = users === 0 ? "no user went offline" : `${plural(users, "user")} went offline`;
+  return names === ""
+    ? `A server crashed: its lease ended, ${went}`
+    : `${names} crashed: its lease ended, ${went}`;
 }

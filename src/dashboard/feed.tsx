@@ -7,6 +7,8 @@ import { CAUSES, clock, number } from "./words.ts";
 /** Who came and went, newest first. */
 export function Feed({ session }: { readonly session: Session }) {
   const { rows, held, gap } = useCell(session.state.feed);
+  const granted = useCell(session.state.granted);
+  const isOfAll = granted === null || granted.users === "*";
   return (
     <Panel
       id="feed"
@@ -25,7 +27,9 @@ export function Feed({ session }: { readonly session: Session }) {
     >
       {gap ? <p class="note">Some changes were lost on the way: the list is not complete.</p> : null}
       {rows.length === 0 ? (
-        <Empty>Nobody has come or gone in the last minutes.</Empty>
+        <Empty>
+          {isOfAll ? "Nobody has come or gone in the last minutes." : "No change since this page was opened."}
+        </Empty>
       ) : (
         <div class="scroll" tabIndex={0} role="region" aria-label="Changes, newest first">
           <ol class="rows">

@@ -101,7 +101,8 @@ export function Find({ session, wanted }: { readonly session: Session; readonly 
           <OneUser found={found} now={state.now.value} />
         ) : id === null ? (
           <Empty>
-            An id shows whether its user is online, on which servers, and the sessions of the last day.
+            Enter an id, or choose a user from the list: whether they are online, on which servers, and their
+            sessions of the last day.
           </Empty>
         ) : null}
       </div>

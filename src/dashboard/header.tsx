@@ -20,6 +20,8 @@ export function Header({ session }: { readonly session: Session }) {
   const asOf = useCell(state.asOf);
   const now = useCell(state.now);
   const at = asOf === null ? null : link.state === "live" ? now : Date.parse(asOf.now);
+  // A browser token of some users is not told how much is behind.
+  const lag = asOf?.lag;
   return (
     <header class="top">
       <a class="skip" href="#main">
@@ -43,10 +45,10 @@ export function Header({ session }: { readonly session: Session }) {
             <time dateTime={new Date(at).toISOString()}>{clock(at)}</time>
           </>
         )}
-        {asOf !== null && link.state === "live" && asOf.lag.ms >= 1_000 ? (
+        {lag !== undefined && link.state === "live" && lag.ms >= 1_000 ? (
           <span class="lag">
             {" "}
-            · lag {number(asOf.lag.records)} records, {span(asOf.lag.ms)}
+            · lag {number(lag.records)} records, {span(lag.ms)}
           </span>
         ) : null}
       </p>

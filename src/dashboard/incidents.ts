@@ -17,6 +17,11 @@ export interface Incident {
   readonly users: number;
 }
 
+/** A server that is not there any more. */
+export interface Lost extends Pick<Incident, "kind" | "from" | "at"> {
+  readonly process: Process;
+}
+
 const KEPT = 50;
 /** What happens within this time of a crash is its consequence, ms: users are removed a number a call. */
 const TOGETHER_MS = 15_000;
@@ -42,17 +47,37 @@ export function afterLook(
   now: number,
   lease: number,
 ): readonly Incident[] {
+  return lostBetween(before, after, now, lease).reduce(
+    (found, { process, ...lost }) => added(found, { ...lost, processes: [nameOf(process)], users: 0 }),
+    incidents,
+  );
+}
+
+/** The servers that were there and are not any more, as for afterLook(). */
+export function lostBetween(
+  before: readonly Process[],
+  after: readonly Process[],
+  now: number,
+  lease: number,
+): readonly Lost[] {
   const there = new Map(after.map((process) => [process.id, process]));
-  let found = incidents;
+  const lost: Lost[] = [];
   for (const process of before) {
     if (process.state === "ended" || (there.get(process.id)?.state ?? "ended") !== "ended") continue;
     const until = leaseOf(process);
     const kind = now >= until - RUN_OUT_MS ? "crash" : "closed";
     const at = kind === "crash" ? Math.min(now, Math.max(until, now - TOGETHER_MS)) : now;
-    const from = kind === "crash" ? Math.min(at, until - lease) : now;
-    found = added(found, { kind, from, at, processes: [nameOf(process)], users: 0 });
+    lost.push({ process, kind, from: kind === "crash" ? Math.min(at, until - lease) : now, at });
   }
-  return found;
+  return lost;
+}
+
+/** The crash that this server was part of. */
+export function crashOf(incidents: readonly Incident[], { process, at }: Lost): Incident | undefined {
+  const name = nameOf(process);
+  return incidents.findLast(
+    (one) => one.kind === "crash" && one.processes.includes(name) && Math.abs(one.at - at) < 2 * TOGETHER_MS,
+  );
 }
 
 /** The incidents after these changes. */

@@ -16,6 +16,8 @@ const HEIGHT = 260;
 const FONT = '11px Inter, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 /** Text of two incidents closer than this is not drawn twice, px. */
 const LABEL_PX = 110;
+/** Narrower than this, px, times are given without seconds. */
+const NARROW_PX = 480;
 const ONE_DAY_MS = 86_400_000;
 
 export class Plot {
@@ -83,9 +85,14 @@ export class Plot {
           {
             ...axis,
             grid: { show: false },
-            space: 76,
+            space: (plot) => (this.#isNarrow(plot) ? 48 : 76),
             size: 30,
-            values: (_, splits) => splits.map((at) => this.#label(at * 1000)),
+            values: (plot, splits) =>
+              splits.map((at) =>
+                this.#isNarrow(plot) && at % 60 === 0
+                  ? this.#label(at * 1000).slice(0, 5)
+                  : this.#label(at * 1000),
+              ),
           },
           {
             ...axis,
@@ -127,6 +134,10 @@ export class Plot {
     gradient.addColorStop(0, this.#colours.fade);
     gradient.addColorStop(1, this.#colours.faded);
     return gradient;
+  }
+
+  #isNarrow({ width }: uPlot): boolean {
+    return this.#view.range === "live" && width < NARROW_PX;
   }
 
   #label(at: number): string {

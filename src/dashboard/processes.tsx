@@ -1,9 +1,9 @@
 import { useCell } from "./cell.ts";
 import { Id } from "./id.tsx";
-import { nameOf } from "./incidents.ts";
+import { crashOf, type Incident, type Lost, nameOf } from "./incidents.ts";
 import { Empty, Panel } from "./panel.tsx";
 import type { State } from "./state.ts";
-import { clock, number, span } from "./words.ts";
+import { clock, number, plural, span } from "./words.ts";
 
 /** Rows shown; a table of thousands says nothing. */
 const ROWS = 50;
@@ -13,6 +13,8 @@ const WORDS = { live: "live", fenced: "fenced", ended: "ended" } as const;
 
 export function Processes({ state }: { readonly state: State }) {
   const processes = useCell(state.processes);
+  const crashed = useCell(state.crashed);
+  const incidents = useCell(state.incidents);
   const clockNow = useCell(state.now);
   // A lease runs on only as far as this answer is current: an old one says nothing of leases that were renewed since.
   const isOld = clockNow - state.processesAt > OLD_MS;
@@ -23,9 +25,10 @@ export function Processes({ state }: { readonly state: State }) {
         <Empty>Asking the API.</Empty>
       </Panel>
     );
-  const sorted = [...processes].sort(
-    (a, b) => Number(a.state === "ended") - Number(b.state === "ended") || b.sockets - a.sockets,
-  );
+  const gone = new Set(crashed.map(({ process }) => process.id));
+  const sorted = processes
+    .filter(({ id }) => !gone.has(id))
+    .sort((a, b) => Number(a.state === "ended") - Number(b.state === "ended") || b.sockets - a.sockets);
   const hidden = sorted.length - ROWS;
   return (
     <Panel
@@ -34,7 +37,7 @@ export function Processes({ state }: { readonly state: State }) {
       class="servers"
       aside={isOld ? <p class="note">as of {clock(state.processesAt)}</p> : null}
     >
-      {sorted.length === 0 ? (
+      {sorted.length + crashed.length === 0 ? (
         <Empty>No Socket.IO server has registered. One appears here as soon as createPresence runs.</Empty>
       ) : (
         <div class="table" tabIndex={0} role="group" aria-label="Table of servers">
@@ -54,6 +57,9 @@ export function Processes({ state }: { readonly state: State }) {
               </tr>
             </thead>
             <tbody>
+              {crashed.toReversed().map((lost) => (
+                <Crashed key={lost.process.id} lost={lost} incident={crashOf(incidents, lost)} />
+              ))}
               {sorted.slice(0, ROWS).map((process) => {
                 const { id, sockets, leaseUntil, startedAt, version, reason } = process;
                 const left = leaseUntil === null ? null : Date.parse(leaseUntil) - now;
@@ -88,6 +94,29 @@ export function Processes({ state }: { readonly state: State }) {
         </div>
       )}
     </Panel>
+  );
+}
+
+/** One that is gone: for a minute it says how many users went with it. */
+function Crashed({ lost, incident }: { readonly lost: Lost; readonly incident: Incident | undefined }) {
+  const { process, at } = lost;
+  const others = (incident?.processes.length ?? 1) - 1;
+  const users = incident?.users ?? 0;
+  return (
+    <tr class="gone">
+      <th scope="row">
+        <Id id={nameOf(process)} />
+      </th>
+      <td>
+        <span class="state late">gone (crashed)</span>
+      </td>
+      <td class="right none">{"\u2013"}</td>
+      <td colSpan={2} class="went">
+        {users === 0 ? "no user" : plural(users, "user")} went offline
+        {others > 0 && users > 0 ? `, with ${plural(others, "other server")}` : ""} at {clock(at)}
+      </td>
+      <td class="version">{process.version ?? "\u2013"}</td>
+    </tr>
   );
 }
 

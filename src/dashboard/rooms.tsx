@@ -32,18 +32,20 @@ export function Rooms({ state }: { readonly state: State }) {
                   aria-hidden="true"
                   style={{ transform: `scaleX(${(users / most).toFixed(3)})` }}
                 />
-                {namespace === "/" && room !== null ? null : (
-                  <span class="namespace">
-                    <Id id={namespace} />
-                  </span>
-                )}
-                {room === null ? (
-                  <span class="whole"> whole namespace</span>
-                ) : room === "" ? (
-                  <span class="whole">(no name)</span>
-                ) : (
-                  <Id id={room} />
-                )}
+                <span class="room">
+                  {namespace === "/" && room !== null ? null : (
+                    <span class="namespace">
+                      <Id id={namespace} />
+                    </span>
+                  )}
+                  {room === null ? (
+                    <span class="whole"> whole namespace</span>
+                  ) : room === "" ? (
+                    <span class="whole">(no name)</span>
+                  ) : (
+                    <Id id={room} />
+                  )}
+                </span>
               </th>
               <td class="right">{number(users)}</td>
               <td class="right">{number(sockets)}</td>

@@ -18,10 +18,13 @@ export function seriesOf(range: Range, past: Past | null, samples: readonly Samp
   };
   const begin = (now - RANGES[range].ms) / 1000;
   let end = begin - 2;
-  if (range !== "live" && past?.range === range) {
+  // Before the page was opened, the last five minutes are the kept minutes of the hour.
+  const opened = samples[0]?.at ?? Infinity;
+  if (past?.range === (range === "live" ? "hour" : range)) {
     for (const { at, users, sockets } of past.points) {
       const stop = (Date.parse(at) + past.step) / 1000;
-      if (stop * 1000 > now) break;
+      if (stop * 1000 > now || (range === "live" && stop >= opened)) break;
+      if (stop < begin - past.step / 1000) continue;
       add(stop, users?.last ?? null, sockets?.last ?? null, users?.max ?? null, users?.min ?? null);
       end = stop;
     }

@@ -1,7 +1,9 @@
 /** Asks the API for as long as the page is open, and keeps what it says in the state. */
 import { type Client, createClient, ProblemError } from "../client/client.ts";
+import { firstOf } from "../time/first.ts";
 import { pause } from "../time/pause.ts";
-import { afterChanges, afterLook, type Change } from "./incidents.ts";
+import { type Granted, grantedBy } from "./grant.ts";
+import { afterChanges, afterLook, type Change, lostBetween } from "./incidents.ts";
 import { followCounts } from "./live.ts";
 import { type Access, type AsOf, FEED_ROWS, type Link, type Range, RANGES, type State } from "./state.ts";
 
@@ -16,6 +18,9 @@ const BEGIN_MS = 900_000;
 const BEGIN_BUSY_MS = 20_000;
 /** Rooms shown. */
 const SCOPES = 12;
+/** A server that crashed stays in the table so long, ms, and how many do. */
+const CRASHED_MS = 60_000;
+const CRASHED = 20;
 /** Points from which on a history is worth more than the last minutes. */
 const POINTS_MIN = 10;
 
@@ -53,10 +58,10 @@ export class Session {
     const client = createClient(this.#base, token === undefined ? {} : { token });
     state.isChecking.value = true;
     try {
-      const access = await accessOf(client, token !== undefined);
-      if (typeof access === "string") return this.#run(client, access);
+      const access = await accessOf(client, token);
+      if (!(access instanceof Error)) return this.#run(client, access);
       // Without a token there may be counts all the same.
-      if (!this.#isRunning) this.#run(createClient(this.#base), "nothing");
+      if (!this.#isRunning) this.#run(createClient(this.#base), NOTHING);
       state.refusal.value = access.message;
     } finally {
       state.isChecking.value = false;
@@ -66,13 +71,7 @@ export class Session {
   /** Forgets the token and everything that it opened. */
   forget(message: string | null = null): void {
     const { state } = this;
-    state.processes.value = null;
-    state.scopes.value = null;
-    state.subscribers.value = [];
-    state.incidents.value = [];
-    state.feed.value = { rows: [], held: null, gap: false };
-    state.problems.value = {};
-    this.#run(createClient(this.#base), "nothing");
+    this.#run(createClient(this.#base), NOTHING);
     state.refusal.value = message;
   }
 
@@ -94,13 +93,22 @@ export class Session {
     }
   }
 
-  #run(client: Client, access: Access): void {
+  /** Begins anew: what another token opened is forgotten. */
+  #run(client: Client, { access, granted }: Opened): void {
     this.#isRunning = true;
     this.#leaving.abort();
     this.#leaving = new AbortController();
     this.#held = [];
     this.#client = client;
     const { state } = this;
+    state.processes.value = null;
+    state.crashed.value = [];
+    state.scopes.value = null;
+    state.subscribers.value = [];
+    state.incidents.value = [];
+    state.feed.value = { rows: [], held: null, gap: false };
+    state.problems.value = {};
+    state.granted.value = granted;
     state.access.value = access;
     state.refusal.value = null;
     state.link.value = { state: "connecting" };
@@ -109,8 +117,22 @@ export class Session {
     this.#poll("history", PAST_MS, signal, async () => {
       if (Date.now() >= this.#untrackedUntil) await this.#askPast(signal);
     });
-    if (access !== "users") return;
-    void this.#changes(signal);
+    if (state.can("changes")) void this.#changes(signal);
+    if (state.can("processes")) this.#lookAtProcesses(client, signal);
+    if (state.can("scopes"))
+      this.#poll("rooms", SLOWLY_MS, signal, async () => {
+        const page = await client.scopes({ limit: SCOPES });
+        if (!signal.aborted) state.scopes.value = page;
+      });
+    if (state.can("subscribers"))
+      this.#poll("subscribers", SLOWLY_MS, signal, async () => {
+        const { subscribers } = await client.subscribers();
+        if (!signal.aborted) state.subscribers.value = subscribers;
+      });
+  }
+
+  #lookAtProcesses(client: Client, signal: AbortSignal): void {
+    const { state } = this;
     this.#poll("processes", PROCESSES_MS, signal, async () => {
       const { processes, asOf } = await client.processes();
       if (signal.aborted) return;
@@ -119,18 +141,17 @@ export class Session {
       for (const { leaseUntil } of processes)
         if (leaseUntil !== null) state.lease = Math.max(state.lease, Date.parse(leaseUntil) - now);
       const before = state.processes.value;
-      if (before !== null)
+      if (before !== null) {
         state.incidents.value = afterLook(state.incidents.value, before, processes, now, state.lease);
+        const crashed = lostBetween(before, processes, now, state.lease).filter(
+          ({ kind }) => kind === "crash",
+        );
+        state.crashed.value = [...state.crashed.value, ...crashed]
+          .filter(({ at }) => at > now - CRASHED_MS)
+          .slice(-CRASHED);
+      }
       state.processesAt = now;
       state.processes.value = processes;
-    });
-    this.#poll("rooms", SLOWLY_MS, signal, async () => {
-      const page = await client.scopes({ limit: SCOPES });
-      if (!signal.aborted) state.scopes.value = page;
-    });
-    this.#poll("subscribers", SLOWLY_MS, signal, async () => {
-      const { subscribers } = await client.subscribers();
-      if (!signal.aborted) state.subscribers.value = subscribers;
     });
   }
 
@@ -148,7 +169,7 @@ export class Session {
           if (this.#isRevoked(error)) return;
           problems.value = { ...problems.value, [name]: asError(error) };
         }
-        await pause(every, AbortSignal.any([signal, this.#again.signal]));
+        await this.#pause(every, signal);
       }
     };
     void run();
@@ -231,9 +252,12 @@ export class Session {
   async #changes(signal: AbortSignal): Promise<void> {
     const client = this.#client;
     const { state } = this;
+    const isOfAll = state.granted.value === null || state.granted.value.users === "*";
     let after: string | undefined;
     while (!signal.aborted) {
       try {
+        // Lists of the past are for those who may see everybody.
+        if (after === undefined && !isOfAll) after = (await client.changes()).next;
         if (after === undefined) {
           let page = await client.changes({ from: new Date(state.now.value - BEGIN_MS) });
           if (page.more) page = await client.changes({ from: new Date(state.now.value - BEGIN_BUSY_MS) });
@@ -243,20 +267,31 @@ export class Session {
           after = page.more ? (await client.changes()).next : page.next;
         }
         this.#solved("changes");
-        const either = AbortSignal.any([signal, this.#again.signal]);
-        for await (const { changes, cursor, gap } of client.follow({ after, signal: either })) {
-          after = cursor ?? after;
-          if (gap) state.feed.value = { ...state.feed.value, gap: true };
-          if (changes.length > 0) this.#heard(changes);
+        const either = firstOf(signal, this.#again.signal);
+        try {
+          for await (const { changes, cursor, gap } of client.follow({ after, signal: either.signal })) {
+            after = cursor ?? after;
+            if (gap) state.feed.value = { ...state.feed.value, gap: true };
+            if (changes.length > 0) this.#heard(changes);
+          }
+        } finally {
+          either.release();
         }
       } catch (error) {
         if (signal.aborted || this.#isRevoked(error)) return;
         state.problems.value = { ...state.problems.value, changes: asError(error) };
         // What was kept may be gone.
         if (error instanceof ProblemError && error.status === 400) after = undefined;
-        await pause(SLOWLY_MS, AbortSignal.any([signal, this.#again.signal]));
+        await this.#pause(SLOWLY_MS, signal);
       }
     }
+  }
+
+  /** Until then, or until the API is back. */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const either = firstOf(signal, this.#again.signal);
+    await pause(ms, either.signal);
+    either.release();
   }
 
   /** Requests that wait do so no longer. */
@@ -330,19 +365,32 @@ export class Session {
   }
 }
 
+/** What a token opens. */
+interface Opened {
+  readonly access: Access;
+  readonly granted: Granted | null;
+}
+
+const NOTHING: Opened = { access: "nothing", granted: null };
+
 /** What a token opens, or why it opens nothing. */
-async function accessOf(client: Client, hasToken: boolean): Promise<Access | Error> {
-  if (!hasToken) return "nothing";
+async function accessOf(client: Client, token: string | undefined): Promise<Opened | Error> {
+  if (token === undefined) return NOTHING;
+  const granted = grantedBy(token);
+  const opened: Opened = { access: granted === null ? "users" : "granted", granted };
   try {
     await client.processes();
-    return "users";
+    return opened;
   } catch (error) {
     if (!(error instanceof ProblemError)) return new Error("The API cannot be reached. Try again.");
-    if (error.status === 503) return "users";
-    if (error.code === "SCOPE_MISSING") return "counts";
-    if (error.code === "TOKEN_INVALID")
+    if (error.status === 503) return opened;
+    if (granted !== null && error.code === "ACTION_NOT_GRANTED") return opened;
+    if (error.code === "SCOPE_MISSING") return { access: "counts", granted: null };
+    if (error.code === "TOKEN_EXPIRED")
+      return new Error("That token has expired. Make a new one and try again.");
+    if (error.code === "TOKEN_INVALID" && granted === null)
       return new Error("That token is not one of the API's. Check it and try again.");
-    return new Error(`The API refused it: ${error.message}.`);
+    return new Error(`The API does not accept it: ${error.message}.`);
   }
 }
 

@@ -1,11 +1,13 @@
 /** What the page knows. Everything here is bounded: lists by number, the rest by the API's own limits. */
 import type { Counts, History, Processes, ProblemError, ScopesPage, Subscribers } from "../client/client.ts";
+import type { GrantAction } from "../core/grant.ts";
 import { Cell } from "./cell.ts";
-import type { Change, Incident } from "./incidents.ts";
+import type { Granted } from "./grant.ts";
+import type { Change, Incident, Lost } from "./incidents.ts";
 import { Ring } from "./ring.ts";
 
-/** What the token opens. */
-export type Access = "nothing" | "counts" | "users";
+/** What the token opens; "granted": what a browser token grants. */
+export type Access = "nothing" | "counts" | "granted" | "users";
 
 /** How the numbers come. */
 export interface Link {
@@ -48,6 +50,8 @@ export type AsOf = Counts["asOf"];
 
 export class State {
   readonly access = new Cell<Access>("nothing");
+  /** Of a browser token. */
+  readonly granted = new Cell<Granted | null>(null);
   /** The last refusal of a token, for people; null: none. */
   readonly refusal = new Cell<string | null>(null);
   readonly isChecking = new Cell(false);
@@ -66,6 +70,8 @@ export class State {
   readonly pastProblem = new Cell<string | null>(null);
   readonly incidents = new Cell<readonly Incident[]>([]);
   readonly processes = new Cell<Processes["processes"] | null>(null);
+  /** Servers that crashed lately; they stay in the table for a minute. */
+  readonly crashed = new Cell<readonly Lost[]>([]);
   /** When it was so, ms on Redis's clock. */
   processesAt = 0;
   /** The longest lease seen, ms: about the `ttl`. */
@@ -78,4 +84,9 @@ export class State {
   /** Rises with each change of the user who is looked at. */
   readonly touched = new Cell(0);
   watched: string | null = null;
+
+  /** Whether the token opens what this action is for. */
+  can(action: GrantAction): boolean {
+    return this.access.value === "users" || this.granted.value?.actions.has(action) === true;
+  }
 }

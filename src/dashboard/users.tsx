@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ProblemError, type UsersPage } from "../client/client.ts";
 import { Id } from "./id.tsx";
@@ -19,7 +20,14 @@ interface Place {
 const FIRST: Place = { cursor: undefined, skip: 0 };
 
 /** Who is online, a page at a time. */
-export function Users({ session, show }: { readonly session: Session; readonly show: (id: string) => void }) {
+export function Users({
+  session,
+  show,
+}: {
+  readonly session: Session;
+  /** Shows one of them; undefined: the token does not open it. */
+  readonly show: ((id: string) => void) | undefined;
+}) {
   const [places, setPlaces] = useState<readonly Place[]>([FIRST]);
   const [page, setPage] = useState<UsersPage | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
@@ -63,41 +71,52 @@ export function Users({ session, show }: { readonly session: Session; readonly s
       title="Users online"
       class="users"
       aside={
-        <div class="pager">
-          <button
-            type="button"
-            class="quiet"
-            disabled={places.length === 1}
-            onClick={() => setPlaces(places.slice(0, -1))}
-          >
-            Previous
-          </button>
-          <button
-            type="button"
-            class="quiet"
-            disabled={next === null}
-            onClick={() => next !== null && setPlaces([...places.slice(-999), next])}
-          >
-            Next
-          </button>
-        </div>
+        places.length === 1 && next === null ? null : (
+          <div class="pager">
+            <button
+              type="button"
+              class="quiet"
+              disabled={places.length === 1}
+              onClick={() => setPlaces(places.slice(0, -1))}
+            >
+              Previous
+            </button>
+            <button
+              type="button"
+              class="quiet"
+              disabled={next === null}
+              onClick={() => next !== null && setPlaces([...places.slice(-999), next])}
+            >
+              Next
+            </button>
+          </div>
+        )
       }
     >
       {problem !== null ? <p class="note wrong">{problem}</p> : null}
-      {page !== null && rows.length === 0 ? (
+      {page !== null && problem === null && rows.length === 0 ? (
         <Empty>Nobody is online.</Empty>
       ) : (
         <ul class="list">
           {rows.map(({ id, sockets }) => (
             <li key={id}>
-              <button type="button" class="row" onClick={() => show(id)}>
+              <Row show={show === undefined ? undefined : () => show(id)}>
                 <Id id={id} />
                 <span class="note">{sockets === 0 ? "in grace" : plural(sockets, "socket")}</span>
-              </button>
+              </Row>
             </li>
           ))}
         </ul>
       )}
     </Panel>
+  );
+}
+
+function Row(props: { readonly show: (() => void) | undefined; readonly children: ComponentChildren }) {
+  if (props.show === undefined) return <p class="row">{props.children}</p>;
+  return (
+    <button type="button" class="row" onClick={props.show}>
+      {props.children}
+    </button>
   );
 }

@@ -20,6 +20,10 @@ export const number = (value: number): string => WHOLE.format(value);
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${number(count)} ${count === 1 ? one : many}`;
 
+/** `a, b and c`. */
+export const listed = (words: readonly string[], last = "and"): string =>
+  words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
+
 const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
 const DAY_TIME = new Intl.DateTimeFormat("en-GB", {

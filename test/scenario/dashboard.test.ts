@@ -8,13 +8,14 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, type TestContext } from "vitest";
 import { Redis } from "ioredis";
 import { startRedis, type RedisServer } from "../../packages/local-redis/src/index.ts";
 import { browserOnly, findChromium, startChromium } from "../../rig/chromium.ts";
 import { connect, startNode } from "../../rig/node.ts";
 import { until, untilEqual } from "../../rig/until.ts";
 import type { AppOptions } from "../../src/http/app.ts";
+import { signToken } from "../../src/tokens/sign.ts";
 import { createReader } from "../../src/reader/create.ts";
 import { append, newPrefix, populate } from "../unit/http/support.ts";
 import { type Api, startApi } from "./browser/world.ts";
@@ -104,7 +105,10 @@ const enter = async (page: Page, token: string) => {
 };
 
 /** A Socket.IO server that can be killed. */
-async function startVictim(options: object): Promise<{ readonly url: string; readonly kill: () => void }> {
+async function startVictim(
+  options: object,
+  onTestFinished: TestContext["onTestFinished"],
+): Promise<{ readonly url: string; readonly kill: () => void }> {
   const child = spawn(process.execPath, [new URL("../../rig/node-process.ts", import.meta.url).pathname], {
     env: { ...process.env, NODE_OPTIONS_JSON: JSON.stringify(options) },
     stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -114,11 +118,24 @@ async function startVictim(options: object): Promise<{ readonly url: string; rea
   return { url: ready, kill: () => child.kill("SIGKILL") };
 }
 
+const HOSTILE = [
+  "<img src=x onerror=window.hacked=1>",
+  "\u202egnp.exe\u202c",
+  "__proto__",
+  "constructor",
+  "x".repeat(256),
+  "tab\tnul\u0000esc\u001b[2J",
+  "</script><script>window.hacked=1</script>",
+  "a/b?c=d&e%20f",
+  "Z\u0351\u036b\u0343a\u0334\u0320l\u034ego",
+];
+
 describe("what happens", () => {
-  it("shows within a second, and a crash as one that heals", async () => {
+  it("shows within a second, and a crash as one that heals", async ({ onTestFinished }) => {
     const prefix = newPrefix();
-    await using node = await startNode({ redis: server.url, prefix, ttl: 1_500, rooms: true, history: true });
-    const victim = await startVictim({ redis: server.url, prefix, ttl: 1_500, rooms: true, history: true });
+    const options = { redis: server.url, prefix, ttl: 1_500, rooms: true, history: true } as const;
+    await using node = await startNode(options);
+    const victim = await startVictim(options, onTestFinished);
     await using api = await serveApi(prefix);
     await using opened = await openPage(api.url);
     const { page, errors, origins } = opened;
@@ -132,7 +149,7 @@ describe("what happens", () => {
     await untilEqual(
       () =>
         feed(page)
-          .allInnerTexts()
+          .allTextContents()
           .then((rows) => rows.length),
       1,
     );
@@ -144,8 +161,14 @@ describe("what happens", () => {
     await until("the crash is told", async () =>
       /crashed: its lease ended, 3 users went offline/.test((await page.locator(".told").textContent().catch(() => "")) ?? ""),
     ); // prettier-ignore
-    const causes = await feed(page).locator(".why").allInnerTexts();
+    const causes = await feed(page).locator(".why").allTextContents();
     expect(causes.filter((cause) => cause.includes("lease ended (crash)")).length).toBe(3);
+    // For a minute the table says who is gone, and with how many.
+    await until("it stays in the table", async () =>
+      /gone \(crashed\)\u20133 users went offline at [\d:]+/.test((await page.locator(".gone").textContent()) ?? ""),
+    ); // prettier-ignore
+    expect(await numberOf(page, "Servers")).toBe("1");
+    expect(await page.locator(".servers tbody tr").count()).toBe(2);
     for (const user of ["bob", "carol", "dave"]) await connect(node.url, user);
     await untilEqual(() => numberOf(page, "Users"), "4");
     await page.getByRole("heading", { name: "Largest rooms" }).waitFor();
@@ -153,7 +176,10 @@ describe("what happens", () => {
     expect(errors).toEqual([]);
     expect([...origins]).toEqual([new URL(api.url).origin]);
   });
+});
 
+// Concurrent: they wait for retries most of the time.
+describe.concurrent("the page", () => {
   it("goes on after the API was away, and Redis, without a reload, and says so meanwhile", async () => {
     const prefix = newPrefix();
     const own = await startRedis();
@@ -182,10 +208,8 @@ describe("what happens", () => {
     await until("it is back", () => again.pid !== own.pid);
     await untilEqual(() => pill(page), "Live");
   });
-});
 
-describe("a token", () => {
-  it("that is wrong is refused in words and asked for again; the right one is kept nowhere", async () => {
+  it("a token that is wrong is refused in words and asked for again; the right one is kept nowhere", async () => {
     const prefix = newPrefix();
     await populate(redis, { prefix, users: ["alice"] });
     await using api = await serveApi(prefix, { dashboard: true });
@@ -214,28 +238,50 @@ describe("a token", () => {
     for (const error of errors) expect(error).toMatch(/status of 40[13]/);
   });
 
-  it("is asked for where the counts are closed too", async () => {
+  it("a token of a browser is told what it may see, and shows that and nothing else", async () => {
+    const prefix = newPrefix();
+    const names = { issuer: "https://app.example", audience: "presence" };
+    const secret = "a-secret-of-at-least-32-characters";
+    await populate(redis, { prefix, users: ["alice", "bob", "carol", "oscar"] });
+    await using api = await serveApi(prefix, {
+      dashboard: true,
+      browserTokens: { ...names, secrets: [secret] },
+    });
+    await using opened = await openPage(api.url);
+    const { page, errors } = opened;
+    await untilEqual(() => numberOf(page, "Users"), "4");
+    const sign = (key: string) => {
+      const grants = { actions: ["users", "changes"] as const, users: ["bob", "carol", "dave"] };
+      return signToken({ ...names, secret: key, subject: "alice", grants });
+    };
+    await enter(page, await sign(secret.toUpperCase()));
+    await until("it is refused", async () => /does not accept it: the token is invalid \(signature\)/.test((await page.getByRole("alert").textContent().catch(() => "")) ?? "")); // prettier-ignore
+    await enter(page, await sign(secret));
+    await page.getByRole("heading", { name: "A browser token" }).waitFor();
+    expect(await page.locator(".gate").textContent()).toMatch(
+      /Signed for alice\. It opens who is online and who came and went, of 3 users \(bob, carol, dave\); not .*servers, rooms or subscribers\. It ends at/,
+    );
+    await untilEqual(
+      () => page.locator(".users li .id").allTextContents().then((ids) => ids.toSorted()),
+      ["bob", "carol"],
+    ); // prettier-ignore
+    for (const name of ["Servers", "Largest rooms", "Find a user"])
+      expect(await page.getByRole("heading", { name }).count(), name).toBe(0);
+    await populate(redis, { prefix, process: "web-2", users: ["mallory", "dave"] });
+    await untilEqual(() => feed(page).locator(".who").allTextContents(), ["dave"]);
+    expect(await page.locator("#app").textContent()).not.toMatch(/mallory|oscar/);
+    // What the browser says of the refused requests.
+    for (const error of errors) expect(error).toMatch(/status of 40[13]/);
+  });
+
+  it("a token is asked for where the counts are closed too", async () => {
     const prefix = newPrefix();
     await using api = await serveApi(prefix, { dashboard: true, counts: "closed" });
     await using opened = await openPage(api.url);
     await opened.page.getByRole("heading", { name: "A token is needed" }).waitFor();
     expect(await pill(opened.page)).toBe("Locked");
   });
-});
 
-const HOSTILE = [
-  "<img src=x onerror=window.hacked=1>",
-  "\u202egnp.exe\u202c",
-  "__proto__",
-  "constructor",
-  "x".repeat(256),
-  "tab\tnul\u0000esc\u001b[2J",
-  "</script><script>window.hacked=1</script>",
-  "a/b?c=d&e%20f",
-  "Z\u0351\u036b\u0343a\u0334\u0320l\u034ego",
-];
-
-describe("the page", () => {
   it("shows hostile ids as what they are, in the list, the feed and the search", async () => {
     const prefix = newPrefix();
     await using api = await serveApi(prefix, { reuse: 0 });
@@ -246,7 +292,7 @@ describe("the page", () => {
     await untilEqual(() => feed(page).count(), HOSTILE.length);
     await untilEqual(() => page.locator(".users li").count(), 8);
     const text = await feed(page)
-      .allInnerTexts()
+      .allTextContents()
       .then((rows) => rows.join("\n"));
     for (const shown of [HOSTILE[0]!, "⟨U+202E⟩gnp.exe⟨U+202C⟩", "tab␉nul␀esc␛[2J", HOSTILE[6]!])
       expect(text).toContain(shown);

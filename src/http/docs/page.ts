@@ -51,7 +51,9 @@ export function pageOf(document: Document, style: string): Html {
                   ${ours.map(
                     ({ method, path, operation }) =>
                       html`<li>
-                        <a href="#${operation.operationId}"><b>${method}</b> ${path}</a>
+                        <a href="#${operation.operationId}" class="${method.toLowerCase()}"
+                          ><b>${method}</b> ${path}</a
+                        >
                       </li>`,
                   )}
                 </ul>
@@ -94,7 +96,7 @@ function routeOf(entry: Entry): Html {
   const { operationId, summary, description, parameters = [], responses } = operation;
   const body = bodyOf(operation);
   return html`<article aria-labelledby="${operationId}">
-    <h3 id="${operationId}"><b>${method}</b> ${path}</h3>
+    <h3 id="${operationId}" class="${method.toLowerCase()}"><b>${method}</b> ${path}</h3>
     <p>${prose(summary)} ${prose(description ?? "Open.")}</p>
     ${
       parameters.length > 0 &&
@@ -118,7 +120,7 @@ function routeOf(entry: Entry): Html {
         <pre>${notation(body)}</pre>`
     }
     <h4>Answers</h4>
-    <dl>
+    <dl class="answers">
       ${Object.entries(responses).map(
         ([status, { description: text, content = {} }]) =>
           html`<dt>${status}</dt>

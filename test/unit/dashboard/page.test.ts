@@ -5,9 +5,11 @@
  */
 import { describe, expect, it } from "vitest";
 import { CHANGE_CAUSES } from "../../../src/core/change.ts";
-import { afterChanges, afterLook, nameOf, type Process } from "../../../src/dashboard/incidents.ts";
+import { grantedBy, partsOf } from "../../../src/dashboard/grant.ts";
+import { afterChanges, afterLook, crashOf, lostBetween, nameOf, type Process } from "../../../src/dashboard/incidents.ts"; // prettier-ignore
 import { Ring } from "../../../src/dashboard/ring.ts";
 import { seriesOf } from "../../../src/dashboard/series.ts";
+import { signToken } from "../../../src/tokens/sign.ts";
 import { CAUSES, span, visible } from "../../../src/dashboard/words.ts";
 
 const NOW = Date.parse("2026-03-01T10:00:00Z");
@@ -87,7 +89,9 @@ describe("the ring", () => {
       [5, null, 9, 9, 9],
       [3, null, 9, 9, 9],
     ]);
-    expect(seriesOf("live", past, ring.samples, NOW)[1]).toEqual([9, 9, 9]);
+    // Before the page was opened, five minutes are the minutes of the hour, and only they.
+    expect(seriesOf("live", past, ring.samples, NOW)[1]).toEqual([4, null, 9, 9, 9]);
+    expect(seriesOf("live", { ...past, range: "day" }, ring.samples, NOW)[1]).toEqual([9, 9, 9]);
   });
 });
 
@@ -127,8 +131,50 @@ describe("a server that is gone", () => {
     expect(afterChanges(first, [change("leave", NOW)])).toBe(first);
   });
 
+  it("that crashed is known with its users, also among others; one that said goodbye is not", () => {
+    const before = [process("a", -100), process("b", -200), process("c", 8_000), process("d", null, "ended")];
+    const lost = lostBetween(before, [], NOW, 10_000);
+    expect(lost.map(({ process: { id }, kind }) => [id, kind])).toEqual([
+      ["a", "crash"],
+      ["b", "crash"],
+      ["c", "closed"],
+    ]);
+    const reaped = { user: "u", type: "offline", cause: "reap", at: new Date(NOW).toISOString(), id: "1-1" } as const; // prettier-ignore
+    const incidents = afterChanges(afterLook([], before, [], NOW, 10_000), [reaped, reaped]);
+    expect(crashOf(incidents, lost[0]!)).toMatchObject({ users: 2, processes: ["a:1", "b:1"] });
+    expect(crashOf(incidents, lost[2]!)).toBeUndefined();
+    expect(crashOf(incidents, { ...lost[0]!, at: NOW + 60_000 })).toBeUndefined();
+  });
+
   it("has a name for people", () => {
     expect(nameOf(process("web", 1))).toBe("web:1");
     expect(nameOf({ id: "web-1-4711.9f3c01d2a4b6", host: null, pid: null })).toBe("web-1-4711");
   });
+});
+
+describe("a browser token", () => {
+  const sign = (grants: Parameters<typeof signToken>[0]["grants"]) =>
+    signToken({ secret: "s".repeat(32), issuer: "https://app.example", audience: "presence", subject: "zoë", grants }); // prettier-ignore
+
+  it("is told what it opens, of whom and until when", async () => {
+    const users = ["bob", "李雷", "carol", "dave", "erin", "frank"];
+    const granted = grantedBy(await sign({ actions: ["users", "changes"], users }))!;
+    expect(granted).toMatchObject({ subject: "zoë", users: 6, names: users.slice(0, 5) });
+    expect(granted.until - Date.now()).toBeGreaterThan(60_000);
+    expect(partsOf(granted)).toEqual({
+      opens: ["who is online", "who came and went"],
+      closed: ["one user's servers", "sessions", "servers", "rooms", "subscribers"],
+    });
+    expect(grantedBy(await sign({ actions: ["users"], users: "*" }))).toMatchObject({
+      users: "*",
+      names: [],
+    });
+  });
+
+  it.each(["a-token-of-a-server", "a.b.c", `e30.${btoa("{}")}.x`, `e30.${btoa("null")}.x`, "..", ""])(
+    "%j is none",
+    (token) => {
+      expect(grantedBy(token)).toBeNull();
+    },
+  );
 });

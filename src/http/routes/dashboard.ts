@@ -115,7 +115,7 @@ export function takesGzip(header = ""): boolean {
 }
 
 /** What proxies and tunnels add. Behind one, whoever asks is somewhere else, although the connection and the name are of this machine. */
-const OF_PROXIES = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "cf-connecting-ip"]; // prettier-ignore
+const OF_PROXIES = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"]; // prettier-ignore
 
 /**
  * Whether a request is of this machine. By its name: another may be a stranger's that resolves to this machine (DNS rebinding), and its
@@ -124,8 +124,12 @@ const OF_PROXIES = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "
 function isLocal(c: Context): boolean {
   if (!isLoopback(new URL(c.req.url).hostname) || OF_PROXIES.some((name) => c.req.header(name) !== undefined))
     return false;
-  const address = peerOf(c);
-  return address === undefined || address === "::1" || isLoopback(address.replace(/^::ffff:/i, ""));
+  // `wrangler dev` names its client in a header, and so do tunnels of Cloudflare. Each that is known has to be of this machine: on Node
+  // anybody can send the header.
+  const addresses = [c.req.header("cf-connecting-ip"), peerOf(c)];
+  return addresses.every(
+    (address) => address === undefined || address === "::1" || isLoopback(address.replace(/^::ffff:/i, "")),
+  );
 }
 
 function isLoopback(hostname: string): boolean {

@@ -42,6 +42,9 @@ it.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)(
   async (signal) => {
     const demo = startDemo(["--users", "10"]);
     await demo.says("Steady");
+    const [address] = /http:\/\/127\.0\.0\.1:\d+\//.exec(demo.said.out)!;
+    // The page opens without asking for a token.
+    expect(await (await fetch(address)).text()).toMatch(/<meta name="rollcall-token" content="[^"]{16,}">/);
     demo.kill(signal);
     const ended = await demo.ended;
     expect(ended).toEqual(signal === "SIGKILL" ? { code: null, signal } : { code: 0, signal: null });

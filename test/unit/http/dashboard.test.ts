@@ -172,9 +172,13 @@ describe("a token in the page", () => {
       forwarded: "for=203.0.113.9",
       via: "1.1 proxy",
       "x-real-ip": "203.0.113.9",
+      "cf-connecting-ip": "203.0.113.9",
     }))
       // prettier-ignore
       expect([name, await from("127.0.0.1", { [name]: value })]).toEqual([name, false]);
+    // As `wrangler dev` says it; but on Node anybody can.
+    expect(await from("127.0.0.1", { "cf-connecting-ip": "127.0.0.1" })).toBe(true);
+    expect(await from("10.0.0.7", { "cf-connecting-ip": "127.0.0.1" })).toBe(false);
   });
 
   it("is in no other app's page", async () => {

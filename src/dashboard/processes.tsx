@@ -18,7 +18,8 @@ export function Processes({ state }: { readonly state: State }) {
   const clockNow = useCell(state.now);
   // A lease runs on only as far as this answer is current: an old one says nothing of leases that were renewed since.
   const isOld = clockNow - state.processesAt > OLD_MS;
-  const now = isOld ? state.processesAt : clockNow;
+  // The clock moves once a second, so the answer may be ahead of it: a lease would be longer than it ever is.
+  const now = isOld ? state.processesAt : Math.max(clockNow, state.processesAt);
   if (processes === null)
     return (
       <Panel id="servers" title="Servers" class="servers">

@@ -72,7 +72,8 @@ async function serveApi(
   const open = (port?: number) => {
     const reader = createReader({ redis: server.url, prefix });
     const tokens = { tokens: [TOKEN], countsTokens: [COUNTS_TOKEN], dashboard };
-    return startApi({ reader, timeout: 1_000, ...tokens, ...options }, port);
+    // Of a Redis that is slow beside a load nothing is to be seen here; one that is away has a shorter one.
+    return startApi({ reader, timeout: 20_000, ...tokens, ...options }, port);
   };
   let api: Api | undefined = await open();
   const { url } = api;
@@ -185,7 +186,7 @@ describe.concurrent("the page", () => {
     const own = await startRedis();
     const reader = () => createReader({ redis: own.url, prefix });
     await using node = await startNode({ redis: own.url, prefix });
-    await using api = await serveApi(prefix, { reader: reader(), reuse: 100 });
+    await using api = await serveApi(prefix, { reader: reader(), reuse: 100, timeout: 1_000 });
     await using opened = await openPage(api.url);
     const { page } = opened;
     await connect(node.url, "alice");

@@ -68,7 +68,9 @@ describe.each([1, 4])("over %i shard(s)", (shards) => {
     proxy.refuse = false;
     await untilEqual(() => [...heard.told].sort(), ["+dan resync", "+eve resync", "-ben resync"]);
     expect(heard.gaps).toEqual([]);
-    expect(heard.states).toEqual(["REDIS_UNAVAILABLE", "works"]);
+    // Told once for each reason: a connection that is cut, then one that is refused.
+    expect([...new Set(heard.states)]).toEqual(["REDIS_UNAVAILABLE", "works"]);
+    expect(heard.states.filter((state) => state === "works")).toHaveLength(1);
     await heard.following.close();
     await proxy.close();
   });
@@ -83,7 +85,7 @@ it("a follower that was cut off receives what it missed, with the causes, when n
   await test.redis.client("KILL", "ID", Number(id));
   await process.do("~ben", "+carol");
   await untilEqual(() => [...told].sort(), ["+carol connect", "-ben leave"]);
-  expect(states).toEqual(["REDIS_UNAVAILABLE", "works"]);
+  expect([...new Set(states)]).toEqual(["REDIS_UNAVAILABLE", "works"]);
 });
 
 it("a failover to an older state: lost users are emitted again, and users who stayed are not", async () => {

@@ -499,6 +499,18 @@ export const MUTANTS: readonly Mutant[] = [
     ["src/projector/look.ts", "now + UNSURE_MS : now", "now : now"],
   ),
   mutant(
+    "a-look-trusts-what-is-due",
+    "INV-3",
+    [SWEEP],
+    ["src/projector/look.ts", "if (Number(leases) === -1 && Number(users ?? 0) > 0) return BUSY;", ""],
+  ),
+  mutant(
+    "users-without-an-end-stay",
+    "INV-3",
+    ["test/simulation/subscribers.test.ts"],
+    ["src/lua/project/head.lua", "if busy or stuck or now", "if busy or now"],
+  ),
+  mutant(
     "a-look-does-not-see-records",
     "INV-5",
     [SWEEP],

@@ -21,7 +21,7 @@ export class Look {
   /** `clock` is this machine's, ms. */
   constructor(keys: ShardKeys, shards: number, clock: () => number) {
     this.commands = [
-      ["HMGET", keys.totals, "shards", "ran", "due", "back", "forget"],
+      ["HMGET", keys.totals, "shards", "ran", "due", "back", "forget", "users"],
       ["XLEN", keys.records],
     ];
     this.#shards = String(shards);
@@ -37,11 +37,13 @@ export class Look {
   /** Evaluates the replies to `commands`. */
   see([totals, length]: readonly (Reply | ReplyError)[]): Seen {
     if (!Array.isArray(totals) || length instanceof ReplyError || Number(length) !== 0) return BUSY;
-    const [shards, ran, leases, back, forget] = totals as (string | null)[];
+    const [shards, ran, leases, back, forget, users] = totals as (string | null)[];
     // Never projected, or with another number of shards, or a caller died while moving graces.
     if (shards !== this.#shards || typeof ran !== "string" || typeof leases !== "string" || back === "1") {
       return BUSY;
     }
+    // Users, and nothing that will ever end them: the script finds out what is gone.
+    if (Number(leases) === -1 && Number(users ?? 0) > 0) return BUSY;
     // No lease and no grace: then something may be due to be forgotten. Without that no clock is needed.
     const due = Number(leases) === -1 ? (forget ?? leases) : leases;
     if (Number(due) === -1) return { idle: true, due: null };

@@ -37,6 +37,20 @@ it("INV-14 holds in a few seconds of random histories", { timeout: SLICE_MS + 60
   expect(handled).toBeGreaterThan(0);
 });
 
+it.each([
+  // INV-3: Redis evicted the processes after both servers had crashed, nothing was due any more, and the users stayed.
+  768_873_393,
+])("history %i, which once failed, holds", async (seed) => {
+  await using simulator = await startSimulator();
+  const { failed } = await simulate(simulator, {
+    seed,
+    histories: 1,
+    subscribed: 1,
+    faults: new Set(FAULTS),
+  });
+  expect(failed).toBeUndefined();
+});
+
 it("a seed repeats its history", async () => {
   const plan = planOf(9, new Set(FAULTS), 1);
   const found: unknown[] = [];

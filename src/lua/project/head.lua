@@ -97,7 +97,9 @@ elseif ARGV[7] ~= '' then why = 'check'
 elseif now - tonumber(t[12] or 0) >= CHECK_MS then
   -- While nothing happens, calls are seconds apart: one number then, and all of them now and then.
   local busy = now - ran < CHECK_MS and (CALLER == '' or tonumber(t[17] or 0) >= RATE_BUSY)
-  if busy or now - tonumber(t[12] or 0) >= CHECK_IDLE_MS or try('HLEN', USERS) ~= users then why = 'check' end
+  -- Users whom nothing will ever end: their processes are gone without a trace.
+  local stuck = due == -1 and users > 0
+  if busy or stuck or now - tonumber(t[12] or 0) >= CHECK_IDLE_MS or try('HLEN', USERS) ~= users then why = 'check' end
 end
 
 -- How many records are likely to fill the budget, from the records of the last call.

@@ -176,3 +176,21 @@ it("a server that forgets its scripts does not turn one request into many", asyn
   while (!(await projectorOver(port, options, internals).sweep()).idle);
   expect(await shard.users()).toEqual({ alice: 2_000 });
 });
+
+it("users whose processes are gone without a trace are forgotten, although nothing is due", async () => {
+  // As the ids of `changes` have it: a call that trims compares everything anyway.
+  shard.now = Date.now();
+  await alice(10_000);
+  await shard.redis.del(shard.keys.processes);
+  // So soon after the last comparison that this call makes none; it finds nobody whose lease could end.
+  shard.now += 500;
+  await shard.record({ process: "q", seq: 1, ttl: 10_000, operations: [], sockets: 0 });
+  await shard.drain();
+  await shard.record({ process: "q", seq: 2, ttl: 10_000, bye: true, operations: [], sockets: 0 });
+  await shard.drain();
+  expect(await shard.redis.hget(shard.keys.totals, "due")).toBe("-1");
+  expect(await shard.redis.hlen(shard.keys.users)).toBe(1);
+  shard.now += 2_000;
+  await sweeper().sweep();
+  expect(await shard.redis.hlen(shard.keys.users)).toBe(0);
+});

@@ -47,7 +47,10 @@ export function checkCall(called: Called, state: State, oracle: Oracle, times: T
   const isAfter = state.processes.size === 0;
   if (called.rebuilt && !isAfter) oracle.rebuilt();
   checkFolded(called, state, oracle, times.clock);
-  if (called.rebuilt && isAfter) oracle.rebuilt();
+  if (called.rebuilt && isAfter) {
+    checkReapedBefore(called, oracle, times.elapsed);
+    oracle.rebuilt();
+  }
   if (oracle.doubt) {
     // Nothing can be checked but its changes, which continue.
     for (const { user, type } of state.changes) {
@@ -59,7 +62,7 @@ export function checkCall(called: Called, state: State, oracle: Oracle, times: T
     return;
   }
   if (same && called.records === 0) return;
-  checkReaped(called, state, oracle, times.elapsed);
+  if (!(called.rebuilt && isAfter)) checkReaped(called, state, oracle, times.elapsed);
   forgetAsTold(state, oracle, times.clock);
   checkProcesses(state, oracle);
   checkSums(state);
@@ -84,6 +87,15 @@ function forgetAsTold(state: State, oracle: Oracle, clock: number): void {
     oracle.processes.delete(id);
   }
   oracle.ended = new Map(state.ended);
+}
+
+/** INV-6, of a call that forgot everything after it had reaped: of whom is no longer to be seen, but not how many. */
+function checkReapedBefore({ reaped, mayReap }: Called, oracle: Oracle, elapsed: number): void {
+  const lapsed = [...oracle.processes.values()].filter(
+    ({ state, renewedAt, ttl }) => state !== "ended" && elapsed - renewedAt >= ttl,
+  ).length;
+  if (reaped > (mayReap ? lapsed : 0))
+    throw new Violation("INV-6", `${reaped} processes were reaped, and ${lapsed} had no lease any more`);
 }
 
 /** INV-6: only a process whose lease expired is reaped, and only by a call that may reap, with none of its records in the log. */

@@ -5,7 +5,7 @@
  * and, once faults have ended, against the sockets that are open. Here a slice of a few seconds from a fresh seed; more with
  * `npm run simulate`. A failure prints its history, made small, and the command that repeats it.
  */
-import { createHash, randomInt } from "node:crypto";
+import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
 import { project } from "../../src/lua/generated.ts";
 import { CHECK_FOLDED_MS, TURN_MS } from "../../src/core/limits.ts";

@@ -2,7 +2,7 @@
  * Goal: INV-1 to INV-6 and INV-9 hold in whole clusters, and in their namespaces and rooms (INV-16), whatever fails and in whatever order.
  * Method: a deterministic simulation. One seed is one history of recorders, projectors, users and faults in virtual time,
  * with the real journal and the real script on a real Redis; all of it is checked after every call of the projector,
- * and, once faults have ended, against the sockets that are open. Here a slice of a few seconds from a fresh seed; more with
+ * and, once faults have ended, against the sockets that are open. Here a slice of a few seconds from a fixed seed; more with
  * `npm run simulate`. A failure prints its history, made small, and the command that repeats it.
  */
 import { createHash } from "node:crypto";

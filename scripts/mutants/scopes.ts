@@ -96,6 +96,16 @@ export const SCOPE_MUTANTS: readonly Mutant[] = [
     [lua("scopes"), "elseif score == 0 and c.told then untold[#untold + 1] = c.text end", "end"],
   ),
   mutant(
+    "scopes-told-made-anew-count-as-all",
+    "INV-16",
+    [SCOPES],
+    [
+      lua("open"),
+      "if told ~= tonumber(telling or 0) then",
+      "if told == 0 and tonumber(telling or 0) > 0 then",
+    ],
+  ),
+  mutant(
     "scopes-of-an-ended-process-stay",
     "INV-5",
     [SCOPES],

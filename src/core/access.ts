@@ -24,7 +24,7 @@ const PROJECT: Part = {
   commands: [
     "EVALSHA", "EVAL", "TIME", "TYPE", "XREADGROUP", "XGROUP", "XLEN", "XRANGE", "XTRIM", "XDEL", "XADD", "DEL", "UNLINK", "HGET",
     "HMGET", "HSET", "HDEL", "HLEN", "HSCAN", "ZADD", "ZREM", "ZCARD", "ZRANGE", "ZRANGEBYSCORE", "ZRANGEBYLEX", "ZMSCORE", "SADD", "SREM",
-    "SMISMEMBER", "SET", "PTTL", "MEMORY|USAGE", "PFADD", "PEXPIRE",
+    "SCARD", "SMISMEMBER", "SET", "PTTL", "MEMORY|USAGE", "PFADD", "PEXPIRE",
   ],
   reads: "all",
   writes: "all",

@@ -379,10 +379,22 @@ export class Told {
   finished(caller: string, deliveries: readonly Delivery[]): void {
     this.#hasTurn(caller);
     for (const one of deliveries) {
+      const isFirst = !this.#done.has(one.id);
       this.handled++;
       this.#tell(one);
-      if (one.type !== "gap") this.#unnoted.set(one.id, one.user);
+      if (one.type === "gap") continue;
+      this.#unnoted.set(one.id, one.user);
+      // As what was handled before the failover that took it (docs/protocol.md, "A gap").
+      if (isFirst && this.#isLost(one)) this.#doubt.add(one.user);
     }
+  }
+
+  /** Whether a failover took the entry of a delivery that is under way. */
+  #isLost({ id }: Delivery): boolean {
+    if (this.#failovers === 0) return false;
+    const [, isQueued, entry] = /^0\.(r?)(\d+-\d+)\./.exec(id)!;
+    if (isQueued === "") return this.#indexOf(entry!) < 0;
+    return !this.#isKnown || !this.#state.inbox.some((queued) => queued.id === entry);
   }
 
   #hasTurn(caller: string): void {

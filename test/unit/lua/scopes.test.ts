@@ -576,6 +576,25 @@ describe("a key that is gone", () => {
     );
   }); // prettier-ignore
 
+  it("told: although another scope was told since, which made it anew", async () => {
+    const both = { connect: ["a"], sockets: 1, join: [["*/,r", "a"], ["*/,t", "a"]], memberships: 2 }; // prettier-ignore
+    await append("p", 1, { ttl: 60_000, connect: ["a"], sockets: 1, join: [["*/,r", "a"]], memberships: 1 });
+    await drain();
+    expect(await shard.redis.del(`${shard.keys.tag}:told`)).toBe(1);
+    await append("p", 2, { ttl: 60_000, sockets: 1, join: [["*/,t", "a"]], memberships: 2 });
+    await drain();
+    expect((await read()).told).toEqual(["/,t"]);
+    shard.now += 10_000;
+    await append("p", 3, { ttl: 60_000, sockets: 1, memberships: 2 });
+    await drain(true);
+    expect(await shard.isKnown("p")).toBe(false);
+    await append("q", 1, { ttl: 60_000, ...both, replaces: ["p"] });
+    await drain(true);
+    await shard.check();
+    expect([...(await read()).told].sort()).toEqual(["/,r", "/,t"]);
+    expect((await moves()).slice(-2)).toEqual(["/,r connect a", "/,t connect a"]);
+  });
+
   it("a rebuild deletes many scopes, some a call, and folds nothing meanwhile", async () => {
     for (let seq = 1; seq <= 10; seq++) {
       const join = Array.from({ length: 300 }, (_, i) => [`/,${seq}-${i}`, "a"]);

@@ -47,6 +47,8 @@ export interface Subscriber {
   compared: number;
   lease: number;
   begun: string;
+  /** A caller has amended who is known, and nobody was compared since. */
+  isUnsure: boolean;
   disabled: string;
   handled: number;
   failed: number;
@@ -72,6 +74,8 @@ export interface Taking {
   readonly turn: number;
   readonly count: number;
   readonly from: "now" | "start" | "again";
+  /** The highest token that the caller was ever given. */
+  readonly seen: number;
 }
 
 /** What is noted: of which stream, up to where, and who is online or offline by it. */
@@ -93,10 +97,10 @@ function isAfter(a: string, b: string): boolean {
 const lastOf = (entries: readonly Entry[]) => entries.at(-1)?.id ?? START;
 
 /** A subscriber that Redis does not know; what else there is of it stays. */
-function begin({ from }: Taking, shard: Shard, old: Subscriber | undefined): Subscriber {
+function begin({ from, seen }: Taking, shard: Shard, old: Subscriber | undefined): Subscriber {
   const s: Subscriber = {
-    token: 0, holder: "", ends: 0, turn: 0, entry: START, place: 0, queuedPlace: 0, isQueued: false, attempt: 0, after: 0, wait: 0,
-    error: "", phase: "", settles: 0, settling: 0, window: "", checked: 0, compared: 0, lease: 0, begun: "", disabled: "",
+    token: seen, holder: "", ends: 0, turn: 0, entry: START, place: 0, queuedPlace: 0, isQueued: false, attempt: 0, after: 0, wait: 0,
+    error: "", phase: "", settles: 0, settling: 0, window: "", checked: 0, compared: 0, lease: 0, begun: "", isUnsure: false, disabled: "",
     handled: 0, failed: 0, buried: 0, gaps: 0, known: old?.known ?? new Set(), inbox: old?.inbox ?? [], dead: old?.dead ?? [],
   }; // prettier-ignore
   if (from === "again") gap(s, shard, "forgotten");
@@ -118,6 +122,7 @@ function gap(s: Subscriber, { now, changes, longest }: Shard, reason: string): v
     phase: "settle",
     begun: "",
   });
+  s.isUnsure = false;
   s.settling = isKnownLoss ? 0 : SETTLE_LEASES * Math.max(longest, s.lease);
   s.settles = now + s.settling;
   s.inbox.push({ id: "", fields: ["gap", reason] });
@@ -176,6 +181,7 @@ export function take(
   shard: Shard,
 ): [Subscriber, Answer] {
   const { now, changes, users } = shard;
+  if (isThere && call.seen > old!.token) return [old!, { ...answer(undefined, "behind"), token: old!.token }];
   const s = isThere ? old! : begin(call, shard, old);
   if (s.disabled !== "") return [s, answer(s, "disabled")];
   let over = left(s, now, "ends", "turn");
@@ -224,6 +230,10 @@ export function take(
   }
   if (rebuild > 0) found = found.slice(0, rebuild);
   if (found.length > 0) return does("changes", found);
+  if (s.isUnsure) {
+    gap(s, shard, "lost");
+    return does("inbox", queue());
+  }
   const isCompared = isDue(s.compared);
   if (isCompared) s.compared = now;
   if (isCompared && s.known.size !== users.size) {
@@ -231,6 +241,16 @@ export function take(
     return does("inbox", queue());
   }
   return [s, answer(s, "idle")];
+}
+
+/** Of a caller that was given tokens up to `seen`, and knows of `states`. */
+export function amend(s: Subscriber, seen: number, states: Step["states"], shard: Shard): Answer {
+  if (seen <= s.token) return answer(s, "done");
+  s.token = seen;
+  for (const [user, isOnline] of states) s.known[isOnline ? "add" : "delete"](user);
+  s.isUnsure = true;
+  nextToken(s, shard);
+  return answer(s, "done");
 }
 
 /** Whether the call is made with the newest token, by who has it. */

@@ -106,6 +106,12 @@ export const SCOPE_MUTANTS: readonly Mutant[] = [
     ],
   ),
   mutant(
+    "scopes-of-slots-nobody-knows-stay",
+    "INV-1",
+    [SCOPES],
+    [lua("open"), "do forget_slot(slot) end\n    end", "do end\n    end"],
+  ),
+  mutant(
     "scopes-of-an-ended-process-stay",
     "INV-5",
     [SCOPES],

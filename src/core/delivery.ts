@@ -154,11 +154,32 @@ export interface Position {
 }
 
 /** A step forward: what is to be handled, and what is to be noted once it is. */
-export interface Portion {
+export interface Step {
   readonly deliveries: readonly Delivery[];
   readonly position: Position;
   /** Members (memberOf) whose last state is known now: whether they are present. */
   readonly states: ReadonlyMap<string, boolean>;
+}
+
+/** A change that a step passes, handed over or not. */
+export interface Passed {
+  readonly id: string;
+  readonly member: string;
+  readonly isOnline: boolean;
+}
+
+export interface Portion extends Step {
+  /** Those that this process had not passed before. */
+  readonly passed: readonly Passed[];
+  /** Whether there are others: they are not handed over again. */
+  readonly hasRepeats: boolean;
+}
+
+/** What this process has passed of late. */
+export interface PassedBefore {
+  has(id: string): boolean;
+  /** Whether a member is present by the last of it; undefined: none was about him. */
+  stateOf(member: string): boolean | undefined;
 }
 
 export interface Reading extends DeliveryStream {
@@ -169,6 +190,7 @@ export interface Reading extends DeliveryStream {
   readonly window: string;
   /** The members of these changes who are present as far as the subscriber was told. */
   readonly told: ReadonlySet<string>;
+  readonly before: PassedBefore;
   readonly wants: (delivery: Delivery) => boolean;
 }
 
@@ -178,7 +200,7 @@ export function isInWindow(window: string, id: string): boolean {
 }
 
 /** The members of entries that lie in the window. */
-export function membersInWindow(reading: Omit<Reading, "told" | "wants">): string[] {
+export function membersInWindow(reading: Omit<Reading, "told" | "before" | "wants">): string[] {
   const { source, entries, window } = reading;
   if (source !== "changes" || window === "") return [];
   const members = new Set<string>();
@@ -220,25 +242,32 @@ export class Portions {
   take(most: number): Portion {
     const deliveries: Delivery[] = [];
     const states = new Map<string, boolean>();
+    const passed: Passed[] = [];
+    let hasRepeats = false;
     let position: Position = { entry: "", place: 0 };
     let entry = "";
     while (this.#next !== undefined && states.size < NOTED_MAX) {
       const item = this.#next;
       const { delivery } = item;
-      const isNews = delivery !== null && this.#isNews(item, delivery);
+      // After a failover took notes. What this process passed after it may be lost: then that is still what the receiver knows.
+      const isRepeat = delivery !== null && !item.isAgain && this.#reading.before.has(delivery.id);
+      const isNews = delivery !== null && !isRepeat && this.#isNews(item, delivery);
       if (isNews && deliveries.length === most) break;
       if (item.position.entry !== "") entry = item.position.entry;
       position = { entry, place: item.position.place };
       if (isNews) deliveries.push(delivery);
       if (delivery !== null && delivery.type !== "gap" && !item.isAgain) {
-        const isOnline = delivery.type === "online";
         const member = memberOf(delivery);
+        const says = delivery.type === "online";
+        const isOnline = isRepeat ? (this.#reading.before.stateOf(member) ?? says) : says;
         states.set(member, isOnline);
+        if (isRepeat) hasRepeats = true;
+        else passed.push({ id: delivery.id, member, isOnline });
         if (item.isOld) this.#told[isOnline ? "add" : "delete"](member);
       }
       this.#advance();
     }
-    return { deliveries, position, states };
+    return { deliveries, position, states, passed, hasRepeats };
   }
 
   #isNews({ isOld }: Item, delivery: Delivery): boolean {

@@ -447,6 +447,10 @@ export const ENTRIES_FIRST = 16;
 export const ENTRIES_BYTES = 65_536;
 /** Users whose state one call notes, about. */
 export const NOTED_MAX = 2_000;
+/** Whom a process has told about, and remembers, by number and bytes of their names, and for how long, ms: longer than a failover takes. */
+export const RECENT_MAX = 4_096;
+export const RECENT_BYTES_MAX = 262_144;
+export const RECENT_MS = 60_000;
 /** How often a subscriber that has nothing left is compared with the number of users, ms; for as long dead letters may be kept too long. */
 export const SUBSCRIBER_CHECK_MS = 60_000;
 /** Users compared in one step, and steps in one call: about 4 ms of Redis. */

@@ -4,13 +4,15 @@
   its turn changes nothing any more.
 
   KEYS     totals users changes about subscribers subscriber known inbox dead
-  ARGV[1]  what: take note fail bury page leave disable enable retry drop remove
+  ARGV[1]  what: take amend note fail bury page leave disable enable retry drop remove
   ARGV[2]  the time, ms; empty: Redis's
   ARGV[3]  the name of the subscriber
   ARGV[4]  take: the caller. note, fail, bury, page, leave, disable: the token, a space and the caller
   ARGV[5]  take, note: how long the turn lasts, ms
 
-  take     ARGV[6] most entries · [7] `now`, `start` or `again`, for a subscriber that is not known · [8] how long dead letters are kept, ms
+  take     ARGV[6] most entries · [7] `now`, `start` or `again`, for a subscriber that is not known · [8] how long dead letters are kept, ms ·
+           [9] the highest token that the caller was ever given
+  amend    ARGV[4] that token · [5] how many of the members that follow are online; the others are offline
   note     ARGV[6] `changes`, `inbox` or empty: only renews · [7] the last entry that is handled, or empty · [8] how many of the next one are ·
            [9] how many were handled · [10] how many of the users that follow are online; the others are offline
   bury     as note, but [5] is a JSON list of letters, each the JSON of a delivery, and [9] the error
@@ -20,6 +22,7 @@
   drop     ARGV[4] id of a dead letter
 
   Returns { word, token, number, attempt, place, window, entries }.
+    'behind'    Redis lost steps of the caller: call amend
     'held'      another caller has the turn, for `number` ms
     'wait'      the turn is the caller's, and nothing is to be done for `number` ms
     'changes'   entries of `changes` that follow; of the first one `place` changes were handled before
@@ -44,7 +47,7 @@ end
 
 local FIELDS = { 'token', 'holder', 'ends', 'entry', 'place', 'attempt', 'after', 'phase', 'scan', 'settles', 'window', 'queued',
   'checked', 'disabled', 'lease', 'queued_place', 'begun', 'from', 'turn', 'wait', 'settling',
-  'of', 'pending', 'inner', 'keep', 'compared' }
+  'of', 'pending', 'inner', 'keep', 'compared', 'unsure' }
 local s, read = {}, call('HMGET', STATE, unpack(FIELDS))
 for i = 1, #FIELDS do s[FIELDS[i]] = read[i] or '' end
 local token = tonumber(s.token)
@@ -150,6 +153,7 @@ local function gap(reason)
   put('settling', settles)
   put('begun', '')
   put('pending', '')
+  if s.unsure == '1' then put('unsure', '') end
   call('XADD', INBOX, '*', 'gap', reason)
   call('HINCRBY', STATE, 'gaps', 1)
 end
@@ -169,9 +173,10 @@ local function entries_of(stream, from, count)
   return found
 end
 
-local function begin(from)
+-- seen: the next token is after it, whatever the clock says.
+local function begin(from, seen)
   if call('ZCARD', SUBSCRIBERS) >= SUBSCRIBERS_MAX then return false end
-  token = 0
+  token = seen
   put('from', from)
   put('of', of())
   put('started', now)
@@ -189,9 +194,10 @@ local function begin(from)
 end
 
 if what == 'take' then
-  local caller, turn, count, keep = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[8])
+  local caller, turn, count, keep, seen = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[8]), tonumber(ARGV[9])
   if token and s.of ~= of() then return { 'other', 0, 0, 0, 0, '', {} } end
-  if not token and not begin(ARGV[7]) then return { 'full', 0, 0, 0, 0, '', {} } end
+  if token and seen > token then return { 'behind', token, 0, 0, 0, '', {} } end
+  if not token and not begin(ARGV[7], seen) then return { 'full', 0, 0, 0, 0, '', {} } end
   if s.disabled ~= '' then
     -- Whoever asks serves it: so it is not taken for one that nobody needs any more.
     call('ZADD', SUBSCRIBERS, now, name)
@@ -279,6 +285,10 @@ if what == 'take' then
   end
   if #found > 0 then return step('changes', found) end
   -- By a time of its own: what is due while something is left to deliver is not forgotten.
+  if s.unsure == '1' then
+    gap('lost')
+    return step('inbox', entries_of(INBOX, '-', count))
+  end
   local since = now - (tonumber(s.compared) or 0)
   if since < 0 or since >= SUBSCRIBER_CHECK_MS then
     put('compared', now)
@@ -313,6 +323,18 @@ if what == 'enable' then
   put('after', 0)
   put('attempt', 0)
   return answer('done', 1)
+end
+
+-- Of a caller whose last steps are lost: whom it told about of late. Their changes may be lost too, so nothing else would say that the receiver
+-- knows. What is left of the changes comes first, then everybody is compared. Until somebody has amended, no token reaches this one.
+if what == 'amend' then
+  local seen, online = tonumber(ARGV[4]), tonumber(ARGV[5])
+  if not token or seen <= token then return answer('done', 0) end
+  token = seen
+  in_chunks('SADD', KNOWN, ARGV, 6, 5 + online)
+  in_chunks('SREM', KNOWN, ARGV, 6 + online, #ARGV)
+  put('unsure', 1)
+  return step()
 end
 
 -- What follows is the holder's.

@@ -1,5 +1,5 @@
 /** The script of a durable subscriber, typed: one shard, one bounded call each. */
-import type { DeliverySource, Portion } from "../core/delivery.ts";
+import type { DeliverySource, Step } from "../core/delivery.ts";
 import { PresenceError } from "../core/errors.ts";
 import { type ShardKeys, subscriberKeysOf } from "../core/keys.ts";
 import { SUBSCRIBERS_MAX } from "../core/limits.ts";
@@ -12,6 +12,7 @@ import { evaluate } from "../redis/scripts.ts";
 const ASKED = "the script of subscribers";
 
 const WORDS = [
+  "behind",
   "held",
   "wait",
   "changes",
@@ -55,6 +56,8 @@ export class SubscriberScript {
   readonly #isScoped: boolean;
   readonly #now: (() => number) | undefined;
   #caller = "";
+  /** The highest token that was answered. Redis lost something where it knows only lower ones. */
+  #seen = 0;
   /** Calls made so far. */
   calls = 0;
 
@@ -72,10 +75,15 @@ export class SubscriberScript {
 
   take({ caller, turn, count, from, keep }: Taking): Promise<Answer> {
     this.#caller = caller;
-    return this.#call("take", caller, String(turn), String(count), from, String(keep));
+    return this.#call("take", caller, String(turn), String(count), from, String(keep), String(this.#seen));
   }
 
-  note(token: number, turn: number, source: DeliverySource, portion: Portion): Promise<Answer> {
+  /** After `behind`: which members the caller has told of late, and whether they are present by it. */
+  amend(states: ReadonlyMap<string, boolean>): Promise<Answer> {
+    return this.#call("amend", String(this.#seen), ...listed(states));
+  }
+
+  note(token: number, turn: number, source: DeliverySource, portion: Step): Promise<Answer> {
     const count = String(portion.deliveries.length);
     return this.#call("note", this.#proof(token), String(turn), ...stepOf(source, portion, count));
   }
@@ -94,7 +102,7 @@ export class SubscriberScript {
     token: number,
     letters: readonly string[],
     source: DeliverySource,
-    portion: Portion,
+    portion: Step,
     error: string,
   ): Promise<Answer> {
     return this.#call("bury", this.#proof(token), JSON.stringify(letters), ...stepOf(source, portion, error));
@@ -149,9 +157,11 @@ export class SubscriberScript {
         "OPTIONS_INVALID",
         `${JSON.stringify(this.#name)} was begun ${this.#isScoped ? "without" : "with"} scopes: remove() it first, or use another name`,
       );
+    const given = integer(token, ASKED);
+    this.#seen = Math.max(this.#seen, given);
     return {
       word: said,
-      token: integer(token, ASKED),
+      token: given,
       number: integer(number, ASKED),
       attempt: integer(attempt, ASKED),
       place: integer(place, ASKED),
@@ -163,10 +173,15 @@ export class SubscriberScript {
 }
 
 /** The last arguments of `note` and `bury`. */
-function stepOf(source: DeliverySource, { position, states }: Portion, third: string): string[] {
+function stepOf(source: DeliverySource, { position, states }: Step, third: string): string[] {
+  const { entry, place } = position;
+  return [source, entry, String(place), third, ...listed(states)];
+}
+
+/** How many are online, these, and those who are offline. */
+function listed(states: ReadonlyMap<string, boolean>): string[] {
   const online: string[] = [];
   const offline: string[] = [];
-  for (const [user, isOnline] of states) (isOnline ? online : offline).push(user);
-  const { entry, place } = position;
-  return [source, entry, String(place), third, String(online.length), ...online, ...offline];
+  for (const [member, isOnline] of states) (isOnline ? online : offline).push(member);
+  return [String(online.length), ...online, ...offline];
 }

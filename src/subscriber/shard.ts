@@ -17,6 +17,7 @@ import { ReplyError, type WritePort } from "../redis/port.ts";
 import { processRuntime, type Runtime } from "../time/runtime.ts";
 import { DeliveryError } from "./delivery-error.ts";
 import type { Handle, HandleBatch, ResolvedSubscriberOptions } from "./options.ts";
+import { Recent } from "./recent.ts";
 import type { Answer, SubscriberScript } from "./script.ts";
 import { Turn } from "./turn.ts";
 
@@ -65,6 +66,7 @@ export class ShardSubscriber {
   readonly #own: ShardContext;
   readonly #turn: Turn;
   readonly #runtime: Runtime;
+  readonly #recent = new Recent();
   /** Redis knew this subscriber before: if it no longer does, it has lost it. */
   #wasKnown = false;
   #isHolder = false;
@@ -112,8 +114,13 @@ export class ShardSubscriber {
       if (!this.#mayGoOn(allowance)) return STOPPED;
       const sent = this.#runtime.now();
       const taken = await this.#take();
+      if (taken.word === "behind") {
+        await this.#own.script.amend(this.#recent.states(sent));
+        continue;
+      }
       if (taken.word === "held") {
         this.#isHolder = false;
+        this.#recent.clear();
         return { state: "held", ms: taken.number };
       }
       if (taken.word === "disabled") {
@@ -164,12 +171,19 @@ export class ShardSubscriber {
     const { entries, place, window } = taken;
     const reading = { source, shard, isScoped: options.scopes !== null, entries, place, window };
     const told = await this.#told(membersInWindow(reading));
-    const portions = new Portions({ ...reading, told, wants: (one) => this.#wants(one) });
+    const portions = new Portions({
+      ...reading,
+      told,
+      before: this.#recent,
+      wants: (one) => this.#wants(one),
+    });
     let { token } = taken;
     let failedBefore = taken.attempt;
     while (!portions.isOver) {
       const portion = portions.take(options.batch ?? 1);
       const isHandled = portion.deliveries.length === 0;
+      // What had failed so often was told since.
+      if (portion.hasRepeats) failedBefore = 0;
       if (!isHandled) {
         if (!this.#mayGoOn(allowance)) return STOPPED;
         // Too long ago: ask again.
@@ -182,6 +196,8 @@ export class ShardSubscriber {
         failedBefore = 0;
       }
       const sent = this.#runtime.now();
+      // Before Redis is told: what it may never hear of counts most.
+      this.#recent.add(portion.passed, sent);
       const noted = await script.note(token, options.turn, source, portion);
       if (noted.word === "lost") {
         this.#turn.lost();

@@ -47,6 +47,8 @@ class Sequence {
   readonly #tokens = CALLERS.map(() => [0]);
   readonly #last = CALLERS.map((): Answer | undefined => undefined);
   #longest = 10_000;
+  /** What a replica has of it. */
+  #replica: { readonly s: model.Subscriber; readonly names: readonly string[] } | undefined;
 
   constructor(seed: string) {
     this.#random = new Random(seed);
@@ -87,7 +89,31 @@ class Sequence {
     } else if (what < 0.89) {
       await redis.del(this.#keys.state);
       this.#isThere = false;
+    } else if (what < 0.94) await this.#replicate();
+    else if (what < 0.97) await this.#failOver();
+  }
+
+  async #replicate(): Promise<void> {
+    if (!this.#isThere) return;
+    const names: string[] = [];
+    for (const name of Object.values(this.#keys)) {
+      await shard.redis.del(`replica:${name}`);
+      if ((await shard.redis.copy(name, `replica:${name}`)) === 1) names.push(name);
     }
+    this.#replica = { s: structuredClone(this.#s!), names };
+  }
+
+  /** Of the subscriber: that changes are gone is a matter of its own. */
+  async #failOver(): Promise<void> {
+    if (this.#replica === undefined) return;
+    const { s, names } = this.#replica;
+    for (const name of Object.values(this.#keys)) {
+      await shard.redis.del(name);
+      if (names.includes(name)) await shard.redis.copy(`replica:${name}`, name);
+    }
+    this.#s = structuredClone(s);
+    this.#isThere = true;
+    met.add("failover");
   }
 
   /** A step from what this caller read last, as far as it likes. */
@@ -121,11 +147,21 @@ class Sequence {
     let is: Answer;
     let should: model.Answer;
     if (what === "take" || read === undefined) {
-      const taking = { caller, turn, count, from: random.pick(["now", "start", "again"] as const) };
+      const seen = Math.max(...this.#tokens[i]!);
+      const taking = { caller, turn, count, seen, from: random.pick(["now", "start", "again"] as const) };
       is = await script.take({ ...taking, keep: DAY_MS });
       [this.#s, should] = model.take(this.#s, this.#isThere, taking, around);
       this.#isThere = true;
-      this.#last[i] = is;
+      if (is.word !== "behind") this.#last[i] = is;
+      else if (random.chance(0.8)) {
+        met.add("take: behind");
+        await this.#compare(what, is, should);
+        const states = new Map(
+          USERS.filter(() => random.chance(0.3)).map((user) => [user, random.chance(0.5)]),
+        );
+        is = await script.amend(states);
+        should = model.amend(this.#s, seen, states, around);
+      }
     } else {
       const s = this.#isThere ? this.#s : undefined;
       const tokens = this.#tokens[i]!;
@@ -223,7 +259,7 @@ class Sequence {
       token: number("token"), holder: fields["holder"] ?? "", ends: number("ends"), turn: number("turn"), entry: fields["entry"] ?? "0-0", place: number("place"),
       queuedPlace: number("queued_place"), isQueued: fields["queued"] === "1", attempt: number("attempt"), after: number("after"),
       wait: number("wait"), error: fields["error"] ?? "", phase: fields["phase"] ?? "", settles: number("settles"),
-      settling: number("settling"), window: fields["window"] ?? "", checked: number("checked"), compared: number("compared"), lease: number("lease"),
+      settling: number("settling"), window: fields["window"] ?? "", checked: number("checked"), compared: number("compared"), lease: number("lease"), isUnsure: fields["unsure"] === "1",
       begun: fields["begun"] ?? "", disabled: fields["disabled"] ?? "", handled: number("handled"), failed: number("failed"),
       buried: number("buried"), gaps: number("gaps"),
     }; // prettier-ignore
@@ -266,6 +302,7 @@ it(
       "take: page",
       "take: wait",
       "take: held",
+      "take: behind",
       "take: idle",
       "take: disabled",
     ];

@@ -2,7 +2,7 @@
  * Goal: INV-1 to INV-6 and INV-9 hold in whole clusters, and in their namespaces and rooms (INV-16), whatever fails and in whatever order.
  * Method: a deterministic simulation. One seed is one history of recorders, projectors, users and faults in virtual time,
  * with the real journal and the real script on a real Redis; all of it is checked after every call of the projector,
- * and, once faults have ended, against the sockets that are open. Here a slice of a few seconds from a fixed seed; more with
+ * and, once faults have ended, against the sockets that are open. Here a slice of a few seconds from a fresh seed; more with
  * `npm run simulate`. A failure prints its history, made small, and the command that repeats it.
  */
 import { createHash } from "node:crypto";
@@ -19,8 +19,7 @@ const SLICE_MS = 5_000;
 const ALL = new Set(FAULTS);
 
 it("the invariants hold in a few seconds of random histories", { timeout: 60_000 }, async () => {
-  // Fixed for now: of some hundred fresh ones one fails, 27183387 (INV-16) and 5550134 (INV-14, without evict). `npm run simulate` draws.
-  const seed = Number(process.env["SIMULATION_SEED"] ?? 20_261_127);
+  const seed = Number(process.env["SIMULATION_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   await using simulator = await startSimulator();
   const { failed, histories, calls } = await simulate(simulator, {
     seed,

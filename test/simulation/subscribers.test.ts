@@ -17,8 +17,7 @@ const SLICE_MS = Number(process.env["SUBSCRIBED_MS"] ?? 5_000);
 const SHRINK = process.env["MODEL_SHRINK"] !== "0";
 
 it("INV-14 holds in a few seconds of random histories", { timeout: SLICE_MS + 60_000 }, async () => {
-  // Fixed for now: of some hundred fresh ones one fails, 27183387 (INV-16) and 5550134 (INV-14, without evict). `npm run simulate` draws.
-  const seed = Number(process.env["SIMULATION_SEED"] ?? 20_261_127);
+  const seed = Number(process.env["SIMULATION_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   await using simulator = await startSimulator();
   const { failed, histories, served, handled, gaps } = await simulate(simulator, {
     seed,

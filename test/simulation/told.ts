@@ -58,7 +58,7 @@ const MOMENT_MS = 2;
 /** What take answers with that is to be done. */
 const STEPS = new Set(["changes", "inbox", "page"]);
 /** Calls that need no turn. */
-const FREE = new Set(["take", "enable", "retry", "drop", "remove"]);
+const FREE = new Set(["take", "amend", "enable", "retry", "drop", "remove"]);
 
 /** The changes of an entry in the order of its lists, with the ids that they must be delivered under. */
 function itemsOf({ id, fields }: ChangeEntry, source: "changes" | "inbox"): Item[] {
@@ -88,8 +88,12 @@ export class Told {
   readonly #running = new Set<Running>();
   /** Id → what it meant. */
   readonly #meant = new Map<string, string>();
-  /** Ids that were handled or given up, and when the last time: after how many failovers. */
+  /** Ids that were handed over, and when the last time: after how many failovers. */
+  readonly #handed = new Map<string, number>();
+  /** The same of those that were handled or given up. */
   readonly #done = new Map<string, number>();
+  /** Ids that were passed, delivered or because a comparison had said the same. */
+  readonly #passedOver = new Set<string>();
   #failovers = 0;
   #wipes = 0;
   /** In order, each id where it was handled first. */
@@ -110,6 +114,8 @@ export class Told {
   #floor = 0;
   handled = 0;
   gaps = 0;
+  /** Members of amendments. */
+  amended = 0;
 
   constructor(plan: SubscriberPlan, log: readonly ChangeEntry[], now: () => number) {
     this.plan = plan;
@@ -188,7 +194,7 @@ export class Told {
     const lasting = (state: SubscriberState) =>
       JSON.stringify({ ...state, fields: { ...state.fields, ends: "" } });
     const isSame = lasting(before) === lasting(after);
-    if (word === "held" || word === "lost")
+    if (word === "held" || word === "lost" || word === "behind")
       hold(INV, `whether the state is the same after a call that is answered ${word}`, isSame, true);
     if (what === "take") {
       const isOver = before.fields["holder"] !== after.fields["holder"];
@@ -199,6 +205,7 @@ export class Told {
       hold(INV, `whether ${what} with token ${args[0]} is answered lost`, word === "lost", !isHolder);
       if (isHolder && what !== "leave" && args[2] !== "") this.#isNew(what, before, after);
     }
+    if (what === "amend" && after.fields["token"] !== token) this.#amended(args, before, after);
     const isGap = (after.fields["gaps"] ?? "0") !== (before.fields["gaps"] ?? "0");
     if (isGap) this.#gap(after);
     else if (token !== undefined && word !== "lost") this.#moved(what, args, before, after);
@@ -208,6 +215,27 @@ export class Told {
   #isNew(what: string, before: SubscriberState, after: SubscriberState): void {
     const [was, is] = [before, after].map(({ fields }) => Number(fields["token"] ?? 0));
     if (!(is! > was!)) throw new Violation(INV, `the token is ${is} after ${what}, and was ${was} before`);
+  }
+
+  /** Who has the turn has said whom it told about before a failover: those are compared now as all others. */
+  #amended(
+    [seen, online, ...members]: readonly string[],
+    before: SubscriberState,
+    after: SubscriberState,
+  ): void {
+    const [was, is] = [before, after].map(({ fields }) => Number(fields["token"]));
+    if (!(Number(seen) > was!) || !(is! > Number(seen)))
+      throw new Violation(INV, `the token is ${is} after amend with ${seen}, and was ${was} before`);
+    const known = new Set(before.known);
+    for (const [i, user] of members.entries()) {
+      const isOnline = i < Number(online);
+      known[isOnline ? "add" : "delete"](user);
+      if (this.#believed.get(user) !== isOnline) continue;
+      this.#doubt.delete(user);
+      for (const [id, of] of this.#unnoted) if (of === user) this.#unnoted.delete(id);
+    }
+    hold(INV, "who is known after amend", after.known, [...known].sort());
+    this.amended += members.length;
   }
 
   #begun(after: SubscriberState): void {
@@ -236,7 +264,8 @@ export class Told {
     if (source !== "inbox" && what !== "page") hold(INV, `the inbox after ${what}`, isQueued, wasQueued);
     if (source === "changes") this.#passed(before, after);
     else if (source === "inbox") this.#emptied(before, after);
-    if (!isStep && what !== "page") hold(INV, `who is known after ${what}`, after.known, before.known);
+    if (!isStep && what !== "page" && what !== "amend")
+      hold(INV, `who is known after ${what}`, after.known, before.known);
     const lost = what === "bury" ? 0 : after.dead - before.dead;
     hold(INV, "dead letters that nobody buried", lost, 0);
   }
@@ -266,6 +295,8 @@ export class Told {
         `its place went back, from ${before.fields["entry"]} to ${after.fields["entry"]}`,
       );
     const known = new Set(before.known);
+    const users = new Set<string>();
+    const again = new Set<string>();
     const window = before.fields["window"] ?? "";
     for (let i = from; i <= to && i < this.#log.length; i++) {
       const entry = this.#log[i]!;
@@ -274,26 +305,53 @@ export class Told {
       const items = itemsOf(entry, "changes");
       const isOld = window !== "" && !isBefore(window, entry.id);
       const last = i < to ? items.length : toPlace!;
-      for (let place = i === from ? fromPlace! : 0; place < last; place++)
-        this.#step(items[place]!, isOld && known.has(items[place]!.user) === items[place]!.isOnline, known);
+      for (let place = i === from ? fromPlace! : 0; place < last; place++) {
+        const item = items[place]!;
+        const { id, user } = item;
+        users.add(user);
+        // Told before, and something else since: whoever knows goes by the last.
+        if (this.#wasPassed(id) && this.#latest.get(user) !== id) again.add(user);
+        this.#step(item, isOld && known.has(user) === item.isOnline, again.has(user), known);
+      }
+    }
+    this.#checkKnown(known, users, after);
+  }
+
+  #wasPassed(id: string): boolean {
+    return this.#done.has(id) || this.#passedOver.has(id);
+  }
+
+  /** One change was passed. */
+  #step({ id, user, isOnline }: Item, isToldBefore: boolean, isAgain: boolean, known: Set<string>): void {
+    const done = this.#done.get(id);
+    const isFine = this.#wasPassed(id) || (isAgain && this.#believed.get(user) === isOnline);
+    if (isToldBefore) {
+      if (done === this.#failovers && !isAgain)
+        throw new Violation(INV, `${id} of ${user} was delivered, and the comparison had said it`);
+    } else if (!isFine && this.plan.wants(isOnline ? "online" : "offline"))
+      throw new Violation(INV, `it went past ${id} of ${user}, which was not delivered`);
+    this.#noted(id, user, isToldBefore || done === undefined);
+    this.#passedOver.add(id);
+    known[isOnline ? "add" : "delete"](user);
+  }
+
+  /**
+   * Who is known after these users' changes were noted. A process that has told more than was noted knows better than what it passes again:
+   * then what it told last is known. What is known by one that does not, after a failover took that, leaves the receiver in doubt.
+   */
+  #checkKnown(known: Set<string>, users: ReadonlySet<string>, after: SubscriberState): void {
+    const found = new Set(after.known);
+    for (const user of users) {
+      const believed = this.plan.filter === "all" ? this.#believed.get(user) : found.has(user);
+      if (found.has(user) === believed) known[believed ? "add" : "delete"](user);
+      else if (this.#failovers > 0 && this.#isLost(this.#latest.get(user))) this.#doubt.add(user);
     }
     hold(INV, "who is known", after.known, [...known].sort());
   }
 
-  /** One change was passed. */
-  #step({ id, user, isOnline }: Item, isToldBefore: boolean, known: Set<string>): void {
-    const done = this.#done.get(id);
-    if (isToldBefore) {
-      if (done === this.#failovers)
-        throw new Violation(INV, `${id} of ${user} was delivered, and the comparison had said it`);
-    } else if (done === undefined && this.plan.wants(isOnline ? "online" : "offline"))
-      throw new Violation(INV, `it went past ${id} of ${user}, which was not delivered`);
-    this.#noted(id, user, isToldBefore);
-    known[isOnline ? "add" : "delete"](user);
-  }
-
   #emptied(before: SubscriberState, after: SubscriberState): void {
     const known = new Set(before.known);
+    const users = new Set<string>();
     const left = new Set(after.inbox.map(({ id }) => id));
     const begun = Number(before.fields["queued_place"] ?? 0);
     const next = Number(after.fields["queued_place"] ?? 0);
@@ -308,11 +366,13 @@ export class Told {
         if (isWanted && !this.#done.has(id))
           throw new Violation(INV, `it went past ${id} of ${user}, which was not delivered`);
         this.#noted(id, user, false);
-        if (user !== "") known[isOnline ? "add" : "delete"](user);
+        if (user === "") continue;
+        users.add(user);
+        known[isOnline ? "add" : "delete"](user);
       }
       isFirst = isGone;
     }
-    hold(INV, "who is known", after.known, [...known].sort());
+    this.#checkKnown(known, users, after);
   }
 
   #noted(id: string, user: string, wasPassedOver: boolean): void {
@@ -328,7 +388,7 @@ export class Told {
   #tell(delivery: Delivery): void {
     const { id } = delivery;
     const isFirst = !this.#done.has(id);
-    this.#done.set(id, this.#failovers);
+    this.#done.set(id, this.#handed.get(id) ?? this.#failovers);
     if (delivery.type === "gap") {
       if (delivery.reason !== "forgotten") return;
       // Nobody knows any more what it was told before.
@@ -358,6 +418,7 @@ export class Told {
         throw new Violation(INV, `${one.id} was ${meant}, and now is ${text}`);
       if (meant === undefined) this.#inOrder(one);
       this.#meant.set(one.id, text);
+      this.#handed.set(one.id, this.#failovers);
     }
     const own = { caller, host, signal };
     this.#running.add(own);
@@ -371,8 +432,9 @@ export class Told {
     const own = `${entry}.${place}`;
     const [lastEntry = "", lastPlace = "-1"] = this.#last[source].split(".");
     const isAfter = entry === lastEntry ? Number(place) >= Number(lastPlace) : isBefore(lastEntry, entry);
-    if (!isAfter) throw new Violation(INV, `${id} comes after ${this.#last[source]}`);
-    this.#last[source] = own;
+    if (isAfter) this.#last[source] = own;
+    // Who had the turn before Redis lost that may still hand over what he has read.
+    else if (!this.#isUpset) throw new Violation(INV, `${id} comes after ${this.#last[source]}`);
   }
 
   /** What a process has handed over is done, and its signal has not fired. */
@@ -385,13 +447,13 @@ export class Told {
       if (one.type === "gap") continue;
       this.#unnoted.set(one.id, one.user);
       // As what was handled before the failover that took it (docs/protocol.md, "A gap").
-      if (isFirst && this.#isLost(one)) this.#doubt.add(one.user);
+      if (isFirst && this.#isLost(one.id)) this.#doubt.add(one.user);
     }
   }
 
-  /** Whether a failover took the entry of a delivery that is under way. */
-  #isLost({ id }: Delivery): boolean {
-    if (this.#failovers === 0) return false;
+  /** Whether a failover took the entry of a delivery that was not noted. */
+  #isLost(id: string | undefined): boolean {
+    if (this.#failovers === 0 || id === undefined) return false;
     const [, isQueued, entry] = /^0\.(r?)(\d+-\d+)\./.exec(id)!;
     if (isQueued === "") return this.#indexOf(entry!) < 0;
     return !this.#isKnown || !this.#state.inbox.some((queued) => queued.id === entry);
@@ -418,6 +480,7 @@ export class Told {
     const { fields, known, inbox } = this.#state;
     if (!this.#isKnown || fields["token"] === undefined || fields["phase"] !== "" || inbox.length > 0)
       return false;
+    if (fields["unsure"] === "1") return false;
     if (this.#left > 0) return false;
     return JSON.stringify(known) === JSON.stringify(present);
   }

@@ -1,6 +1,6 @@
 -- open: whose keys are these, may this call go on, and do the parts agree?
 -- gives: TYPES check_keys check_permissions check_scopes check_types_of_scopes clear_scopes compare_sums follow_clock open rebuild to_head
--- reads: ABOUT BY_RANGE CHANGES ENDED LEAVING PROCESSES RECORDS STATES TOTALS USERS back call change clearing connections entries find floor format graced longest match more_fields now pass put ran rebuilt remembered scan sockets sub sweep t try users
+-- reads: ABOUT BY_RANGE CHANGES ENDED LEAVING PROCESSES RECORDS STATES TOTALS USERS back call change clearing connections entries find floor format graced longest match more_fields now pass put ran rebuilt remembered scan slots sockets sub sweep t try users
 
 local TYPES = { 'stream', 'hash', 'hash', 'zset', 'hash', 'hash', 'zset', 'stream', 'stream', 'zset', 'string' }
 
@@ -48,6 +48,10 @@ local function rebuild(reason)
         if slot then forget_slot(slot) end
       end
     until at == '0'
+    -- Both are: then those that were given last.
+    if #keys == 0 then
+      for slot = math.max(1, slots - VALUES_MAX / 2 + 1), slots do forget_slot(slot) end
+    end
     for first = 1, #keys, VALUES_MAX do
       call('UNLINK', unpack(keys, first, math.min(#keys, first + VALUES_MAX - 1)))
     end

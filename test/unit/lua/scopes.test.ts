@@ -576,6 +576,17 @@ describe("a key that is gone", () => {
     );
   }); // prettier-ignore
 
+  it("processes and states at once: no hash of a slot is left", async () => {
+    await append("p", 1, all("p"));
+    await append("q", 1, all("q"));
+    await drain();
+    expect(await leftOver()).toContain("scopes:1");
+    await shard.redis.del(shard.keys.processes, shard.keys.states);
+    shard.now += 10_000;
+    await drain(true);
+    expect(await leftOver()).toEqual([]);
+  });
+
   it("told: although another scope was told since, which made it anew", async () => {
     const both = { connect: ["a"], sockets: 1, join: [["*/,r", "a"], ["*/,t", "a"]], memberships: 2 }; // prettier-ignore
     await append("p", 1, { ttl: 60_000, connect: ["a"], sockets: 1, join: [["*/,r", "a"]], memberships: 1 });

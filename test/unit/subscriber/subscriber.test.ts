@@ -267,6 +267,38 @@ describe("what arrives late, after its sender has gone on", () => {
     expect(await own.take({ ...STEP, caller: "other" })).toMatchObject({ word: "held" });
   });
 
+  it("a failover of Redis, and its clock gone back: no token is given twice", async () => {
+    const own = script();
+    await own.take(STEP);
+    const failover = await crowd.replica();
+    await crowd.say("+alice");
+    const { token, entries } = await own.take(STEP);
+    await failover();
+    crowd.now -= 500_000;
+    expect(await own.take(STEP)).toMatchObject({ word: "behind" });
+    await own.amend(new Map());
+    await crowd.say("+bob");
+    expect(await own.take(STEP)).toMatchObject({ word: "changes" });
+    const noted = await own.note(token, 30_000, "changes", portion(entries[0]!.id, 0, "alice"));
+    expect(noted).toMatchObject({ word: "lost" });
+  });
+
+  it("an amendment, or a second one, changes nothing once Redis is as far", async () => {
+    const [own, other] = [script(), script()];
+    await own.take(STEP);
+    await other.take({ ...STEP, caller: "other" });
+    const failover = await crowd.replica();
+    await crowd.say("+alice");
+    await own.take(STEP);
+    await other.take({ ...STEP, caller: "other" });
+    await failover();
+    expect((await own.amend(new Map([["alice", true]]))).word).toBe("done");
+    const before = await stateOf();
+    await other.amend(new Map([["carol", true]]));
+    expect(await stateOf()).toEqual(before);
+    expect(await knownTo()).toEqual(["alice"]);
+  });
+
   it("nothing is noted for who had a turn before Redis forgot it", async () => {
     const own = script();
     await own.take(STEP);
@@ -508,6 +540,131 @@ describe("a gap", () => {
     crowd.now += 61_000;
     await one.deliver();
     expect(one.got).toEqual(["gap differs", "+bob resync"]);
+  });
+
+  it("after a failover took a change and its note: whom the receiver was told about is compared", async () => {
+    const one = subscriberOn(crowd);
+    await one.deliver();
+    await crowd.say("+alice");
+    await one.deliver();
+    const failover = await crowd.replica();
+    await crowd.say("+carol");
+    await one.deliver();
+    await failover();
+    expect(await one.deliver()).toMatchObject({ idle: false });
+    expect(one.got).toEqual(["+alice connect", "+carol connect", "gap lost"]);
+    crowd.now += 15_000;
+    await one.deliver();
+    expect(one.got.slice(3)).toEqual(["-carol resync"]);
+    expect(await knownTo()).toEqual(["alice"]);
+    crowd.now += 120_000;
+    await one.deliver();
+    expect(one.got).toHaveLength(4);
+  });
+
+  it("after a failover took only notes: nothing that is left of the changes is skipped, nor told twice by who knows", async () => {
+    const one = subscriberOn(crowd);
+    await one.deliver();
+    await crowd.say("+alice", "+bob");
+    const failover = await crowd.replica();
+    await one.deliver();
+    await failover();
+    await crowd.say("~alice", "+dan");
+    await one.deliver();
+    expect(one.got).toEqual(["+alice connect", "+bob connect", "+dan connect", "-alice leave", "gap lost"]);
+    crowd.now += 15_000;
+    await one.deliver();
+    expect(one.got).toHaveLength(5);
+    expect(await knownTo()).toEqual(["bob", "dan"]);
+  });
+
+  it("after a failover took a change and left an older one of the user: what was told last is known", async () => {
+    const one = subscriberOn(crowd);
+    await one.deliver();
+    await crowd.say("+alice", "+bob");
+    await one.deliver();
+    await crowd.say("~alice");
+    const failover = await crowd.replica();
+    await one.deliver();
+    await crowd.say("+alice");
+    await one.deliver();
+    await failover();
+    await one.deliver();
+    crowd.now += 15_000;
+    await one.deliver();
+    expect(one.got).toEqual(["+alice connect", "+bob connect", "-alice leave", "+alice connect", "gap lost", "-alice resync"]); // prettier-ignore
+  });
+
+  it("after a failover took the note of what had failed before: the next one begins with its first attempt", async () => {
+    let isDown = true;
+    const one = subscriberOn(crowd, {}, ({ id }) => {
+      if (isDown) throw new Error(`down: ${id}`);
+    });
+    await one.deliver();
+    await crowd.say("+alice");
+    await one.deliver();
+    isDown = false;
+    crowd.now += 60_000;
+    const failover = await crowd.replica();
+    await one.deliver();
+    await failover();
+    await crowd.say("+bob");
+    await one.deliver();
+    expect(one.got).toEqual(["+alice connect", "+bob connect", "gap lost"]);
+    expect(one.infos.map(({ attempt }) => attempt)).toEqual([2, 1, 1]);
+  });
+
+  it("after a failover took a dead letter, it is delivered again", async () => {
+    let isDown = true;
+    const one = subscriberOn(crowd, { retries: [] }, ({ id }) => {
+      if (isDown) throw new Error(`down: ${id}`);
+    });
+    await one.deliver();
+    await crowd.say("+alice");
+    const failover = await crowd.replica();
+    await one.deliver();
+    expect(await stateOf()).toMatchObject({ buried: "1" });
+    await failover();
+    isDown = false;
+    await one.deliver();
+    expect(one.got).toEqual(["+alice connect", "gap lost"]);
+  });
+
+  it("after a failover: another process that takes over tells again what was not noted", async () => {
+    await subscriberOn(crowd).deliver();
+    await crowd.say("+alice");
+    const failover = await crowd.replica();
+    const one = subscriberOn(crowd);
+    await one.deliver();
+    await failover();
+    const two = subscriberOn(crowd);
+    await two.deliver();
+    expect(two.deliveries.map(({ id }) => id)).toEqual(one.deliveries.map(({ id }) => id));
+  });
+
+  it("after a failover is found although another process has the turn in what is left, and it does not say what another knows better", async () => {
+    const [one, two] = [subscriberOn(crowd, {}, undefined, "one"), subscriberOn(crowd, {}, undefined, "two")];
+    const [first, second] = [one.shards[0]!, two.shards[0]!];
+    await first.round(ALL);
+    await crowd.say("+alice", "+bob");
+    await first.round(ALL);
+    crowd.now += 40_000;
+    await crowd.say("~alice");
+    await second.round(ALL);
+    expect(await first.round(ALL)).toMatchObject({ state: "held" });
+    const failover = await crowd.replica();
+    crowd.now += 40_000;
+    await crowd.say("+carol");
+    await first.round(ALL);
+    await failover();
+    crowd.now -= 30_000;
+    expect(await first.round(ALL)).toMatchObject({ state: "held" });
+    expect(await stateOf()).toMatchObject({ holder: "two", unsure: "1" });
+    expect(await knownTo()).toEqual(["bob", "carol"]);
+    await second.round(ALL);
+    crowd.now += 15_000;
+    await second.round(ALL);
+    expect(two.got).toEqual(["-alice leave", "gap lost", "-carol resync"]);
   });
 
   it("survives a crash in the middle of the difference", async () => {

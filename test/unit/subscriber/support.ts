@@ -31,6 +31,22 @@ export class Crowd extends TestShard {
     await this.drain();
   }
 
+  /** A replica as of now. The function that this returns makes it the master: what happened since is lost. */
+  async replica(): Promise<() => Promise<void>> {
+    const names = () => this.redis.keys(`${this.keys.tag}:*`);
+    const seq = this.#seq;
+    const sockets = this.#sockets;
+    const kept = await Promise.all(
+      (await names()).map(async (name) => [name, await this.redis.dumpBuffer(name)] as const),
+    );
+    return async () => {
+      await this.redis.del(...(await names()));
+      for (const [name, value] of kept) await this.redis.restore(name, 0, value, "REPLACE");
+      this.#seq = seq;
+      this.#sockets = sockets;
+    };
+  }
+
   /** Registers again, with these users: after everything was lost. */
   async restart(...users: string[]): Promise<void> {
     this.#seq = 0;

@@ -76,6 +76,8 @@ export interface ModelResult {
   moves: number;
   held: number;
   left: number;
+  /** The last record that was folded changed nothing. */
+  unheard: boolean;
 }
 
 export interface Outcome {
@@ -133,7 +135,7 @@ class ProjectorCall {
   #taken = 0;
   readonly #did: ModelResult = {
     due: null, more: false, foldedId: "", records: 0, operations: 0, skipped: 0, fenced: 0, rejected: 0, reaped: 0, givenBack: 0,
-    changes: 0, moves: 0, held: 0, left: 0,
+    changes: 0, moves: 0, held: 0, left: 0, unheard: false,
   }; // prettier-ignore
 
   constructor(state: Projection, call: Call) {
@@ -210,6 +212,7 @@ class ProjectorCall {
     if (entries.length === 0) return true;
     for (const { id, fields } of entries) {
       this.#taken++;
+      this.#did.unheard = false;
       const record = parseRecord(fields, this.#call.proven);
       const reason =
         "reason" in record
@@ -219,6 +222,7 @@ class ProjectorCall {
         const kept = fields.slice(0, KEPT_VALUES).map((value) => cut(value, ID_BYTES_MAX));
         this.#setAside.push({ id, reason, fields: kept });
         this.#did.rejected++;
+        this.#did.unheard = true;
       }
       this.#work += 1 + ("reason" in record ? 0 : record.operations);
       this.#state.foldedId = id;
@@ -237,6 +241,7 @@ class ProjectorCall {
     this.#did.records++;
     if ((process === undefined && record.seq > 1) || process?.state === "ended") {
       this.#did.skipped++;
+      this.#did.unheard = true;
       return undefined;
     }
     const lease = at + record.ttl;
@@ -262,10 +267,11 @@ class ProjectorCall {
         state.about.set(id, { ...state.about.get(id), reason });
         state.leases.set(id, Math.max(state.leases.get(id) ?? 0, at + FENCED_LEASES * record.ttl));
         this.#did.fenced++;
+        this.#did.unheard = true;
       } else {
         for (const other of record.replaces) if (other !== id) this.#replace(other, at);
       }
-    }
+    } else this.#did.unheard = true;
     if (record.bye) this.#end(id, "bye", at);
     return undefined;
   }

@@ -119,6 +119,24 @@ export const MUTANTS: readonly Mutant[] = [
       "  call('ZADD', PROCESSES, 'GT', unpack(leases))\n  folded = entries[taken][1]\n",
     ],
   ),
+  mutant("fenced-and-not-told", "INV-6", [RECORDER], [lua("fold"), "  else t.unheard = 1 end", "  end"]),
+  mutant("unheard-of-a-record-before", "INV-2", [MODEL], [lua("fold"), "    t.unheard = nil\n", ""]),
+  mutant(
+    "fenced-and-does-not-listen",
+    "INV-6",
+    [RECORDER],
+    ["src/recorder/sender.ts", "if (forgot && !looks) this.renew();", ""],
+  ),
+  mutant(
+    "fenced-and-does-not-listen-to-a-fold-of-its-own",
+    "INV-6",
+    [RECORDER],
+    [
+      "src/recorder/projecting.ts",
+      "if (result.unheard && result.foldedId === this.#lastId) this.#own.onUnheard();",
+      "",
+    ],
+  ),
   mutant("gap-not-fenced", "INV-3", [FOLD, MODEL], [lua("fold"), "record.seq ~= p.seq + 1 and", "false and"]),
   mutant(
     "no-check-digit",

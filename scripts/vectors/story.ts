@@ -131,7 +131,7 @@ export class Story {
       reply: {
         protocol: PROTOCOL, now, due: r.due ?? -1, more: r.more ? 1 : 0, folded: r.foldedId, records: r.records, operations: r.operations,
         skipped: r.skipped, fenced: r.fenced, rejected: r.rejected, reaped: r.reaped, givenBack: r.givenBack, changes: r.changes,
-        held: r.held, left: r.left, rebuilt: 0, holder: "", turnLeft: 0, listenedLeft: 0,
+        held: r.held, left: r.left, rebuilt: 0, holder: "", turnLeft: 0, listenedLeft: 0, unheard: r.unheard ? 1 : 0,
       },
       changes: outcome.told.map((entry) => plain([...entry].map(([cause, users]) => [cause, [...users].sort()]))),
       ...(outcome.moved.length > 0 && { moves: plainMoves(outcome.moved) }),

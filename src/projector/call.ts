@@ -27,6 +27,7 @@ const SLOTS = [
   "holder",
   "turnLeft",
   "listenedLeft",
+  "unheard",
 ] as const;
 
 type Slot = (typeof SLOTS)[number];
@@ -66,6 +67,8 @@ export interface StepResult {
   readonly turnLeft: number;
   /** For how long a caller that listens to changes is remembered, ms; 0: none is. */
   readonly listenedLeft: number;
+  /** The last record that was folded changed nothing: it was set aside, or its process is fenced, has ended or is unknown. */
+  readonly unheard: boolean;
 }
 
 /** Throws PresenceError VERSION_MISMATCH for a reply of another version of the script, REPLY_INVALID for any other. */
@@ -99,6 +102,7 @@ export function parseReply(reply: Reply): StepResult {
     holder: text("holder"),
     turnLeft: number("turnLeft"),
     listenedLeft: number("listenedLeft"),
+    unheard: number("unheard") === 1,
   };
 }
 

@@ -49,6 +49,8 @@ export interface ShardProjectingOptions {
   readonly signal: AbortSignal;
   /** The projection was forgotten, or made again since its parts did not agree, and our registration with it. */
   readonly onRebuilt: () => void;
+  /** What we appended last was folded and changed nothing: our registration is over. */
+  readonly onUnheard: () => void;
 }
 
 export class ShardProjecting {
@@ -225,7 +227,9 @@ export class ShardProjecting {
         return;
       }
       this.#sentAt = runtime.now();
-      await this.#finish(await projector!.call(shard, step), step);
+      const result = await projector!.call(shard, step);
+      await this.#finish(result, step);
+      if (result.unheard && result.foldedId === this.#lastId) this.#own.onUnheard();
     } catch (error) {
       this.#failed(error);
     }

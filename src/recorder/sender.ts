@@ -145,9 +145,9 @@ export class RecordSender {
     return this.#looked(look.registration);
   }
 
-  /** A call that went along and found nothing but what it does not know: it has forgotten us. */
+  /** A call that went along has found that our record counts for nothing: we are fenced, or forgotten. */
   #forgot(id: string, result: StepResult | undefined): boolean {
-    return result?.foldedId === id && result.records > 0 && result.skipped === result.records;
+    return result?.foldedId === id && result.unheard;
   }
 
   #glanced(registration: Registration | undefined): Registration | undefined {
@@ -160,7 +160,7 @@ export class RecordSender {
     const { context, projecting, runtime } = this.#own;
     const { heartbeat, ttl } = context.options;
     this.#inDoubt = registration.is !== "believed";
-    // Whoever calls has its deadlines look at the totals in between.
+    // Whoever calls has its deadlines look at the totals in between, and learns at once when its own record counts for nothing.
     const often = this.#inDoubt || !projecting.isOurs;
     this.#lookAt = runtime.now() + (often ? heartbeat : Math.min(3 * heartbeat, ttl)) - heartbeat / 2;
     const isUnknown = registration.is === "unknown";

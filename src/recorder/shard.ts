@@ -80,6 +80,7 @@ export class ShardRecorder {
     this.#projecting = new ShardProjecting({
       shard, keys, context, runtime, projector, signal,
       onRebuilt: () => this.#rebuilt(),
+      onUnheard: () => this.#sender.renew(),
     }); // prettier-ignore
     this.#sender = new RecordSender({
       shard, keys, context, runtime,

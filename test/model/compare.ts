@@ -121,6 +121,7 @@ export function resultOf(result: StepResult | ModelResult): Omit<ModelResult, "d
     changes,
     held,
     left,
+    unheard,
   } = result;
   return {
     more,
@@ -135,6 +136,7 @@ export function resultOf(result: StepResult | ModelResult): Omit<ModelResult, "d
     changes,
     held,
     left,
+    unheard,
   };
 }
 

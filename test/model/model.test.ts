@@ -30,6 +30,7 @@ const LATER_MS = 7_300_000;
 const MET = [
   "skipped",
   "held",
+  "unheard",
   "reaped",
   "givenBack",
   "more",

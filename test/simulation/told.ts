@@ -92,6 +92,8 @@ export class Told {
   readonly #handed = new Map<string, number>();
   /** The same of those that were handled or given up. */
   readonly #done = new Map<string, number>();
+  /** Ids that were given up. */
+  readonly #letters = new Set<string>();
   /** Ids that were passed, delivered or because a comparison had said the same. */
   readonly #passedOver = new Set<string>();
   #failovers = 0;
@@ -344,7 +346,7 @@ export class Told {
     for (const user of users) {
       const believed = this.plan.filter === "all" ? this.#believed.get(user) : found.has(user);
       if (found.has(user) === believed) known[believed ? "add" : "delete"](user);
-      else if (this.#failovers > 0 && this.#isLost(this.#latest.get(user))) this.#doubt.add(user);
+      else if (this.#isLost(this.#latest.get(user))) this.#doubt.add(user);
     }
     hold(INV, "who is known", after.known, [...known].sort());
   }
@@ -383,11 +385,13 @@ export class Told {
   #buried(delivery: Delivery): void {
     // Somebody looks at dead letters, and knows what they say.
     this.#tell(delivery);
+    this.#letters.add(delivery.id);
   }
 
   #tell(delivery: Delivery): void {
     const { id } = delivery;
-    const isFirst = !this.#done.has(id);
+    // Given up, and delivered all the same: a failover took the letter.
+    const isFirst = !this.#done.has(id) || this.#letters.delete(id);
     this.#done.set(id, this.#handed.get(id) ?? this.#failovers);
     if (delivery.type === "gap") {
       if (delivery.reason !== "forgotten") return;
@@ -451,9 +455,9 @@ export class Told {
     }
   }
 
-  /** Whether a failover took the entry of a delivery that was not noted. */
+  /** Whether a failover, or a wipe, took the entry of a delivery that was not noted. */
   #isLost(id: string | undefined): boolean {
-    if (this.#failovers === 0 || id === undefined) return false;
+    if (this.#failovers + this.#wipes === 0 || id === undefined) return false;
     const [, isQueued, entry] = /^0\.(r?)(\d+-\d+)\./.exec(id)!;
     if (isQueued === "") return this.#indexOf(entry!) < 0;
     return !this.#isKnown || !this.#state.inbox.some((queued) => queued.id === entry);

@@ -170,7 +170,7 @@ local function fold_record(record, at)
   -- An ended process is a tombstone: a late copy of its first record must not bring it back. An unknown process whose
   -- record is not its first finds that out by itself (rule 3).
   if not p and record.seq > 1 or p and p.state == 'ended' then
-    skipped = skipped + 1
+    skipped, t.unheard = skipped + 1, 1
     -- It was known once, so something was lost: the next call compares everything, however idle the shard is.
     if not p then put('checked', 0) end
     return
@@ -194,6 +194,7 @@ local function fold_record(record, at)
     touch(p)
     local reason = record.seq ~= p.seq + 1 and format('seq %.0f after %.0f', record.seq, p.seq) or carry_out(record, p, at)
     if reason then
+      t.unheard = 1
       fence(p, reason, at, record.ttl)
       tell_about(p.id, 'reason', reason)
     elseif record.replaces then
@@ -204,7 +205,7 @@ local function fold_record(record, at)
         elseif other == false and id ~= p.id then preclude(id) end
       end
     end
-  end
+  else t.unheard = 1 end
   if record.bye then finish(p, 'bye', at) end
 end
 
@@ -259,8 +260,12 @@ local function fold()
     if at > now + AHEAD_MS then ahead = true end
     if at > now then at = now end
     local record, reason = parse(fields)
+    t.unheard = nil
     if record then reason = fold_record(record, at) end
-    if reason then set_aside(id, fields, reason) end
+    if reason then
+      t.unheard = 1
+      set_aside(id, fields, reason)
+    end
     work = work + 1 + (record and record.operations or 0)
     if work >= budget then taken = e break end
   end

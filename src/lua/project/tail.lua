@@ -77,4 +77,4 @@ end
 -- Nobody is left: then what is next to be forgotten is due. It is no part of `due` of the totals, by which answers are stale.
 if due < 0 then due = tonumber(call('HGET', TOTALS, 'forget') or -1) end
 return { PROTOCOL, now, due, more, folded, records, operations, skipped, fenced, rejected, reaped, given_back, changes, held,
-  left, rebuilt, holder, turn_left, listened_left }
+  left, rebuilt, holder, turn_left, listened_left, t.unheard or 0 }

@@ -69,10 +69,11 @@ const fence: Fault = {
   name: "forge a record of a node",
   async run({ store, settings, random, signal, healed, note }) {
     const keys = keysOf(PREFIX, 0, settings.shards);
+    let id = "";
     await store.ask(async (redis) => {
       // `<slot>:<process id>`
       const live = await redis.zrangebyscore(keys.processes, 1, "+inf");
-      const id = random.pick(live).replace(/^\d+:/, "");
+      id = random.pick(live).replace(/^\d+:/, "");
       note(id);
       const record = ["process", id, "seq", FORGED_SEQ, "ttl", TTL_MS, "sockets", 0];
       await redis.xadd(keys.records, "*", ...record);
@@ -81,6 +82,12 @@ const fence: Fault = {
         throw new Error(`${id} is believed although a record of it does not add up`);
     });
     await healed(LEASE_BOUND_MS);
+    // Until it has registered again, what its sockets do is lost.
+    await store.ask(async (redis) => {
+      const isFenced = async () => (await redis.hget(keys.states, id))?.startsWith("fenced") ?? false;
+      if (!(await until(async () => !(await isFenced()), { timeout: LEASE_BOUND_MS, signal })))
+        throw new Error(`${id} is fenced, and has not registered again within ${LEASE_BOUND_MS} ms`);
+    });
   },
 };
 

@@ -56,7 +56,7 @@ const codec = read("codec.json") as {
 /** The slots of the reply, as docs/protocol.md lists them. */
 const SLOTS = [
   "protocol", "now", "due", "more", "folded", "records", "operations", "skipped", "fenced", "rejected", "reaped", "givenBack",
-  "changes", "held", "left", "rebuilt", "holder", "turnLeft", "listenedLeft",
+  "changes", "held", "left", "rebuilt", "holder", "turnLeft", "listenedLeft", "unheard",
 ]; // prettier-ignore
 
 let server: RedisServer;

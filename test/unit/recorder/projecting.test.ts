@@ -42,6 +42,7 @@ function projectingAt(clock: { now: number }): ShardProjecting {
     projector,
     signal: new AbortController().signal,
     onRebuilt: refuse,
+    onUnheard: refuse,
   });
 }
 

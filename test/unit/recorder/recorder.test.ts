@@ -235,6 +235,21 @@ describe("INV-3: the counts become equal to the open sockets", () => {
     expect((await told()).filter((line) => line.startsWith("offline"))).toEqual(["offline u0"]);
   });
 
+  it.each([
+    ["with the record that it folds", {}],
+    ["with the fold of what it has gathered", { linger: 50 }],
+  ])("a process that was fenced learns it %s, long before it would look", async (_, options) => {
+    const { recorder } = await start({ ttl: 600_000, heartbeat: 200_000, ...options });
+    recorder.connect("alice");
+    await untilEqual(users, { alice: "1" });
+    const [id] = await redis.hkeys(keys().states);
+    // Out of order: a record of it is lost, or somebody else's carries its name.
+    await redis.xadd(keys().records, "*", "process", id!, "seq", 1_000_000, "ttl", 600_000, "sockets", 0);
+    recorder.connect("bob");
+    await untilEqual(users, { alice: "1", bob: "1" });
+    expect(await redis.hget(keys().totals, "fenced")).toBe("1");
+  });
+
   it("after the scripts were flushed and the consumer group destroyed", async () => {
     await heals(async () => {
       await redis.script("FLUSH");

@@ -2,7 +2,7 @@
  * The keys of one durable subscriber in one shard, and what each call of its script makes of them, as docs/protocol.md says ("Subscribers").
  * Pure, without a thought for speed: what src/lua/subscriber.lua is compared with. Ids that Redis gives are the caller's to set.
  */
-import { SETTLE_LEASES, SUBSCRIBER_CHECK_MS } from "../src/core/limits.ts";
+import { LOST_STEPS_MAX, SETTLE_LEASES, SUBSCRIBER_CHECK_MS } from "../src/core/limits.ts";
 
 export interface Entry {
   id: string;
@@ -246,7 +246,7 @@ export function take(
 /** Of a caller that was given tokens up to `seen`, and knows of `states`. */
 export function amend(s: Subscriber, seen: number, states: Step["states"], shard: Shard): Answer {
   if (seen <= s.token) return answer(s, "done");
-  s.token = seen;
+  s.token = seen + LOST_STEPS_MAX;
   for (const [user, isOnline] of states) s.known[isOnline ? "add" : "delete"](user);
   s.isUnsure = true;
   nextToken(s, shard);

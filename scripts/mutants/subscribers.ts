@@ -89,7 +89,7 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     "if token and seen > token then return",
     "if false then return",
   ),
-  ofScript("gives-a-lost-token-again", [UNIT], "  token = seen\n  in_chunks", "  in_chunks"),
+  ofScript("gives-a-lost-token-again", [UNIT], "  token = seen + LOST_STEPS_MAX\n", ""),
   ofScript("amends-twice", [UNIT], "if not token or seen <= token then return", "if not token then return"),
   ofScript("amends-nobody", [UNIT], "in_chunks('SADD', KNOWN, ARGV, 6, 5 + online)", ""),
   ofScript("amends-nobody-who-went", [MODEL], "in_chunks('SREM', KNOWN, ARGV, 6 + online, #ARGV)", ""),
@@ -117,6 +117,13 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
       "reports.buried(deliveries); this.#recent.add(portion.passed, 0);",
     ],
   ),
+  mutant(
+    "subscriber-states-what-was-given-up",
+    "INV-14",
+    [UNIT],
+    [SHARD, "      this.#recent.leave(portion.passed);\n", ""],
+  ),
+  ofScript("gives-the-token-of-another-again", [UNIT], "seen + LOST_STEPS_MAX", "seen"),
   mutant(
     "subscriber-tells-twice-what-it-knows",
     "INV-14",

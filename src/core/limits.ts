@@ -451,6 +451,8 @@ export const NOTED_MAX = 2_000;
 export const RECENT_MAX = 4_096;
 export const RECENT_BYTES_MAX = 262_144;
 export const RECENT_MS = 60_000;
+/** How far tokens that a failover took may be beyond those that a caller knows of: what 1,000 s make, and no subscriber in that time. */
+export const LOST_STEPS_MAX = 1_000_000_000;
 /** How often a subscriber that has nothing left is compared with the number of users, ms; for as long dead letters may be kept too long. */
 export const SUBSCRIBER_CHECK_MS = 60_000;
 /** Users compared in one step, and steps in one call: about 4 ms of Redis. */

@@ -326,11 +326,11 @@ if what == 'enable' then
 end
 
 -- Of a caller whose last steps are lost: whom it told about of late. Their changes may be lost too, so nothing else would say that the receiver
--- knows. What is left of the changes comes first, then everybody is compared. Until somebody has amended, no token reaches this one.
+-- knows. What is left of the changes comes first, then everybody is compared. Another caller may have been given higher tokens than this one.
 if what == 'amend' then
   local seen, online = tonumber(ARGV[4]), tonumber(ARGV[5])
   if not token or seen <= token then return answer('done', 0) end
-  token = seen
+  token = seen + LOST_STEPS_MAX
   in_chunks('SADD', KNOWN, ARGV, 6, 5 + online)
   in_chunks('SREM', KNOWN, ARGV, 6 + online, #ARGV)
   put('unsure', 1)

@@ -48,6 +48,11 @@ export class Recent implements PassedBefore {
     return new Map([...this.#last].map(([member, { isOnline }]) => [member, isOnline]));
   }
 
+  /** What was passed of these members' last changes was not told: it is given up, and a letter about it may be read or lost. */
+  leave(passed: readonly Passed[]): void {
+    for (const { member } of passed) this.#last.delete(member);
+  }
+
   /** Another process tells now, and knows better. */
   clear(): void {
     this.#passed.clear();

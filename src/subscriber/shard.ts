@@ -311,6 +311,7 @@ export class ShardSubscriber {
         : retryAfter(options.retries, attempt, this.#runtime.random(), said?.retryAfter);
     if (wait === null) {
       const letters = portion.deliveries.map(encodeDelivery);
+      this.#recent.leave(portion.passed);
       const buried = await script.bury(token, letters, source, portion, why);
       this.#turn.stepped(buried);
       if (buried.word === "lost") return undefined;

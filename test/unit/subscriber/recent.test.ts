@@ -55,6 +55,15 @@ it("beyond so many bytes the oldest go, counted as UTF-8, and those passed again
   expect(names.map((_, k) => recent.has(`${k}`)).indexOf(true)).toBe(1);
 });
 
+it("of whom something was given up nothing is stated, until more is passed", () => {
+  const recent = new Recent();
+  recent.add([one("1", "+alice"), one("2", "+bob")], 0);
+  recent.leave([one("3", "-alice")]);
+  expect([stated(recent, 0), recent.has("1"), recent.has("3")]).toEqual([["+bob"], true, false]);
+  recent.add([one("4", "-alice")], 0);
+  expect(stated(recent, 0)).toEqual(["+bob", "-alice"]);
+});
+
 it("nothing is left once it is cleared, and there is room for as much", () => {
   const recent = new Recent();
   const all = Array.from({ length: 4 }, (_, i) =>

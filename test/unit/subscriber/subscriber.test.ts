@@ -283,6 +283,21 @@ describe("what arrives late, after its sender has gone on", () => {
     expect(noted).toMatchObject({ word: "lost" });
   });
 
+  it("after a failover: another process, which was given lower tokens, gives none of them again", async () => {
+    const [own, other] = [script(), script()];
+    await own.take(STEP);
+    const failover = await crowd.replica();
+    await crowd.say("+alice", "+bob");
+    const taken = await own.take(STEP);
+    await other.take({ ...STEP, caller: "other" });
+    const { token } = await own.note(taken.token, 30_000, "changes", portion("", 1, "alice"));
+    await failover();
+    crowd.now -= 500_000;
+    await other.amend(new Map());
+    const noted = await own.note(token, 30_000, "changes", portion(taken.entries[0]!.id, 0, "bob"));
+    expect(noted).toMatchObject({ word: "lost" });
+  });
+
   it("an amendment, or a second one, changes nothing once Redis is as far", async () => {
     const [own, other] = [script(), script()];
     await own.take(STEP);
@@ -612,6 +627,26 @@ describe("a gap", () => {
     await one.deliver();
     expect(one.got).toEqual(["+alice connect", "+bob connect", "gap lost"]);
     expect(one.infos.map(({ attempt }) => attempt)).toEqual([2, 1, 1]);
+  });
+
+  it("after a failover: who is known by a dead letter that is left stays so", async () => {
+    let isDown = false;
+    const one = subscriberOn(crowd, { retries: [] }, ({ id }) => {
+      if (isDown) throw new Error(`down: ${id}`);
+    });
+    await one.deliver();
+    await crowd.say("+alice", "+bob");
+    await one.deliver();
+    isDown = true;
+    await crowd.say("~alice");
+    await one.deliver();
+    isDown = false;
+    const failover = await crowd.replica();
+    await crowd.say("+carol");
+    await one.deliver();
+    await failover();
+    await one.deliver();
+    expect(await knownTo()).toEqual(["bob", "carol"]);
   });
 
   it("after a failover took a dead letter, it is delivered again", async () => {

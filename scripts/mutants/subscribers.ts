@@ -134,7 +134,13 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     "subscriber-takes-an-old-word-for-the-last",
     "INV-14",
     [UNIT],
-    [DELIVERY, "isRepeat ? (this.#reading.before.stateOf(member) ?? says) : says", "says"],
+    [DELIVERY, "isRepeat ? (last ?? says) : says", "says"],
+  ),
+  mutant(
+    "subscriber-overlooks-what-it-tells-late",
+    "INV-14",
+    [UNIT],
+    [DELIVERY, "const last = states.get(member) ?? this.", "const last = this."],
   ),
   mutant(
     "subscriber-keeps-the-attempts-of-what-was-told",

@@ -259,7 +259,9 @@ export class Portions {
       if (delivery !== null && delivery.type !== "gap" && !item.isAgain) {
         const member = memberOf(delivery);
         const says = delivery.type === "online";
-        const isOnline = isRepeat ? (this.#reading.before.stateOf(member) ?? says) : says;
+        // The last that was told, in time: now and then an older one is told only now.
+        const last = states.get(member) ?? this.#reading.before.stateOf(member);
+        const isOnline = isRepeat ? (last ?? says) : says;
         states.set(member, isOnline);
         if (isRepeat) hasRepeats = true;
         else passed.push({ id: delivery.id, member, isOnline });

@@ -629,6 +629,33 @@ describe("a gap", () => {
     expect(one.infos.map(({ attempt }) => attempt)).toEqual([2, 1, 1]);
   });
 
+  it("after a failover took a dead letter: what it said is told after a later change, and the comparison tells what is so", async () => {
+    let isDown = false;
+    const one = subscriberOn(crowd, { retries: [] }, (delivery) => {
+      if (isDown && short(delivery) === "-alice leave") throw new Error("down");
+    });
+    await one.deliver();
+    await crowd.say("+alice", "+bob");
+    await one.deliver();
+    isDown = true;
+    await crowd.say("~alice");
+    const failover = await crowd.replica();
+    await crowd.say("+alice");
+    // It took the notes, and none of the changes.
+    const changes = (await crowd.redis.dumpBuffer(crowd.keys.changes))!;
+    const kept = (await crowd.redis.hgetall(crowd.keys.users)) as Record<string, string>;
+    await one.deliver();
+    isDown = false;
+    await failover();
+    await crowd.redis.restore(crowd.keys.changes, 0, changes, "REPLACE");
+    await crowd.redis.hset(crowd.keys.users, kept);
+    await one.deliver();
+    expect(await knownTo()).toEqual(["bob"]);
+    crowd.now += 15_000;
+    await one.deliver();
+    expect(one.got.slice(2)).toEqual(["+alice connect", "-alice leave", "gap lost", "+alice resync"]);
+  });
+
   it("after a failover: who is known by a dead letter that is left stays so", async () => {
     let isDown = false;
     const one = subscriberOn(crowd, { retries: [] }, ({ id }) => {

@@ -91,6 +91,8 @@ export class Server {
   onFolded: (record: RecordEntry, ms: number) => void = () => {};
   /** Durable subscribers by name. */
   readonly told = new Map<string, Told>();
+  /** A key of scopes was evicted. */
+  hasLostScopes = false;
   /** Every entry of `changes`, also those that are trimmed. */
   readonly changes: ChangeEntry[] = [];
   /** Calls of subscribers' scripts checked. */
@@ -392,6 +394,7 @@ export class Server {
     await this.#send([["DEL", key]]);
     this.#last = undefined;
     this.oracle.doubt = true;
+    this.hasLostScopes = true;
     return key.slice(this.#start.length);
   }
 

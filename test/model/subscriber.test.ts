@@ -171,7 +171,7 @@ class Sequence {
       const { source, entry, place, states } = step;
       const portion = { deliveries: [{}, {}] as never[], position: { entry, place }, states };
       const lost: model.Answer = {
-        word: "lost", token: s?.token ?? 0, number: 0, attempt: s?.attempt ?? 0, place: s?.place ?? 0, window: s?.window ?? "", entries: [],
+        word: "lost", token: s?.token ?? 0, number: 0, attempt: s?.attempt ?? 0, place: s?.place ?? 0, window: s?.window ?? "", entries: [], isFresh: false,
       }; // prettier-ignore
       const theirs = (own: () => model.Answer) => (mayStep ? own() : lost);
       const free = (number: number): model.Answer => ({ ...lost, word: "done", number });

@@ -29,6 +29,8 @@ export interface Shard {
   readonly isCut: boolean;
   /** How many names `subscribers` has. */
   readonly subscribers: number;
+  /** What the caller asks for. Of scopes there is only that a subscriber is of them, or not: not their changes and members. */
+  readonly of: "" | "scopes";
 }
 
 export interface Subscriber {
@@ -57,6 +59,7 @@ export interface Subscriber {
   disabled: string;
   /** Where it began, and when. */
   from: Taking["from"];
+  of: Shard["of"];
   started: number;
   /** How long dead letters are kept, ms, as the last check had it. */
   keep: number;
@@ -116,7 +119,7 @@ function begin({ from, seen }: Taking, shard: Shard, old: Subscriber | undefined
   const s: Subscriber = {
     token: seen, holder: "", ends: 0, turn: 0, entry: START, place: 0, queuedPlace: 0, isQueued: false, attempt: 0, after: 0, wait: 0,
     error: "", phase: "", settles: 0, settling: 0, window: "", checked: 0, compared: 0, lease: 0, begun: "", isUnsure: false, disabled: "",
-    from, started: shard.now, keep: 0, served: 0, handled: 0, failed: 0, buried: 0, gaps: 0, known: old?.known ?? new Set(), inbox: old?.inbox ?? [], dead: old?.dead ?? [],
+    from, of: shard.of, started: shard.now, keep: 0, served: 0, handled: 0, failed: 0, buried: 0, gaps: 0, known: old?.known ?? new Set(), inbox: old?.inbox ?? [], dead: old?.dead ?? [],
   }; // prettier-ignore
   if (from === "again") gap(s, shard, "forgotten");
   if (from === "now") {
@@ -199,6 +202,7 @@ export function take(
   shard: Shard,
 ): [Subscriber | undefined, Answer] {
   const { now, changes, users } = shard;
+  if (isThere && old!.of !== shard.of) return [old, answer(undefined, "other")];
   if (isThere && call.seen > old!.token) return [old, { ...answer(undefined, "behind"), token: old!.token }];
   if (!isThere && shard.subscribers >= SUBSCRIBERS_MAX) return [old, answer(undefined, "full")];
   const s = isThere ? old! : begin(call, shard, old);

@@ -5,9 +5,9 @@ import { plain } from "../model/plain.ts";
 import { type ShardKeys, subscriberKeysOf } from "../src/core/keys.ts";
 
 /** Fields that hold text; the others hold numbers. */
-const TEXTS = new Set(["holder", "entry", "error", "phase", "window", "begun", "disabled", "from"]);
-/** Where a comparison is: cursors of Redis. And what is used with scopes only. */
-const INTERNAL = new Set(["scan", "pending", "inner", "of"]);
+const TEXTS = new Set(["holder", "entry", "error", "phase", "window", "begun", "disabled", "from", "of"]);
+/** Where a comparison is: cursors of Redis. */
+const INTERNAL = new Set(["scan", "pending", "inner"]);
 
 export async function readSubscriber(redis: Redis, keys: ShardKeys, name: string): Promise<PlainSubscriber> {
   const { state, known, inbox, dead } = subscriberKeysOf(keys, name);

@@ -5,6 +5,7 @@ const UNIT = "test/unit/subscriber/subscriber.test.ts";
 const RANDOM = "test/unit/subscriber/random.test.ts";
 const SIMULATION = "test/simulation/subscribers.test.ts";
 const MODEL = "test/model/subscriber.test.ts";
+const VECTORS = "test/unit/conformance/subscriber-vectors.test.ts";
 
 const SCRIPT = "src/lua/subscriber.lua";
 const SHARD = "src/subscriber/shard.ts";
@@ -101,6 +102,8 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     "gap('lost')\n  return step()",
   ),
   ofScript("is-unsure-for-ever", [UNIT], "if s.unsure == '1' then put('unsure', '') end", ""),
+  ofScript("reads-sixteen-at-most", [VECTORS], "for i = 1, #more do found[#found + 1] = more[i] end", ""),
+  ofScript("waits-for-any-lease", [VECTORS], "return math.min(most, TTL_MS_MAX)", "return most"),
   mutant(
     "subscriber-remembers-nobody",
     "INV-14",

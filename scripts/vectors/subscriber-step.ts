@@ -57,6 +57,7 @@ export interface SubscriberStep {
   readonly restore?: number;
   readonly shard?: Around;
   readonly now: number;
+  readonly of?: "scopes";
   readonly call: CallName;
   readonly with: With;
   readonly arguments: readonly string[];

@@ -64,6 +64,7 @@ export class SubscriberStory {
   #ttl: number | undefined;
   #cut: string | undefined;
   #others = 0;
+  #of: model.Shard["of"] = "";
   /** Entries so far, by stream. */
   readonly #numbers = { changes: 0, inbox: 0, dead: 0 };
   #stated = "";
@@ -120,6 +121,12 @@ export class SubscriberStory {
     return this;
   }
 
+  /** What follows is called as of a subscriber of scopes, or not. */
+  of(of: model.Shard["of"]): this {
+    this.#of = of;
+    return this;
+  }
+
   others(count: number): this {
     this.#others = count;
     return this;
@@ -154,7 +161,7 @@ export class SubscriberStory {
     const taking = { caller, turn, count, from, keep, seen: own.seen };
     const [s, reply] = model.take(this.#s, this.#isThere, taking, this.#around());
     this.#s = s;
-    this.#isThere ||= reply.word !== "full";
+    this.#isThere ||= s !== undefined && reply.word !== "full";
     own.word = reply.word;
     if (reply.word === "changes" || reply.word === "inbox") {
       own.read = reply;
@@ -285,6 +292,7 @@ export class SubscriberStory {
       users: this.#users,
       longest: Math.min(Math.max(TTL_MS, this.#ttl ?? 0), TTL_MS_MAX),
       isCut: this.#cut !== undefined,
+      of: this.#of,
       subscribers: this.#others + (this.#s === undefined || this.#s.served === 0 ? 0 : 1),
     };
   }
@@ -363,6 +371,7 @@ export class SubscriberStory {
       ...this.#before,
       ...(stated !== this.#stated && { shard }),
       now: this.now,
+      ...(this.#of !== "" && { of: this.#of }),
       call,
       with: given,
       arguments: [call === "renew" ? "note" : call, String(this.now), NAME, ...args.map(String)],

@@ -71,6 +71,12 @@ function beginning(): void {
   story("all entries are gone after the first was seen", (s) =>
     s.take("one").come("ann").take("one").failOver(1).take("one"),
   );
+  story("it was begun without scopes, and is called with them", (s) =>
+    s.come("ann").take("one", { from: "start" }).of("scopes").take("two").of("").take("one"),
+  );
+  story("it was begun with scopes, and is called without", (s) =>
+    s.of("scopes").take("one").of("").take("two").remove().take("two"),
+  );
   story("there are 100 already", (s) => s.others(SUBSCRIBERS_MAX).take("one").others(99).take("one"));
 }
 

@@ -63,6 +63,7 @@ class Sequence {
       users: new Set(await shard.redis.hkeys(shard.keys.users)),
       longest: this.#longest,
       isCut: (await shard.redis.hexists(shard.keys.totals, "cut")) === 1,
+      of: "",
       subscribers: await shard.redis.zcard(shard.keys.subscribers),
     };
   }

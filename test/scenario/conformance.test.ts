@@ -75,7 +75,7 @@ async function brokenOwn(file: string, right: string, wrong: string): Promise<st
   return join(copy, "rig/kit-recorder.ts");
 }
 
-it("the scripts in the package are those that are called, and their SHA-1 is the one Redis computes", async () => {
+it("the script in the package is the one that is called, and its SHA-1 is the one Redis computes", async () => {
   const redis = new Redis(server.url);
   for (const [name, script] of Object.entries({ project, subscriber })) {
     const text = await readFile(join(directory, `${name}.lua`), "utf8");

@@ -52,7 +52,7 @@ export class SubscriberPlayer {
     this.#now = step.now;
     const given = [step.with.letter ?? "", step.with.entry ?? ""];
     const names = new Map(given.map((name) => [this.#idOf(name), name]));
-    await this.#call(step.call, step.with);
+    await this.#call(step.call, step.with, step.of === "scopes");
     const { inbox, dead, ...others } = await readSubscriber(this.#redis, keys, NAME);
     const after = {
       ...others,
@@ -135,16 +135,17 @@ export class SubscriberPlayer {
     };
   }
 
-  #script(caller: string): SubscriberScript {
+  #script(caller: string, isScoped: boolean): SubscriberScript {
+    const name = isScoped ? `${caller}, of scopes` : caller;
     const found =
-      this.#scripts.get(caller) ?? new SubscriberScript(this.#port(), keys, NAME, () => this.#now);
-    this.#scripts.set(caller, found);
+      this.#scripts.get(name) ?? new SubscriberScript(this.#port(), keys, NAME, () => this.#now, isScoped);
+    this.#scripts.set(name, found);
     return found;
   }
 
-  async #call(call: CallName, given: With): Promise<void> {
+  async #call(call: CallName, given: With, isScoped: boolean): Promise<void> {
     const { caller = "", token = 0, turn = 0 } = given;
-    const script = this.#script(caller);
+    const script = this.#script(caller, isScoped);
     const letter = this.#idOf(given.letter ?? "");
     const position = { entry: this.#idOf(given.entry ?? ""), place: given.place ?? 0 };
     const states = new Map([
@@ -169,8 +170,9 @@ export class SubscriberPlayer {
       remove: () => script.remove(),
     };
     await calls[call]().catch((error: unknown) => {
-      // That there are too many is an error of ours, and a word of the script.
-      if (!(error instanceof PresenceError && error.code === "LIMIT_EXCEEDED")) throw error;
+      // `full` and `other` are words of the script, and errors of ours.
+      const code = error instanceof PresenceError ? error.code : "";
+      if (code !== "LIMIT_EXCEEDED" && code !== "OPTIONS_INVALID") throw error;
     });
   }
 }

@@ -44,7 +44,7 @@ it("subscriber.json has every call and what comes of it, and every reason of a g
   const steps = stories.flatMap((one) => one.steps);
   const came = new Set(steps.map(({ call, reply }) => `${call}: ${String(reply["word"])}`));
   const holders = ["note", "renew", "fail", "bury", "page", "leave", "disable"];
-  const words = ["behind", "held", "wait", "changes", "inbox", "page", "idle", "full", "disabled"];
+  const words = ["behind", "held", "wait", "changes", "inbox", "page", "idle", "full", "other", "disabled"];
   expect([...came].sort()).toEqual(
     [
       ...words.map((word) => `take: ${word}`),

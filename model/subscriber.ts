@@ -82,6 +82,8 @@ export interface Answer {
   readonly place: number;
   readonly window: string;
   readonly entries: readonly Entry[];
+  /** Another caller, or nobody, had the turn before. */
+  readonly isFresh: boolean;
   /** Why it is disabled. */
   readonly reason: string;
 }
@@ -157,6 +159,7 @@ function answer(
   number = 0,
   entries: readonly Entry[] = [],
   place = s?.place ?? 0,
+  isFresh = false,
 ): Answer {
   return {
     word,
@@ -166,6 +169,7 @@ function answer(
     place,
     window: s?.window ?? "",
     entries,
+    isFresh,
     reason: "",
   };
 }
@@ -211,7 +215,8 @@ export function take(
     return [s, { ...answer(s, "disabled"), reason: s.disabled }];
   }
   let over = left(s, now, "ends", "turn");
-  if (s.holder !== call.caller) {
+  const isFresh = s.holder !== call.caller;
+  if (isFresh) {
     if (over > 0) return [s, answer(s, "held", over)];
     over = 0;
     s.holder = call.caller;
@@ -225,18 +230,18 @@ export function take(
 
   const does = (word: string, entries: readonly Entry[] = [], place = s.place): [Subscriber, Answer] => {
     nextToken(s, shard);
-    return [s, answer(s, word, 0, entries, place)];
+    return [s, answer(s, word, 0, entries, place, isFresh)];
   };
   const queue = () => s.inbox.slice(0, call.count);
   const after = left(s, now, "after", "wait");
-  if (after > 0) return [s, answer(s, "wait", after)];
+  if (after > 0) return [s, answer(s, "wait", after, [], s.place, isFresh)];
   if (s.isQueued) {
     if (s.inbox.length > 0) return does("inbox", queue(), s.queuedPlace);
     s.isQueued = false;
   }
   if (s.phase === "settle") {
     const settles = left(s, now, "settles", "settling");
-    if (settles > 0) return [s, answer(s, "wait", settles)];
+    if (settles > 0) return [s, answer(s, "wait", settles, [], s.place, isFresh)];
     s.phase = "users";
   }
   if (s.phase !== "") return does("page");
@@ -246,11 +251,11 @@ export function take(
     return does("inbox", queue());
   }
   if (s.entry === START && changes.length > 0) s.begun = changes[0]!.id;
-  const isFresh = s.entry === START && s.known.size === 0;
+  const isUntold = s.entry === START && s.known.size === 0;
   let found = changes.filter(({ id }) => s.entry === START || isAfter(id, s.entry)).slice(0, call.count);
   // A rebuild before which nobody was told anything is none; but what is told up to it makes it one.
   const rebuild = found.findIndex(
-    ({ fields }, i) => fields[0] === "rebuilt" && (i > 0 || s.entry !== START || !isFresh),
+    ({ fields }, i) => fields[0] === "rebuilt" && (i > 0 || s.entry !== START || !isUntold),
   );
   if (rebuild === 0) {
     gap(s, shard, "rebuilt");
@@ -268,7 +273,7 @@ export function take(
     gap(s, shard, "differs");
     return does("inbox", queue());
   }
-  return [s, answer(s, "idle")];
+  return [s, answer(s, "idle", 0, [], s.place, isFresh)];
 }
 
 /** Of a caller that was given tokens up to `seen`, and knows of `states`. */

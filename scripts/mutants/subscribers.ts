@@ -127,6 +127,7 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     [UNIT],
     [SHARD, "      this.#recent.leave(portion.passed);\n", ""],
   ),
+  ofScript("does-not-say-that-a-turn-is-new", [MODEL], "    fresh = 1\n", ""),
   ofScript("gives-the-token-of-another-again", [UNIT], "seen + LOST_STEPS_MAX", "seen"),
   mutant(
     "subscriber-tells-twice-what-it-knows",
@@ -156,7 +157,7 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     "subscriber-says-what-others-know-better",
     "INV-14",
     [UNIT],
-    [SHARD, "        this.#recent.clear();\n", ""],
+    [SHARD, "if (taken.isFresh) this.#recent.clear();", ""],
   ),
   mutant(
     "subscriber-delivers-what-was-said",

@@ -353,7 +353,7 @@ export class SubscriberStory {
   ): this {
     this.#s?.inbox.forEach((one) => (one.id ||= `${++this.#numbers.inbox}-0`));
     this.#s?.dead.forEach((one) => (one.id ||= `${++this.#numbers.dead}-0`));
-    const { entries, reason, ...said } = reply;
+    const { entries, reason, isFresh, ...said } = reply;
     if (own !== undefined) {
       if (reply.word !== "lost") own.token = reply.token;
       own.seen = Math.max(own.seen, reply.token);
@@ -387,6 +387,7 @@ export class SubscriberStory {
                   : { id, fields },
               ),
             }),
+        fresh: Number(isFresh),
       },
       after: {
         ...after,

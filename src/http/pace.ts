@@ -1,12 +1,13 @@
 /** How often a stream reads, and when its client has to reconnect. */
+import { REUSE_MS } from "../core/limits.ts";
 import type { Ask } from "./feed.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 
 /**
- * How often a stream looks for news, ms: at most one event in this time. A little longer than an answer is reused by default (REUSE_MS):
- * a look that came a moment too early would get the answer of the one before, and be a second late (docs/benchmarks.md, "The dashboard").
+ * How often a stream looks for news, ms: at most one event in this time. A little longer than an answer is reused by default: a look that
+ * came a moment too early would get the answer of the one before, and be a second late (docs/benchmarks.md, "The dashboard").
  */
-const EVERY_MS = 1_010;
+const EVERY_MS = REUSE_MS + 10;
 /** A client is slow long before it is cut off: this many times. */
 const STALLS = 6;
 

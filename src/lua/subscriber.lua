@@ -21,7 +21,7 @@
   retry    ARGV[4] id of a dead letter, of which there is one to be handled again
   drop     ARGV[4] id of a dead letter
 
-  Returns { word, token, number, attempt, place, window, entries }.
+  Returns { word, token, number, attempt, place, window, entries, fresh }. fresh: 1 if another caller, or nobody, had the turn before.
     'behind'    Redis lost steps of the caller: call amend
     'held'      another caller has the turn, for `number` ms
     'wait'      the turn is the caller's, and nothing is to be done for `number` ms
@@ -51,7 +51,7 @@ local FIELDS = { 'token', 'holder', 'ends', 'entry', 'place', 'attempt', 'after'
 local s, read = {}, call('HMGET', STATE, unpack(FIELDS))
 for i = 1, #FIELDS do s[FIELDS[i]] = read[i] or '' end
 local token = tonumber(s.token)
-local set = {}
+local set, fresh = {}, 0
 
 local function put(field, value)
   if type(value) == 'number' then value = format('%.0f', value) end
@@ -81,7 +81,7 @@ end
 
 local function answer(word, number, entries)
   save()
-  return { word, token or 0, number or 0, tonumber(s.attempt) or 0, tonumber(s.place) or 0, s.window, entries or {} }
+  return { word, token or 0, number or 0, tonumber(s.attempt) or 0, tonumber(s.place) or 0, s.window, entries or {}, fresh }
 end
 
 -- Of the holder: what follows is to be done with the token that it gets, and nothing that it began before.
@@ -195,9 +195,9 @@ end
 
 if what == 'take' then
   local caller, turn, count, keep, seen = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[8]), tonumber(ARGV[9])
-  if token and s.of ~= of() then return { 'other', 0, 0, 0, 0, '', {} } end
-  if token and seen > token then return { 'behind', token, 0, 0, 0, '', {} } end
-  if not token and not begin(ARGV[7], seen) then return { 'full', 0, 0, 0, 0, '', {} } end
+  if token and s.of ~= of() then return { 'other', 0, 0, 0, 0, '', {}, 0 } end
+  if token and seen > token then return { 'behind', token, 0, 0, 0, '', {}, 0 } end
+  if not token and not begin(ARGV[7], seen) then return { 'full', 0, 0, 0, 0, '', {}, 0 } end
   if s.disabled ~= '' then
     -- Whoever asks serves it: so it is not taken for one that nobody needs any more.
     call('ZADD', SUBSCRIBERS, now, name)
@@ -208,6 +208,7 @@ if what == 'take' then
     if left > 0 then return answer('held', left) end
     next_token()
     put('holder', caller)
+    fresh = 1
     left = 0
   elseif left <= 0 then
     -- Nobody had it meanwhile, but what this caller began before may still be under way.
@@ -303,7 +304,7 @@ end
 
 if what == 'remove' then
   call('ZREM', SUBSCRIBERS, name)
-  return { 'done', 0, call('UNLINK', STATE, KNOWN, INBOX, DEAD), 0, 0, '', {} }
+  return { 'done', 0, call('UNLINK', STATE, KNOWN, INBOX, DEAD), 0, 0, '', {}, 0 }
 end
 
 if what == 'retry' or what == 'drop' then

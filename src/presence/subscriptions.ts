@@ -1,16 +1,17 @@
 /** The durable subscribers that a process serves. */
 import { orInternal, PresenceError } from "../core/errors.ts";
-import { type Logger, callable, invalid } from "../core/options.ts";
+import { type Logger, callable, invalid, refuseUnknown } from "../core/options.ts";
 import { type GuardedSink, lent } from "../core/telemetry.ts";
 import type { RedisInput } from "../redis/connect.ts";
 import { nodeWebhookHandler } from "../webhooks/create.ts";
-import { resolveWebhookOptions, type WebhookOptions } from "../webhooks/options.ts";
+import { OWN_WEBHOOK_OPTIONS, resolveWebhookOptions, type WebhookOptions } from "../webhooks/options.ts";
 import { type LoopSubscriber, loopSubscriber } from "../subscriber/loop.ts";
 import {
   type Handle,
   type HandleBatch,
   resolveSubscriberOptions,
   type ResolvedSubscriberOptions,
+  SUBSCRIBE_OPTIONS,
   type SubscribeOptions,
 } from "../subscriber/options.ts";
 import { within } from "../time/deadline.ts";
@@ -44,6 +45,8 @@ export class Subscriptions {
 
   /** Throws PresenceError OPTIONS_INVALID and CLOSED. */
   subscribe(name: string, handle: Handle | HandleBatch, options: SubscribeOptions = {}): Subscription {
+    // What createSubscriber() takes besides is the presence's own here.
+    refuseUnknown(options, SUBSCRIBE_OPTIONS, "subscribe()");
     const resolved = resolveSubscriberOptions({ ...options, ...this.#common(), name });
     callable("the second argument of subscribe()", handle, "a function of a delivery");
     return this.#serve(name, handle, resolved);
@@ -51,6 +54,7 @@ export class Subscriptions {
 
   /** Throws PresenceError OPTIONS_INVALID and CLOSED. */
   webhook(name: string, options: WebhookOptions): Subscription {
+    refuseUnknown(options, OWN_WEBHOOK_OPTIONS, "webhook()");
     const { subscriber, ...webhook } = resolveWebhookOptions({ ...options, ...this.#common(), name });
     return this.#serve(name, nodeWebhookHandler(webhook, { telemetry: this.#own.telemetry }), subscriber);
   }

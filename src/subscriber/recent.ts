@@ -53,7 +53,7 @@ export class Recent implements PassedBefore {
     for (const { member } of passed) this.#last.delete(member);
   }
 
-  /** Another process tells now, and knows better. */
+  /** Another process may have told since, and knows better. */
   clear(): void {
     this.#passed.clear();
     this.#last.clear();

@@ -36,6 +36,8 @@ export interface Answer {
   readonly place: number;
   readonly window: string;
   readonly entries: readonly StreamEntry[];
+  /** Another caller, or nobody, had the turn before. */
+  readonly isFresh: boolean;
   /** Why it is disabled. */
   readonly reason: string;
 }
@@ -145,7 +147,7 @@ export class SubscriberScript {
     this.calls++;
     const time = this.#now === undefined ? "" : String(this.#now());
     const reply = await evaluate(this.#port, script, this.#keys, [what, time, this.#name, ...args]);
-    const [word, token, number, attempt, place, window, entries] = list(reply, ASKED, 7);
+    const [word, token, number, attempt, place, window, entries, fresh] = list(reply, ASKED, 8);
     const said = WORDS.find((known) => known === text(word, ASKED)) ?? "lost";
     if (said === "full")
       throw new PresenceError(
@@ -167,6 +169,7 @@ export class SubscriberScript {
       place: integer(place, ASKED),
       window: text(window, ASKED),
       entries: said === "disabled" ? [] : entriesOf(entries, ASKED),
+      isFresh: integer(fresh, ASKED) === 1,
       reason: said === "disabled" ? text(list(entries, ASKED)[0], ASKED) : "",
     };
   }

@@ -120,7 +120,6 @@ export class ShardSubscriber {
       }
       if (taken.word === "held") {
         this.#isHolder = false;
-        this.#recent.clear();
         return { state: "held", ms: taken.number };
       }
       if (taken.word === "disabled") {
@@ -129,6 +128,8 @@ export class ShardSubscriber {
         return { state: "disabled", ms: 0 };
       }
       this.#isHolder = true;
+      // Others have told since, and know better.
+      if (taken.isFresh) this.#recent.clear();
       this.#turn.held(taken.token, sent);
       if (taken.word === "wait") return { state: "wait", ms: taken.number };
       if (taken.word === "idle") return { state: "idle", ms: 0 };

@@ -70,17 +70,22 @@ export interface NamedWebhookOptions extends KeyOptions, WebhookOptions, Telemet
   readonly logger?: Logger | false | undefined;
 }
 
-const WEBHOOK_OPTIONS: Known<NamedWebhookOptions> = {
-  ...KEY_OPTIONS,
+/** The option names of presence.webhook(). */
+export const OWN_WEBHOOK_OPTIONS: Known<WebhookOptions> = {
   ...SUBSCRIBE_OPTIONS,
-  name: true,
-  logger: true,
-  telemetry: true,
   url: true,
   secrets: true,
   types: true,
   allow: true,
   userAgent: true,
+};
+
+const WEBHOOK_OPTIONS: Known<NamedWebhookOptions> = {
+  ...KEY_OPTIONS,
+  ...OWN_WEBHOOK_OPTIONS,
+  name: true,
+  logger: true,
+  telemetry: true,
 };
 const FILTER: Known<Omit<DeliveryFilter, "types">> = { causes: true, users: true };
 

@@ -44,6 +44,7 @@ return cjson.encode({
   redis.call('SMEMBERS', tag .. 'told'),
   redis.call('XRANGE', tag .. 'moves', '(' .. ARGV[2], '+'),
   redis.call('HMGET', KEYS[3], 'lingering', 'moved', 'tracks'),
+  redis.call('HLEN', KEYS[6]),
 })`);
 
 /** Copies all keys that begin with ARGV[1] to names that begin with ARGV[2]; what is not there is not there afterwards. */
@@ -99,6 +100,8 @@ export interface State {
   readonly changeId: string;
   /** Process → until when it is remembered as ended. */
   readonly ended: Counts;
+  /** Processes of which it is said who they are. */
+  readonly described: number;
   /** Entries in the log. */
   readonly lag: number;
   readonly processes: ReadonlyMap<string, Registered>;
@@ -169,6 +172,7 @@ type Raw = readonly [
   told: List<string>,
   moves: List<[id: string, fields: string[]]>,
   ofScopes: List<string | null>,
+  described: number,
 ];
 
 function listed<T>(list: List<T>): readonly T[] {
@@ -248,6 +252,7 @@ export function readState(reply: string, known: Known): State {
     clearing: listed(totals)[6] === "1",
     ...readScopes(raw, known),
     ended: counts(ended),
+    described: raw.at(-1) as number,
     lag,
     processes,
     strangers: [...onSlots.keys()],

@@ -91,6 +91,8 @@ export class Server {
   onFolded: (record: RecordEntry, ms: number) => void = () => {};
   /** Durable subscribers by name. */
   readonly told = new Map<string, Told>();
+  /** A key was evicted without which something does not add up. */
+  hasLost = false;
   /** Every entry of `changes`, also those that are trimmed. */
   readonly changes: ChangeEntry[] = [];
   /** Calls of subscribers' scripts checked. */
@@ -380,7 +382,7 @@ export class Server {
       this.oracle.log = [];
       this.#ids = new StreamIds();
     }
-    if (was === 1 && !KEPT[name]) this.oracle.doubt = true;
+    if (was === 1 && !KEPT[name]) this.oracle.doubt = this.hasLost = true;
     return `${name}${was === 1 ? "" : ", which is not there"}`;
   }
 
@@ -392,6 +394,7 @@ export class Server {
     await this.#send([["DEL", key]]);
     this.#last = undefined;
     this.oracle.doubt = true;
+    this.hasLost = true;
     return key.slice(this.#start.length);
   }
 

@@ -316,7 +316,7 @@ export class Told {
         this.#step(item, isOld && known.has(user) === item.isOnline, again.has(user), known);
       }
     }
-    this.#checkKnown(known, users, after);
+    this.#checkKnown(known, users, again, after);
   }
 
   #wasPassed(id: string): boolean {
@@ -339,14 +339,21 @@ export class Told {
 
   /**
    * Who is known after these users' changes were noted. A process that has told more than was noted knows better than what it passes again:
-   * then what it told last is known. What is known by one that does not, after a failover took that, leaves the receiver in doubt.
+   * then what it told last is known. What is known by one that does not, after a failover took what was told or a letter, leaves the receiver
+   * in doubt.
    */
-  #checkKnown(known: Set<string>, users: ReadonlySet<string>, after: SubscriberState): void {
+  #checkKnown(
+    known: Set<string>,
+    users: ReadonlySet<string>,
+    again: ReadonlySet<string>,
+    after: SubscriberState,
+  ): void {
     const found = new Set(after.known);
     for (const user of users) {
       const believed = this.plan.filter === "all" ? this.#believed.get(user) : found.has(user);
       if (found.has(user) === believed) known[believed ? "add" : "delete"](user);
-      else if (this.#isLost(this.#latest.get(user))) this.#doubt.add(user);
+      else if (this.#isLost(this.#latest.get(user)) || (this.#failovers > 0 && again.has(user)))
+        this.#doubt.add(user);
     }
     hold(INV, "who is known", after.known, [...known].sort());
   }
@@ -374,7 +381,7 @@ export class Told {
       }
       isFirst = isGone;
     }
-    this.#checkKnown(known, users, after);
+    this.#checkKnown(known, users, new Set(), after);
   }
 
   #noted(id: string, user: string, wasPassedOver: boolean): void {

@@ -26,7 +26,7 @@ interface Played {
 }
 
 /** The slots of the reply, as the script lists them. */
-const SLOTS = ["word", "token", "number", "attempt", "place", "window", "entries"];
+const SLOTS = ["word", "token", "number", "attempt", "place", "window", "entries", "fresh"];
 
 /** Our caller, played: what it sent last, and the reply to that. */
 export class SubscriberPlayer {

@@ -12,6 +12,7 @@ import { CoalescedReader } from "../../../src/http/coalesced-reader.ts";
 import { Coalescer } from "../../../src/http/coalescer.ts";
 import { keyOf, type Question } from "../../../src/http/key.ts";
 import { resolveAppOptions } from "../../../src/http/options.ts";
+import { paceOf } from "../../../src/http/pace.ts";
 import type { Problem } from "../../../src/http/problem.ts";
 import { createReader } from "../../../src/reader/create.ts";
 import { startRedis } from "../../../packages/local-redis/src/index.ts";
@@ -474,4 +475,12 @@ it("other errors do not include the previous answer", async () => {
   const body = (await (await api.request("/v1/counts")).json()) as object;
   expect(body).toMatchObject({ status: 500, code: "REDIS_TYPE" });
   expect(body).not.toHaveProperty("last");
+});
+
+it("each look of a stream gets an answer of its own, since it comes a little later than answers are reused by default", () => {
+  const options = resolveAppOptions({ reader: {} as Reader });
+  const { every } = paceOf(options);
+  expect(every).toBeGreaterThan(options.reuse);
+  // No event is later than it has to be.
+  expect(every).toBeLessThanOrEqual(options.reuse + 20);
 });

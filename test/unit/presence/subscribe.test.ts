@@ -151,3 +151,22 @@ it("options are checked", async () => {
   expect(wrong({ from: "yesterday" })).toThrow("from");
   expect(wrong({ turn: 10 })).toThrow("turn");
 });
+
+it.each([
+  ["prefix", "other"],
+  ["shards", 2],
+  ["name", "other"],
+  ["logger", false],
+  ["telemetry", []],
+])("what is the presence's own is refused, not ignored: %s", async (option, value) => {
+  const [a] = await start(1);
+  const { presence } = a!;
+  const options = { [option]: value };
+  expect(() => presence.subscribe("billing", () => {}, options)).toThrow(
+    `unknown option ${option} of subscribe()`,
+  );
+  const hook = { url: "https://example.com/hook", secrets: ["whsec_MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw"] };
+  expect(() => presence.webhook("hook", { ...hook, ...options })).toThrow(
+    `unknown option ${option} of webhook()`,
+  );
+});

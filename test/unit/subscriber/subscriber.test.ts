@@ -656,6 +656,22 @@ describe("a gap", () => {
     expect(one.got.slice(2)).toEqual(["+alice connect", "-alice leave", "gap lost", "+alice resync"]);
   });
 
+  it("after a failover: a process says nothing of whom it told about before another had the turn", async () => {
+    const [one, two] = [subscriberOn(crowd), subscriberOn(crowd)];
+    await one.deliver();
+    await crowd.say("+alice", "+bob");
+    await one.deliver();
+    await crowd.say("~alice");
+    await two.deliver();
+    await one.deliver();
+    const failover = await crowd.replica();
+    await crowd.say("+carol");
+    await one.deliver();
+    await failover();
+    await one.deliver();
+    expect(await knownTo()).toEqual(["bob", "carol"]);
+  });
+
   it("after a failover: who is known by a dead letter that is left stays so", async () => {
     let isDown = false;
     const one = subscriberOn(crowd, { retries: [] }, ({ id }) => {

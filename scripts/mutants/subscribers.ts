@@ -105,6 +105,12 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
   ofScript("reads-sixteen-at-most", [VECTORS], "for i = 1, #more do found[#found + 1] = more[i] end", ""),
   ofScript("is-one-too-many", [VECTORS], "SUBSCRIBERS) >= SUBSCRIBERS_MAX", "SUBSCRIBERS) > SUBSCRIBERS_MAX"),
   ofScript("waits-for-the-clock-to-compare", [VECTORS], "if since < 0 or since >= SUB", "if since >= SUB"),
+  ofScript(
+    "forgets-the-lease-there-was",
+    [VECTORS],
+    "math.max(longest(), tonumber(s.lease) or 0) end",
+    "longest() end",
+  ),
   ofScript("waits-for-any-lease", [VECTORS], "return math.min(most, TTL_MS_MAX)", "return most"),
   mutant(
     "subscriber-remembers-nobody",

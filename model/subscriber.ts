@@ -2,7 +2,8 @@
  * The keys of one durable subscriber in one shard, and what each call of its script makes of them, as docs/protocol.md says ("Subscribers").
  * Pure, without a thought for speed: what src/lua/subscriber.lua is compared with. Ids that Redis gives are the caller's to set.
  */
-import { LOST_STEPS_MAX, SETTLE_LEASES, SUBSCRIBER_CHECK_MS } from "../src/core/limits.ts";
+import { LOST_STEPS_MAX, SETTLE_LEASES, SUBSCRIBER_CHECK_MS, SUBSCRIBERS_MAX } from "../src/core/limits.ts";
+import { plain } from "./plain.ts";
 
 export interface Entry {
   id: string;
@@ -24,6 +25,12 @@ export interface Shard {
   readonly users: ReadonlySet<string>;
   /** The longest lease there is, at least the default one, ms. */
   readonly longest: number;
+  /** Changes were removed, as the totals say. */
+  readonly isCut: boolean;
+  /** How many names `subscribers` has. */
+  readonly subscribers: number;
+  /** What the caller asks for. Of scopes there is only that a subscriber is of them, or not: not their changes and members. */
+  readonly of: "" | "scopes";
 }
 
 export interface Subscriber {
@@ -50,6 +57,14 @@ export interface Subscriber {
   /** A caller has amended who is known, and nobody was compared since. */
   isUnsure: boolean;
   disabled: string;
+  /** Where it began, and when. */
+  from: Taking["from"];
+  of: Shard["of"];
+  started: number;
+  /** How long dead letters are kept, ms, as the last check had it. */
+  keep: number;
+  /** When its turn was last renewed, as `subscribers` has it. */
+  served: number;
   handled: number;
   failed: number;
   buried: number;
@@ -69,6 +84,8 @@ export interface Answer {
   readonly entries: readonly Entry[];
   /** Another caller, or nobody, had the turn before. */
   readonly isFresh: boolean;
+  /** Why it is disabled. */
+  readonly reason: string;
 }
 
 export interface Taking {
@@ -76,6 +93,7 @@ export interface Taking {
   readonly turn: number;
   readonly count: number;
   readonly from: "now" | "start" | "again";
+  readonly keep: number;
   /** The highest token that the caller was ever given. */
   readonly seen: number;
 }
@@ -103,7 +121,7 @@ function begin({ from, seen }: Taking, shard: Shard, old: Subscriber | undefined
   const s: Subscriber = {
     token: seen, holder: "", ends: 0, turn: 0, entry: START, place: 0, queuedPlace: 0, isQueued: false, attempt: 0, after: 0, wait: 0,
     error: "", phase: "", settles: 0, settling: 0, window: "", checked: 0, compared: 0, lease: 0, begun: "", isUnsure: false, disabled: "",
-    handled: 0, failed: 0, buried: 0, gaps: 0, known: old?.known ?? new Set(), inbox: old?.inbox ?? [], dead: old?.dead ?? [],
+    from, of: shard.of, started: shard.now, keep: 0, served: 0, handled: 0, failed: 0, buried: 0, gaps: 0, known: old?.known ?? new Set(), inbox: old?.inbox ?? [], dead: old?.dead ?? [],
   }; // prettier-ignore
   if (from === "again") gap(s, shard, "forgotten");
   if (from === "now") {
@@ -152,6 +170,7 @@ function answer(
     window: s?.window ?? "",
     entries,
     isFresh,
+    reason: "",
   };
 }
 
@@ -167,10 +186,12 @@ function left(
 }
 
 /** Why what follows the place is not what followed it; undefined: it is. */
-function missing(s: Subscriber, { changes }: Shard): string | undefined {
+function missing(s: Subscriber, { changes, isCut }: Shard): string | undefined {
   const [first] = changes;
   if (s.entry === START) {
-    if (s.begun === "" || first?.id === s.begun) return undefined;
+    // Before an entry was seen, none can be missed; but that some were removed says that there were others.
+    if (s.begun === "") return first !== undefined && s.from !== "start" && isCut ? "trimmed" : undefined;
+    if (first?.id === s.begun) return undefined;
     return first === undefined ? "lost" : "trimmed";
   }
   if (changes.some(({ id }) => id === s.entry)) return undefined;
@@ -183,11 +204,16 @@ export function take(
   isThere: boolean,
   call: Taking,
   shard: Shard,
-): [Subscriber, Answer] {
+): [Subscriber | undefined, Answer] {
   const { now, changes, users } = shard;
-  if (isThere && call.seen > old!.token) return [old!, { ...answer(undefined, "behind"), token: old!.token }];
+  if (isThere && old!.of !== shard.of) return [old, answer(undefined, "other")];
+  if (isThere && call.seen > old!.token) return [old, { ...answer(undefined, "behind"), token: old!.token }];
+  if (!isThere && shard.subscribers >= SUBSCRIBERS_MAX) return [old, answer(undefined, "full")];
   const s = isThere ? old! : begin(call, shard, old);
-  if (s.disabled !== "") return [s, answer(s, "disabled")];
+  if (s.disabled !== "") {
+    s.served = now;
+    return [s, { ...answer(s, "disabled"), reason: s.disabled }];
+  }
   let over = left(s, now, "ends", "turn");
   const isFresh = s.holder !== call.caller;
   if (isFresh) {
@@ -196,9 +222,11 @@ export function take(
     s.holder = call.caller;
     nextToken(s, shard);
   } else if (over <= 0) nextToken(s, shard);
-  if (over < call.turn / 2) Object.assign(s, { ends: now + call.turn, turn: call.turn });
+  if (over < call.turn / 2) Object.assign(s, { ends: now + call.turn, turn: call.turn, served: now });
   const isDue = (last: number) => now < last || now >= last + SUBSCRIBER_CHECK_MS;
-  if (isDue(s.checked)) Object.assign(s, { checked: now, lease: shard.longest });
+  if (isDue(s.checked)) {
+    Object.assign(s, { checked: now, lease: shard.longest, keep: call.keep });
+  }
 
   const does = (word: string, entries: readonly Entry[] = [], place = s.place): [Subscriber, Answer] => {
     nextToken(s, shard);
@@ -283,7 +311,7 @@ export function note(
   handled: number,
   shard: Shard,
 ): Answer {
-  if (s.ends - shard.now < turn / 2) s.ends = shard.now + turn;
+  if (s.ends - shard.now < turn / 2) Object.assign(s, { ends: shard.now + turn, served: shard.now });
   if (step === undefined) return answer(s, "done");
   move(s, step);
   s.handled += handled;
@@ -351,4 +379,70 @@ export function disable(s: Subscriber, reason: string, shard: Shard): Answer {
   s.disabled = reason;
   nextToken(s, shard);
   return answer(s, "done");
+}
+
+export function leave(s: Subscriber): Answer {
+  s.ends = 0;
+  return answer(s, "done");
+}
+
+// What follows is anybody's, and changes nothing of a subscriber that is not known.
+
+/** Of a call that only the holder may make, by another, or with an older token. */
+export function lost(s: Subscriber | undefined): Answer {
+  return answer(s, "lost");
+}
+
+export function enable(s: Subscriber | undefined): Answer {
+  if (s !== undefined) Object.assign(s, { disabled: "", after: 0, attempt: 0 });
+  return answer(s, "done", s === undefined ? 0 : 1);
+}
+
+/** Of a dead letter; `isAgain`: which is to be handled once more. */
+export function settle(s: Subscriber | undefined, letter: string, isAgain: boolean): Answer {
+  const found = s?.dead.find(({ id }) => id === letter);
+  if (s === undefined || found === undefined) return answer(s, "done");
+  s.dead = s.dead.filter((one) => one !== found);
+  if (isAgain) {
+    s.inbox.push({ id: "", fields: ["again", found.delivery] });
+    s.isQueued = true;
+  }
+  return answer(s, "done", 1);
+}
+
+/** All of it. */
+export function remove(): Answer {
+  return answer(undefined, "done");
+}
+
+export interface PlainSubscriber {
+  /** The fields of the hash by name, without empty ones and zeros; absent: there is none. */
+  readonly state?: Readonly<Record<string, string | number>>;
+  /** Its score in `subscribers`. */
+  readonly served?: number;
+  readonly known: readonly string[];
+  readonly inbox: readonly Entry[];
+  readonly dead: readonly Letter[];
+}
+
+/** As a reader finds it, users in order. Undefined: there is nothing. `isThere`: there is the hash. */
+export function plainSubscriber(s: Subscriber | undefined, isThere: boolean): PlainSubscriber {
+  if (s === undefined) return { known: [], inbox: [], dead: [] };
+  const { known, inbox, dead, served, queuedPlace, isQueued, isUnsure, ...state } = s;
+  const named = { ...state, queued_place: queuedPlace, queued: Number(isQueued), unsure: Number(isUnsure) };
+  const said = Object.entries(named).filter(([, value]) => value !== "" && value !== 0);
+  return {
+    ...(isThere && { state: plain(said) }),
+    ...(served !== 0 && { served }),
+    known: [...known].sort(),
+    inbox: inbox.map(({ id, fields }) => ({ id, fields: inOrder(fields) })),
+    dead: dead.map((letter) => ({ ...letter })),
+  };
+}
+
+/** An entry of the inbox; in a list that a comparison made the order is that of a scan. */
+export function inOrder(fields: readonly string[]): string[] {
+  const [kind = "", value = ""] = fields;
+  if (kind !== "online" && kind !== "offline") return [...fields];
+  return [kind, JSON.stringify((JSON.parse(value) as string[]).sort())];
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run vectors`: writes model/vectors/*.json, for whoever writes a recorder, a projector or a reader in another language.
+ * `npm run vectors`: writes model/vectors/*.json, for whoever writes a recorder, a projector, a reader or a subscriber in another language.
  * `--check` fails when one is out of date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -7,12 +7,14 @@ import { join } from "node:path";
 import { codecVectors } from "./vectors/codec.ts";
 import { foldVectors } from "./vectors/fold.ts";
 import { recorderVectors } from "./vectors/recorder.ts";
+import { subscriberVectors } from "./vectors/subscriber.ts";
 
 const folder = join(import.meta.dirname, "../model/vectors");
 const files: Record<string, unknown> = {
   "fold.json": foldVectors(),
   "codec.json": codecVectors(),
   "recorder.json": recorderVectors(),
+  "subscriber.json": subscriberVectors(),
 };
 
 /** One line an element of the outer list or table, so that a difference names the vector. */

@@ -1,11 +1,13 @@
-/** The projector's script as files, for those who call it from another language: `project.lua`, `project.sha1`. */
+/** The scripts as files, for those who call them from another language: `project.lua` and `project.sha1`, and those of subscribers. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { project } from "../src/lua/generated.ts";
+import { project, subscriber } from "../src/lua/generated.ts";
 
-/** The bytes of the first file are the ones whose SHA-1 is in the second: EVALSHA takes it. */
+/** The bytes of a `.lua` are the ones whose SHA-1 is in the `.sha1`: EVALSHA takes it. */
 export function writeScript(folder: string): void {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "project.lua"), project.text);
-  writeFileSync(join(folder, "project.sha1"), `${project.sha1}\n`);
+  for (const [name, { text, sha1 }] of Object.entries({ project, subscriber })) {
+    writeFileSync(join(folder, `${name}.lua`), text);
+    writeFileSync(join(folder, `${name}.sha1`), `${sha1}\n`);
+  }
 }

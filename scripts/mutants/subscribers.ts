@@ -5,6 +5,7 @@ const UNIT = "test/unit/subscriber/subscriber.test.ts";
 const RANDOM = "test/unit/subscriber/random.test.ts";
 const SIMULATION = "test/simulation/subscribers.test.ts";
 const MODEL = "test/model/subscriber.test.ts";
+const VECTORS = "test/unit/conformance/subscriber-vectors.test.ts";
 
 const SCRIPT = "src/lua/subscriber.lua";
 const SHARD = "src/subscriber/shard.ts";
@@ -101,6 +102,16 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     "gap('lost')\n  return step()",
   ),
   ofScript("is-unsure-for-ever", [UNIT], "if s.unsure == '1' then put('unsure', '') end", ""),
+  ofScript("reads-sixteen-at-most", [VECTORS], "for i = 1, #more do found[#found + 1] = more[i] end", ""),
+  ofScript("is-one-too-many", [VECTORS], "SUBSCRIBERS) >= SUBSCRIBERS_MAX", "SUBSCRIBERS) > SUBSCRIBERS_MAX"),
+  ofScript("waits-for-the-clock-to-compare", [VECTORS], "if since < 0 or since >= SUB", "if since >= SUB"),
+  ofScript(
+    "forgets-the-lease-there-was",
+    [VECTORS],
+    "math.max(longest(), tonumber(s.lease) or 0) end",
+    "longest() end",
+  ),
+  ofScript("waits-for-any-lease", [VECTORS], "return math.min(most, TTL_MS_MAX)", "return most"),
   mutant(
     "subscriber-remembers-nobody",
     "INV-14",

@@ -11,6 +11,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startRedis, type RedisServer } from "../../rig/redis.ts";
 import { writeScript } from "../../scripts/write-script.ts";
+import { project, subscriber } from "../../src/lua/generated.ts";
 import { CHECKS } from "../../src/cli/conformance/checks.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -75,10 +76,13 @@ async function brokenOwn(file: string, right: string, wrong: string): Promise<st
 }
 
 it("the script in the package is the one that is called, and its SHA-1 is the one Redis computes", async () => {
-  const text = await readFile(join(directory, "project.lua"), "utf8");
-  const sha1 = await readFile(join(directory, "project.sha1"), "utf8");
   const redis = new Redis(server.url);
-  expect(`${String(await redis.script("LOAD", text))}\n`).toBe(sha1);
+  for (const [name, script] of Object.entries({ project, subscriber })) {
+    const text = await readFile(join(directory, `${name}.lua`), "utf8");
+    const sha1 = await readFile(join(directory, `${name}.sha1`), "utf8");
+    expect(`${String(await redis.script("LOAD", text))}\n`).toBe(sha1);
+    expect(sha1).toBe(`${script.sha1}\n`);
+  }
   await redis.quit();
   expect(await readFile(join(root, "tsdown.config.ts"), "utf8")).toContain('writeScript("dist")');
 });

@@ -206,4 +206,16 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     [MODEL],
     [lua("project/forget"), "if last_at > 0 and last ~= blank then", "if last_at > 0 then"],
   ),
+  mutant(
+    "model-keep-more-not-heard-in-quick-calls",
+    "INV-11",
+    [MODEL],
+    [lua("project/quick"), "t.kept or CHANGES_KEPT, '*'", "CHANGES_KEPT, '*'"],
+  ),
+  mutant(
+    "model-keep-more-not-heard-of-scopes",
+    "INV-11",
+    [MODEL],
+    [lua("project/scopes"), "t.kept or CHANGES_KEPT, '*'", "CHANGES_KEPT, '*'"],
+  ),
 ];

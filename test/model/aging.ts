@@ -55,13 +55,16 @@ const fill = fc.record({
   span: fc.constantFrom(0, MINUTE_MS, 5 * MINUTE_MS, HOUR_MS),
 });
 
+/** As many as a call can leave. */
+const REJECTED_MOST = 1_095;
+
 /** No more than there could be, and not so much that it takes long. */
 export function filled({ stream, count, span }: Omit<Fill, "size">, size: number): Fill {
   return {
     stream,
     span,
     size,
-    count: Math.min(count, stream === "rejected" ? 1_000 : size > 1 ? 4_000 : count),
+    count: Math.min(count, stream === "rejected" ? REJECTED_MOST : size > 1 ? 4_000 : count),
   };
 }
 
@@ -87,12 +90,50 @@ export const aging: fc.Arbitrary<AgingEvent> = fc.oneof(
   },
 );
 
+const CALM = {
+  kind: "record", before: [], after: [], apart: false, goes: "as it", stray: null, ttl: 3_600_000, fate: "once", wild: false, ahead: 0,
+  bye: false, replaces: [], later: false, connections: null,
+} as const satisfies Partial<AgingEvent>; // prettier-ignore
+const CALL = { kind: "call by", caller: 0, reap: true, budget: 1_000, check: false, drain: true } as const;
+
+/** `a` comes, to a told room. */
+const comes = (who: number): AgingEvent => ({
+  ...CALM,
+  after: [{ list: "join", scope: "/,a", user: "a" }],
+  replaces: [],
+  before: [],
+  who,
+  operations: [{ op: "connect", user: "a" }],
+});
+const goes = (who: number): AgingEvent => ({
+  ...CALM,
+  after: [],
+  replaces: [],
+  before: [],
+  who,
+  operations: [{ op: "leave", user: "a" }],
+});
+
 /** A user comes to a told room: so there is an entry of `moves`, and more of them can be filled in. */
-export const FIRST: readonly AgingEvent[] = [
-  {
-    kind: "record", who: 0, operations: [{ op: "connect", user: "a" }], before: [], after: [{ list: "join", scope: "/,a", user: "a" }],
-    apart: false, goes: "as it", stray: null, ttl: 5_000, fate: "once", wild: false, ahead: 0, bye: false, replaces: [], later: false,
-    connections: null,
-  },
-  { kind: "call by", caller: 0, reap: true, budget: 1_000, check: false, drain: true },
-]; // prettier-ignore
+export const FIRST: readonly AgingEvent[] = [comes(0), CALL];
+
+/** As many changes as there are by default. */
+export const MANY: readonly AgingEvent[] = [
+  { kind: "fill", stream: "changes", count: 99_950, span: MINUTE_MS },
+  { kind: "fill", stream: "moves", count: 100_150, span: MINUTE_MS },
+];
+/** What callers keep of that: as many, by default or as they say, and more. */
+export const manyKept: fc.Arbitrary<(Keep | undefined)[]> = fc.shuffledSubarray(
+  [undefined, {}, { max: 100_000 }, { max: 100_060 }, { max: 200_000 }],
+  { minLength: 1, maxLength: 2 },
+);
+/** Some more, and a change each by two calls. */
+export const visits: fc.Arbitrary<AgingEvent[]> = fc
+  .tuple(fc.constantFrom("changes" as const, "moves" as const), fc.integer({ min: 1, max: 250 }), fc.nat(1))
+  .map(([stream, count, caller]) => [
+    { kind: "fill", stream, count, span: 0 },
+    goes(0),
+    { ...CALL, caller },
+    comes(0),
+    { ...CALL, caller: 1 - caller, check: count % 2 === 0 },
+  ]);

@@ -77,7 +77,7 @@ export async function readSnapshot(redis: Redis, keys: ShardKeys): Promise<Snaps
     redis.hmget(keys.totals, ...TOTALS),
     redis.hgetall(keys.states),
     redis.hgetall(keys.about),
-    readScopes(redis, keys),
+    readScopes(redis, keys, { withMoves: false }),
   ]);
   const scores = (flat: string[]) => {
     const pairs: [string, number][] = [];

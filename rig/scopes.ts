@@ -26,8 +26,12 @@ export interface ScopesRead {
 
 const NAMES = new Set(["scopes", "lingering", "lingerers", "told", "moves"]);
 
-/** Everything at once, of a shard at rest. */
-export async function readScopes(redis: Redis, keys: ShardKeys): Promise<ScopesRead> {
+/** Everything at once, of a shard at rest; or all but the changes, of which there may be many. */
+export async function readScopes(
+  redis: Redis,
+  keys: ShardKeys,
+  { withMoves = true }: { withMoves?: boolean } = {},
+): Promise<ScopesRead> {
   const start = `${keys.tag}:`;
   const [names, [total = null, moved = null, tracks]] = await Promise.all([
     redis.keys(`${start.replaceAll(/[\\*?[\]]/g, "\\$&")}*`),
@@ -71,7 +75,7 @@ export async function readScopes(redis: Redis, keys: ShardKeys): Promise<ScopesR
     scores("lingering"),
     scores("lingerers"),
     redis.smembers(`${start}told`),
-    redis.xrange(`${start}moves`, "-", "+"),
+    withMoves ? redis.xrange(`${start}moves`, "-", "+") : [],
   ]);
   return {
     scores: all,

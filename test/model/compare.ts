@@ -77,7 +77,7 @@ export async function readSnapshot(redis: Redis, keys: ShardKeys): Promise<Snaps
     redis.hmget(keys.totals, ...TOTALS),
     redis.hgetall(keys.states),
     redis.hgetall(keys.about),
-    readScopes(redis, keys),
+    readScopes(redis, keys, { withMoves: false }),
   ]);
   const scores = (flat: string[]) => {
     const pairs: [string, number][] = [];
@@ -149,7 +149,10 @@ export function expectedAdded({ told, moved, setAside }: Outcome): Added {
   };
 }
 
-/** What was added to both streams after the ids given. */
+/** Not what retention adds, which names nobody. */
+const isTold = ([, [name]]: readonly [id: string, fields: readonly string[]]) => name !== "trimmed";
+
+/** What was added to both streams after the ids given. Entries without users are no part of it (retained.ts). */
 export async function readAdded(
   redis: Redis,
   keys: ShardKeys,
@@ -164,7 +167,7 @@ export async function readAdded(
   after.moves = moves.at(-1)?.[0] ?? after.moves;
   after.rejected = rejected.at(-1)?.[0] ?? after.rejected;
   return {
-    changes: changes.map(([, fields]) => {
+    changes: changes.filter(isTold).map(([, fields]) => {
       const pairs: [string, string[]][] = [];
       for (let i = 0; i < fields.length; i += 2)
         pairs.push([fields[i]!, (JSON.parse(fields[i + 1]!) as string[]).sort()]);

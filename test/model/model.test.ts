@@ -5,24 +5,14 @@
  * must be equal: the projection, the changes, the rejected entries, the reply. A failure prints how to repeat it.
  */
 import fc from "fast-check";
-import { expect, it, onTestFinished } from "vitest";
-import { startRedis } from "../../rig/redis.ts";
+import { expect, it } from "vitest";
 import type { ReadMode } from "../../src/projector/options.ts";
-import { TestShard } from "../../rig/shard.ts";
+import type { TestShard } from "../../rig/shard.ts";
 import type { HistoryKept } from "../../src/core/history.ts";
 import { crowd, event, SCOPES } from "./events.ts";
+import { holds, LIMIT_MS, PATH, RUNS, SEED, startShard } from "./histories.ts";
 import { World } from "./world.ts";
 
-const SEED = Number(process.env["MODEL_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = Number(process.env["MODEL_RUNS"] ?? 200);
-/** Whether to look for the smallest history that fails. */
-const SHRINK = process.env["MODEL_SHRINK"] !== "0";
-/** How long at most; then the smallest so far is reported. */
-const SHRINK_MS = Number(process.env["MODEL_SHRINK_MS"] ?? 30_000);
-/** One history of the seed, as a failure prints it. */
-const PATH = process.env["MODEL_PATH"];
-/** Shrinking included. */
-const LIMIT_MS = Math.max(60_000, RUNS * 400) + SHRINK_MS;
 /** Longer than the longest lease and the longest grace together, ms. */
 const LATER_MS = 7_300_000;
 
@@ -50,51 +40,6 @@ const MET = [
 /** What not every two hundred histories meet: the last told member who goes like that. The vectors have each. */
 const RARE = ["disconnect", "leave", "replace"].map((cause) => `told in a scope: ${cause}`);
 
-/** Of one test alone: one that has failed, or has been given up, disturbs no other. */
-async function startShard(): Promise<TestShard> {
-  const server = await startRedis();
-  const shard = new TestShard(server.url);
-  onTestFinished(async () => {
-    await shard.close();
-    await server.stop();
-  });
-  return shard;
-}
-
-/** Runs histories; a failure says how to repeat it, and is made smaller for a bounded time. */
-async function holds<T>(
-  name: string,
-  histories: fc.Arbitrary<T>,
-  runs: number,
-  test: (history: T) => Promise<void>,
-): Promise<void> {
-  let failedAt: number | undefined;
-  const property = fc.asyncProperty(histories, async (history) => {
-    if (failedAt !== undefined) fc.pre(performance.now() - failedAt < SHRINK_MS);
-    try {
-      await test(history);
-    } catch (error) {
-      failedAt ??= performance.now();
-      throw error;
-    }
-  });
-  const path = PATH === undefined ? {} : { path: PATH };
-  const details = await fc.check(property, { numRuns: runs, seed: SEED, endOnFailure: !SHRINK, ...path });
-  if (!details.failed) return;
-  const again = `MODEL_SEED=${SEED} MODEL_RUNS=${RUNS} npx vitest run test/model/model.test.ts -t "${name}"`;
-  const lines = [
-    `repeat it with: ${again}`,
-    `this history alone: MODEL_SHRINK=0 MODEL_PATH=${details.counterexamplePath} ${again}`,
-    ...(SHRINK
-      ? [
-          `go on making it smaller for 5 minutes: MODEL_SHRINK_MS=300000 MODEL_PATH=${details.counterexamplePath} ${again}`,
-        ]
-      : []),
-    fc.defaultReportMessage(details),
-  ];
-  throw new Error(lines.join("\n"), { cause: details.errorInstance });
-}
-
 const met = new Set<string>();
 const READS: readonly ReadMode[] = ["group", "range"];
 
@@ -118,6 +63,7 @@ it.each(READS)(
   async (read) => {
     const shard = await startShard();
     await holds(
+      "model.test.ts",
       `by ${read}, the script`,
       fc.tuple(
         fc.array(event, { minLength: 1, maxLength: 70, size: "max" }),
@@ -152,6 +98,7 @@ it.each(READS)(
   async (read) => {
     const shard = await startShard();
     await holds(
+      "model.test.ts",
       `by ${read}, they agree`,
       fc.array(crowd, { minLength: 1, maxLength: 8, size: "max" }),
       Math.ceil(RUNS / 10),

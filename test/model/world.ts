@@ -13,15 +13,29 @@ import {
 } from "../../model/fold.ts";
 import { plainHistory } from "../../model/history.ts";
 import type { HistoryKept } from "../../src/core/history.ts";
+import { type Keep, resolveKeep } from "../../src/core/keep.ts";
 import { plainMoves } from "../../model/plain.ts";
 import type { ReadMode } from "../../src/projector/options.ts";
 import { type Projector, projectorOver } from "../../src/projector/projector.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
+import type { Command, WritePort } from "../../src/redis/port.ts";
 import { readHistory } from "../../rig/history.ts";
 import type { TestShard } from "../../rig/shard.ts";
 import { expectedAdded, expectedSnapshot, readAdded, readSnapshot, resultOf } from "./compare.ts";
 import type { CrowdEvent, Event } from "./events.ts";
 import { Fleet } from "./fleet.ts";
+import type { Fill, RetainedStreams } from "./retained.ts";
+
+/** How a call is made besides. */
+export interface How {
+  /** Whether it asks for a level check. */
+  readonly check?: boolean;
+  /** Undefined: the argument is left empty. Only where retention is compared. */
+  readonly keep?: Keep | undefined;
+}
+
+/** Of project.lua, behind EVALSHA, the hash, the number of keys and the keys. */
+const KEEP_ARGUMENT = 3 + 11 + 8;
 
 export class World {
   readonly shard: TestShard;
@@ -29,7 +43,8 @@ export class World {
   readonly #fleet: Fleet;
   readonly #recordKeys: readonly string[] | undefined;
   readonly #history: boolean | HistoryKept;
-  readonly #projectors = new Map<number, Projector>();
+  readonly #retained: RetainedStreams | undefined;
+  readonly #projectors = new Map<string, Projector>();
   readonly #after = { changes: "0-0", moves: "0-0", rejected: "0-0" };
   /** What the histories have met: reasons, causes, and the numbers of a result that were not 0. */
   readonly #met: Set<string>;
@@ -43,7 +58,9 @@ export class World {
     met: Set<string> = new Set(),
     recordKeys?: readonly string[],
     history: boolean | HistoryKept = false,
+    retained?: RetainedStreams,
   ) {
+    this.#retained = retained;
     this.#recordKeys = recordKeys;
     this.#history = history;
     this.shard = shard;
@@ -65,13 +82,15 @@ export class World {
   }
 
   /** One call of both; throws where they differ. Returns whether there is more to do. */
-  async call(reap = true, budget = 1000): Promise<boolean> {
+  async call(reap = true, budget = 1000, { check = false, keep }: How = {}): Promise<boolean> {
     await this.#send();
+    await this.#retained?.stamp();
     const { shard } = this;
     // The quick path may keep a deadline that was renewed since; the next history goes by what was said.
     const said = Number((await shard.redis.hget(shard.keys.totals, "due")) ?? -1);
     this.#state.due = said < 0 ? null : said;
-    const result = await this.#projector(budget).step(0, { reap });
+    const { projector, isNew } = this.#projector(budget, keep);
+    const result = await projector.step(0, { reap, check });
     const outcome = project(this.#state, {
       now: shard.now,
       log: this.#log,
@@ -84,6 +103,9 @@ export class World {
     // A call that finds nothing to do need not note when it was.
     if (outcome.taken === 0) this.#state.ran = Number(await shard.redis.hget(shard.keys.totals, "ran"));
     this.#log = this.#log.slice(outcome.taken);
+    const isDrained = !outcome.result.more;
+    // What is to be forgotten may be more than one call removes.
+    const more = outcome.result.more || (this.#retained !== undefined && result.more);
     const expected = expectedAdded(outcome);
     const [seen, added, left, history] = await Promise.all([
       readSnapshot(shard.redis, shard.keys),
@@ -100,13 +122,24 @@ export class World {
         moves: expected.moves,
         rejected: expected.rejected,
         left: this.#log.length,
-        result: resultOf(outcome.result),
+        result: { ...resultOf(outcome.result), more },
       },
     );
+    const { changes, rejected, max } = resolveKeep(keep);
+    const { due } = outcome.result;
+    await this.#retained?.compare({
+      now: shard.now,
+      keep: { changes, rejected, most: max },
+      // The first call of a projector compares everything too.
+      check: check || isNew,
+      isDrained,
+      more: result.more,
+      due: due === null ? result.due : undefined,
+      tomb: this.#state.ended.size === 0 ? undefined : Math.min(...this.#state.ended.values()),
+    });
     this.#note(outcome);
     // What the quick path says is due may be an earlier deadline that was renewed since; never a later one. While there is
     // more to do, nobody goes by it.
-    const { due } = outcome.result;
     const isRight =
       due === null ? result.due === null || result.due > shard.now : result.due !== null && result.due <= due;
     if (!result.more && !isRight) throw new Error(`due is ${result.due}, not ${due}, at ${shard.now}`);
@@ -130,8 +163,12 @@ export class World {
     }
   }
 
-  async drain(budget = 1000): Promise<void> {
-    while (await this.call(true, budget));
+  async drain(budget = 1000, how: How = {}): Promise<void> {
+    while (await this.call(true, budget, how));
+  }
+
+  async fill(fill: Fill): Promise<void> {
+    this.#after[fill.stream] = (await this.#retained?.fill(fill)) ?? this.#after[fill.stream];
   }
 
   crowd(event: CrowdEvent): void {
@@ -149,7 +186,7 @@ export class World {
     const wanted = { ...given };
     const names = Object.keys(given) as (keyof typeof given)[];
     for (let more = true; more;) {
-      const result = await this.#projector(budget).step(0);
+      const result = await this.#projector(budget).projector.step(0);
       for (const name of names) given[name] += result[name];
       more = result.more;
     }
@@ -184,18 +221,20 @@ export class World {
     );
   }
 
-  #projector(budget: number): Projector {
-    let projector = this.#projectors.get(budget);
-    if (projector === undefined) {
-      const { redis, prefix } = this.shard;
-      projector = projectorOver(
-        ioredisPort(redis),
-        { prefix, budget, read: this.#read, recordKeys: this.#recordKeys, history: this.#history },
-        { now: () => this.shard.now },
-      );
-      this.#projectors.set(budget, projector);
-    }
-    return projector;
+  #projector(budget: number, keep?: Keep): { projector: Projector; isNew: boolean } {
+    const name = JSON.stringify([budget, keep]);
+    const known = this.#projectors.get(name);
+    if (known !== undefined) return { projector: known, isNew: false };
+    const { redis, prefix } = this.shard;
+    const port = ioredisPort(redis);
+    const isEmpty = this.#retained !== undefined && keep === undefined;
+    const projector = projectorOver(
+      isEmpty ? withoutKeep(port) : port,
+      { prefix, budget, keep, read: this.#read, recordKeys: this.#recordKeys, history: this.#history },
+      { now: () => this.shard.now },
+    );
+    this.#projectors.set(name, projector);
+    return { projector, isNew: true };
   }
 
   async #send(): Promise<void> {
@@ -207,4 +246,13 @@ export class World {
     }
     for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
   }
+}
+
+/** A caller that does not say how long anything is kept. */
+function withoutKeep(port: WritePort): WritePort {
+  const calls: WritePort["call"] = (command) =>
+    port.call(
+      command[0].startsWith("EVAL") ? (command.with(KEEP_ARGUMENT, "") as unknown as Command) : command,
+    );
+  return { ...port, call: calls };
 }

@@ -307,8 +307,9 @@ class Retaining {
       removed.length <= times * (TRIM_MAX + 3 * NODE_ENTRIES),
       `${detail}, which is too many for one call`,
     );
+    // By the size of the first nodes, so half as much again where these are small.
     demand(
-      bytes <= times * (TRIM_BYTES + 3 * NODE_ENTRIES * largest),
+      bytes <= times * (1.5 * TRIM_BYTES + 3 * NODE_ENTRIES * largest),
       `${detail}, ${bytes} bytes in one call`,
     );
   }
@@ -329,7 +330,7 @@ class Retaining {
       for (const entries of [changes, moves]) {
         const [first] = entries;
         if (first === undefined) continue;
-        if (!first.isBlank) times.push(msOf(first.id) + keep.changes);
+        if (entries.length > 1 || !first.isBlank) times.push(msOf(first.id) + keep.changes);
         if (keep.most < CHANGES_KEPT && entries.length >= keep.most + NODE_ENTRIES) {
           const ready = msOf(entries.at(-1)!.id) + FORGET_MS + 1;
           if (ready > now) times.push(ready);

@@ -186,7 +186,13 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     "model-keep-not-when-due-says",
     "INV-11",
     [MODEL],
-    [lua("project/forget"), "  from_oldest(CHANGES, keep_changes, blank)\n", ""],
+    [lua("project/forget"), "  from_oldest(CHANGES, keep_changes, change, blank)\n", ""],
+  ),
+  mutant(
+    "model-keep-nothing-follows-an-old-blank",
+    "INV-11",
+    [MODEL, "test/unit/lua/keep.test.ts"],
+    [lua("project/forget"), "oldest[1] == blank and blank == last then", "oldest[1] == blank then"],
   ),
   mutant(
     "model-keep-weaker-caller-counts",

@@ -133,15 +133,16 @@ local function forget()
   -- Nobody is left who could hold the turn, and the name of who held it last begins with its host.
   if (t[13] or '') ~= '' then put('turn', '') end
   local next_at = tomb[2] and tonumber(tomb[2])
-  local function from_oldest(key, keep, except)
+  -- last, blank: as of fade. One without users that nothing follows names nobody.
+  local function from_oldest(key, keep, last, blank)
     local oldest = call('XRANGE', key, '-', '+', 'COUNT', 1)[1]
-    if not oldest or oldest[1] == except then return end
+    if not oldest or oldest[1] == blank and blank == last then return end
     local ends = match(oldest[1], '^%d+') + keep
     if not next_at or ends < next_at then next_at = ends end
   end
-  from_oldest(CHANGES, keep_changes, blank)
+  from_oldest(CHANGES, keep_changes, change, blank)
   from_oldest(REJECTED, keep_rejected)
-  if moved then from_oldest(moves, keep_changes, moved_blank) end
+  if moved then from_oldest(moves, keep_changes, moved, moved_blank) end
   for _, one in ipairs(subscribers()) do
     local ends = one.served + DEAD_LETTERS_KEPT_MS + 1
     if not next_at or ends < next_at then next_at = ends end

@@ -90,6 +90,27 @@ it("where nothing happens any more, whoever calls when `due` says has nothing le
   expect(dues.at(-1)).toBeLessThanOrEqual(2 * 3_600_000 + 3 * CHECK_IDLE_MS);
 });
 
+it("the same for somebody who comes and goes long after all others were forgotten", async () => {
+  const shard = newShard({ changes: "2h" });
+  await aliceWasHere(shard);
+  const untilNothingIsDue = async () => {
+    for (let { due } = await shard.step(); due !== null; { due } = (await shard.drain()).at(-1)!)
+      shard.now = due;
+  };
+  await untilNothingIsDue();
+  // What is left is one without users, and it is not a day old yet when bob comes.
+  const { blank } = await shard.totals();
+  expect(await idsOf(shard, shard.keys.changes)).toEqual([blank]);
+  await shard.redis.call("XSETID", shard.keys.changes, `${shard.now}-0`);
+  await shard.record({ process: "q", seq: 1, about, operations: operations("+bob"), sockets: 1 });
+  await shard.drain();
+  await shard.record({ process: "q", seq: 2, operations: operations("~bob"), sockets: 0, bye: true });
+  await shard.drain();
+  expect(await everything(shard)).toContain("bob");
+  await untilNothingIsDue();
+  expect(await everything(shard)).not.toMatch(/bob|host-mark/);
+});
+
 it("a sweep that only looks comes back for it", async () => {
   const shard = newShard({ changes: "2h" });
   await aliceWasHere(shard);

@@ -332,7 +332,7 @@ export class Told {
     const done = this.#done.get(id);
     const isFine = this.#isBlind || this.#wasPassed(id) || (isAgain && this.#believed.get(user) === isOnline);
     if (isToldBefore) {
-      if (done === this.#failovers && !isAgain)
+      if (done === this.#failovers && !isAgain && !this.#isBlind)
         throw new Violation(INV, `${id} of ${user} was delivered, and the comparison had said it`);
     } else if (!isFine && this.plan.wants(isOnline ? "online" : "offline"))
       throw new Violation(INV, `it went past ${id} of ${user}, which was not delivered`);

@@ -330,8 +330,8 @@ export class Told {
   /** One change was passed. */
   #step({ id, user, isOnline }: Item, isToldBefore: boolean, isAgain: boolean, known: Set<string>): void {
     const done = this.#done.get(id);
-    // A failover may have taken that it was passed since the comparison had said it: the receiver believes it.
-    const isKnown = known.has(user) === isOnline || this.#believed.get(user) === isOnline;
+    // A failover may have taken that it was passed since the comparison had said it; whoever knows goes by what was told last.
+    const isKnown = isAgain || known.has(user) === isOnline || this.#believed.get(user) === isOnline;
     const isFine = this.#isBlind || this.#wasPassed(id) || (this.#failovers > 0 && isKnown);
     if (isToldBefore) {
       if (done === this.#failovers && !isAgain && !this.#isBlind)

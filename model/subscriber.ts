@@ -131,6 +131,13 @@ function begin({ from, seen }: Taking, shard: Shard, old: Subscriber | undefined
   return s;
 }
 
+/** Adds an entry to the inbox; Redis gives its id. When that is empty, the place in its first entry is of one that was evicted. */
+function queue(s: Subscriber, ...fields: string[]): void {
+  if (s.inbox.length === 0) s.queuedPlace = 0;
+  s.inbox.push({ id: "", fields });
+  s.isQueued = true;
+}
+
 function gap(s: Subscriber, { now, changes, longest }: Shard, reason: string): void {
   const isKnownLoss = reason === "trimmed" || reason === "differs";
   Object.assign(s, {
@@ -138,14 +145,13 @@ function gap(s: Subscriber, { now, changes, longest }: Shard, reason: string): v
     place: 0,
     attempt: 0,
     after: 0,
-    isQueued: true,
     phase: "settle",
     begun: "",
   });
   s.isUnsure = false;
   s.settling = isKnownLoss ? 0 : SETTLE_LEASES * Math.max(longest, s.lease);
   s.settles = now + s.settling;
-  s.inbox.push({ id: "", fields: ["gap", reason] });
+  queue(s, "gap", reason);
   s.gaps++;
 }
 
@@ -208,7 +214,9 @@ export function take(
   const { now, changes, users } = shard;
   if (isThere && old!.of !== shard.of) return [old, answer(undefined, "other")];
   if (isThere && call.seen > old!.token) return [old, { ...answer(undefined, "behind"), token: old!.token }];
-  if (!isThere && shard.subscribers >= SUBSCRIBERS_MAX) return [old, answer(undefined, "full")];
+  // One that was known before, and of which the hash is gone, still has its place.
+  const hasPlace = (old?.served ?? 0) !== 0 || shard.subscribers < SUBSCRIBERS_MAX;
+  if (!isThere && !hasPlace) return [old, answer(undefined, "full")];
   const s = isThere ? old! : begin(call, shard, old);
   if (s.disabled !== "") {
     s.served = now;
@@ -232,11 +240,11 @@ export function take(
     nextToken(s, shard);
     return [s, answer(s, word, 0, entries, place, isFresh)];
   };
-  const queue = () => s.inbox.slice(0, call.count);
+  const queued = () => s.inbox.slice(0, call.count);
   const after = left(s, now, "after", "wait");
   if (after > 0) return [s, answer(s, "wait", after, [], s.place, isFresh)];
   if (s.isQueued) {
-    if (s.inbox.length > 0) return does("inbox", queue(), s.queuedPlace);
+    if (s.inbox.length > 0) return does("inbox", queued(), s.queuedPlace);
     s.isQueued = false;
   }
   if (s.phase === "settle") {
@@ -248,7 +256,7 @@ export function take(
   const lost = missing(s, shard);
   if (lost !== undefined) {
     gap(s, shard, lost);
-    return does("inbox", queue());
+    return does("inbox", queued());
   }
   if (s.entry === START && changes.length > 0) s.begun = changes[0]!.id;
   const isUntold = s.entry === START && s.known.size === 0;
@@ -259,19 +267,19 @@ export function take(
   );
   if (rebuild === 0) {
     gap(s, shard, "rebuilt");
-    return does("inbox", queue());
+    return does("inbox", queued());
   }
   if (rebuild > 0) found = found.slice(0, rebuild);
   if (found.length > 0) return does("changes", found);
   if (s.isUnsure) {
     gap(s, shard, "lost");
-    return does("inbox", queue());
+    return does("inbox", queued());
   }
   const isCompared = isDue(s.compared);
   if (isCompared) s.compared = now;
   if (isCompared && s.known.size !== users.size) {
     gap(s, shard, "differs");
-    return does("inbox", queue());
+    return does("inbox", queued());
   }
   return [s, answer(s, "idle", 0, [], s.place, isFresh)];
 }
@@ -346,8 +354,7 @@ export function page(s: Subscriber, shard: Shard): Answer {
   const { users, changes } = shard;
   const say = (kind: "online" | "offline", of: string[]) => {
     if (of.length === 0) return false;
-    s.inbox.push({ id: "", fields: [kind, JSON.stringify(of.sort())] });
-    s.isQueued = true;
+    queue(s, kind, JSON.stringify(of.sort()));
     return true;
   };
   if (s.phase === "quiet") {
@@ -381,8 +388,9 @@ export function disable(s: Subscriber, reason: string, shard: Shard): Answer {
   return answer(s, "done");
 }
 
-export function leave(s: Subscriber): Answer {
+export function leave(s: Subscriber, shard: Shard): Answer {
   s.ends = 0;
+  nextToken(s, shard);
   return answer(s, "done");
 }
 
@@ -403,10 +411,7 @@ export function settle(s: Subscriber | undefined, letter: string, isAgain: boole
   const found = s?.dead.find(({ id }) => id === letter);
   if (s === undefined || found === undefined) return answer(s, "done");
   s.dead = s.dead.filter((one) => one !== found);
-  if (isAgain) {
-    s.inbox.push({ id: "", fields: ["again", found.delivery] });
-    s.isQueued = true;
-  }
+  if (isAgain) queue(s, "again", found.delivery);
   return answer(s, "done", 1);
 }
 

@@ -135,6 +135,24 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     [SHARD, "      this.#recent.leave(portion.passed);\n", ""],
   ),
   ofScript("does-not-say-that-a-turn-is-new", [MODEL], "    fresh = 1\n", ""),
+  ofScript(
+    "has-no-place-for-who-was-known",
+    [UNIT],
+    "SUBSCRIBERS_MAX and not call('ZMSCORE', SUBSCRIBERS, name)[1] then",
+    "SUBSCRIBERS_MAX then",
+  ),
+  ofScript(
+    "skips-in-an-inbox-made-anew",
+    [MODEL],
+    "and call('XLEN', INBOX) == 0 then put('queued_place', 0) end",
+    "and false then end",
+  ),
+  ofScript(
+    "notes-after-it-left",
+    [MODEL],
+    "put('ends', 0)\n  return step()",
+    "put('ends', 0)\n  return answer('done')",
+  ),
   ofScript("gives-the-token-of-another-again", [UNIT], "seen + LOST_STEPS_MAX", "seen"),
   mutant(
     "subscriber-tells-twice-what-it-knows",

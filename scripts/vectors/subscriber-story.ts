@@ -222,7 +222,7 @@ export class SubscriberStory {
   }
 
   leave(caller: string, token = this.#caller(caller).token): this {
-    const reply = this.#held(caller, token, (s) => model.leave(s));
+    const reply = this.#held(caller, token, (s) => model.leave(s, this.#around()));
     return this.#did("leave", { caller, token }, [`${token} ${caller}`], reply, this.#caller(caller));
   }
 

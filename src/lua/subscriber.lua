@@ -138,6 +138,13 @@ local function longest()
   return math.min(most, TTL_MS_MAX)
 end
 
+-- Adds an entry to the inbox. The place in its first entry is of none that is there when it is empty: that one was evicted.
+local function queue(kind, value)
+  if s.queued_place ~= '' and s.queued_place ~= '0' and call('XLEN', INBOX) == 0 then put('queued_place', 0) end
+  call('XADD', INBOX, '*', kind, value)
+  put('queued', 1)
+end
+
 -- What follows the place is not what followed it before: says so, and compares everybody. Where others may have lost Redis's data too, their
 -- processes are given the time to register again.
 local function gap(reason)
@@ -145,7 +152,6 @@ local function gap(reason)
   put('place', 0)
   put('attempt', 0)
   put('after', 0)
-  put('queued', 1)
   put('phase', 'settle')
   local settles = 0
   if reason ~= 'trimmed' and reason ~= 'differs' then settles = SETTLE_LEASES * math.max(longest(), tonumber(s.lease) or 0) end
@@ -154,7 +160,7 @@ local function gap(reason)
   put('begun', '')
   put('pending', '')
   if s.unsure == '1' then put('unsure', '') end
-  call('XADD', INBOX, '*', 'gap', reason)
+  queue('gap', reason)
   call('HINCRBY', STATE, 'gaps', 1)
 end
 
@@ -175,7 +181,8 @@ end
 
 -- seen: the next token is after it, whatever the clock says.
 local function begin(from, seen)
-  if call('ZCARD', SUBSCRIBERS) >= SUBSCRIBERS_MAX then return false end
+  -- One that was known before, and of which the hash is gone, still has its place.
+  if call('ZCARD', SUBSCRIBERS) >= SUBSCRIBERS_MAX and not call('ZMSCORE', SUBSCRIBERS, name)[1] then return false end
   token = seen
   put('from', from)
   put('of', of())
@@ -311,8 +318,7 @@ if what == 'retry' or what == 'drop' then
   local letter = call('XRANGE', DEAD, ARGV[4], ARGV[4])[1]
   if not letter or not token then return answer('done', 0) end
   if what == 'retry' then
-    call('XADD', INBOX, '*', 'again', letter[2][2])
-    put('queued', 1)
+    queue('again', letter[2][2])
   end
   call('XDEL', DEAD, ARGV[4])
   return answer('done', 1)
@@ -343,7 +349,7 @@ if not token or ARGV[4] ~= s.token .. ' ' .. s.holder then return answer('lost')
 
 if what == 'leave' then
   put('ends', 0)
-  return answer('done')
+  return step()
 end
 
 local function note()
@@ -496,8 +502,7 @@ repeat
     over = s.scan == '0'
   end
   if #list > 0 then
-    call('XADD', INBOX, '*', s.phase == 'known' and 'offline' or 'online', cjson.encode(list))
-    put('queued', 1)
+    queue(s.phase == 'known' and 'offline' or 'online', cjson.encode(list))
     pages = PAGES_MAX
   end
   if over then

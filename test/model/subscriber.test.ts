@@ -95,6 +95,9 @@ class Sequence {
     } else if (what < 0.89) {
       await redis.del(this.#keys.state);
       this.#isThere = false;
+    } else if (what < 0.895) {
+      await redis.del(this.#keys.inbox);
+      if (this.#s !== undefined) this.#s.inbox = [];
     } else if (what < 0.94) await this.#replicate();
     else if (what < 0.97) await this.#failOver();
   }
@@ -205,7 +208,7 @@ class Sequence {
         should = theirs(() => model.page(s!, around));
       } else if (what === "leave") {
         is = await script.leave(token);
-        should = theirs(() => model.leave(s!));
+        should = theirs(() => model.leave(s!, around));
       } else if (what === "disable") {
         if (random.chance(0.7)) return;
         is = await script.disable(token, "over");

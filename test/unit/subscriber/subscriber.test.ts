@@ -6,6 +6,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type RedisServer, startRedis } from "../../../rig/redis.ts";
 import { subscriberKeysOf } from "../../../src/core/keys.ts";
+import { SUBSCRIBERS_MAX } from "../../../src/core/limits.ts";
 import { ioredisPort } from "../../../src/redis/ioredis.ts";
 import type { Delivery } from "../../../src/core/delivery.ts";
 import type { WritePort } from "../../../src/redis/port.ts";
@@ -670,6 +671,20 @@ describe("a gap", () => {
     await failover();
     await one.deliver();
     expect(await knownTo()).toEqual(["bob", "carol"]);
+  });
+
+  it("of one whose state was evicted while there are as many as may be: it still has its place", async () => {
+    await crowd.say("+alice");
+    const one = subscriberOn(crowd);
+    await one.deliver();
+    const others = Array.from({ length: SUBSCRIBERS_MAX - 1 }, (_, i) => [crowd.now, `other-${i}`]);
+    await crowd.redis.zadd(crowd.keys.subscribers, ...others.flat());
+    await crowd.redis.del(subscriberKeysOf(crowd.keys, "billing").state);
+    await one.deliver();
+    expect(one.got).toEqual(["gap forgotten"]);
+    await expect(subscriberOn(crowd, { name: "another" }).deliver()).rejects.toThrow(
+      "there are 100 subscribers",
+    );
   });
 
   it("after a failover: who is known by a dead letter that is left stays so", async () => {

@@ -170,7 +170,13 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     "subscriber-overlooks-what-it-tells-late",
     "INV-14",
     [UNIT],
-    [DELIVERY, "const last = states.get(member) ?? this.", "const last = this."],
+    [DELIVERY, "const last = told.has(member) ? states.get(member) : this.", "const last = this."],
+  ),
+  mutant(
+    "subscriber-takes-the-first-of-two-repeats",
+    "INV-14",
+    ["test/unit/subscriber/portions.test.ts"],
+    [DELIVERY, "told.has(member) ? states.get(member) : this.", "states.get(member) ?? this."],
   ),
   mutant(
     "subscriber-keeps-the-attempts-of-what-was-told",

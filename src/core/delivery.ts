@@ -243,6 +243,8 @@ export class Portions {
     const deliveries: Delivery[] = [];
     const states = new Map<string, boolean>();
     const passed: Passed[] = [];
+    /** Members of these. */
+    const told = new Set<string>();
     let hasRepeats = false;
     let position: Position = { entry: "", place: 0 };
     let entry = "";
@@ -260,11 +262,14 @@ export class Portions {
         const member = memberOf(delivery);
         const says = delivery.type === "online";
         // The last that was told, in time: now and then an older one is told only now.
-        const last = states.get(member) ?? this.#reading.before.stateOf(member);
+        const last = told.has(member) ? states.get(member) : this.#reading.before.stateOf(member);
         const isOnline = isRepeat ? (last ?? says) : says;
         states.set(member, isOnline);
         if (isRepeat) hasRepeats = true;
-        else passed.push({ id: delivery.id, member, isOnline });
+        else {
+          passed.push({ id: delivery.id, member, isOnline });
+          told.add(member);
+        }
         if (item.isOld) this.#told[isOnline ? "add" : "delete"](member);
       }
       this.#advance();

@@ -356,7 +356,8 @@ export class SubscriberStory {
     const { entries, reason, isFresh, ...said } = reply;
     if (own !== undefined) {
       if (reply.word !== "lost") own.token = reply.token;
-      own.seen = Math.max(own.seen, reply.token);
+      if (!["behind", "held", "disabled", "lost"].includes(reply.word))
+        own.seen = Math.max(own.seen, reply.token);
     }
     const shard: Around = {
       changes: this.#changes.map((one) => ({ ...one })),

@@ -11,7 +11,7 @@
   ARGV[5]  take, note: how long the turn lasts, ms
 
   take     ARGV[6] most entries · [7] `now`, `start` or `again`, for a subscriber that is not known · [8] how long dead letters are kept, ms ·
-           [9] the highest token that the caller was ever given
+           [9] the highest token that the caller was ever given for a turn of its own
   amend    ARGV[4] that token · [5] how many of the members that follow are online; the others are offline
   note     ARGV[6] `changes`, `inbox` or empty: only renews · [7] the last entry that is handled, or empty · [8] how many of the next one are ·
            [9] how many were handled · [10] how many of the users that follow are online; the others are offline

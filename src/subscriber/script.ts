@@ -27,6 +27,16 @@ const WORDS = [
 ] as const;
 export type Word = (typeof WORDS)[number];
 
+/** Answers with the token of somebody else. */
+const NOT_GIVEN = new Set<Word>(["behind", "held", "disabled", "lost"]);
+/** Calls of anybody. */
+const OF_ANYBODY = new Set(["enable", "retry", "drop", "remove"]);
+
+/** Whether the token of an answer is the caller's own. */
+export function isGiven(what: string, word: Word): boolean {
+  return !NOT_GIVEN.has(word) && !OF_ANYBODY.has(what);
+}
+
 export interface Answer {
   readonly word: Word;
   readonly token: number;
@@ -58,8 +68,8 @@ export class SubscriberScript {
   readonly #isScoped: boolean;
   readonly #now: (() => number) | undefined;
   #caller = "";
-  /** The highest token that was answered. Redis lost something where it knows only lower ones. */
-  #seen = 0;
+  /** The highest token that this caller was given. Redis lost something where it knows only lower ones. */
+  #given = 0;
   /** Calls made so far. */
   calls = 0;
 
@@ -77,12 +87,12 @@ export class SubscriberScript {
 
   take({ caller, turn, count, from, keep }: Taking): Promise<Answer> {
     this.#caller = caller;
-    return this.#call("take", caller, String(turn), String(count), from, String(keep), String(this.#seen));
+    return this.#call("take", caller, String(turn), String(count), from, String(keep), String(this.#given));
   }
 
   /** After `behind`: which members the caller has told of late, and whether they are present by it. */
   amend(states: ReadonlyMap<string, boolean>): Promise<Answer> {
-    return this.#call("amend", String(this.#seen), ...listed(states));
+    return this.#call("amend", String(this.#given), ...listed(states));
   }
 
   note(token: number, turn: number, source: DeliverySource, portion: Step): Promise<Answer> {
@@ -159,11 +169,11 @@ export class SubscriberScript {
         "OPTIONS_INVALID",
         `${JSON.stringify(this.#name)} was begun ${this.#isScoped ? "without" : "with"} scopes: remove() it first, or use another name`,
       );
-    const given = integer(token, ASKED);
-    this.#seen = Math.max(this.#seen, given);
+    const answered = integer(token, ASKED);
+    if (isGiven(what, said)) this.#given = Math.max(this.#given, answered);
     return {
       word: said,
-      token: given,
+      token: answered,
       number: integer(number, ASKED),
       attempt: integer(attempt, ASKED),
       place: integer(place, ASKED),

@@ -13,7 +13,7 @@ import { TestShard } from "../../rig/shard.ts";
 import { readSubscriber } from "../../rig/subscriber.ts";
 import { subscriberKeysOf } from "../../src/core/keys.ts";
 import { ioredisPort } from "../../src/redis/ioredis.ts";
-import { type Answer, SubscriberScript } from "../../src/subscriber/script.ts";
+import { type Answer, isGiven, SubscriberScript } from "../../src/subscriber/script.ts";
 
 const SEED = process.env["MODEL_SEED"] ?? String(Math.floor(Math.random() * 2 ** 31));
 const RUNS = Number(process.env["MODEL_SUBSCRIBER_RUNS"] ?? 40);
@@ -48,6 +48,8 @@ class Sequence {
   readonly #tokens = CALLERS.map(() => [0]);
   readonly #last = CALLERS.map((): Answer | undefined => undefined);
   #longest = 10_000;
+  /** The highest of them that were their own. */
+  readonly #given = CALLERS.map(() => 0);
   /** What a replica has of it. */
   #replica: { readonly s: model.Subscriber; readonly names: readonly string[] } | undefined;
 
@@ -157,7 +159,7 @@ class Sequence {
     let is: Answer;
     let should: model.Answer;
     if (what === "take" || read === undefined) {
-      const seen = Math.max(...this.#tokens[i]!);
+      const seen = this.#given[i]!;
       const taking = {
         caller,
         turn,
@@ -231,6 +233,8 @@ class Sequence {
     }
     met.add(`${what}: ${is.word}`);
     this.#tokens[i]!.push(is.token);
+    const isTaken = what === "take" || read === undefined;
+    if (isGiven(isTaken ? "take" : what, is.word)) this.#given[i] = Math.max(this.#given[i]!, is.token);
     await this.#compare(what, is, should);
   }
 

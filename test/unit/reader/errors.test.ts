@@ -74,7 +74,7 @@ it("a bug is INTERNAL with its cause in every method, never REDIS_UNAVAILABLE", 
 it("the reply of another version's script is VERSION_MISMATCH, for a call and for an audit", async () => {
   expect(() => parseReply([1, 2, 3])).toThrow(expect.objectContaining({ code: "VERSION_MISMATCH" }) as Error);
   expect(() => parseReply("OK")).toThrow(expect.objectContaining({ code: "VERSION_MISMATCH" }) as Error);
-  const nonsense = ["2", ...Array.from({ length: 18 }, () => "x")];
+  const nonsense = ["2", ...Array.from({ length: 19 }, () => "x")];
   expect(() => parseReply(nonsense)).toThrow(expect.objectContaining({ code: "REPLY_INVALID" }) as Error);
   const other = { call: async () => ["0", 0], pipeline: async () => [] };
   await expect(

@@ -286,26 +286,38 @@ describe("what arrives late, after its sender has gone on", () => {
 
   it("after a failover: another process, which was given lower tokens, gives none of them again", async () => {
     const [own, other] = [script(), script()];
-    await own.take(STEP);
+    // All in one ms: each token is the one before and one.
+    const first = await own.take(STEP);
     const failover = await crowd.replica();
-    await crowd.say("+alice", "+bob");
-    const taken = await own.take(STEP);
-    await other.take({ ...STEP, caller: "other" });
-    const { token } = await own.note(taken.token, 30_000, "changes", portion("", 1, "alice"));
+    await own.leave(first.token);
+    const theirs = await other.take({ ...STEP, caller: "other" });
+    await other.leave(theirs.token);
+    const mine = await own.take(STEP);
     await failover();
     crowd.now -= 500_000;
+    expect(await other.take({ ...STEP, caller: "other" })).toMatchObject({ word: "behind" });
     await other.amend(new Map());
-    const noted = await own.note(token, 30_000, "changes", portion(taken.entries[0]!.id, 0, "bob"));
+    const noted = await own.note(mine.token, 30_000, "changes", portion("", 1, "alice"));
     expect(noted).toMatchObject({ word: "lost" });
+  });
+
+  it("who was told of another's tokens, and given none, is not behind", async () => {
+    const [own, other] = [script(), script()];
+    await own.take(STEP);
+    const failover = await crowd.replica();
+    await crowd.say("+alice");
+    await own.take(STEP);
+    expect(await other.take({ ...STEP, caller: "other" })).toMatchObject({ word: "held" });
+    await failover();
+    expect(await other.take({ ...STEP, caller: "other" })).toMatchObject({ word: "held" });
+    expect(await own.take(STEP)).toMatchObject({ word: "behind" });
   });
 
   it("an amendment, or a second one, changes nothing once Redis is as far", async () => {
     const [own, other] = [script(), script()];
-    await own.take(STEP);
-    await other.take({ ...STEP, caller: "other" });
+    const mine = await own.take(STEP);
     const failover = await crowd.replica();
-    await crowd.say("+alice");
-    await own.take(STEP);
+    await own.leave(mine.token);
     await other.take({ ...STEP, caller: "other" });
     await failover();
     expect((await own.amend(new Map([["alice", true]]))).word).toBe("done");

@@ -10,6 +10,7 @@ import { FAULTS } from "./faults.ts";
 import { planOf } from "./plan.ts";
 import { report } from "./report.ts";
 import { simulate, startSimulator } from "./run.ts";
+import { SEED } from "./seed.ts";
 import { shrink } from "./shrink.ts";
 
 const SLICE_MS = Number(process.env["SUBSCRIBED_MS"] ?? 5_000);
@@ -17,17 +18,16 @@ const SLICE_MS = Number(process.env["SUBSCRIBED_MS"] ?? 5_000);
 const SHRINK = process.env["MODEL_SHRINK"] !== "0";
 
 it("INV-14 holds in a few seconds of random histories", { timeout: SLICE_MS + 60_000 }, async () => {
-  const seed = Number(process.env["SIMULATION_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   await using simulator = await startSimulator();
   const { failed, histories, served, handled, gaps } = await simulate(simulator, {
-    seed,
+    seed: SEED,
     histories: Infinity,
     subscribed: 1,
     faults: new Set(FAULTS),
     within: SLICE_MS,
   });
   process.stdout.write(
-    `simulation: seed ${seed}, ${histories} histories, ${served} calls checked, ${handled} deliveries, ${gaps} gaps\n`,
+    `simulation: seed ${SEED}, ${histories} histories, ${served} calls checked, ${handled} deliveries, ${gaps} gaps\n`,
   );
   if (failed !== undefined) {
     const smallest = SHRINK ? await shrink(failed, (plan) => simulator.run(plan)) : failed;

@@ -119,7 +119,7 @@ const lastOf = (entries: readonly Entry[]) => entries.at(-1)?.id ?? START;
 /** A subscriber that Redis does not know; what else there is of it stays. */
 function begin({ from, seen }: Taking, shard: Shard, old: Subscriber | undefined): Subscriber {
   const s: Subscriber = {
-    token: seen, holder: "", ends: 0, turn: 0, entry: START, place: 0, queuedPlace: 0, isQueued: false, attempt: 0, after: 0, wait: 0,
+    token: seen, holder: "", ends: 0, turn: 0, entry: START, place: 0, queuedPlace: 0, isQueued: (old?.inbox.length ?? 0) > 0, attempt: 0, after: 0, wait: 0,
     error: "", phase: "", settles: 0, settling: 0, window: "", checked: 0, compared: 0, lease: 0, begun: "", isUnsure: false, disabled: "",
     from, of: shard.of, started: shard.now, keep: 0, served: 0, handled: 0, failed: 0, buried: 0, gaps: 0, known: old?.known ?? new Set(), inbox: old?.inbox ?? [], dead: old?.dead ?? [],
   }; // prettier-ignore

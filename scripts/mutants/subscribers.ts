@@ -141,6 +141,7 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     "SUBSCRIBERS_MAX and not call('ZMSCORE', SUBSCRIBERS, name)[1] then",
     "SUBSCRIBERS_MAX then",
   ),
+  ofScript("leaves-what-waits", [MODEL], "call('XLEN', INBOX) > 0 and 1 or 0", "0"),
   ofScript(
     "skips-in-an-inbox-made-anew",
     [MODEL],

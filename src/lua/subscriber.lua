@@ -187,6 +187,8 @@ local function begin(from, seen)
   put('from', from)
   put('of', of())
   put('started', now)
+  -- Of one whose hash is gone alone, what waits is still to be delivered.
+  put('queued', call('XLEN', INBOX) > 0 and 1 or 0)
   put('entry', '0-0')
   put('phase', '')
   if from == 'again' then gap('forgotten')

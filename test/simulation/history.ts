@@ -129,7 +129,9 @@ async function untilCalm(
       if (!(error instanceof Violation)) throw error;
       // What no record names is compared this often where nothing happens.
       const isLate = server.hasLost && ADDS_UP.has(error.invariant);
-      if (world.now >= plan.end + calmMs(plan) + (isLate ? CHECK_IDLE_MS : 0)) throw error;
+      // And once that has found something, everybody registers again.
+      const since = Math.max(plan.end, server.hasLost ? server.rebuiltAt : 0);
+      if (world.now >= since + calmMs(plan) + (isLate ? CHECK_IDLE_MS : 0)) throw error;
     }
     await world.runUntil(world.now + plan.ttl / 2);
   }

@@ -93,6 +93,8 @@ export class Server {
   readonly told = new Map<string, Told>();
   /** A key was evicted without which something does not add up. */
   hasLost = false;
+  /** When a call last found that something does not add up, ms of the world. */
+  rebuiltAt = 0;
   /** Every entry of `changes`, also those that are trimmed. */
   readonly changes: ChangeEntry[] = [];
   /** Calls of subscribers' scripts checked. */
@@ -227,6 +229,7 @@ export class Server {
       if (!same || called.records > 0)
         this.#world.note(`  ${told(called)}, tells ${state.changes.length} changes`);
       if (called.holder !== "") this.turns++;
+      if (called.rebuilt) this.rebuiltAt = this.#world.now;
       const log = [...oracle.log];
       checkCall(this.#madeAnew(called, clock), state, oracle, { elapsed: this.#elapsed, clock }, same);
       for (const { record, made, protocol: theirs } of log.slice(0, log.length - oracle.log.length)) {

@@ -54,6 +54,8 @@ export interface Subscriber {
   compared: number;
   lease: number;
   begun: string;
+  /** Which delivery the attempts are of. */
+  failing: string;
   /** A caller has amended who is known, and nobody was compared since. */
   isUnsure: boolean;
   disabled: string;
@@ -120,7 +122,7 @@ const lastOf = (entries: readonly Entry[]) => entries.at(-1)?.id ?? START;
 function begin({ from, seen }: Taking, shard: Shard, old: Subscriber | undefined): Subscriber {
   const s: Subscriber = {
     token: seen, holder: "", ends: 0, turn: 0, entry: START, place: 0, queuedPlace: 0, isQueued: (old?.inbox.length ?? 0) > 0, attempt: 0, after: 0, wait: 0,
-    error: "", phase: "", settles: 0, settling: 0, window: "", checked: 0, compared: 0, lease: 0, begun: "", isUnsure: false, disabled: "",
+    error: "", phase: "", settles: 0, settling: 0, window: "", checked: 0, compared: 0, lease: 0, begun: "", failing: "", isUnsure: false, disabled: "",
     from, of: shard.of, started: shard.now, keep: 0, served: 0, handled: 0, failed: 0, buried: 0, gaps: 0, known: old?.known ?? new Set(), inbox: old?.inbox ?? [], dead: old?.dead ?? [],
   }; // prettier-ignore
   if (from === "again") gap(s, shard, "forgotten");
@@ -136,6 +138,11 @@ function queue(s: Subscriber, ...fields: string[]): void {
   if (s.inbox.length === 0) s.queuedPlace = 0;
   s.inbox.push({ id: "", fields });
   s.isQueued = true;
+}
+
+/** Where a delivery stands that comes next. */
+function spot(s: Subscriber, source: Step["source"], { id }: Entry): string {
+  return `${source} ${id} ${source === "inbox" ? s.queuedPlace : s.place}`;
 }
 
 function gap(s: Subscriber, { now, changes, longest }: Shard, reason: string): void {
@@ -240,11 +247,18 @@ export function take(
     nextToken(s, shard);
     return [s, answer(s, word, 0, entries, place, isFresh)];
   };
+  // What had failed may be another delivery.
+  const attempts = (source: Step["source"], first: Entry) => {
+    if (s.attempt > 0 && s.failing !== spot(s, source, first)) Object.assign(s, { attempt: 0, error: "" });
+  };
   const queued = () => s.inbox.slice(0, call.count);
   const after = left(s, now, "after", "wait");
   if (after > 0) return [s, answer(s, "wait", after, [], s.place, isFresh)];
   if (s.isQueued) {
-    if (s.inbox.length > 0) return does("inbox", queued(), s.queuedPlace);
+    if (s.inbox.length > 0) {
+      attempts("inbox", s.inbox[0]!);
+      return does("inbox", queued(), s.queuedPlace);
+    }
     s.isQueued = false;
   }
   if (s.phase === "settle") {
@@ -270,7 +284,10 @@ export function take(
     return does("inbox", queued());
   }
   if (rebuild > 0) found = found.slice(0, rebuild);
-  if (found.length > 0) return does("changes", found);
+  if (found.length > 0) {
+    attempts("changes", found[0]!);
+    return does("changes", found);
+  }
   if (s.isUnsure) {
     gap(s, shard, "lost");
     return does("inbox", queued());
@@ -343,7 +360,18 @@ export function bury(
   return answer(s, "done");
 }
 
-export function fail(s: Subscriber, wait: number, error: string, shard: Shard): Answer {
+export function fail(
+  s: Subscriber,
+  wait: number,
+  error: string,
+  source: Step["source"],
+  shard: Shard,
+): Answer {
+  const first =
+    source === "inbox"
+      ? s.inbox[0]
+      : shard.changes.find(({ id }) => s.entry === START || isAfter(id, s.entry));
+  s.failing = first === undefined ? "" : spot(s, source, first);
   Object.assign(s, { attempt: s.attempt + 1, after: shard.now + wait, wait, error, failed: s.failed + 1 });
   nextToken(s, shard);
   return answer(s, "done");
@@ -433,7 +461,7 @@ export interface PlainSubscriber {
 /** As a reader finds it, users in order. Undefined: there is nothing. `isThere`: there is the hash. */
 export function plainSubscriber(s: Subscriber | undefined, isThere: boolean): PlainSubscriber {
   if (s === undefined) return { known: [], inbox: [], dead: [] };
-  const { known, inbox, dead, served, queuedPlace, isQueued, isUnsure, ...state } = s;
+  const { known, inbox, dead, served, queuedPlace, isQueued, isUnsure, failing: _, ...state } = s;
   const named = { ...state, queued_place: queuedPlace, queued: Number(isQueued), unsure: Number(isUnsure) };
   const said = Object.entries(named).filter(([, value]) => value !== "" && value !== 0);
   return {

@@ -7,7 +7,7 @@ import { type ShardKeys, subscriberKeysOf } from "../src/core/keys.ts";
 /** Fields that hold text; the others hold numbers. */
 const TEXTS = new Set(["holder", "entry", "error", "phase", "window", "begun", "disabled", "from", "of"]);
 /** Where a comparison is: cursors of Redis. */
-const INTERNAL = new Set(["scan", "pending", "inner"]);
+const INTERNAL = new Set(["scan", "pending", "inner", "failing"]);
 
 export async function readSubscriber(redis: Redis, keys: ShardKeys, name: string): Promise<PlainSubscriber> {
   const { state, known, inbox, dead } = subscriberKeysOf(keys, name);

@@ -141,6 +141,12 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     "SUBSCRIBERS_MAX and not call('ZMSCORE', SUBSCRIBERS, name)[1] then",
     "SUBSCRIBERS_MAX then",
   ),
+  ofScript(
+    "gives-a-letter-the-attempts-of-a-change",
+    [UNIT],
+    "if (tonumber(s.attempt) or 0) > 0 and s.failing ~= spot",
+    "if false and s.failing ~= spot",
+  ),
   ofScript("leaves-what-waits", [MODEL], "call('XLEN', INBOX) > 0 and 1 or 0", "0"),
   ofScript(
     "skips-in-an-inbox-made-anew",

@@ -192,9 +192,11 @@ export class SubscriberStory {
   }
 
   fail(caller: string, wait: number, error: string, token = this.#caller(caller).token): this {
-    const reply = this.#held(caller, token, (s) => model.fail(s, wait, error, this.#around()));
-    const args = [`${token} ${caller}`, wait, error];
-    return this.#did("fail", { caller, token, wait, error }, args, reply, this.#caller(caller));
+    const own = this.#caller(caller);
+    const source = own.word === "inbox" ? "inbox" : "changes";
+    const reply = this.#held(caller, token, (s) => model.fail(s, wait, error, source, this.#around()));
+    const args = [`${token} ${caller}`, wait, error, source];
+    return this.#did("fail", { caller, token, wait, error, source }, args, reply, own);
   }
 
   bury(caller: string, letters: readonly string[], error: string, { token, ...upto }: Upto = {}): this {

@@ -16,7 +16,7 @@
   note     ARGV[6] `changes`, `inbox` or empty: only renews · [7] the last entry that is handled, or empty · [8] how many of the next one are ·
            [9] how many were handled · [10] how many of the users that follow are online; the others are offline
   bury     as note, but [5] is a JSON list of letters, each the JSON of a delivery, and [9] the error
-  fail     ARGV[5] when to try again, ms from now · [6] the error
+  fail     ARGV[5] when to try again, ms from now · [6] the error · [7] as [6] of note
   disable  ARGV[5] the reason
   retry    ARGV[4] id of a dead letter, of which there is one to be handled again
   drop     ARGV[4] id of a dead letter
@@ -47,7 +47,7 @@ end
 
 local FIELDS = { 'token', 'holder', 'ends', 'entry', 'place', 'attempt', 'after', 'phase', 'scan', 'settles', 'window', 'queued',
   'checked', 'disabled', 'lease', 'queued_place', 'begun', 'from', 'turn', 'wait', 'settling',
-  'of', 'pending', 'inner', 'keep', 'compared', 'unsure' }
+  'of', 'pending', 'inner', 'keep', 'compared', 'unsure', 'failing' }
 local s, read = {}, call('HMGET', STATE, unpack(FIELDS))
 for i = 1, #FIELDS do s[FIELDS[i]] = read[i] or '' end
 local token = tonumber(s.token)
@@ -136,6 +136,21 @@ local function longest()
     cursor = page[1]
   until cursor == '0'
   return math.min(most, TTL_MS_MAX)
+end
+
+-- Where a delivery stands that comes next: its stream, the entry, and the place in it.
+local function spot(source, id)
+  return source .. ' ' .. id .. ' ' .. (tonumber(source == 'inbox' and s.queued_place or s.place) or 0)
+end
+
+-- Hands out entries. What had failed may be another delivery: one that is lost, or that a letter comes before.
+local function offer(source, found)
+  if (tonumber(s.attempt) or 0) > 0 and s.failing ~= spot(source, found[1][1]) then
+    put('attempt', 0)
+    put('error', '')
+  end
+  if source == 'inbox' then s.place = s.queued_place end
+  return step(source, found)
 end
 
 -- Adds an entry to the inbox. The place in its first entry is of none that is there when it is empty: that one was evicted.
@@ -242,10 +257,7 @@ if what == 'take' then
   if after > 0 then return answer('wait', after) end
   if s.queued == '1' then
     local found = entries_of(INBOX, '-', count)
-    if #found > 0 then
-      s.place = s.queued_place
-      return step('inbox', found)
-    end
+    if #found > 0 then return offer('inbox', found) end
     put('queued', 0)
   end
   if s.phase == 'settle' then
@@ -293,7 +305,7 @@ if what == 'take' then
       break
     end
   end
-  if #found > 0 then return step('changes', found) end
+  if #found > 0 then return offer('changes', found) end
   -- By a time of its own: what is due while something is left to deliver is not forgotten.
   if s.unsure == '1' then
     gap('lost')
@@ -408,6 +420,13 @@ if what == 'fail' then
   put('after', now + tonumber(ARGV[5]))
   put('wait', tonumber(ARGV[5]))
   put('error', ARGV[6])
+  local stream, from = INBOX, '-'
+  if ARGV[7] == 'changes' then
+    stream = CHANGES
+    if s.entry ~= '0-0' then from = '(' .. s.entry end
+  end
+  local first = call('XRANGE', stream, from, '+', 'COUNT', 1)[1]
+  put('failing', first and spot(ARGV[7], first[1]) or '')
   call('HINCRBY', STATE, 'failed', 1)
   return step()
 end

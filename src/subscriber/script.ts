@@ -105,8 +105,8 @@ export class SubscriberScript {
     return this.#call("note", this.#proof(token), String(turn), "");
   }
 
-  fail(token: number, wait: number, error: string): Promise<Answer> {
-    return this.#call("fail", this.#proof(token), String(wait), error);
+  fail(token: number, wait: number, error: string, source: DeliverySource): Promise<Answer> {
+    return this.#call("fail", this.#proof(token), String(wait), error, source);
   }
 
   /** Gives up what the portion has to deliver, and steps over it. */

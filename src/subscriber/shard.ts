@@ -321,7 +321,7 @@ export class ShardSubscriber {
       telemetry?.happened("buried", { subscriber: options.name, deliveries });
       return undefined;
     }
-    const failed = await script.fail(token, wait, why);
+    const failed = await script.fail(token, wait, why, source);
     this.#turn.stepped(failed);
     return failed.word === "lost" ? undefined : { state: "wait", ms: wait };
   }

@@ -198,8 +198,8 @@ class Sequence {
         should = theirs(() => model.note(s!, turn, undefined, 0, around));
       } else if (what === "fail") {
         const wait = random.int(0, 5_000);
-        is = await script.fail(token, wait, "down");
-        should = theirs(() => model.fail(s!, wait, "down", around));
+        is = await script.fail(token, wait, "down", source);
+        should = theirs(() => model.fail(s!, wait, "down", source, around));
       } else if (what === "bury") {
         is = await script.bury(token, ["{}", "{}"], source, portion, "down");
         should = theirs(() => model.bury(s!, ["{}", "{}"], step, "down", around));

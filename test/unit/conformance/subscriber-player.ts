@@ -158,7 +158,7 @@ export class SubscriberPlayer {
       take: () => script.take({ caller, turn, count: given.count!, from: given.from!, keep: given.keep! }),
       note: () => script.note(token, turn, source, portion),
       renew: () => script.renew(token, turn),
-      fail: () => script.fail(token, given.wait!, given.error!),
+      fail: () => script.fail(token, given.wait!, given.error!, source),
       bury: () => script.bury(token, given.letters!, source, portion, given.error!),
       page: () => script.page(token),
       leave: () => script.leave(token),

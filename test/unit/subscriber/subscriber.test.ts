@@ -407,6 +407,29 @@ describe("failures", () => {
     expect(await deadLetters.count()).toBe(0);
   });
 
+  it("a dead letter that is tried again has attempts of its own, not those of the change that waits", async () => {
+    let isDown = true;
+    const one = subscriberOn(crowd, { retries: [1_000] }, () => {
+      if (isDown) throw new Error("down");
+    });
+    await one.deliver();
+    await crowd.say("+alice");
+    await one.deliver();
+    crowd.now += 1_200;
+    await one.deliver();
+    const letters = one.subscriber.deadLetters;
+    const [letter] = (await letters.list()).letters;
+    await crowd.say("+bob");
+    await one.deliver();
+    expect(await stateOf()).toMatchObject({ attempt: "1" });
+    await letters.retry(letter!.id);
+    isDown = false;
+    crowd.now += 1_200;
+    await one.deliver();
+    expect(one.got).toEqual(["+alice connect", "+bob connect"]);
+    expect(one.infos.map(({ attempt }) => attempt)).toEqual([1, 1]);
+  });
+
   it("that say when, or not at all, are heeded", async () => {
     await subscriberOn(crowd).deliver();
     await crowd.say("+alice", "+bob");

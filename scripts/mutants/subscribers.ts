@@ -47,7 +47,7 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
   ofScript(
     "moves-before-handling",
     [RANDOM],
-    "return step('changes', found)",
+    "return offer('changes', found)",
     "put('entry', found[#found][1]); return step('changes', found)",
   ),
   ofScript("overlooks-a-gap", [UNIT], "if not found[1] or found[1][1] ~= entry then", "if false then"),

@@ -357,8 +357,10 @@ export class Told {
     const found = new Set(after.known);
     for (const user of users) {
       const believed = this.plan.filter === "all" ? this.#believed.get(user) : found.has(user);
-      if (found.has(user) === believed) known[believed ? "add" : "delete"](user);
-      else if (this.#isLost(this.#latest.get(user)) || (this.#failovers > 0 && again.has(user)))
+      // Of one whose older change was handed over again, by another process, either may be known: the receiver may have left it out.
+      const isDoubtful = this.#failovers > 0 && again.has(user);
+      if (found.has(user) === believed || isDoubtful) known[found.has(user) ? "add" : "delete"](user);
+      if (found.has(user) !== believed && (isDoubtful || this.#isLost(this.#latest.get(user))))
         this.#doubt.add(user);
     }
     hold(INV, "who is known", after.known, [...known].sort());

@@ -722,6 +722,21 @@ describe("a gap", () => {
     );
   });
 
+  it("after Redis forgot all, and another process began: who had the turn before is not behind it", async () => {
+    const [one, two] = [subscriberOn(crowd), subscriberOn(crowd)];
+    await one.deliver();
+    await crowd.say("+alice", "+bob");
+    await one.deliver();
+    await crowd.redis.flushdb();
+    crowd.now += 1;
+    await two.deliver();
+    await crowd.restart("carol");
+    await one.deliver();
+    expect((await stateOf())["gaps"]).toBe(undefined);
+    expect(await knownTo()).toEqual(["carol"]);
+    expect(one.got.at(-1)).toBe("+carol connect");
+  });
+
   it("after a failover: who is known by a dead letter that is left stays so", async () => {
     let isDown = false;
     const one = subscriberOn(crowd, { retries: [] }, ({ id }) => {

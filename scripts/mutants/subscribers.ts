@@ -180,6 +180,12 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     [DELIVERY, "const last = told.has(member) ? states.get(member) : this.", "const last = this."],
   ),
   mutant(
+    "subscriber-tries-for-ever-after-a-repeat",
+    "INV-14",
+    [UNIT],
+    [DELIVERY, "(deliveries.length === most || begunAgain)", "deliveries.length === most"],
+  ),
+  mutant(
     "subscriber-takes-the-first-of-two-repeats",
     "INV-14",
     ["test/unit/subscriber/portions.test.ts"],
@@ -189,7 +195,7 @@ export const SUBSCRIBER_MUTANTS: readonly Mutant[] = [
     "subscriber-keeps-the-attempts-of-what-was-told",
     "INV-14",
     [UNIT],
-    [SHARD, "if (portion.hasRepeats) failedBefore = 0;", ""],
+    [SHARD, "if (portion.isRepeat) failedBefore = 0;", ""],
   ),
   mutant(
     "subscriber-says-what-others-know-better",

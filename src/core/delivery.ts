@@ -171,8 +171,8 @@ export interface Passed {
 export interface Portion extends Step {
   /** Those that this process had not passed before. */
   readonly passed: readonly Passed[];
-  /** Whether there are others: they are not handed over again. */
-  readonly hasRepeats: boolean;
+  /** It begins with such as were: these are not handed over again, and nothing else is with them, since attempts that failed were theirs. */
+  readonly isRepeat: boolean;
 }
 
 /** What this process has passed of late. */
@@ -245,7 +245,7 @@ export class Portions {
     const passed: Passed[] = [];
     /** Members of these. */
     const told = new Set<string>();
-    let hasRepeats = false;
+    let begunAgain = false;
     let position: Position = { entry: "", place: 0 };
     let entry = "";
     while (this.#next !== undefined && states.size < NOTED_MAX) {
@@ -254,7 +254,7 @@ export class Portions {
       // After a failover took notes. What this process passed after it may be lost: then that is still what the receiver knows.
       const isRepeat = delivery !== null && !item.isAgain && this.#reading.before.has(delivery.id);
       const isNews = delivery !== null && !isRepeat && this.#isNews(item, delivery);
-      if (isNews && deliveries.length === most) break;
+      if (isNews && (deliveries.length === most || begunAgain)) break;
       if (item.position.entry !== "") entry = item.position.entry;
       position = { entry, place: item.position.place };
       if (isNews) deliveries.push(delivery);
@@ -265,7 +265,7 @@ export class Portions {
         const last = told.has(member) ? states.get(member) : this.#reading.before.stateOf(member);
         const isOnline = isRepeat ? (last ?? says) : says;
         states.set(member, isOnline);
-        if (isRepeat) hasRepeats = true;
+        if (isRepeat) begunAgain ||= deliveries.length === 0;
         else {
           passed.push({ id: delivery.id, member, isOnline });
           told.add(member);
@@ -274,7 +274,7 @@ export class Portions {
       }
       this.#advance();
     }
-    return { deliveries, position, states, passed, hasRepeats };
+    return { deliveries, position, states, passed, isRepeat: begunAgain };
   }
 
   #isNews({ isOld }: Item, delivery: Delivery): boolean {

@@ -184,7 +184,7 @@ export class ShardSubscriber {
       const portion = portions.take(options.batch ?? 1);
       const isHandled = portion.deliveries.length === 0;
       // What had failed so often was told since.
-      if (portion.hasRepeats) failedBefore = 0;
+      if (portion.isRepeat) failedBefore = 0;
       if (!isHandled) {
         if (!this.#mayGoOn(allowance)) return STOPPED;
         // Too long ago: ask again.

@@ -28,9 +28,9 @@ function portionOf(
     before: { has: (id) => known.includes(id), stateOf: (member) => states[member] },
     wants: () => true,
   });
-  const { deliveries, states: noted, hasRepeats, passed } = portions.take(10);
+  const { deliveries, states: noted, isRepeat, passed } = portions.take(10);
   expect(portions.isOver).toBe(true);
-  return { ids: deliveries.map(({ id }) => id), noted: Object.fromEntries(noted), hasRepeats, passed };
+  return { ids: deliveries.map(({ id }) => id), noted: Object.fromEntries(noted), isRepeat, passed };
 }
 
 const CAME = entry("1-0", "connect", "alice");
@@ -41,7 +41,7 @@ it("nothing was passed before: all is handed over, and the last of it noted", ()
   expect(portionOf([CAME, WENT], [])).toEqual({
     ids: ["0.1-0.0", "0.2-0.0"],
     noted: { alice: false },
-    hasRepeats: false,
+    isRepeat: false,
     passed: [
       { id: "0.1-0.0", member: "alice", isOnline: true },
       { id: "0.2-0.0", member: "alice", isOnline: false },
@@ -56,7 +56,7 @@ it.each([
   expect(portionOf([CAME], ["0.1-0.0"], states)).toMatchObject({
     ids: [],
     noted: { alice: online },
-    hasRepeats: true,
+    isRepeat: true,
     passed: [],
   });
 });

@@ -773,6 +773,25 @@ describe("a gap", () => {
     expect(one.got).toEqual(["+alice connect", "gap lost"]);
   });
 
+  it("after a failover, what fails behind what is passed again is given up in the end", async () => {
+    let isDown = false;
+    const one = subscriberOn(crowd, { retries: [1_000] }, () => {
+      if (isDown) throw new Error("down");
+    });
+    await one.deliver();
+    await crowd.say("+alice");
+    const failover = await crowd.replica();
+    await one.deliver();
+    await failover();
+    await crowd.say("+bob");
+    isDown = true;
+    await one.deliver();
+    expect(await stateOf()).toMatchObject({ attempt: "1" });
+    crowd.now += 1_200;
+    await one.deliver();
+    expect(await stateOf()).toMatchObject({ buried: "1" });
+  });
+
   it("after a failover: another process that takes over tells again what was not noted", async () => {
     await subscriberOn(crowd).deliver();
     await crowd.say("+alice");

@@ -61,6 +61,10 @@ const spans = (name: string | RegExp): ReadableSpan[] =>
   exporter
     .getFinishedSpans()
     .filter((span) => (typeof name === "string" ? span.name === name : name.test(span.name)));
+const ofDelivery = (subscriber: string): ReadableSpan[] =>
+  spans("deliver presence:changes").filter(
+    ({ attributes }) => attributes["messaging.destination.subscription.name"] === subscriber,
+  );
 const lines = () => registry.metrics();
 
 async function metrics(): Promise<MetricData[]> {
@@ -130,7 +134,9 @@ beforeAll(async () => {
   await connect(node.url, USER);
   await until("the webhook and the dead letter", async () => {
     const buried = await series("rollcall_node_dead_letters_total");
-    return receiver.taken.length > 0 && buried === 1 && calls > 1;
+    // The receiver has it before its span is over, and that of the delivery around it.
+    const isTraced = spans("POST").length > 0 && ofDelivery("crm").length > 0;
+    return receiver.taken.length > 0 && isTraced && buried === 1 && calls > 1;
   });
 });
 
